@@ -1,0 +1,49 @@
+# Everything runs in .venv, which `make setup` builds from constraints.txt; no Debian package is needed.
+# PYTHON=... chooses another interpreter (3.11 or 3.12).
+PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
+	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+WORLD ?= vizdoom-rooms
+EPISODES ?= 500
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: setup demo test check bench data clean
+
+setup: .venv/.installed
+
+# torch goes first and is pinned by the constraint in every step: any other release may be a CUDA build of several GB.
+.venv/.installed: pyproject.toml constraints.txt requirements-no-deps.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 with venv is needed; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch==2.13.0
+	$(PIP) --no-deps -r requirements-no-deps.txt
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/slowfast demo --out demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+# Goes on where it was stopped.
+data: setup
+	$(BIN)/slowfast data make --world $(WORLD) --split train --episodes $(EPISODES) --out data/$(WORLD)/train
+	$(BIN)/slowfast data make --world $(WORLD) --split validation --episodes 32 --out data/$(WORLD)/validation
+	$(BIN)/slowfast data make --world $(WORLD) --split test --episodes 32 --out data/$(WORLD)/test
+	$(BIN)/slowfast data check data/$(WORLD)/train data/$(WORLD)/validation data/$(WORLD)/test
+
+clean:
+	rm -rf .venv build dist demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/*.egg-info

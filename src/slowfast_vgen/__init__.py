@@ -1,0 +1,29 @@
+"""SlowFast-VGen: action-driven long video generation with slow and fast learning (arXiv 2410.23277)."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slowfast_vgen.errors import UserError
+    from slowfast_vgen.memory.fast_learning import FastLearningConfig
+    from slowfast_vgen.memory.lora import LoraConfig
+    from slowfast_vgen.presets.worlds import load
+    from slowfast_vgen.rollout import Session, World
+
+_HOMES = {
+    "UserError": "slowfast_vgen.errors",
+    "FastLearningConfig": "slowfast_vgen.memory.fast_learning",
+    "LoraConfig": "slowfast_vgen.memory.lora",
+    "load": "slowfast_vgen.presets.worlds",
+    "Session": "slowfast_vgen.rollout",
+    "World": "slowfast_vgen.rollout",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: `slowfast --help` and the data commands need no torch, whose import takes seconds.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

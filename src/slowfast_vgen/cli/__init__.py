@@ -1,0 +1,1 @@
+"""The command `slowfast`: thin handlers over the rest of the package."""

@@ -1,0 +1,75 @@
+"""What several commands share: argument kinds and the results file."""
+
+import argparse
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import write_json
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One result with its uncertainty."""
+
+    mean: float
+    low: float
+    """Lower end of the 95 % interval; the mean itself for an exact count."""
+    high: float
+    """Upper end."""
+    n: int
+    """How many samples the mean is over."""
+
+    @classmethod
+    def exact(cls, value: float, n: int = 1) -> "Figure":
+        """A count or a single reading."""
+        return cls(value, value, value, n)
+
+
+def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+    """An argparse type: a whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--json FILE`, to be handed to `write_figures`."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures and how they came about here")
+
+
+def write_figures(
+    path: Path | None, protocol: Mapping[str, Any], figures: Mapping[str, Figure | Mapping[str, float]]
+) -> None:
+    """Writes `{"protocol": {...}, "figures": {NAME: {"mean": x, "low": l, "high": h, "n": n}}}`.
+
+    Args:
+        path: None writes nothing, for a command called without `--json`.
+        protocol: JSON values that say how the figures came about: settings, data, hashes.
+        figures: a `Figure` or its four fields each.
+
+    Raises:
+        UserError: the file cannot be written, or a value is not finite or not a JSON value.
+    """
+    if path is None:
+        return
+    rows = {name: asdict(figure) if isinstance(figure, Figure) else dict(figure) for name, figure in figures.items()}
+    for name, row in rows.items():
+        assert set(row) == {"mean", "low", "high", "n"}, f"figure {name} has {sorted(row)}"
+        if not all(math.isfinite(value) for value in row.values()):
+            raise UserError(f"the figure {name} is not finite ({row}), so {path} was not written")
+    try:
+        write_json(path, {"protocol": dict(protocol), "figures": rows})
+    except (TypeError, OSError) as error:
+        raise UserError(f"cannot write {path}: {error}") from error

@@ -1,0 +1,67 @@
+"""Entry point of `slowfast`: reads the arguments, calls the handler, turns a user's mistake into one sentence."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from slowfast_vgen.errors import EXIT_CODE, UserError
+
+GROUPS = ("data", "train")
+"""Modules of this package, one a group of commands.
+
+Each has `register(subparsers)`, which sets `handler` for its commands: a function from the parsed arguments to the exit
+code. They import torch, engines and the like inside handlers only, so that `--help` is instant.
+"""
+
+INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells have it
+BROKEN_PIPE_EXIT_CODE = 141  # 128 + SIGPIPE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="slowfast", description="Action-driven long video generation with slow and fast learning."
+    )
+    parser.add_argument("--version", action="version", version=f"slowfast {_version()}")
+    subparsers = parser.add_subparsers(title="commands", dest="group", metavar="COMMAND", required=True)
+    for group in GROUPS:
+        importlib.import_module(f"slowfast_vgen.cli.{group}").register(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the words after `slowfast`; None takes them from the command line.
+
+    Returns:
+        The exit code: the handler's own, 2 for a mistake in the arguments or the data, 130 after Ctrl-C.
+    """
+    try:
+        args = build_parser().parse_args(argv)
+        code: int = args.handler(args)
+        sys.stdout.flush()  # so that a broken pipe shows here and not at the interpreter's end
+    except SystemExit as stop:  # argparse has said what is wrong, or printed the help
+        return stop.code if isinstance(stop.code, int) else EXIT_CODE
+    except UserError as error:
+        print(f"slowfast: error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    except KeyboardInterrupt as interrupt:
+        print(f"\nslowfast: interrupted{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
+        return INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:
+        # The reader, such as `head`, has gone. Python would complain once more when it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE_EXIT_CODE
+    return code
+
+
+def _version() -> str:
+    try:
+        return version("slowfast-vgen")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,108 @@
+"""`slowfast train`: the trainings of the slow weights."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from slowfast_vgen.cli.common import whole_number
+from slowfast_vgen.errors import UserError
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the group `train` and its commands."""
+    group = subparsers.add_parser("train", help="train the codec or the slow weights; goes on where it was stopped")
+    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+
+    codec = commands.add_parser("codec", help="the autoencoder between pixels and latents")
+    _add_common(codec, num_steps=3000, batch_size=32, learning_rate=1e-3)
+    codec.add_argument("--latent-channels", type=whole_number(1, 64), default=8, help="default: 8")
+    codec.set_defaults(handler=train_codec)
+
+    slow = commands.add_parser("slow", help="the denoiser, on windows of past frames, action and next frames (eq. 1-2)")
+    _add_common(slow, num_steps=5000, batch_size=32, learning_rate=1e-3)
+    slow.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
+    slow.add_argument("--denoiser", choices=("transformer", "unet3d", "wan"), default="transformer")
+    slow.add_argument("--width", type=whole_number(32, 4096), default=192, help="of the transformer; default: 192")
+    slow.add_argument("--depth", type=whole_number(1, 64), default=8, help="of the transformer; default: 8")
+    slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
+    slow.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of this denoiser folder")
+    slow.add_argument("--compile", action="store_true", help="compile the denoiser (needs a C++ compiler)")
+    slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
+    slow.set_defaults(handler=train_slow)
+
+
+def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int, learning_rate: float) -> None:
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="data set to learn from")
+    parser.add_argument("--validation", required=True, type=Path, metavar="DIR", help="data set of other scenes")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
+    parser.add_argument("--steps", type=whole_number(1), default=num_steps, help=f"default: {num_steps}")
+    parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
+    parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate}")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="default: 0")
+
+
+def _optimisation(args: argparse.Namespace, **others: Any):
+    from slowfast_vgen.train.run import OptimisationConfig
+
+    return OptimisationConfig(num_steps=args.steps, learning_rate=args.learning_rate, seed=args.seed, **others)
+
+
+def train_codec(args: argparse.Namespace) -> int:
+    """`slowfast train codec`."""
+    from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.models.codec import CodecConfig
+    from slowfast_vgen.train.codec import CodecTrainingConfig, sample_frames, train_codec
+
+    config = CodecTrainingConfig(
+        _optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
+    )
+    frames = sample_frames(EpisodeDataset(args.data), every=4)
+    held_out = sample_frames(EpisodeDataset(args.validation), every=16)
+    train_codec(config, frames, held_out, args.out)
+    print(f"wrote {args.out / 'codec'}")
+    return 0
+
+
+def train_slow(args: argparse.Namespace) -> int:
+    """`slowfast train slow`."""
+    import torch
+
+    from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.data.latents import cached_latents
+    from slowfast_vgen.models.codec import Codec
+    from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
+
+    try:
+        device = torch.device(args.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
+    torch.manual_seed(args.seed)
+    codec = Codec.load(args.codec)
+    sets = []
+    for folder in (args.data, args.validation):
+        sets.append(cached_latents(EpisodeDataset(folder), codec.encode, codec.fingerprint(), folder / "cache"))
+    channels, height, width = sets[0].latents.shape[1:]
+    denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
+    config = SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
+    denoiser = denoiser.to(device)
+    if args.compile:
+        denoiser.compile_parts()
+    train_slow(config, denoiser, TextEncoder.load(device), *sets, args.out)
+    print(f"wrote {args.out / 'denoiser'}")
+    return 0
+
+
+def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int):
+    from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
+    from slowfast_vgen.models.video_transformer import VideoTransformer
+
+    if args.denoiser == "unet3d":
+        return UNet3DDenoiser(latent_channels=channels)
+    if args.denoiser == "wan":
+        return WanDenoiser(latent_channels=channels)
+    return VideoTransformer(
+        latent_channels=channels, latent_height=height, latent_width=width, width=args.width, depth=args.depth
+    )

@@ -1,0 +1,269 @@
+"""A data set folder: its header and its episodes, written whole, read back bit for bit. See docs/data-format.md.
+
+DIR/dataset.json
+DIR/episodes/000000/{episode.json, video.mp4, chunks.parquet, poses.parquet}
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from slowfast_vgen.data import tables
+from slowfast_vgen.data.headers import (
+    DatasetHeader,
+    EpisodeHeader,
+    read_dataset_header,
+    read_episode_header,
+    write_header,
+)
+from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
+from slowfast_vgen.data.video import check_frames, read_video, write_video
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder, sha256_of_file
+from slowfast_vgen.types import Chunk, Episode, Frames, Poses
+
+DATASET_FILE, EPISODES_FOLDER = "dataset.json", "episodes"
+EPISODE_FILE, VIDEO_FILE, CHUNKS_FILE, POSES_FILE = "episode.json", "video.mp4", "chunks.parquet", "poses.parquet"
+
+
+def write_episode(folder: Path, episode: Episode, lossless: bool = True) -> None:
+    """Writes an episode folder, whole or not at all; an older one at `folder` is replaced.
+
+    Args:
+        folder: the episode's own folder, such as DIR/episodes/000000.
+        episode: checked against every rule of the format first.
+        lossless: keep every pixel value; else H.264 with some loss, a third of the size, which browsers play.
+
+    Raises:
+        DefectiveDataError: chunks or poses that break a rule, all of them told.
+        UserError: frames, rate, metadata or a place that cannot be written.
+    """
+    check_frames(episode.frames, f"the episode {folder}")
+    refuse(chunk_defects(folder / CHUNKS_FILE, episode.chunks, episode.num_frames))
+    if episode.poses is not None:
+        if episode.poses.shape[1:] != (3,) or episode.poses.dtype != np.float64:
+            given = f"{episode.poses.dtype} {list(episode.poses.shape)}"
+            raise UserError(f"the poses of the episode {folder} are {given}; they must be float64 [N, 3]")
+        refuse(pose_defects(folder / POSES_FILE, episode.poses, episode.num_frames))
+    try:
+        with atomic_folder(folder) as temporary:
+            write_video(temporary / VIDEO_FILE, episode.frames, episode.fps, lossless)
+            tables.write_chunks(temporary / CHUNKS_FILE, episode.chunks)
+            if episode.poses is not None:
+                tables.write_poses(temporary / POSES_FILE, episode.poses)
+            header = EpisodeHeader(
+                num_frames=episode.num_frames,
+                height=episode.frames.shape[1],
+                width=episode.frames.shape[2],
+                fps=episode.fps,
+                has_poses=episode.poses is not None,
+                video_sha256=sha256_of_file(temporary / VIDEO_FILE),
+                metadata=episode.metadata,
+            )
+            write_header(temporary / EPISODE_FILE, header)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {folder}: {error.strerror or error}; check the space and rights there"
+        ) from error
+
+
+def read_episode(folder: Path) -> Episode:
+    """Reads and checks an episode: what comes back keeps every rule of the format.
+
+    Raises:
+        DefectiveDataError: anything missing or broken; for a short or long video it names both numbers of frames.
+    """
+    header = read_header(folder)
+    return Episode(
+        frames=read_episode_frames(folder, header),
+        chunks=read_chunks(folder, header),
+        poses=read_poses(folder, header),
+        fps=header.fps,
+        metadata=header.metadata,
+    )
+
+
+def read_header(folder: Path) -> EpisodeHeader:
+    """The episode's header, without touching the video.
+
+    Raises:
+        DefectiveDataError: missing or broken.
+    """
+    return read_episode_header(folder / EPISODE_FILE)
+
+
+def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
+    """The episode's frames, as many and as large as the header says, from the very file that it names.
+
+    Raises:
+        DefectiveDataError: a missing, broken, short, long, wrongly sized or exchanged video.
+    """
+    path = folder / VIDEO_FILE
+    require(path)
+    defects = []
+
+    def found(code: str, message: str) -> None:
+        defects.append(Defect(str(path), code, message))
+
+    try:
+        frames = read_video(path)
+        if len(frames) != header.num_frames:
+            found("frame-count", f"the video has {len(frames)} frames, the header says {header.num_frames}")
+        if frames.shape[1:3] != (header.height, header.width):
+            size = f"{frames.shape[1]}x{frames.shape[2]}"
+            found("frame-size", f"the frames are {size}, the header says {header.height}x{header.width}")
+    except UserError as error:
+        found("bad-video", f"{error} (the header says {header.num_frames} frames)")
+    if sha256_of_file(path) != header.video_sha256:
+        found("checksum", "the file is not the one that was written: its SHA-256 differs from the header's")
+    refuse(defects)
+    return frames
+
+
+def read_chunks(folder: Path, header: EpisodeHeader) -> tuple[Chunk, ...]:
+    """The episode's chunks, without touching the video.
+
+    Raises:
+        DefectiveDataError: a missing or broken table, or chunks that break a rule.
+    """
+    return tables.read_chunks(folder / CHUNKS_FILE, header.num_frames)
+
+
+def read_poses(folder: Path, header: EpisodeHeader) -> Poses | None:
+    """The episode's poses, or None where the header says that there are none.
+
+    Raises:
+        DefectiveDataError: a missing or broken table, or poses that break a rule.
+    """
+    return tables.read_poses(folder / POSES_FILE, header.num_frames) if header.has_poses else None
+
+
+class EpisodeDataset:
+    """The episodes of a data set folder, read when asked for: `dataset[3]` decodes episode 3."""
+
+    def __init__(self, folder: Path, unfinished: bool = False) -> None:
+        """Reads the header and lists the episodes, no more.
+
+        Args:
+            folder: holds dataset.json.
+            unfinished: accept one that is still being made, with the episodes there so far.
+
+        Raises:
+            DefectiveDataError: dataset.json is missing or broken.
+            UserError: episodes are missing, or others than 0 to n - 1 are there.
+        """
+        self.folder = Path(folder)
+        self.header = read_dataset_header(self.folder / DATASET_FILE)
+        present = episode_numbers(self.folder)
+        if present != list(range(len(present))):
+            raise UserError(f"the episodes in {folder} are not numbered 0 to {len(present) - 1}; make or copy it anew")
+        if len(present) < self.header.num_episodes and not unfinished:
+            raise UserError(
+                f"{folder} holds {len(present)} of its {self.header.num_episodes} episodes; "
+                "run the command that makes it again, and it goes on"
+            )
+        self.episode_folders = tuple(episode_folder(self.folder, number) for number in present)
+
+    def __len__(self) -> int:
+        """Episodes in the data set."""
+        return len(self.episode_folders)
+
+    def __getitem__(self, index: int) -> Episode:
+        """Reads one episode; see `read_episode`."""
+        return read_episode(self.episode_folders[index])
+
+    def __iter__(self) -> Iterator[Episode]:
+        """Reads one episode after the other."""
+        return map(read_episode, self.episode_folders)
+
+    @staticmethod
+    def read_tables(folder: Path) -> tuple[EpisodeHeader, tuple[Chunk, ...]]:
+        """The header and the chunks of one of the `episode_folders`: all but the pixels and poses, and so quick.
+
+        Raises:
+            DefectiveDataError: missing or broken.
+        """
+        header = read_header(folder)
+        return header, read_chunks(folder, header)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hex SHA-256 over every video's hash and every chunk, in order: a key for what is computed from the data set.
+
+        Raises:
+            DefectiveDataError: a header or a chunk table that is missing or broken.
+        """
+        digest = hashlib.sha256()
+        for folder in self.episode_folders:
+            header, chunks = self.read_tables(folder)
+            digest.update(json.dumps([header.video_sha256, [asdict(chunk) for chunk in chunks]]).encode())
+        return digest.hexdigest()
+
+
+class DatasetWriter:
+    """Adds episodes to a data set folder, to a new one or to one that is there: `writer.append(episode)`."""
+
+    def __init__(self, folder: Path, header: DatasetHeader) -> None:
+        """Looks whether `folder` can take the episodes. A new folder is made only when the first one comes.
+
+        Args:
+            folder: new or empty, or a data set made with the same world, split and creation settings.
+            header: its `num_episodes` is a wish; more than that are kept where they are there already.
+
+        Raises:
+            UserError: the folder holds something else, or episodes made with other settings.
+        """
+        self.folder = Path(folder)
+        self.num_present = 0
+        """Episodes that are there, and so the number of the next one."""
+        self._header = header
+        if (self.folder / DATASET_FILE).exists():
+            dataset = EpisodeDataset(self.folder, unfinished=True)
+            self.num_present = len(dataset)
+            self._refuse_other_settings(dataset.header)
+            self._write_header()
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise UserError(f"{folder} is there and holds no data set; give a new or empty folder")
+
+    def append(self, episode: Episode, lossless: bool = True) -> None:
+        """Writes the next episode.
+
+        Raises:
+            UserError: as `write_episode`.
+        """
+        if self.num_present == 0:
+            self._write_header()
+        write_episode(episode_folder(self.folder, self.num_present), episode, lossless)
+        self.num_present += 1
+
+    def _refuse_other_settings(self, made: DatasetHeader) -> None:
+        was, now = ({"world": one.world, "split": one.split, **one.creation} for one in (made, self._header))
+        differing = [name for name in was | now if was.get(name) != now.get(name)]
+        if self.num_present and differing:
+            old, new = (", ".join(f"{name} {one.get(name)}" for name in differing) for one in (was, now))
+            raise UserError(f"{self.folder} was made with {old}, not with {new}; use the same or another folder")
+
+    def _write_header(self) -> None:
+        for leftover in (self.folder / EPISODES_FOLDER).glob(".*-*"):  # a killed run could not tidy up its last episode
+            shutil.rmtree(leftover, ignore_errors=True)
+        num_episodes = max(self._header.num_episodes, self.num_present)
+        write_header(self.folder / DATASET_FILE, replace(self._header, num_episodes=num_episodes))
+
+
+def episode_folder(folder: Path, number: int) -> Path:
+    """The place of one episode of a data set."""
+    return folder / EPISODES_FOLDER / f"{number:06d}"
+
+
+def episode_numbers(folder: Path) -> list[int]:
+    """The numbers of the episodes there, rising."""
+    episodes = folder / EPISODES_FOLDER
+    names = [path.name for path in episodes.iterdir() if path.is_dir()] if episodes.is_dir() else []
+    return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{6}", name))

@@ -1,0 +1,140 @@
+"""The JSON headers of a data set and of an episode."""
+
+import reprlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slowfast_vgen.data.rules import SPLITS, Defect, refuse, require
+from slowfast_vgen.data.video import FPS_RANGE
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json, write_json
+
+VERSION = 1
+"""Of the whole format; a reader refuses any other."""
+
+
+@dataclass(frozen=True)
+class DatasetHeader:
+    """What dataset.json says."""
+
+    world: str
+    """Where the episodes come from, such as "vizdoom-rooms"."""
+    split: str
+    """train, validation or test."""
+    num_episodes: int
+    """Episodes of the finished data set; fewer are there while it is being made."""
+    creation: dict[str, Any] = field(default_factory=dict)
+    """JSON values: the settings it was made with, so that making it can go on."""
+
+
+@dataclass(frozen=True)
+class EpisodeHeader:
+    """What episode.json says."""
+
+    num_frames: int
+    height: int
+    """Pixels."""
+    width: int
+    """Pixels."""
+    fps: float
+    has_poses: bool
+    video_sha256: str
+    metadata: dict[str, Any]
+    """As `Episode.metadata`."""
+
+
+def read_dataset_header(path: Path) -> DatasetHeader:
+    """Reads dataset.json.
+
+    Raises:
+        DefectiveDataError: missing, not JSON, another format or version, or fields that are missing or unfit.
+    """
+    return DatasetHeader(**_read(path, "slowfast-dataset", _DATASET_FIELDS))
+
+
+def read_episode_header(path: Path) -> EpisodeHeader:
+    """Reads episode.json.
+
+    Raises:
+        DefectiveDataError: as `read_dataset_header`.
+    """
+    return EpisodeHeader(**_read(path, "slowfast-episode", _EPISODE_FIELDS))
+
+
+def write_header(path: Path, header: DatasetHeader | EpisodeHeader) -> None:
+    """Writes either header.
+
+    Raises:
+        UserError: a value that JSON cannot keep, such as NaN or an array, or one that a reader would refuse.
+    """
+    name, fields = (
+        ("slowfast-dataset", _DATASET_FIELDS)
+        if isinstance(header, DatasetHeader)
+        else ("slowfast-episode", _EPISODE_FIELDS)
+    )
+    record = {"format": name, "version": VERSION, **asdict(header)}
+    refuse(_field_defects(path, record, name, fields))
+    try:
+        write_json(path, record)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"cannot write {path}: {error}; give JSON values only") from error
+
+
+def _read(path: Path, name: str, fields: "_Fields") -> dict[str, Any]:
+    require(path)
+    try:
+        record = read_json(path)
+    except (UserError, RecursionError) as error:
+        refuse([Defect(str(path), "bad-json", str(error))])
+    refuse(_field_defects(path, record, name, fields))
+    return {field: record[field] for field in fields}
+
+
+def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> list[Defect]:
+    if not isinstance(record, dict):
+        return [Defect(str(path), "bad-header", "the file holds no JSON object")]
+    if (found := record.get("format")) != name:
+        return [Defect(str(path), "wrong-format", f'format is {reprlib.repr(found)}, want "{name}"')]
+    if (found := record.get("version")) != VERSION or isinstance(found, bool):
+        return [Defect(str(path), "wrong-version", f"version is {reprlib.repr(found)}, want {VERSION}")]
+    defects = []
+    for field_name, (is_fit, wanted) in fields.items():
+        if field_name not in record:
+            defects.append(Defect(str(path), "bad-header", f"the field {field_name} is missing"))
+        elif not is_fit(record[field_name]):
+            message = f"{field_name} is {reprlib.repr(record[field_name])}, want {wanted}"
+            defects.append(Defect(str(path), "bad-header", message))
+    return defects
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_sha256(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+_Fields = dict[str, tuple[Callable[[Any], bool], str]]
+_COUNT = (lambda value: _is_number(value) and isinstance(value, int) and 1 <= value < 2**31, "a whole number above 0")
+_OBJECT = (lambda value: isinstance(value, dict), "a JSON object")
+_DATASET_FIELDS: _Fields = {
+    "world": (lambda value: isinstance(value, str) and bool(value.strip()), "a name"),
+    "split": (lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
+    "num_episodes": _COUNT,
+    "creation": _OBJECT,
+}
+_EPISODE_FIELDS: _Fields = {
+    "num_frames": _COUNT,
+    "height": _COUNT,
+    "width": _COUNT,
+    "fps": (
+        lambda value: _is_number(value) and FPS_RANGE[0] <= value <= FPS_RANGE[1],
+        f"{FPS_RANGE[0]} to {FPS_RANGE[1]} frames a second",
+    ),
+    "has_poses": (lambda value: isinstance(value, bool), "true or false"),
+    "video_sha256": (_is_sha256, "64 hexadecimal digits"),
+    "metadata": _OBJECT,
+}

@@ -1,0 +1,100 @@
+"""A data set at a glance: counts, and a sheet of its frames."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from slowfast_vgen.data.format import EpisodeDataset, read_episode_frames, read_header
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_path
+
+_GAP_PIXELS, _LABEL_PIXELS = 2, 96
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts over the episodes of a data set."""
+
+    num_episodes: int
+    num_frames: int
+    num_chunks: int
+    frames_per_episode: tuple[int, int]
+    """Fewest and most."""
+    sizes: tuple[str, ...]
+    """The frame sizes that occur, as "height x width"."""
+    num_bytes: int
+    """Of all files of the episodes."""
+    num_scenes: int
+    """Distinct `metadata["scene"]` values; episodes without one count as a scene each."""
+    episodes_by_script: dict[str, int]
+    chunks_by_verb: dict[str, int]
+
+
+def summarise(dataset: EpisodeDataset) -> Summary:
+    """Counts without decoding any video.
+
+    Raises:
+        DefectiveDataError: a header or a chunk table that is missing or broken.
+    """
+    lengths: list[int] = []
+    sizes: set[str] = set()
+    scenes: set[str] = set()
+    scripts: Counter[str] = Counter()
+    verbs: Counter[str] = Counter()
+    num_bytes = 0
+    for folder in dataset.episode_folders:
+        header, chunks = dataset.read_tables(folder)
+        lengths.append(header.num_frames)
+        sizes.add(f"{header.height}x{header.width}")
+        scenes.add(str(header.metadata.get("scene", folder)))
+        scripts[str(header.metadata.get("script", "unknown"))] += 1
+        verbs.update(chunk.verb or "unnamed" for chunk in chunks)
+        num_bytes += sum(path.stat().st_size for path in folder.iterdir())
+    return Summary(
+        num_episodes=len(lengths),
+        num_frames=sum(lengths),
+        num_chunks=verbs.total(),
+        frames_per_episode=(min(lengths, default=0), max(lengths, default=0)),
+        sizes=tuple(sorted(sizes)),
+        num_bytes=num_bytes,
+        num_scenes=len(scenes),
+        episodes_by_script=dict(scripts.most_common()),
+        chunks_by_verb=dict(verbs.most_common()),
+    )
+
+
+def save_contact_sheet(dataset: EpisodeDataset, path: Path, num_rows: int = 8, num_columns: int = 12) -> None:
+    """Draws frames of several episodes, spread over the data set: a row each, with its number and script beside it.
+
+    Raises:
+        UserError: no episodes, a name that does not end in .png, or a place that cannot be written.
+        DefectiveDataError: an episode that is missing or broken.
+    """
+    if path.suffix != ".png":
+        raise UserError(f"cannot draw the contact sheet {path}: its name must end in .png")
+    if not len(dataset):
+        raise UserError(f"cannot draw a contact sheet of {dataset.folder}: it holds no episodes yet")
+    rows = []
+    for index in _spread(len(dataset), num_rows):
+        folder = dataset.episode_folders[index]
+        header = read_header(folder)
+        frames = read_episode_frames(folder, header)
+        rows.append((f"{folder.name}\n{header.metadata.get('script', '')}", frames[_spread(len(frames), num_columns)]))
+    height = max(frames.shape[1] for _, frames in rows) + _GAP_PIXELS
+    width = max(frames.shape[2] for _, frames in rows) + _GAP_PIXELS
+    sheet = Image.new("RGB", (_LABEL_PIXELS + num_columns * width, len(rows) * height), "white")
+    pen = ImageDraw.Draw(sheet)
+    for row, (label, frames) in enumerate(rows):
+        pen.text((_GAP_PIXELS, row * height), label, fill="black")
+        for column, frame in enumerate(frames):
+            sheet.paste(Image.fromarray(frame), (_LABEL_PIXELS + column * width, row * height))
+    with atomic_path(path) as temporary:
+        sheet.save(temporary)
+
+
+def _spread(total: int, wanted: int) -> list[int]:
+    """Up to `wanted` indices out of `total`, evenly from the first to the last."""
+    return [int(index) for index in np.linspace(0, total - 1, min(total, wanted)).round()]

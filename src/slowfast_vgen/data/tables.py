@@ -1,0 +1,80 @@
+"""The Parquet tables of an episode: its chunks and its poses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
+from slowfast_vgen.types import Chunk, Poses
+
+CHUNK_COLUMNS = pa.schema(
+    [("action", pa.string()), ("verb", pa.string()), ("start_frame", pa.int32()), ("num_frames", pa.int32())]
+)
+POSE_COLUMNS = pa.schema([("x", pa.float64()), ("y", pa.float64()), ("heading", pa.float64())])
+
+
+def write_chunks(path: Path, chunks: Sequence[Chunk]) -> None:
+    """Writes one row a chunk."""
+    _write(path, [[getattr(chunk, name) for chunk in chunks] for name in CHUNK_COLUMNS.names], CHUNK_COLUMNS)
+
+
+def read_chunks(path: Path, num_frames: int) -> tuple[Chunk, ...]:
+    """The chunks of an episode of `num_frames` frames.
+
+    Raises:
+        DefectiveDataError: a missing or broken table, or chunks that break a rule.
+    """
+    columns = [column.to_pylist() for column in _read(path, CHUNK_COLUMNS)]
+    chunks = tuple(Chunk(*row) for row in zip(*columns, strict=True))
+    refuse(chunk_defects(path, chunks, num_frames))
+    return chunks
+
+
+def write_poses(path: Path, poses: Poses) -> None:
+    """Writes one row a frame."""
+    _write(path, list(poses.T), POSE_COLUMNS)
+
+
+def read_poses(path: Path, num_frames: int) -> Poses:
+    """The poses of an episode of `num_frames` frames.
+
+    Raises:
+        DefectiveDataError: a missing or broken table, or poses that break a rule.
+    """
+    poses = np.stack([column.to_numpy() for column in _read(path, POSE_COLUMNS)], axis=1)
+    refuse(pose_defects(path, poses, num_frames))
+    return poses
+
+
+def _write(path: Path, columns: list[Any], schema: pa.Schema) -> None:
+    pq.write_table(pa.table(columns, schema=schema), path, write_page_checksum=True)
+
+
+def _read(path: Path, schema: pa.Schema) -> list[pa.ChunkedArray]:
+    """The columns of `schema`, in its order; the table's other columns are passed over."""
+    require(path)
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        table.validate(full=True)  # text that is not UTF-8 shows only here
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        refuse([Defect(str(path), "bad-table", f"not a readable Parquet file: {' '.join(str(error).split())}")])
+    defects, columns = [], []
+    for wanted in schema:
+        found = [table.column(index) for index in table.schema.get_all_field_indices(wanted.name)]
+        columns += found
+        if len(found) != 1:
+            code, message = "missing-column", f"{len(found)} columns named {wanted.name}, want one"
+        elif found[0].type != wanted.type:
+            code, message = "wrong-dtype", f"column {wanted.name} is {found[0].type}, want {wanted.type}"
+        elif found[0].null_count:
+            code, message = "empty-cell", f"column {wanted.name} has {found[0].null_count} empty cells"
+        else:
+            continue
+        defects.append(Defect(str(path), code, message))
+    refuse(defects)
+    return columns

@@ -1,0 +1,69 @@
+"""Cuts training windows out of episodes: some past frames, an action, the frames that it brings (paper 3.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.data.latents import LatentSet
+from slowfast_vgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class WindowLengths:
+    """How often which numbers of past frames `f_p` and new frames `f_g` are drawn; one pair a batch."""
+
+    past: tuple[int, ...] = (4, 4, 4, 4, 4, 4, 1, 1, 2, 3, 5, 6, 8)
+    new: tuple[int, ...] = (4, 4, 4, 4, 4, 4, 3, 2, 1)
+
+    def __post_init__(self) -> None:
+        if not self.past or not self.new or min(self.past + self.new) < 1:
+            raise UserError(f"windows need at least one past and one new frame, got past {self.past}, new {self.new}")
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows of one shape."""
+
+    past: Float[Tensor, "batch f_p channels h w"]
+    new: Float[Tensor, "batch f_g channels h w"]
+    actions: tuple[str, ...]
+
+
+class WindowSampler:
+    """Draws windows from a `LatentSet`. The new frames begin where a chunk begins, so one action belongs to all of them."""
+
+    def __init__(self, source: LatentSet) -> None:
+        self.source = source
+
+    def eligible(self, num_past: int, num_new: int) -> np.ndarray:
+        """Chunks with enough frames before them in their episode, and enough in them.
+
+        Raises:
+            UserError: there is none.
+        """
+        before = self.source.chunk_start - self.source.episode_start
+        (chunks,) = np.nonzero((before >= num_past) & (self.source.chunk_frames >= num_new))
+        if not len(chunks):
+            raise UserError(
+                f"no chunk of the data has {num_past} frames before it and {num_new} frames in it; "
+                "make longer episodes or ask for shorter windows"
+            )
+        return chunks
+
+    def draw(self, rng: np.random.Generator, batch_size: int, lengths: WindowLengths) -> WindowBatch:
+        """A batch of random windows; the same state of `rng` gives the same batch."""
+        num_past, num_new = int(rng.choice(lengths.past)), int(rng.choice(lengths.new))
+        return self.cut(rng.choice(self.eligible(num_past, num_new), batch_size), num_past, num_new)
+
+    def cut(self, chunks: Sequence[int] | np.ndarray, num_past: int, num_new: int) -> WindowBatch:
+        """The windows around given chunks."""
+        starts = torch.from_numpy(self.source.chunk_start[np.asarray(chunks)])
+        frames = starts[:, None] + torch.arange(-num_past, num_new)
+        window = self.source.latents[frames].float()
+        return WindowBatch(
+            window[:, :num_past], window[:, num_past:], tuple(self.source.actions[chunk] for chunk in chunks)
+        )

@@ -1,0 +1,1 @@
+"""Masked conditional diffusion over chunks (eq. 1-2) and its sampler."""

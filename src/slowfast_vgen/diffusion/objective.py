@@ -1,0 +1,53 @@
+"""The masked objective of slow learning (eq. 1-2) and the unmasked one of fast learning (eq. 3)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.diffusion.noising import Noising
+from slowfast_vgen.models.denoiser import Denoiser, Latents, NoiseLevels
+from slowfast_vgen.models.text import TextEmbedding
+
+
+def masked_loss(
+    denoiser: Denoiser,
+    noising: Noising,
+    past: Latents,
+    past_levels: NoiseLevels,
+    new: Latents,
+    noise: Float[Tensor, "draws_batch f_g channels height width"],
+    levels: NoiseLevels,
+    text: TextEmbedding,
+) -> Float[Tensor, " draws_batch"]:
+    """Eq. 1-2: the past stays clean, the new frames are noised, and the loss counts the new frames only.
+
+    `noise` and `levels` may hold several draws of each window (`draws_batch = draws * batch`, the draws of a window side by side):
+    the past, which does not depend on them, is then run once for all. `text` has a row for each draw.
+
+    Returns the mean squared error of each draw.
+    """
+    draws = len(noise) // len(new)
+    kept = denoiser.encode_past(past, past_levels)
+    if draws > 1:
+        kept, new = denoiser.repeat_past(kept, draws), new.repeat_interleave(draws, 0)
+    noised = noising.add_noise(new, noise, levels)
+    prediction = denoiser.predict(noised, levels, text, kept)
+    return (prediction - noising.prediction_target(new, noise, levels)).square().flatten(1).mean(1)
+
+
+def unmasked_loss(
+    denoiser: Denoiser, noising: Noising, window: Latents, noise: Latents, levels: NoiseLevels, null_text: TextEmbedding
+) -> Float[Tensor, " batch"]:
+    """Eq. 3: all frames of `z_{i-1} (+) z_i` noised, no clean frame, no action, loss over all frames."""
+    prediction = denoiser.predict(noising.add_noise(window, noise, levels), levels, null_text, None)
+    target = noising.prediction_target(window, noise, levels)
+    return (prediction - target).square().flatten(1).mean(1)
+
+
+def frame_levels(levels: Float[Tensor, " batch"], num_frames: int) -> NoiseLevels:
+    """One level a window, for each of its frames (the paper draws one step `t` for all).
+
+    >>> frame_levels(torch.tensor([0.1, 0.9]), 3).shape
+    torch.Size([2, 3])
+    """
+    return levels[:, None].expand(-1, num_frames)

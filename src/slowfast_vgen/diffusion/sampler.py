@@ -1,0 +1,72 @@
+"""The chunk sampler: from noise to the next chunk, with any denoiser and a diffusers scheduler. Latents in, latents out."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.diffusion.noising import Target
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.denoiser import Denoiser, Latents, Past
+from slowfast_vgen.models.text import TextEmbedding
+
+Scheduler = DDIMScheduler | FlowMatchEulerDiscreteScheduler
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How a chunk is sampled."""
+
+    num_steps: int = 8
+    guidance_scale: float = 1.0
+    """Classifier-free guidance on the action (arXiv 2207.12598); 1 is off and saves half of the time."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_steps <= 1000:
+            raise UserError(f"sampling takes 1 to 1000 steps, got {self.num_steps}")
+
+
+def make_scheduler(target: Target) -> Scheduler:
+    """Diffusers' scheduler for a prediction target: Euler along the flow, or deterministic DDIM on the cosine schedule."""
+    if target == "flow":
+        return FlowMatchEulerDiscreteScheduler()
+    return DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type=target, clip_sample=False, timestep_spacing="trailing"
+    )
+
+
+def noise_level(scheduler: Scheduler, timestep: Tensor) -> float:
+    """The noise level in [0, 1] (see `Noising`) at a scheduler's time step."""
+    if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
+        return float(timestep) / scheduler.config.num_train_timesteps
+    kept = float(scheduler.alphas_cumprod[int(timestep)])
+    return math.acos(math.sqrt(kept)) / (math.pi / 2)
+
+
+@torch.no_grad()
+def sample_chunk(
+    denoiser: Denoiser,
+    scheduler: Scheduler,
+    config: SamplerConfig,
+    past: Past | None,
+    text: TextEmbedding,
+    null_text: TextEmbedding,
+    noise: Float[Tensor, "batch f_g channels height width"],
+) -> Latents:
+    """Denoises `noise` into the chunk that follows `past` (Algorithm 1a, the generation step).
+
+    The past is whatever `denoiser.encode_past` gave: it is computed once and read at each of the `config.num_steps` steps.
+    """
+    scheduler.set_timesteps(config.num_steps)
+    latents = noise
+    for timestep in scheduler.timesteps:
+        levels = torch.full(latents.shape[:2], noise_level(scheduler, timestep), device=latents.device)
+        prediction = denoiser.predict(latents, levels, text, past)
+        if config.guidance_scale != 1.0:
+            unguided = denoiser.predict(latents, levels, null_text, past)
+            prediction = unguided + config.guidance_scale * (prediction - unguided)
+        latents = scheduler.step(prediction, timestep, latents, return_dict=False)[0]
+    return latents

@@ -1,0 +1,1 @@
+"""Fast weights: the memory of an episode."""

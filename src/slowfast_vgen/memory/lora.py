@@ -1,0 +1,114 @@
+"""TEMP-LoRA's parameters: low-rank additions to linear layers, one set for each episode of a batch (paper 3.3; arXiv 2106.09685).
+
+The slow weights are never written: additions act through forward hooks, or, for a single episode, through a merged copy that
+stands in for the layer's weight inside a `with` block. Taking them away restores the base output bit for bit.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from slowfast_vgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Where the fast weights sit and how large they are."""
+
+    rank: int = 32
+    alpha: float | None = None
+    """The addition is scaled by `alpha / rank`; None means alpha = rank, a scale of 1."""
+    layers: tuple[str, ...] = ("qkv", "out", "mlp_in", "mlp_out")
+    """Linear layers whose dotted name ends in one of these."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise UserError(f"a LoRA's rank must be at least 1, got {self.rank}")
+        if not self.layers:
+            raise UserError("a LoRA needs at least one layer name to sit on, got none")
+
+    @property
+    def scale(self) -> float:
+        """What the product of the two factors is multiplied by."""
+        return 1.0 if self.alpha is None else self.alpha / self.rank
+
+
+Factors = tuple[Float[Tensor, "episodes rank inputs"], Float[Tensor, "episodes outputs rank"]]
+"""Down-projection and up-projection of one layer, for every episode."""
+
+
+class LoraSlots:
+    """The linear layers of a module that can carry fast weights."""
+
+    def __init__(self, module: nn.Module, config: LoraConfig) -> None:
+        self.config = config
+        self.layers: dict[str, nn.Linear] = {
+            name: layer
+            for name, layer in module.named_modules()
+            if isinstance(layer, nn.Linear) and any(f".{name}".endswith(f".{suffix}") for suffix in config.layers)
+        }
+        if not self.layers:
+            raise UserError(
+                f"{type(module).__name__} has no linear layer named {', '.join(config.layers)}; name layers that it has"
+            )
+
+    def fresh(self, seeds: Sequence[int]) -> dict[str, Factors]:
+        """New fast weights, one set a seed: a random down-projection, an up-projection of zeros, so that nothing changes yet.
+
+        The down-projection is drawn as peft draws it (Kaiming uniform with a = sqrt 5).
+        """
+        drawn: dict[str, list[Tensor]] = {name: [] for name in self.layers}
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(seed)
+            for name, layer in self.layers.items():
+                bound = layer.in_features**-0.5
+                down = torch.empty(self.config.rank, layer.in_features).uniform_(-bound, bound, generator=generator)
+                drawn[name].append(down)
+        factors = {}
+        for name, layer in self.layers.items():
+            down = torch.stack(drawn[name]).to(layer.weight)
+            factors[name] = (down, down.new_zeros(len(seeds), layer.out_features, self.config.rank))
+        return factors
+
+    @contextmanager
+    def applied(self, factors: dict[str, Factors]) -> Iterator[None]:
+        """Inside the block each layer adds its episode's low-rank product; gradients reach the factors.
+
+        The leading dimension of a layer's input must hold the episodes in order, as many rows for each (a network that folds
+        frames or pixels into the batch keeps that order).
+        """
+        handles = [
+            self.layers[name].register_forward_hook(_adder(down, up, self.config.scale))
+            for name, (down, up) in factors.items()
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @contextmanager
+    def merged(self, factors: dict[str, Factors]) -> Iterator[None]:
+        """Inside the block each layer's weight is the sum of slow and fast weights: as fast as no memory. One episode only."""
+        slow = {name: self.layers[name].weight.data for name in factors}
+        try:
+            for name, (down, up) in factors.items():
+                assert len(down) == 1, "only one episode's weights can be merged at a time"
+                self.layers[name].weight.data = torch.addmm(slow[name], up[0], down[0], alpha=self.config.scale)
+            yield
+        finally:
+            for name, weight in slow.items():
+                self.layers[name].weight.data = weight
+
+
+def _adder(down: Tensor, up: Tensor, scale: float):
+    def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        episodes = len(down)
+        rows = inputs[0].reshape(episodes, -1, inputs[0].shape[-1])
+        return output + scale * (rows @ down.mT @ up.mT).reshape(output.shape)
+
+    return add

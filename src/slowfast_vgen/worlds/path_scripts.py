@@ -1,0 +1,292 @@
+"""How the camera of `vizdoom-rooms` moves, and scripts that decide where it goes, one verb a chunk.
+
+Everything here is exact integer arithmetic on a `Place`, so that a pose seen twice is the very same pose.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Poses
+from slowfast_vgen.worlds.actions import check_verb
+from slowfast_vgen.worlds.rooms_map import Scene
+
+FRAMES_PER_CHUNK = 4
+TURN_DEGREES = 22.5
+"""Turn of one frame. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
+HEADINGS = 16
+STEP_UNITS = 24
+"""Length of one frame's step, up to the rounding of its two parts to whole units."""
+START_MARGIN = 96
+"""Paths start this far from walls, so that the start image shows more than one of them."""
+
+
+class Place(NamedTuple):
+    """A pose in exact terms: map units and heading in sixteenths of a circle, counter-clockwise from east."""
+
+    x: int
+    y: int
+    heading: int
+
+    @classmethod
+    def of_pose(cls, pose: Sequence[float] | np.ndarray) -> "Place":
+        """The place of a pose (x, y, degrees).
+
+        Raises:
+            UserError: x or y is no whole number, or the heading no multiple of `TURN_DEGREES`.
+        """
+        x, y, degrees = (float(value) for value in pose)
+        sixteenths = degrees / TURN_DEGREES
+        if not (x.is_integer() and y.is_integer() and sixteenths.is_integer()):
+            raise UserError(
+                f"the pose ({x}, {y}, {degrees}) is not on the grid of the world vizdoom-rooms; give x and y as whole "
+                f"numbers and the heading as a multiple of {TURN_DEGREES} degrees"
+            )
+        return cls(int(x), int(y), int(sixteenths) % HEADINGS)
+
+
+def poses_of(places: Sequence[Place]) -> Poses:
+    """One row (x, y, degrees in [0, 360)) a place."""
+    return np.array([(x, y, heading * TURN_DEGREES) for x, y, heading in places], np.float64).reshape(-1, 3)
+
+
+def _half_circle_steps() -> list[tuple[int, int]]:
+    angles = [math.radians(index * TURN_DEGREES) for index in range(HEADINGS // 2)]
+    return [(round(STEP_UNITS * math.cos(angle)), round(STEP_UNITS * math.sin(angle))) for angle in angles]
+
+
+# The second half is the first negated: a step back undoes a step forward, to the unit.
+STEPS = tuple(_half_circle_steps() + [(-dx, -dy) for dx, dy in _half_circle_steps()])
+"""Displacement of one frame of "go_forward" per heading."""
+
+
+def check_free(scene: Scene, place: Place) -> None:
+    """Raises `UserError` where the camera cannot stand."""
+    if not scene.is_free(place.x, place.y):
+        raise UserError(f"the camera cannot stand at x={place.x}, y={place.y}: a wall is too near; choose free space")
+
+
+def advance(scene: Scene, place: Place, verb: str) -> tuple[Place, bool]:
+    """The place one frame later, and whether a step was refused because it would come too close to a wall."""
+    x, y, heading = place
+    if verb == "turn_left":
+        return Place(x, y, (heading + 1) % HEADINGS), False
+    if verb == "turn_right":
+        return Place(x, y, (heading - 1) % HEADINGS), False
+    if verb == "stay":
+        return place, False
+    dx, dy = STEPS[heading if verb == "go_forward" else (heading + HEADINGS // 2) % HEADINGS]
+    target = Place(x + dx, y + dy, heading)
+    return (target, False) if scene.is_free(target.x, target.y) else (place, True)
+
+
+def walk(scene: Scene, start: Place, verbs: Sequence[str]) -> tuple[list[Place], list[bool]]:
+    """Places of frames 0 to 4 len(verbs), the start included, and for each whether its step was refused.
+
+    Raises:
+        UserError: an unknown verb, or a start where the camera cannot stand.
+    """
+    for verb in verbs:
+        check_verb(verb)
+    check_free(scene, start)
+    places, refused = [start], [False]
+    for verb in verbs:
+        for _ in range(FRAMES_PER_CHUNK):
+            place, bumped = advance(scene, places[-1], verb)
+            places.append(place)
+            refused.append(bumped)
+    return places, refused
+
+
+def _end(scene: Scene, place: Place, verbs: Sequence[str]) -> Place | None:
+    """Where the verbs lead, None where a step on the way is refused."""
+    for verb in verbs:
+        for _ in range(FRAMES_PER_CHUNK):
+            place, bumped = advance(scene, place, verb)
+            if bumped:
+                return None
+    return place
+
+
+def _free_chunks(scene: Scene, place: Place, verb: str, most: int) -> int:
+    """How many chunks of `verb` go without a refused step, at most `most`."""
+    count = 0
+    after = _end(scene, place, [verb])
+    while count < most and after is not None:
+        count += 1
+        after = _end(scene, after, [verb])
+    return count
+
+
+def _turn(rng: np.random.Generator) -> str:
+    return "turn_left" if rng.random() < 0.5 else "turn_right"
+
+
+def _other(turn: str) -> str:
+    return "turn_right" if turn == "turn_left" else "turn_left"
+
+
+def full_turn(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Turns one way all the time; four chunks are a lap."""
+    return [_turn(rng)] * num_chunks
+
+
+def turn_and_return(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Some chunks one way, as many back, again and again. Ends at the start pose."""
+    verbs: list[str] = []
+    while (left := num_chunks - len(verbs)) >= 2:
+        count = int(rng.integers(1, min(6, left // 2) + 1))
+        turn = _turn(rng)
+        verbs += [turn] * count + [_other(turn)] * count
+    return verbs + ["stay"] * left
+
+
+def out_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Some chunks forward on a free line and as many back, again and again. Ends at the start pose.
+
+    Where not even one chunk forward is free it turns and returns instead.
+    """
+    line = _free_chunks(scene, start, "go_forward", num_chunks // 2)
+    verbs: list[str] = []
+    while line and (left := num_chunks - len(verbs)) >= 2:
+        most = min(line, left // 2)
+        count = int(rng.integers((most + 1) // 2, most + 1))
+        verbs += ["go_forward"] * count + ["go_back"] * count
+    return verbs + turn_and_return(rng, scene, start, num_chunks - len(verbs))
+
+
+def loop(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Walks rectangles, each closed by its fourth turn. Ends at the start pose.
+
+    What is left over when no further rectangle fits (each takes at least 8 chunks) is spent on laps and turns and returns.
+    """
+    verbs: list[str] = []
+    loops = loops_from(scene, start, num_chunks)
+    while fitting := [one for one in loops if len(one) <= num_chunks - len(verbs)]:
+        verbs += fitting[rng.integers(len(fitting))]
+    if num_chunks - len(verbs) >= 4:
+        verbs += [_turn(rng)] * 4
+    return verbs + turn_and_return(rng, scene, start, num_chunks - len(verbs))
+
+
+def loops_from(scene: Scene, start: Place, num_chunks: int) -> list[list[str]]:
+    """All rectangular ways of at most `num_chunks` chunks from the start pose back to itself in free space."""
+    found = []
+    longest = (num_chunks - 6) // 2  # the longer side of a rectangle whose other side is one chunk
+    for turn in ("turn_left", "turn_right"):
+        for first in range(1, _free_chunks(scene, start, "go_forward", longest) + 1):
+            leg = ["go_forward"] * first + [turn]
+            corner = _end(scene, start, leg)
+            for second in range(1, _free_chunks(scene, corner, "go_forward", longest - first + 1) + 1 if corner else 1):
+                way = 2 * (leg + ["go_forward"] * second + [turn])
+                if _end(scene, start, way) == start:
+                    found.append(way)
+    return found
+
+
+def wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Explores: goes to other rooms by the doors, looks round, runs, at times goes back, waits or bumps into a wall."""
+    verbs: list[str] = []
+    place = start
+    while len(verbs) < num_chunks:
+        draw = rng.random()
+        if draw < 0.36:
+            plan = _route(rng, scene, place) or [_turn(rng)]
+            if rng.random() < 0.25:
+                plan = plan[: int(rng.integers(1, len(plan) + 1))]  # changes its mind on the way
+        elif draw < 0.61:
+            plan = [_turn(rng)] * int(rng.choice((1, 1, 2, 2, 3, 4, 5)))
+        elif draw < 0.69:
+            plan = ["go_forward"] * int(rng.integers(0, _free_chunks(scene, place, "go_forward", 4) + 1))
+        elif draw < 0.81:
+            # up to the wall and once more: the model shall learn what a bump looks like
+            plan = ["go_forward"] * (_free_chunks(scene, place, "go_forward", 6) + 1)
+        elif draw < 0.92:
+            plan = ["go_back"] * int(rng.integers(0, _free_chunks(scene, place, "go_back", 3) + 1))
+        else:
+            plan = ["stay"] * int(rng.integers(1, 3))
+        verbs += plan
+        place = walk(scene, place, plan)[0][-1]
+    return verbs[:num_chunks]
+
+
+def _route(rng: np.random.Generator, scene: Scene, start: Place) -> list[str]:
+    """A shortest way, in chunks without a refused step, into a random other room; empty where there is none.
+
+    Chunks move on a lattice of 96 units that the start pose fixes, so the places that can be reached are few.
+    """
+    here = scene.room_at(start.x, start.y)
+    others = [index for index in range(len(scene.rooms)) if index != here]
+    goal = others[rng.integers(len(others))]
+    came: dict[Place, tuple[Place, str] | None] = {start: None}
+    queue = deque([start])
+    choices = ["go_forward", *(("turn_left", "turn_right") if rng.random() < 0.5 else ("turn_right", "turn_left"))]
+    while queue:
+        place = queue.popleft()
+        if scene.room_at(place.x, place.y) == goal:
+            way = []
+            while (before := came[place]) is not None:
+                place, verb = before
+                way.append(verb)
+            return way[::-1]
+        for verb in choices:
+            after = _end(scene, place, [verb])
+            if after is not None and after not in came:
+                came[after] = (place, verb)
+                queue.append(after)
+    return []
+
+
+Script = Callable[[np.random.Generator, Scene, Place, int], list[str]]
+SCRIPTS: dict[str, Script] = {
+    "wander": wander,
+    "full-turn": full_turn,
+    "turn-and-return": turn_and_return,
+    "out-and-back": out_and_back,
+    "loop": loop,
+}
+MIX = {"wander": 0.5, "full-turn": 0.15, "turn-and-return": 0.1, "out-and-back": 0.15, "loop": 0.1}
+"""Shares of the scripts where the script is "mix"."""
+
+
+def check_script(name: str, num_chunks: int) -> None:
+    """Raises `UserError` unless `name` is a script (or "mix") and there is at least one chunk."""
+    if name not in SCRIPTS and name != "mix":
+        raise UserError(f"unknown script {name!r}; choose one of {', '.join([*SCRIPTS, 'mix'])}")
+    if num_chunks < 1:
+        raise UserError(f"an episode of {num_chunks} chunks was asked for; ask for at least 1")
+
+
+def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: int) -> tuple[str, Place, list[str]]:
+    """Draws the script (where it is "mix"), a start that suits it, and the verbs.
+
+    Raises:
+        UserError: unknown script, or no chunk.
+    """
+    check_script(script, num_chunks)
+    if script == "mix":
+        script = str(rng.choice(list(MIX), p=list(MIX.values())))
+    start = draw_start(rng, scene, script)
+    return script, start, SCRIPTS[script](rng, scene, start, num_chunks)
+
+
+def draw_start(rng: np.random.Generator, scene: Scene, script: str) -> Place:
+    """A random place in a room. Scripts that walk mostly start along an axis, where lines are long and doors passable."""
+    straight = {"wander": 0.75, "out-and-back": 1.0, "loop": 1.0}.get(script, 0.0)
+    inner = [room.grown(-START_MARGIN, -START_MARGIN) for room in scene.rooms]
+    areas = np.array([(rect.right - rect.left) * (rect.top - rect.bottom) for rect in inner], np.float64)
+    for _ in range(200):
+        rect = inner[rng.choice(len(inner), p=areas / areas.sum())]
+        x, y = int(rng.integers(rect.left, rect.right + 1)), int(rng.integers(rect.bottom, rect.top + 1))
+        heading = int(rng.integers(4)) * 4 if rng.random() < straight else int(rng.integers(HEADINGS))
+        place = Place(x, y, heading)
+        if script == "out-and-back" and _free_chunks(scene, place, "go_forward", 2) < 2:
+            continue
+        if script == "loop" and not loops_from(scene, place, 8):
+            continue
+        break
+    return place

@@ -1,0 +1,44 @@
+"""Worlds by name. A world is imported only when it is asked for: engines are large, and some are optional."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol, cast
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Episode
+
+WORLDS = {
+    "vizdoom-rooms": ("slowfast_vgen.worlds.vizdoom_rooms", "VizdoomRooms"),
+}
+"""Name -> module and class. A new world is one more line; its class is made as `WorldClass(split, seed)`."""
+
+
+class World(Protocol):
+    """A source of episodes. The same split, seed, script and index always give the same episode."""
+
+    def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
+        """Episodes `first_index` to `first_index + num_episodes - 1`.
+
+        Args:
+            num_episodes: how many.
+            script: the name of the way that actions are chosen.
+            num_chunks: actions an episode.
+            first_index: number of the first episode.
+        """
+        ...
+
+
+def open_world(name: str, split: str, seed: int) -> World:
+    """Makes the world called `name`.
+
+    Raises:
+        UserError: no such world; split or seed that it does not take; or a package that it needs is not installed.
+    """
+    if name not in WORLDS:
+        raise UserError(f'there is no world "{name}"; choose one of: {", ".join(sorted(WORLDS))}')
+    module, class_name = WORLDS[name]
+    try:
+        world = getattr(import_module(module), class_name)(split, seed)
+    except ModuleNotFoundError as error:
+        raise UserError(f'the world "{name}" needs the package {error.name}; install it with pip') from error
+    return cast(World, world)

@@ -1,0 +1,86 @@
+"""Textures, palette and archive of the maps of `vizdoom-rooms`: all bytes that the engine reads, none of them borrowed."""
+
+import io
+import struct
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+EYE_HEIGHT = 72
+"""Higher than the game's 41, so that floors do not fill the picture."""
+_CAMERA = f"actor RoomsCamera : DoomPlayer {{ player.viewheight {EYE_HEIGHT} }}\n"
+TILE = 64
+"""Side in pixels of each texture; the map stretches it over a wall."""
+
+# Saturated and far apart; floors dark and ceilings pale, so that the horizon is always plain to see.
+WALL_COLOURS = (
+    (220, 30, 30), (30, 160, 50), (40, 70, 220), (245, 210, 30), (240, 125, 20), (140, 40, 190), (30, 190, 200),
+    (240, 90, 170), (250, 250, 250), (105, 110, 130), (120, 70, 30), (150, 220, 40), (15, 100, 100), (130, 130, 240),
+    (245, 170, 140), (140, 15, 60),
+)  # fmt: skip
+FLOOR_COLOURS = (
+    (70, 60, 50), (50, 70, 55), (50, 55, 85), (85, 50, 50), (75, 75, 75), (70, 50, 85), (100, 85, 50), (40, 80, 90),
+)  # fmt: skip
+CEILING_COLOURS = (
+    (200, 200, 200), (185, 205, 225), (225, 210, 185), (190, 220, 190), (220, 190, 205), (205, 195, 225),
+    (170, 190, 190), (225, 225, 180),
+)  # fmt: skip
+COLOURS = WALL_COLOURS + FLOOR_COLOURS + CEILING_COLOURS
+FIRST_FLOOR, FIRST_CEILING = len(WALL_COLOURS), len(WALL_COLOURS) + len(FLOOR_COLOURS)
+"""Where the floors' and the ceilings' colours begin in `COLOURS`."""
+
+
+def texture_name(kind: str, first: int, second: int) -> str:
+    """Engine name (upper case, at most 8 letters) of a two-colour texture; colours index `COLOURS`."""
+    return f"R{kind}{first:02X}{second:02X}"
+
+
+def plain(colour: int) -> str:
+    """Engine name of a one-colour texture."""
+    return texture_name("P", colour, colour)
+
+
+def texture_pixels(name: str) -> UInt8[np.ndarray, "64 64"]:
+    """A texture's tile as indices into the palette of `playpal`."""
+    kind, first, second = name[1], int(name[2:4], 16), int(name[4:6], 16)
+    half = np.arange(TILE) >= TILE // 2
+    rows, columns = np.meshgrid(half, half, indexing="ij")
+    mask = {"P": np.zeros_like(rows), "V": columns, "H": rows, "C": rows ^ columns}[kind]
+    return np.where(mask, second + 1, first + 1).astype(np.uint8)
+
+
+@lru_cache(maxsize=None)
+def _texture_png(name: str) -> bytes:
+    image = Image.fromarray(texture_pixels(name), mode="P")
+    image.putpalette(playpal())
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def playpal() -> bytes:
+    """256 RGB triples. Ours instead of the game's, so that each colour reaches the screen exactly; colour c is entry c + 1."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[1 : len(COLOURS) + 1] = COLOURS
+    return palette.tobytes()
+
+
+def build_wad(map_texts: Sequence[str], textures: Iterable[str]) -> bytes:
+    """One WAD (the engine's archive) with the maps as MAP01, MAP02, ... (at most 99), the textures and the palette."""
+    # an identity colour map at every light level: nothing fades with distance
+    lumps = [("PLAYPAL", playpal() * 14), ("COLORMAP", bytes(range(256)) * 34)]
+    for number, text in enumerate(map_texts, start=1):
+        lumps += [(f"MAP{number:02d}", b""), ("TEXTMAP", text.encode()), ("ENDMAP", b"")]
+    lumps += [("DECORATE", _CAMERA.encode()), ("ZMAPINFO", b'gameinfo { playerclasses = "RoomsCamera" }\n')]
+    lumps.append(("TX_START", b""))
+    lumps += [(name, _texture_png(name)) for name in sorted(set(textures))]
+    lumps.append(("TX_END", b""))
+    body, directory, position = [], [], 12
+    for name, data in lumps:
+        directory.append(struct.pack("<ii8s", position, len(data), name.encode()))
+        body.append(data)
+        position += len(data)
+    return struct.pack("<4sii", b"PWAD", len(lumps), position) + b"".join(body) + b"".join(directory)
