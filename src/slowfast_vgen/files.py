@@ -60,6 +60,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.chmod(temporary, 0o755)
+        for written in filter(Path.is_file, temporary.rglob("*")):
+            os.chmod(written, 0o644)  # safetensors makes its files private to the user
         old = temporary.with_name(temporary.name + "-old")
         if path.exists():
             os.replace(path, old)

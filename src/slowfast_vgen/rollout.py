@@ -3,16 +3,13 @@
 Everything between two chunks stays in latents; frames are decoded when someone asks for them.
 """
 
-import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -87,7 +84,8 @@ class World:
             if not 0 <= seed < 2**31:
                 raise UserError(f"a seed is a whole number from 0 to 2147483647, got {seed}")
         config = self.shipped_fast_learning if memory is True else memory
-        sampler = SamplerConfig(num_sampling_steps or self.model.config.num_sampling_steps)
+        steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
+        sampler = SamplerConfig(steps)
         history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
         return Rollout(self, sampler, config or None, seeds, history)
 
@@ -147,8 +145,8 @@ class Rollout:
         self._take_in(new)
         return new
 
-    def observe(self, frames: Float[Tensor, "episodes f_g height width 3"]) -> None:
-        """Takes true frames (uint8) as the next chunk instead of generating one; the memory learns from them likewise."""
+    def observe(self, frames: UInt8[Tensor, "episodes f_g height width 3"]) -> None:
+        """Takes true frames as the next chunk instead of generating one; the memory learns from them likewise."""
         self.observe_latents(self.world.model.codec.encode(frames.to(self.world.device)))
 
     def observe_latents(self, new: Latents) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,9 +45,16 @@ def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     return parse
 
 
+def path_name(text: str) -> Path:
+    """An argparse type: a name that a file or folder can have, whether or not one is there."""
+    if not text or "\0" in text or len(text) > 4000 or any(len(os.fsencode(part)) > 240 for part in Path(text).parts):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} cannot be the name of a file: it is empty or too long")
+    return Path(text)
+
+
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """Adds `--json FILE`, to be handed to `write_figures`."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures and how they came about here")
+    parser.add_argument("--json", type=path_name, metavar="FILE", help="also write the figures and how they came about here")
 
 
 def write_figures(

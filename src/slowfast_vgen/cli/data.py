@@ -84,7 +84,10 @@ def check_data(args: argparse.Namespace) -> int:
     defects = check_datasets(args.folders)
     for defect in defects:
         print(defect)
-    print(f"{len(defects)} defects in {', '.join(map(str, args.folders))}", file=sys.stderr)
+    print(
+        f"{len(defects)} {'defect' if len(defects) == 1 else 'defects'} in {', '.join(map(str, args.folders))}",
+        file=sys.stderr,
+    )
     codes = Counter(defect.code for defect in defects)
     protocol = {"command": "data check", "folders": [str(folder) for folder in args.folders]}
     figures = {"defects": len(defects)} | dict(sorted(codes.items()))

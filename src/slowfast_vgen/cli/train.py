@@ -2,10 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from slowfast_vgen.cli.common import whole_number
 from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    from slowfast_vgen.models.denoiser import DenoiserModule
+    from slowfast_vgen.train.run import OptimisationConfig
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,7 +30,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--depth", type=whole_number(1, 64), default=8, help="of the transformer; default: 8")
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
     slow.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of this denoiser folder")
-    slow.add_argument("--compile", action="store_true", help="compile the denoiser (needs a C++ compiler)")
     slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     slow.set_defaults(handler=train_slow)
 
@@ -41,10 +44,10 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--seed", type=whole_number(0), default=0, help="default: 0")
 
 
-def _optimisation(args: argparse.Namespace, **others: Any):
+def _optimisation(args: argparse.Namespace) -> "OptimisationConfig":
     from slowfast_vgen.train.run import OptimisationConfig
 
-    return OptimisationConfig(num_steps=args.steps, learning_rate=args.learning_rate, seed=args.seed, **others)
+    return OptimisationConfig(num_steps=args.steps, learning_rate=args.learning_rate, seed=args.seed)
 
 
 def train_codec(args: argparse.Namespace) -> int:
@@ -81,21 +84,19 @@ def train_slow(args: argparse.Namespace) -> int:
         raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
     torch.manual_seed(args.seed)
     codec = Codec.load(args.codec)
-    sets = []
-    for folder in (args.data, args.validation):
-        sets.append(cached_latents(EpisodeDataset(folder), codec.encode, codec.fingerprint(), folder / "cache"))
-    channels, height, width = sets[0].latents.shape[1:]
+    training, validation = (
+        cached_latents(EpisodeDataset(folder), codec.encode, codec.fingerprint(), folder / "cache")
+        for folder in (args.data, args.validation)
+    )
+    channels, height, width = training.latents.shape[1:]
     denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
     config = SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
-    denoiser = denoiser.to(device)
-    if args.compile:
-        denoiser.compile_parts()
-    train_slow(config, denoiser, TextEncoder.load(device), *sets, args.out)
+    train_slow(config, denoiser.to(device), TextEncoder.load(device), training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 
 
-def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int):
+def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int) -> "DenoiserModule":
     from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
     from slowfast_vgen.models.video_transformer import VideoTransformer
 

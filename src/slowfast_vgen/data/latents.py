@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float16, Int64, UInt8
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
@@ -37,21 +38,32 @@ def cached_latents(dataset: EpisodeDataset, encode: Encode, codec_fingerprint: s
     """The latents of `dataset`, from `cache` where the same content was encoded by the same codec before.
 
     Raises:
-        UserError: the data set is empty or an episode is broken.
+        UserError: the data set is empty, an episode is broken, or frames are of several sizes.
     """
     if len(dataset) == 0:
         raise UserError(f"{dataset.folder} holds no episodes; make some with `slowfast data make`")
     key = hashlib.sha256(f"{dataset.content_hash}/{codec_fingerprint}".encode()).hexdigest()[:16]
     path = cache / f"latents-{key}.safetensors"
-    if path.exists():
+    try:
         latents = load_file(path)["latents"]
-    else:
-        episodes = tqdm(range(len(dataset)), desc="encoding", unit="episode", dynamic_ncols=True)
-        parts = [encode(torch.from_numpy(dataset[index].frames)).half() for index in episodes]
-        latents = torch.cat(parts)
+    except (OSError, SafetensorError):  # none yet, or damaged
+        latents = _encoded(dataset, encode)
         with atomic_path(path) as temporary:
             save_file({"latents": latents}, temporary)
     return _with_chunks(dataset, latents)
+
+
+def _encoded(dataset: EpisodeDataset, encode: Encode) -> Float16[Tensor, "total_frames channels h w"]:
+    parts: list[Tensor] = []
+    for index in tqdm(range(len(dataset)), desc="encoding", unit="episode", dynamic_ncols=True):
+        part = encode(torch.from_numpy(dataset[index].frames)).half()
+        if parts and part.shape[1:] != parts[0].shape[1:]:
+            raise UserError(
+                f"the frames of episode {index} of {dataset.folder} are of another size than those of episode 0; "
+                "make a data set of one size"
+            )
+        parts.append(part)
+    return torch.cat(parts)
 
 
 def _with_chunks(dataset: EpisodeDataset, latents: Float16[Tensor, "total_frames channels h w"]) -> LatentSet:
@@ -64,5 +76,5 @@ def _with_chunks(dataset: EpisodeDataset, latents: Float16[Tensor, "total_frames
         actions += [chunk.action for chunk in chunks]
         start += header.num_frames
     assert start == len(latents), "the cache key covers the content, so lengths agree"
-    table = np.asarray(rows, dtype=np.int64)
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
     return LatentSet(latents, table[:, 0], table[:, 1], table[:, 2], tuple(actions))

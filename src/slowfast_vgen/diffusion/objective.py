@@ -1,6 +1,5 @@
 """The masked objective of slow learning (eq. 1-2) and the unmasked one of fast learning (eq. 3)."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -47,6 +46,7 @@ def unmasked_loss(
 def frame_levels(levels: Float[Tensor, " batch"], num_frames: int) -> NoiseLevels:
     """One level a window, for each of its frames (the paper draws one step `t` for all).
 
+    >>> import torch
     >>> frame_levels(torch.tensor([0.1, 0.9]), 3).shape
     torch.Size([2, 3])
     """

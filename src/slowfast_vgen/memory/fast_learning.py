@@ -14,7 +14,7 @@ from slowfast_vgen.diffusion.objective import frame_levels, unmasked_loss
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.lora import Factors, LoraConfig, LoraSlots
 from slowfast_vgen.memory.seeds import mixed_seed
-from slowfast_vgen.models.denoiser import Denoiser, Latents
+from slowfast_vgen.models.denoiser import DenoiserModule, Latents
 from slowfast_vgen.models.text import TextEmbedding
 
 LEARNING_NOISE = 1
@@ -88,7 +88,7 @@ class FastLearner:
 
     def __init__(
         self,
-        denoiser: nn.Module,
+        denoiser: DenoiserModule,
         noising: Noising,
         null_text: Callable[[int], TextEmbedding],
         config: FastLearningConfig,

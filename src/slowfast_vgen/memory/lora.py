@@ -4,7 +4,8 @@ The slow weights are never written: additions act through forward hooks, or, for
 stands in for the layer's weight inside a `with` block. Taking them away restores the base output bit for bit.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ class LoraConfig:
             raise UserError(f"a LoRA's rank must be at least 1, got {self.rank}")
         if not self.layers:
             raise UserError("a LoRA needs at least one layer name to sit on, got none")
+        if self.alpha is not None and not 0 < self.alpha < math.inf:
+            raise UserError(f"a LoRA's alpha must be above 0, got {self.alpha}; leave it out for a scale of 1")
 
     @property
     def scale(self) -> float:
@@ -105,7 +108,9 @@ class LoraSlots:
                 self.layers[name].weight.data = weight
 
 
-def _adder(down: Tensor, up: Tensor, scale: float):
+def _adder(
+    down: Tensor, up: Tensor, scale: float
+) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
     def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         episodes = len(down)
         rows = inputs[0].reshape(episodes, -1, inputs[0].shape[-1])

@@ -164,6 +164,6 @@ class Codec(nn.Module):
         codec = cls(autoencoder, int(statistics["fold"]))
         codec.latent_mean.copy_(torch.tensor(statistics["mean"]))
         codec.latent_std.copy_(torch.tensor(statistics["std"]))
-        return codec.eval().to(memory_format=torch.channels_last)
+        return codec.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -1,9 +1,10 @@
 """The one Protocol behind which every denoiser stands."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from slowfast_vgen.models.text import TextEmbedding
 
@@ -36,3 +37,13 @@ class Denoiser(Protocol):
     def repeat_past(self, past: Past, times: int) -> Past:
         """Each episode's past `times` times in a row, for several noise draws of the same window."""
         ...
+
+
+class DenoiserModule(nn.Module, Denoiser):
+    """A denoiser that is a diffusers model as well: the annotation where its weights matter too.
+
+    Nobody derives from it; having the methods is enough.
+    """
+
+    save_pretrained: Callable[..., None]
+    to_json_string: Callable[[], str]

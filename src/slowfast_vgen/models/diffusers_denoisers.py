@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin, UNet3DConditionModel, WanTransformer3DModel
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from slowfast_vgen.models.denoiser import Latents, NoiseLevels
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
@@ -21,8 +21,10 @@ TIMESTEPS = 1000
 
 
 def padded_tokens(text: TextEmbedding, length: int = TextEncoder.max_length) -> Float[Tensor, "batch length 384"]:
-    """Text tokens at one fixed length, zeros behind: these classes take no text mask, and what an episode gives must not depend
-    on how long the actions beside it in the batch are."""
+    """Text tokens at one fixed length, zeros behind.
+
+    These classes take no text mask, and what an episode gives must not depend on how long the actions beside it are.
+    """
     tokens = text.tokens.masked_fill(~text.mask[..., None], 0.0)
     return F.pad(tokens, (0, 0, 0, length - tokens.shape[1]))
 
@@ -89,6 +91,11 @@ class UNet3DDenoiser(JoinedInTime):
             cross_attention_dim=text_dim,
             attention_head_dim=head_width,
         )
+        # The class hard-codes a dropout of 0.1 in its temporal layers. It would draw from torch's global generator, and neither
+        # a resumed training nor fast learning could be repeated.
+        for module in self.network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
 
     def joined(self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding) -> Latents:
         """Joins the noise levels as a channel; the time step is that of the noisiest frame."""

@@ -13,16 +13,17 @@ import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embedding
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from slowfast_vgen.models.denoiser import Latents, NoiseLevels
 from slowfast_vgen.models.text import TextEmbedding
 
-Tokens = Float[Tensor, "batch tokens width"]
+Tokens = Float[Tensor, "batch frames places width"]
+"""A row of patches for each frame."""
 Heads = Float[Tensor, "batch heads tokens head_width"]
 Modulation = Float[Tensor, "batch frames parts width"]
-Rotation = tuple[Float[Tensor, "tokens half"], Float[Tensor, "tokens half"]]
+Rotation = Complex[Tensor, "tokens pairs"]
 
 
 @dataclass(frozen=True)
@@ -33,30 +34,29 @@ class PastKeysValues:
     num_frames: int
 
 
-def rotary_angles(num_frames: int, height: int, width: int, head_width: int, first_frame: int) -> Rotation:
-    """Cosines and sines of rotary positions over time, rows and columns.
+def rotary_positions(num_frames: int, height: int, width: int, head_width: int, first_frame: int) -> Rotation:
+    """Rotary positions (arXiv 2104.09864) over time, rows and columns, as unit complex numbers.
 
     Half of the channel pairs turn with time, a quarter each with rows and columns; only differences of positions matter, so a
     window looks the same wherever in the episode it lies.
     """
-    half = head_width // 2
-    spatial = half // 4
+    pairs = head_width // 2
+    spatial = pairs // 4
     time, row, column = torch.meshgrid(
         torch.arange(first_frame, first_frame + num_frames), torch.arange(height), torch.arange(width), indexing="ij"
     )
     parts = []
-    for position, count in ((time, half - 2 * spatial), (row, spatial), (column, spatial)):
+    for position, count in ((time, pairs - 2 * spatial), (row, spatial), (column, spatial)):
         frequency = 100.0 ** (-torch.arange(count) / count)
         parts.append(position.flatten()[:, None] * frequency)
     angles = torch.cat(parts, dim=1)
-    return angles.cos(), angles.sin()
+    return torch.polar(torch.ones_like(angles), angles)
 
 
 def rotate(x: Heads, rotation: Rotation) -> Heads:
-    """Turns each channel pair of `x` by its position's angle."""
-    cos, sin = (part.to(x) for part in rotation)
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    """Turns each pair of neighbouring channels by its position's angle."""
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotation).flatten(-2)
 
 
 class Block(nn.Module):
@@ -70,32 +70,31 @@ class Block(nn.Module):
         self.num_heads = num_heads
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.qkv = nn.Linear(width, 3 * width)
-        self.query_norm = nn.RMSNorm(width // num_heads, eps=1e-6)
-        self.key_norm = nn.RMSNorm(width // num_heads, eps=1e-6)
+        # Normalised queries and keys (arXiv 2302.05442) keep attention stable at a high learning rate.
+        self.query_norm = nn.LayerNorm(width // num_heads)
+        self.key_norm = nn.LayerNorm(width // num_heads)
         self.out = nn.Linear(width, width)
         self.mlp_in = nn.Linear(width, mlp_ratio * width)
         self.mlp_out = nn.Linear(mlp_ratio * width, width)
         self.modulation_shift = nn.Parameter(torch.randn(6, width) / width**0.5)
 
-    def modulations(self, shared: Modulation, tokens_per_frame: int) -> tuple[Tokens, ...]:
-        """Shift, scale and gate of attention, then of the MLP, for each token."""
-        parts = (shared + self.modulation_shift).unbind(dim=2)
-        return tuple(part.repeat_interleave(tokens_per_frame, dim=1) for part in parts)
+    def modulations(self, shared: Modulation) -> tuple[Float[Tensor, "batch frames 1 width"], ...]:
+        """Shift, scale and gate of attention, then of the MLP, for each frame."""
+        return (shared + self.modulation_shift).unsqueeze(2).unbind(dim=3)
 
     def queries_keys_values(self, x: Tokens, rotation: Rotation) -> tuple[Heads, Heads, Heads]:
         """Normalised, rotated queries and keys; values."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).flatten(1, 2).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         return rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), rotation), v
 
     def forward(
         self, x: Tokens, shared: Modulation, rotation: Rotation, past: tuple[Heads, Heads] | None
     ) -> tuple[Tokens, tuple[Heads, Heads]]:
         """The new residual stream, and this call's own keys and values."""
-        tokens_per_frame = x.shape[1] // shared.shape[1]
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulations(shared, tokens_per_frame)
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulations(shared)
         q, k, v = self.queries_keys_values(torch.addcmul(shift_a, self.norm(x), 1 + scale_a), rotation)
         keys, values = (k, v) if past is None else (torch.cat([past[0], k], 2), torch.cat([past[1], v], 2))
-        attended = F.scaled_dot_product_attention(q, keys, values).transpose(1, 2).flatten(2)
+        attended = F.scaled_dot_product_attention(q, keys, values).transpose(1, 2).reshape(x.shape)
         x = torch.addcmul(x, gate_a, self.out(attended))
         hidden = self.mlp_in(torch.addcmul(shift_m, self.norm(x), 1 + scale_m))
         # Squared ReLU (Primer, arXiv 2109.08668): on a CPU a GELU costs as much as the matrix product before it.
@@ -136,14 +135,13 @@ class VideoTransformer(ModelMixin, ConfigMixin):
             nn.init.zeros_(layer.bias)
 
     def _tokens(self, latents: Latents) -> Tokens:
-        """Patches of every frame in a row: frame by frame, row by row."""
+        """The patches of every frame, row by row."""
         patch = self.config.patch_size
         folded = F.pixel_unshuffle(latents, patch)
-        tokens = self.patch_in(folded.movedim(2, -1).flatten(2, 3)) + self.place
-        return tokens.flatten(1, 2)
+        return self.patch_in(folded.movedim(2, -1).flatten(2, 3)) + self.place
 
-    def _latents(self, tokens: Float[Tensor, "batch tokens values"], num_frames: int) -> Latents:
-        folded = tokens.unflatten(1, (num_frames, *self.grid)).movedim(-1, 2)
+    def _latents(self, tokens: Float[Tensor, "batch frames places values"]) -> Latents:
+        folded = tokens.unflatten(2, self.grid).movedim(-1, 2)
         return F.pixel_shuffle(folded, self.config.patch_size)
 
     def _noise(self, noise_levels: NoiseLevels) -> Float[Tensor, "batch frames width"]:
@@ -151,7 +149,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         return self.noise_embedding(sinusoids.to(self.place.dtype))
 
     def _rotation(self, num_frames: int, first_frame: int) -> Rotation:
-        return rotary_angles(num_frames, *self.grid, self.config.width // self.config.num_heads, first_frame)
+        return rotary_positions(num_frames, *self.grid, self.config.width // self.config.num_heads, first_frame)
 
     def encode_past(self, latents: Latents, noise_levels: NoiseLevels) -> PastKeysValues:
         """Keys and values of the past, which see only the past."""
@@ -164,7 +162,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
             x, keys_values = block(x, shared, rotation, None)
             kept.append(keys_values)
         last = self.blocks[-1]
-        shift, scale, *_ = last.modulations(shared, x.shape[1] // num_frames)
+        assert isinstance(last, Block)
+        shift, scale, *_ = last.modulations(shared)
         _, k, v = last.queries_keys_values(torch.addcmul(shift, last.norm(x), 1 + scale), rotation)
         return PastKeysValues((*kept, (k, v)), num_frames)
 
@@ -186,6 +185,5 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         rotation = self._rotation(num_frames, 0)
         for index, block in enumerate(self.blocks):
             x, _ = block(x, shared, rotation, None if past is None else past.blocks[index])
-        shift, scale = self.modulation_out(condition).unflatten(-1, (2, -1)).unbind(2)
-        shift, scale = (part.repeat_interleave(x.shape[1] // num_frames, dim=1) for part in (shift, scale))
-        return self._latents(self.patch_out(torch.addcmul(shift, self.norm_out(x), 1 + scale)), num_frames)
+        shift, scale = self.modulation_out(condition).unsqueeze(2).chunk(2, dim=-1)
+        return self._latents(self.patch_out(torch.addcmul(shift, self.norm_out(x), 1 + scale)))

@@ -14,21 +14,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError
 from torch import nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
 from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 
-DENOISERS: dict[str, type] = {each.__name__: each for each in (VideoTransformer, UNet3DDenoiser, WanDenoiser)}
+DENOISERS: dict[str, type[VideoTransformer | UNet3DDenoiser | WanDenoiser]] = {
+    each.__name__: each for each in (VideoTransformer, UNet3DDenoiser, WanDenoiser)
+}
 """Denoisers by the class name that diffusers writes into config.json."""
 
 INDEX_FILE = "model_index.json"
 FORMAT_VERSION = 1
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+PARTS = ("codec", "denoiser")
+TARGETS = ("epsilon", "v_prediction", "flow")
+
+_CONFIG_KINDS: dict[str, Any] = {
+    "name": str,
+    "target": str,
+    "num_past_frames": int,
+    "num_new_frames": int,
+    "num_sampling_steps": int,
+    "frame_height": int,
+    "frame_width": int,
+    "fps": int | float,
+    "licence": str,
+    "fast_learning": dict,
+    "provenance": dict,
+}
+_KIND_NAMES = {str: "some text", int: "a whole number", int | float: "a number", dict: "a JSON object"}
 
 
 @dataclass(frozen=True)
@@ -52,11 +75,21 @@ class WorldConfig:
     provenance: dict[str, Any] = field(default_factory=dict)
     """Commands, seeds, data and hours of the training, as JSON values."""
 
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            wanted = _CONFIG_KINDS[name]
+            if isinstance(value, bool) or not isinstance(value, wanted) or (wanted is not dict and not value):
+                raise UserError(f"the world's setting {name} is {value!r}; give {_KIND_NAMES[wanted]}")
+            if isinstance(value, int | float) and not 0 < value <= 100_000:
+                raise UserError(f"the world's setting {name} is {value}; give a number above 0, at most 100000")
+        if self.target not in TARGETS:
+            raise UserError(f"the world's setting target is {self.target!r}; choose one of {', '.join(TARGETS)}")
+
 
 class WorldModel(nn.Module):
     """Slow weights and their settings."""
 
-    def __init__(self, config: WorldConfig, codec: Codec, denoiser: nn.Module, text_encoder: TextEncoder) -> None:
+    def __init__(self, config: WorldConfig, codec: Codec, denoiser: DenoiserModule, text_encoder: TextEncoder) -> None:
         super().__init__()
         self.config, self.codec, self.denoiser, self.text_encoder = config, codec, denoiser, text_encoder
         self.fingerprint = sha256_of_tensors(
@@ -76,8 +109,8 @@ class WorldModel(nn.Module):
         with atomic_folder(folder) as temporary:
             self.codec.save(temporary / "codec")
             self.denoiser.save_pretrained(temporary / "denoiser", safe_serialization=True)
-            for part in ("codec", "denoiser"):
-                _halve(temporary / part / "diffusion_pytorch_model.safetensors")
+            for part in PARTS:
+                _halve(temporary / part / WEIGHTS_FILE)
             (temporary / "scheduler").mkdir()
             write_json(temporary / "scheduler" / "scheduler_config.json", scheduler_config)
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
@@ -109,8 +142,8 @@ class WorldModel(nn.Module):
                 raise UserError(
                     f"{path} is damaged: its SHA-256 is not the one in {INDEX_FILE}; install or copy the world again"
                 )
-        config = WorldConfig(**index["world"])
-        codec, denoiser = Codec.load(folder / "codec"), load_denoiser(folder / "denoiser")
+        config = _read_config(folder, index)
+        codec, denoiser = load_codec(folder / "codec"), load_denoiser(folder / "denoiser")
         model = cls(config, codec, denoiser, TextEncoder.load(device))
         return model.to(device).eval().requires_grad_(False)
 
@@ -121,27 +154,58 @@ def read_index(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: it is missing, not JSON, or of another format.
     """
-    if not (folder / INDEX_FILE).is_file():
+    path = folder / INDEX_FILE
+    if not path.is_file():
         raise UserError(f"{folder} is not a world: it has no {INDEX_FILE}; give a folder that `slowfast models pack` wrote")
-    index = read_json(folder / INDEX_FILE)
-    if not isinstance(index, dict) or index.get("format_version") != FORMAT_VERSION or "sha256" not in index:
-        raise UserError(f"{folder / INDEX_FILE} is not of format version {FORMAT_VERSION}; pack the world anew")
+    index = read_json(path)
+    if not isinstance(index, dict) or index.get("format_version") != FORMAT_VERSION:
+        raise UserError(f"{path} is not of format version {FORMAT_VERSION}; pack the world anew")
+    checksums = index.get("sha256")
+    if not isinstance(checksums, dict) or not {f"{part}/{WEIGHTS_FILE}" for part in PARTS} <= set(checksums):
+        raise UserError(f"{path} does not give the SHA-256 of every weights file; pack the world anew")
     return index
 
 
-def load_denoiser(folder: Path) -> nn.Module:
+def _read_config(folder: Path, index: dict[str, Any]) -> WorldConfig:
+    try:
+        return WorldConfig(**index["world"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"the settings in {folder / INDEX_FILE} are not a world's ({error}); pack the world anew") from error
+
+
+def load_codec(folder: Path) -> Codec:
+    """A codec in float32.
+
+    Raises:
+        UserError: no readable codec there.
+    """
+    diffusers_logging.set_verbosity_error()  # its warning that AutoencoderTiny takes no block_out_channels is its own affair
+    try:
+        return Codec.load(folder)
+    except UserError:
+        raise
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        raise UserError(f"cannot load the codec in {folder}: {_first_line(error)}; train or copy it again") from error
+
+
+def load_denoiser(folder: Path) -> DenoiserModule:
     """A denoiser of any registered class, in float32.
 
     Raises:
         UserError: no readable denoiser there, or a class that is not known.
     """
-    name = read_json(folder / "config.json").get("_class_name")
+    config = read_json(folder / "config.json")
+    name = config.get("_class_name") if isinstance(config, dict) else None
     if name not in DENOISERS:
         raise UserError(f"{folder} holds a denoiser of the class {name!r}; known are {', '.join(DENOISERS)}")
     try:
         return DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"cannot load the denoiser in {folder}: {str(error).splitlines()[0]}") from error
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        raise UserError(f"cannot load the denoiser in {folder}: {_first_line(error)}; train or copy it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _halve(path: Path) -> None:

@@ -25,8 +25,11 @@ def world_folder(name: str | Path) -> Path:
     shipped = shipped_worlds()
     if str(name) in shipped:
         return shipped[str(name)]
-    if Path(name).is_dir():
-        return Path(name)
+    try:
+        if Path(name).is_dir():
+            return Path(name)
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise UserError(f"cannot look for the world {str(name)[:60]!r}: {error.strerror}; check the name") from error
     raise UserError(f"unknown world {str(name)!r}; shipped are: {', '.join(shipped) or 'none'}; or give a world's folder")
 
 

@@ -1,5 +1,6 @@
 """A training's whole state on disk, so that it goes on exactly where it stopped: weights, EMA, optimiser moments, step."""
 
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,10 +16,27 @@ STATE_FILE = "state.safetensors"
 HEADER_FILE = "checkpoint.json"
 
 
+@dataclass
+class Progress:
+    """How far a training has come."""
+
+    step: int = 0
+    """Finished steps."""
+    seconds: float = 0.0
+    """Time spent in them, over all resumptions."""
+    recent_losses: list[float] = field(default_factory=list)
+    """The losses since the last line of the log."""
+
+
 def save_checkpoint(
-    folder: Path, module: nn.Module, ema: EMAModel, optimizer: torch.optim.Optimizer, step: int, config: dict[str, object]
+    folder: Path,
+    module: nn.Module,
+    ema: EMAModel,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    config: dict[str, object],
 ) -> None:
-    """Writes the state after `step` finished steps; an older checkpoint in `folder` is replaced only when the new one is whole."""
+    """Writes the whole state; an older checkpoint in `folder` is replaced only when the new one is whole."""
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     tensors = {f"weights/{name}": value.detach() for name, value in module.state_dict().items()}
     tensors |= {f"ema/{name}": value for name, value in zip(names, ema.shadow_params, strict=True)}
@@ -26,19 +44,21 @@ def save_checkpoint(
         tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
     with atomic_folder(folder) as temporary:
         save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / STATE_FILE)
-        header = {"step": step, "ema_steps": ema.optimization_step, "config": config}
+        header = asdict(progress) | {"ema_steps": ema.optimization_step, "config": config}
         write_json(temporary / HEADER_FILE, header | {"sha256": sha256_of_file(temporary / STATE_FILE)})
 
 
 def load_checkpoint(
     folder: Path, module: nn.Module, ema: EMAModel, optimizer: torch.optim.Optimizer, config: dict[str, object]
-) -> int:
-    """Restores what `save_checkpoint` wrote and gives the number of finished steps.
+) -> Progress:
+    """Restores what `save_checkpoint` wrote and tells how far it had come.
 
     Raises:
         UserError: broken files, another configuration, or weights of other shapes.
     """
     header = read_json(folder / HEADER_FILE)
+    if not isinstance(header, dict) or not header.keys() >= {"step", "ema_steps", "config", "sha256"}:
+        raise UserError(f"{folder / HEADER_FILE} is damaged; delete {folder} to start afresh")
     differing = sorted(key for key in config if config[key] != header["config"].get(key))
     if differing:
         raise UserError(
@@ -66,4 +86,4 @@ def load_checkpoint(
         index, name = key.split("/", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(header["step"])
+    return Progress(header["step"], header.get("seconds", 0.0), header.get("recent_losses", []))

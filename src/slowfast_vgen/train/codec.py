@@ -10,8 +10,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from slowfast_vgen.models.codec import Codec, CodecConfig, frames_to_pixels
-from slowfast_vgen.types import Episode
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.types import Episode
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def train_codec(
 ) -> Codec:
     """Trains (or goes on training) in `folder` and writes the averaged codec to `folder/codec`."""
     torch.manual_seed(config.optimisation.seed)
-    codec = Codec.from_config(config.codec).to(memory_format=torch.channels_last)
+    codec = Codec.from_config(config.codec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     source, held_out = torch.from_numpy(frames), torch.from_numpy(validation_frames)
 
     def loss(step: int) -> Tensor:

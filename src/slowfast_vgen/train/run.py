@@ -3,8 +3,10 @@
 import ctypes
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +17,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.train.checkpoint import HEADER_FILE, load_checkpoint, save_checkpoint
+from slowfast_vgen.files import atomic_path
+from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
+
+LOG_FILE = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,22 @@ def keep_memory_mapped() -> None:
     libc.mallopt(m_trim_threshold, (1 << 31) - 1)
 
 
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C is held back until the block ends, so that what is saved then is of one piece."""
+    if threading.current_thread() is not threading.main_thread():  # no other thread is ever interrupted
+        yield
+        return
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if held and callable(handler):
+        handler(signal.SIGINT, None)
+
+
 class TrainingRun:
     """Runs `loss(step)` for `num_steps` steps over the parameters of `module`.
 
@@ -91,18 +112,18 @@ class TrainingRun:
         self.description: dict[str, object] = json.loads(
             json.dumps(description | {"optimisation": asdict(optimisation) | {"checkpoint_minutes": None}})
         )
-        self.step = 0
-        self.seconds = 0.0
+        self.progress = Progress()
 
     @contextmanager
-    def ema_weights(self):
+    def ema_weights(self) -> Iterator[None]:
         """The module carries the averaged weights inside the block."""
         self.ema.store(self.parameters)
-        self.ema.copy_to(self.parameters)
         try:
+            self.ema.copy_to(self.parameters)
             yield
         finally:
-            self.ema.restore(self.parameters)
+            with _interrupts_wait():
+                self.ema.restore(self.parameters)
 
     def run(self) -> None:
         """Trains to the end, from the checkpoint where there is one.
@@ -114,21 +135,21 @@ class TrainingRun:
         self.folder.mkdir(parents=True, exist_ok=True)
         checkpoint = self.folder / "checkpoint"
         if (checkpoint / HEADER_FILE).exists():
-            self.step = load_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.description)
-            self.seconds = self._seconds_logged()
-        saved = started = time.monotonic()
-        already = self.seconds
-        recent: list[float] = []
-        with tqdm(total=self.optimisation.num_steps, initial=self.step, unit="step", dynamic_ncols=True) as progress:
+            self.progress = load_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.description)
+            self._cut_log()
+        progress, num_steps = self.progress, self.optimisation.num_steps
+        saved = time.monotonic()
+        started = saved - progress.seconds
+        with tqdm(total=num_steps, initial=progress.step, unit="step", dynamic_ncols=True) as bar:
             try:
-                while self.step < self.optimisation.num_steps:
-                    recent.append(self._take_step())
-                    self.seconds = already + time.monotonic() - started
-                    progress.update()
-                    last = self.step == self.optimisation.num_steps
-                    if self.step % self.optimisation.validate_every == 0 or last:
-                        progress.set_postfix(self._log(sum(recent) / len(recent)))
-                        recent.clear()
+                self._log_if_due()  # the run may have been stopped while it validated
+                while progress.step < num_steps:
+                    self._take_step()
+                    progress.seconds = time.monotonic() - started
+                    bar.update()
+                    if figures := self._log_if_due():
+                        bar.set_postfix(figures)
+                    last = progress.step == num_steps
                     if time.monotonic() - saved > 60 * self.optimisation.checkpoint_minutes or last:
                         self._save(checkpoint)
                         saved = time.monotonic()
@@ -136,37 +157,47 @@ class TrainingRun:
                 self._save(checkpoint)
                 raise
 
-    def _take_step(self) -> float:
+    def _take_step(self) -> None:
+        step = self.progress.step
         for group in self.optimizer.param_groups:
-            group["lr"] = self.optimisation.learning_rate_at(self.step)
+            group["lr"] = self.optimisation.learning_rate_at(step)
         self.module.train()
-        loss = self.loss(self.step)
+        loss = self.loss(step)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise UserError(
-                f"the loss is {value} at step {self.step}; resume from the checkpoint with a smaller --learning-rate in a new --out"
-            )
+            raise UserError(f"the loss is {value} at step {step}; start again with a smaller --learning-rate in a new --out")
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.optimisation.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.ema.step(self.parameters)
-        self.step += 1
-        return value
+        with _interrupts_wait():
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.ema.step(self.parameters)
+            self.progress.step += 1
+            self.progress.recent_losses.append(value)
 
-    def _log(self, loss: float) -> dict[str, float]:
+    def _log_if_due(self) -> dict[str, float]:
+        step, recent = self.progress.step, self.progress.recent_losses
+        if not recent or (step % self.optimisation.validate_every and step < self.optimisation.num_steps):
+            return {}
         self.module.eval()
         with self.ema_weights(), torch.no_grad():
             figures = self.validate()
-        record = {"step": self.step, "seconds": round(self.seconds, 1), "loss": loss} | figures
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        return {"loss": loss} | figures
+        loss = {"loss": sum(recent) / len(recent)}
+        record = {"step": step, "seconds": round(self.progress.seconds, 1)} | loss | figures
+        with _interrupts_wait():
+            with (self.folder / LOG_FILE).open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            recent.clear()
+        return loss | figures
 
-    def _seconds_logged(self) -> float:
-        path = self.folder / "log.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
+    def _cut_log(self) -> None:
+        """Takes out the lines written after the checkpoint: its steps are taken, and logged, again."""
+        path = self.folder / LOG_FILE
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= self.progress.step]
+        if len(kept) < len(lines):
+            with atomic_path(path) as temporary:
+                temporary.write_text("".join(kept))
 
     def _save(self, checkpoint: Path) -> None:
-        save_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.step, self.description)
+        save_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.progress, self.description)

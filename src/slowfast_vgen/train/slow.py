@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from slowfast_vgen.data.latents import LatentSet
 from slowfast_vgen.data.windows import WindowBatch, WindowLengths, WindowSampler
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+
+VALIDATION_LENGTHS = WindowLengths(past=(4,), new=(4,))
+"""The windows that the validation loss is measured on."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class SlowTrainingConfig:
 class SlowObjective:
     """The loss of slow learning on one denoiser: everything random in it comes from a generator that the caller seeds."""
 
-    def __init__(self, denoiser: nn.Module, text_encoder: TextEncoder, config: SlowTrainingConfig) -> None:
+    def __init__(self, denoiser: DenoiserModule, text_encoder: TextEncoder, config: SlowTrainingConfig) -> None:
         self.denoiser, self.text_encoder, self.config = denoiser, text_encoder, config
         self.noising = Noising(config.target)  # type: ignore[arg-type]
         self.device = next(denoiser.parameters()).device
@@ -68,29 +72,36 @@ class SlowObjective:
         text = self.text_encoder([action for action in batch.actions for _ in range(draws)])
         text = text.dropped(dropped.repeat_interleave(draws).to(self.device))
         tensors = (past, past_levels, batch.new, noise, frame_levels(levels, num_new))
-        return masked_loss(self.denoiser, self.noising, *(each.to(self.device) for each in tensors), text)  # type: ignore[arg-type]
+        past, past_levels, new, noise, new_levels = (each.to(self.device) for each in tensors)
+        return masked_loss(self.denoiser, self.noising, past, past_levels, new, noise, new_levels, text)
 
     def unmasked(self, batch: WindowBatch, generator: torch.Generator) -> Tensor:
         """Eq. 3's loss on a batch, for the slow weights."""
         window = torch.cat([batch.past, batch.new], dim=1)
         levels = frame_levels(draw_noise_levels((len(window),), generator), window.shape[1])
         noise = torch.randn(window.shape, generator=generator)
-        tensors = (window, noise, levels)
         null = self.text_encoder.null(len(window), self.device)
-        return unmasked_loss(self.denoiser, self.noising, *(each.to(self.device) for each in tensors), null)  # type: ignore[arg-type]
+        window, noise, levels = (each.to(self.device) for each in (window, noise, levels))
+        return unmasked_loss(self.denoiser, self.noising, window, noise, levels, null)
 
 
 def train_slow(
     config: SlowTrainingConfig,
-    denoiser: nn.Module,
+    denoiser: DenoiserModule,
     text_encoder: TextEncoder,
     training: LatentSet,
     validation: LatentSet,
     folder: Path,
 ) -> None:
-    """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`."""
+    """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
+
+    Raises:
+        UserError: episodes too short for the windows asked for, told before the first step; or as `TrainingRun.run`.
+    """
     objective = SlowObjective(denoiser, text_encoder, config)
     sampler, held_out = WindowSampler(training), WindowSampler(validation)
+    sampler.eligible(max(config.lengths.past), max(config.lengths.new))
+    held_out.eligible(max(VALIDATION_LENGTHS.past), max(VALIDATION_LENGTHS.new))
     seed = config.optimisation.seed
 
     def loss(step: int) -> Tensor:
@@ -104,8 +115,7 @@ def train_slow(
     def validate() -> dict[str, float]:
         rng = np.random.default_rng(0)
         generator = torch.Generator().manual_seed(0)
-        plain = WindowLengths(past=(4,), new=(4,))
-        batches = [held_out.draw(rng, 64, plain) for _ in range(3)]
+        batches = [held_out.draw(rng, 64, VALIDATION_LENGTHS) for _ in range(3)]
         masked = torch.cat([objective.masked(batch, generator) for batch in batches])
         unmasked = objective.unmasked(batches[0], generator)
         return {"validation_loss": float(masked.mean()), "validation_unmasked_loss": float(unmasked.mean())}

@@ -162,7 +162,7 @@ def out_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunk
 def loop(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
     """Walks rectangles, each closed by its fourth turn. Ends at the start pose.
 
-    What is left over when no further rectangle fits (each takes at least 8 chunks) is spent on laps and turns and returns.
+    What is left when no further rectangle fits (each takes at least 8 chunks) goes into a lap and turns and returns.
     """
     verbs: list[str] = []
     loops = loops_from(scene, start, num_chunks)
@@ -275,7 +275,7 @@ def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: i
 
 
 def draw_start(rng: np.random.Generator, scene: Scene, script: str) -> Place:
-    """A random place in a room. Scripts that walk mostly start along an axis, where lines are long and doors passable."""
+    """A random place in a room. Scripts that walk mostly start along an axis: lines are long there, doors passable."""
     straight = {"wander": 0.75, "out-and-back": 1.0, "loop": 1.0}.get(script, 0.0)
     inner = [room.grown(-START_MARGIN, -START_MARGIN) for room in scene.rooms]
     areas = np.array([(rect.right - rect.left) * (rect.top - rect.bottom) for rect in inner], np.float64)

@@ -1,11 +1,12 @@
 """Maps of the world `vizdoom-rooms`: rooms and corridors drawn from a seed, and where one can stand in them.
 
 Lengths are map units, x east and y north, all integers. Rooms are rectangles on a grid of `CELL` units, apart from each
-other; straight corridors join them. Surfaces are broad and flat on purpose: a video model of 64x64 pixels shall be able to
-draw them, and each wall of a room looks different, so that it matters to remember which is where.
+other; straight corridors join them. Surfaces are broad and flat on purpose: a video model of 64x64 pixels shall be able
+to draw them, and each wall of a room looks different, so that it matters to remember which is where.
 """
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -53,12 +54,8 @@ class Rect:
 
     def meets(self, other: "Rect") -> bool:
         """Whether the two have a point in common."""
-        return (
-            self.left <= other.right
-            and other.left <= self.right
-            and self.bottom <= other.top
-            and other.bottom <= self.top
-        )
+        meets_x = self.left <= other.right and other.left <= self.right
+        return meets_x and self.bottom <= other.top and other.bottom <= self.top
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,8 @@ class Scene:
         """Where the camera may stand: the rooms less the margin, joined through the corridors."""
         inner = [room.grown(-MARGIN, -MARGIN) for room in self.rooms]
         for corridor in self.corridors:
-            inner.append(corridor.rect.grown(MARGIN, -MARGIN) if corridor.along_x else corridor.rect.grown(-MARGIN, MARGIN))
+            by_x, by_y = (MARGIN, -MARGIN) if corridor.along_x else (-MARGIN, MARGIN)
+            inner.append(corridor.rect.grown(by_x, by_y))
         return tuple(inner)
 
     def is_free(self, x: int, y: int) -> bool:
@@ -142,7 +140,8 @@ def _draw_rooms(rng: np.random.Generator) -> list[Rect]:
             leaves += [(x0, y0, x1, cut), (x0, cut, x1, y1)]
     rooms = []
     for x0, y0, x1, y1 in leaves:
-        width, height = (int(rng.integers(max(low, min(size - 6, high)), min(size - 2, high) + 1)) for size in (x1 - x0, y1 - y0))
+        largest = (min(x1 - x0 - 2, high), min(y1 - y0 - 2, high))
+        width, height = (int(rng.integers(max(low, size - 4), size + 1)) for size in largest)
         left = x0 + 1 + int(rng.integers(0, x1 - x0 - width - 1))
         bottom = y0 + 1 + int(rng.integers(0, y1 - y0 - height - 1))
         rooms.append(Rect(left * CELL, bottom * CELL, (left + width) * CELL, (bottom + height) * CELL))
@@ -214,9 +213,8 @@ def _udmf(rng: np.random.Generator, rooms: list[Rect], corridors: list[Corridor]
         sides.append(f"sidedef{{{text}}}")
         return len(sides) - 1
 
-    def panel(sector: int, length: int, height: int, taken: set[str]) -> int:
-        name, tile_width, tile_height = _draw_panel(rng, length, height, taken)
-        taken.add(name)
+    def panel(sector: int, length: int, height: int, colours: _Colours) -> int:
+        name, tile_width, tile_height = _draw_panel(rng, length, height, colours)
         used.add(name)
         scale = f"scalex_mid={TILE / tile_width:.8f};scaley_mid={TILE / tile_height:.8f};"
         return side(f'sector={sector};texturemiddle="{name}";{scale}')
@@ -233,26 +231,24 @@ def _udmf(rng: np.random.Generator, rooms: list[Rect], corridors: list[Corridor]
             f'textureceiling="{ceiling}";lightlevel=255;}}'
         )
     for index, region in enumerate(regions):
-        taken: set[str] = set()
-        doors = [(len(rooms) + k, corridor) for k, corridor in enumerate(corridors) if index in (corridor.first, corridor.second)]
+        colours = _Colours(rng)
         for v1, v2 in _clockwise(region):
             if index >= len(rooms) and (v1[0] == v2[0]) == corridors[index - len(rooms)].along_x:
                 continue  # the open ends of a corridor: the rooms draw them
             cuts = [v1]
-            for sector, corridor in doors if index < len(rooms) else ():
+            for sector, corridor in enumerate(corridors, start=len(rooms)) if index < len(rooms) else ():
                 ends = _shared(v1, v2, corridor.rect)
                 if ends is None:
                     continue
-                lintel = plain(int(rng.integers(len(WALL_COLOURS))))
+                lintel = plain(colours.draw())
                 used.add(lintel)
                 front = side(f'sector={index};texturetop="{lintel}";')
-                line(*ends, front, side(f"sector={sector};"))
+                line(ends[0], ends[1], front, side(f"sector={sector};"))
                 cuts += ends
             cuts = sorted([*cuts, v2], key=lambda point: abs(point[0] - v1[0]) + abs(point[1] - v1[1]))
             for a, b in zip(cuts[::2], cuts[1::2], strict=True):
-                line(a, b, panel(index, abs(a[0] - b[0]) + abs(a[1] - b[1]), heights[index], taken), None)
-    room = rooms[0]
-    thing = f"thing{{x={(room.left + room.right) // 2};y={(room.bottom + room.top) // 2};angle=0;type=1;"
+                line(a, b, panel(index, abs(a[0] - b[0]) + abs(a[1] - b[1]), heights[index], colours), None)
+    thing = f"thing{{x={rooms[0].left + 2 * CELL};y={rooms[0].bottom + 2 * CELL};angle=0;type=1;"
     thing += "skill1=true;skill2=true;skill3=true;skill4=true;skill5=true;single=true;coop=true;dm=true;}"
     points = [f"vertex{{x={x};y={y};}}" for x, y in vertices]
     text = "\n".join(['namespace="zdoom";', thing, *points, *lines, *sides, *sectors, ""])
@@ -266,7 +262,7 @@ def _clockwise(rect: Rect) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def _shared(v1: tuple[int, int], v2: tuple[int, int], rect: Rect) -> list[tuple[int, int]] | None:
-    """The ends, in the order of v1 to v2, of the side of `rect` that lies on the line v1 to v2; None where none does."""
+    """The ends, in the order of v1 to v2, of the side of `rect` that lies on the line; None where none does."""
     for b, a in _clockwise(rect):
         across = 0 if v1[0] == v2[0] else 1
         along = 1 - across
@@ -276,23 +272,28 @@ def _shared(v1: tuple[int, int], v2: tuple[int, int], rect: Rect) -> list[tuple[
     return None
 
 
-def _draw_panel(rng: np.random.Generator, length: int, height: int, taken: set[str]) -> tuple[str, float, float]:
-    """Texture name and the size in map units of one tile, for a wall that looks like none of `taken`."""
-    while True:
-        first, second = (int(c) for c in rng.choice(len(WALL_COLOURS), 2, replace=False))
-        kind = str(rng.choice(list("PVHCS"), p=[0.3, 0.25, 0.15, 0.15, 0.15]))
-        if length < 128:
-            kind = "P"  # too narrow for a pattern that a small video model could draw
-        if kind == "S":
-            name, size = texture_name("V", first, second), (length, height)
-        elif kind == "V":
-            stripes = min(4, max(2, round(length / 96)))
-            name, size = texture_name("V", first, second), (2 * length / stripes, height)
-        elif kind == "H":
-            name, size = texture_name("H", first, second), (length, float(height * rng.choice((1.0, 2 / 3))))
-        elif kind == "C":
-            name, size = texture_name("C", first, second), (2 * length / max(2, round(length / (height / 2))), height)
-        else:
-            name, size = plain(first), (length, height)
-        if name not in taken:
-            return name, *size
+class _Colours:
+    """Wall colours in random order, over again when all are used: neighbours in a room never share one."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._order = deque(int(colour) for colour in rng.permutation(len(WALL_COLOURS)))
+
+    def draw(self) -> int:
+        self._order.rotate(-1)
+        return self._order[-1]
+
+
+def _draw_panel(rng: np.random.Generator, length: int, height: int, colours: _Colours) -> tuple[str, float, float]:
+    """Texture name of a wall and the width and height in map units of one tile of it."""
+    kind = str(rng.choice(list("PVHCS"), p=[0.3, 0.25, 0.15, 0.15, 0.15]))
+    if length < 128 or kind == "P":  # a pattern on a narrow wall would be too fine for a small video model
+        return plain(colours.draw()), length, height
+    first, second = colours.draw(), colours.draw()
+    if kind == "V":
+        stripes = min(4, max(2, round(length / 96)))
+        return texture_name("V", first, second), 2 * length / stripes, height
+    if kind == "H":
+        return texture_name("H", first, second), length, height * (1 if rng.random() < 0.5 else 2 / 3)
+    if kind == "C":
+        return texture_name("C", first, second), 2 * length / max(2, round(2 * length / height)), height
+    return texture_name("V", first, second), length, height  # one half each

@@ -1,9 +1,9 @@
-"""Textures, palette and archive of the maps of `vizdoom-rooms`: all bytes that the engine reads, none of them borrowed."""
+"""Textures, palette and archive of the maps of `vizdoom-rooms`, all generated, none borrowed."""
 
 import io
 import struct
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from jaxtyping import UInt8
@@ -52,7 +52,7 @@ def texture_pixels(name: str) -> UInt8[np.ndarray, "64 64"]:
     return np.where(mask, second + 1, first + 1).astype(np.uint8)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _texture_png(name: str) -> bytes:
     image = Image.fromarray(texture_pixels(name), mode="P")
     image.putpalette(playpal())
@@ -62,7 +62,7 @@ def _texture_png(name: str) -> bytes:
 
 
 def playpal() -> bytes:
-    """256 RGB triples. Ours instead of the game's, so that each colour reaches the screen exactly; colour c is entry c + 1."""
+    """256 RGB triples, ours instead of the game's: each colour reaches the screen exactly. Colour c is entry c + 1."""
     palette = np.zeros((256, 3), np.uint8)
     palette[1 : len(COLOURS) + 1] = COLOURS
     return palette.tobytes()

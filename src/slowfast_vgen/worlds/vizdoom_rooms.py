@@ -178,7 +178,7 @@ class RoomsEngine:
                 continue
             clockwise = (heading - place.heading + HEADINGS // 2) % HEADINGS - HEADINGS // 2
             if before is None or (place.x, place.y) != (before.x, before.y):
-                # The eye is back at its height only in the second tic after a warp: turn in the first, look in the second.
+                # The eye is back at its height only in the second tic after a warp: turn in the first, then look.
                 self._game.send_game_command(f"warp {place.x} {place.y}")
                 self._game.set_action([clockwise * TURN_DEGREES])
                 self._game.advance_action(1, False)

@@ -1,0 +1,288 @@
+"""`slowfast generate` and `slowfast demo`: videos from a packed world."""
+
+import argparse
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from slowfast_vgen.cli.action_list import parse_actions, read_actions
+from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
+from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
+from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    from slowfast_vgen.rollout import Session, World
+
+DEFAULT_WORLD = "rooms-64"
+
+_GENERATE = """\
+Makes a video from a start image and a list of actions, a few frames an action, as an MP4 file that browsers play.
+With the memory on, low-rank fast weights learn from each finished chunk, so that places seen before are found again.
+The same world, image, actions and seed give the same video on the same machine."""
+
+_DEMO = """\
+Shows what the memory does, end to end: a room of the test split, which no training has seen; a path of 24 actions that
+comes back to places; the same path generated twice from the start image alone, with the memory on and off; and the true
+frames from the engine beside both. Needs ViZDoom, which comes with this package, and one or two minutes on two cores."""
+
+_DEMO_EXAMPLES = """\
+The folder then holds start.png, with_memory.mp4, without_memory.mp4, side_by_side.mp4 (true frames above, both videos
+below), contact_sheet.png and demo.json with the figures. PSNR to truth: first visits show what no model can know from
+the start image; revisits are poses whose first visit is more than 8 frames ago. PSNR to own first visit: whether a
+place looks again as it did in the same video.
+
+examples:
+  slowfast demo
+  slowfast demo --world worlds/mine --out mine --seed 3 --gif mine.gif
+"""
+
+_GENERATE_EXAMPLES = """\
+An action is free text; a number of times may follow it ("turn left x4"). The first frame of the video is the start
+image or, with --load-memory, the frame that the saved session ended with. Images of another size are cropped to the
+frame's shape in their middle and resized. Ctrl-C ends after the chunk in hand: the video is kept, and the session is
+saved where --save-memory asks for it; a second Ctrl-C ends at once.
+
+examples:
+  slowfast generate --image start.png --actions "turn left x4; go forward; go back" --out out.mp4
+  slowfast generate --image photo.jpg --actions-file path.txt --memory off --seed 7 --out off.mp4
+  slowfast generate --image start.png --actions "turn left x8" --save-memory episode --out first.mp4
+  slowfast generate --load-memory episode --actions "go forward" --out second.mp4
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the commands `generate` and `demo`."""
+    generate = subparsers.add_parser(
+        "generate",
+        help="make a video from a start image and actions",
+        description=_GENERATE,
+        epilog=_GENERATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_world_argument(generate)
+    start = generate.add_mutually_exclusive_group(required=True)
+    start.add_argument("--image", type=path_name, metavar="FILE", help="the start image")
+    start.add_argument("--load-memory", type=path_name, metavar="DIR", help="go on with a session that was saved there")
+    actions = generate.add_mutually_exclusive_group(required=True)
+    actions.add_argument("--actions", metavar="TEXT", help='such as "turn left x4; go forward"; one chunk each')
+    actions.add_argument(
+        "--actions-file", type=path_name, metavar="FILE", help="one action a line; blank lines and # comments are skipped"
+    )
+    generate.add_argument("--out", required=True, type=path_name, metavar="FILE.mp4", help="the video to write")
+    generate.add_argument("--memory", choices=("on", "off"), help="default: on, or as the loaded session has it")
+    generate.add_argument("--seed", type=whole_number(0), metavar="N", help="default: 0, or the loaded session's")
+    generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here, to go on with later")
+    generate.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="sampling steps; default: the world's")
+    add_scale_argument(generate)
+    add_json_argument(generate)
+    generate.set_defaults(handler=generate_video)
+
+    demo = subparsers.add_parser(
+        "demo",
+        help="see what the memory does, in two minutes",
+        description=_DEMO,
+        epilog=_DEMO_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_world_argument(demo)
+    demo.add_argument("--out", type=path_name, default=Path("demo"), metavar="DIR", help="folder; default: demo")
+    demo.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
+    demo.add_argument(
+        "--gif", type=path_name, metavar="FILE", help="also write a small animated picture (.gif, .png or .webp)"
+    )
+    add_scale_argument(demo)
+    add_json_argument(demo)
+    demo.set_defaults(handler=make_demo)
+
+
+def add_world_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--world`."""
+    parser.add_argument(
+        "--world", default=DEFAULT_WORLD, metavar="NAME", help=f"a shipped world or a folder; default: {DEFAULT_WORLD}"
+    )
+
+
+def add_scale_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--scale`."""
+    parser.add_argument(
+        "--scale", type=whole_number(1, 32), default=4, metavar="N", help="video pixels a frame pixel; default: 4"
+    )
+
+
+def generate_video(args: argparse.Namespace) -> int:
+    """`slowfast generate`."""
+    _check_outputs(args)
+    actions = parse_actions(args.actions) if args.actions is not None else read_actions(args.actions_file)
+
+    from tqdm import tqdm
+
+    from slowfast_vgen.data.video import VideoWriter
+    from slowfast_vgen.models.text import validate_action
+    from slowfast_vgen.pictures import upscaled
+    from slowfast_vgen.presets.worlds import load
+
+    for action in dict.fromkeys(actions):
+        validate_action(action)
+    world = load(args.world)
+    session, settings = _begin(world, args)
+
+    num_chunks = num_frames = 0
+    at_once = False
+    start = time.perf_counter()
+    try:
+        with (
+            VideoWriter(args.out, world.model.config.fps) as writer,
+            _interrupt_after_chunk() as interrupted,
+            tqdm(total=len(actions), unit="chunk", dynamic_ncols=True) as bar,
+        ):
+            writer.write(upscaled(session.start_frame[None], args.scale))
+            for action in actions:
+                frames = session.step(action)
+                writer.write(upscaled(frames, args.scale))
+                num_chunks += 1
+                num_frames += len(frames)
+                bar.set_postfix_str(f"{num_frames / (time.perf_counter() - start):.1f} frames/s", refresh=False)
+                bar.update()
+                if interrupted.is_set():
+                    break
+    except KeyboardInterrupt:
+        at_once = True  # within a chunk: the memory may have learned a part of it, so the session cannot be saved
+    seconds = time.perf_counter() - start
+    session_saved = args.save_memory is not None and not at_once
+    if session_saved:
+        session.save(args.save_memory)
+    if num_chunks < len(actions):
+        told = f"{args.out} holds {num_chunks} of {len(actions)} chunks"
+        if args.save_memory is not None:
+            told += f"; the session after them is in {args.save_memory}" if session_saved else "; the session is not saved"
+        raise KeyboardInterrupt(told)
+    figures = {"frames": num_frames, "seconds": seconds, "frames_per_second": num_frames / seconds}
+    if session.memory is not None:
+        figures["rollbacks"] = session.memory.rollbacks[0]
+    protocol = {"command": "generate", "world": world.model.config.name, "world_sha256": world.model.fingerprint}
+    protocol |= {"start": str(args.image or args.load_memory), "actions": actions, **settings}
+    write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
+    saved = f"; session in {args.save_memory}" if session_saved else ""
+    print(f"{num_frames} frames in {seconds:.1f} s, {num_frames / seconds:.1f} frames/s: {args.out}{saved}")
+    return 0
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    check_output_file(args.out, ".mp4")
+    if args.json is not None:
+        check_output_file(args.json)
+    if args.save_memory is None:
+        return
+    from slowfast_vgen.memory.store import check_session_target
+
+    check_output_folder(args.save_memory.parent)
+    check_session_target(args.save_memory)
+    for file in filter(None, (args.out, args.json)):
+        if file.resolve().is_relative_to(args.save_memory.resolve()):
+            raise UserError(
+                f"{file} lies inside {args.save_memory}, which --save-memory replaces as a whole; write it elsewhere"
+            )
+
+
+def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, dict[str, str | int]]":
+    """A new session, or the saved one, which options given beside it must not contradict; and the settings it runs with."""
+    given = {"memory": args.memory, "seed": args.seed, "steps": args.steps}
+    if args.load_memory is None:
+        settings = {"memory": "on", "seed": 0, "steps": world.model.config.num_sampling_steps}
+        settings |= {name: value for name, value in given.items() if value is not None}
+        return world.start(args.image, settings["memory"] == "on", settings["seed"], settings["steps"]), settings
+    from slowfast_vgen.memory.store import read_session_header
+
+    header = read_session_header(args.load_memory)
+    settings = {
+        "memory": "off" if header["fast_learning"] is None else "on",
+        "seed": header["seed"],
+        "steps": header["num_sampling_steps"],
+    }
+    for name, value in given.items():
+        if value is not None and value != settings[name]:
+            raise UserError(
+                f"--{name} {value} contradicts the session in {args.load_memory}, which goes on with --{name} "
+                f"{settings[name]}; leave the option away"
+            )
+    return world.resume(args.load_memory), settings
+
+
+def make_demo(args: argparse.Namespace) -> int:
+    """`slowfast demo`."""
+    check_output_folder(args.out)
+    if args.gif is not None:
+        check_output_file(args.gif, ".gif", ".png", ".webp")
+    if args.json is not None:
+        check_output_file(args.json)
+
+    from tqdm import tqdm
+
+    from slowfast_vgen.presets import demo as presets
+    from slowfast_vgen.presets.worlds import load
+
+    world = load(args.world)
+    with tqdm(total=2 * len(presets.VERBS), unit="chunk", dynamic_ncols=True) as bar:
+
+        def show(arm: str, _: int) -> None:
+            bar.set_description_str(arm, refresh=False)
+            bar.update()
+
+        demo = presets.make_demo(world, args.seed, show)
+    written = [path.name for path in presets.write_demo(demo, args.out, args.scale)]
+    if args.gif is not None:
+        presets.write_animation(demo, args.gif)
+    figures = {
+        "frames a second, memory on": Figure.exact(demo.memory_on.frames_per_second),
+        "frames a second, memory off": Figure.exact(demo.memory_off.frames_per_second),
+    }
+    for name, values in presets.measure(demo).items():
+        margin = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
+        figures[name] = Figure(float(values.mean()), float(values.mean()) - margin, float(values.mean()) + margin, len(values))
+    protocol = {
+        "command": "demo",
+        "world": world.model.config.name,
+        "world_sha256": world.model.fingerprint,
+        "map": f"vizdoom-rooms, split test, seed 0, episode index {presets.MAP_INDEX}",
+        "actions": list(demo.actions),
+        "seed": args.seed,
+        "sampling_steps": world.model.config.num_sampling_steps,
+        "frame_size": list(world.frame_size),
+        "intervals": "1.96 standard errors over the frames of one episode, which are not independent: an illustration",
+    }
+    for path in filter(None, (args.out / "demo.json", args.json)):
+        write_figures(path, protocol, figures)
+    print(f"{'':<34} {'memory on':>10} {'memory off':>11}")
+    for name in dict.fromkeys(name.rpartition(", ")[0] for name in figures):
+        on, off = (figures[f"{name}, memory {state}"] for state in ("on", "off"))
+        unit = "dB" if name.startswith("PSNR") else ""
+        print(f"{name:<34} {on.mean:>10.1f} {off.mean:>11.1f} {unit}".rstrip())
+    print(f"wrote {', '.join([*written, 'demo.json'])} in {args.out}{f'; {args.gif}' if args.gif else ''}")
+    return 0
+
+
+@contextmanager
+def _interrupt_after_chunk() -> Iterator[threading.Event]:
+    """Inside the block the first Ctrl-C only sets the event; the second one interrupts at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield event
+        return
+
+    def handle(_: int, __: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+        os.write(2, b"\nending after this chunk; Ctrl-C once more ends at once\n")  # print could be under way itself
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,183 @@
+"""`slowfast models`: the worlds that are shipped, and packing a new one."""
+
+import argparse
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
+from slowfast_vgen.cli.outputs import check_output_folder
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json, sha256_of_file
+
+DAMAGED_EXIT_CODE = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+_LIST = """\
+Lists the worlds that are shipped with this package: files with size and SHA-256, and whether each is as it was packed;
+parameters, licence and training. The exit code is 1 where a file is damaged or missing."""
+
+_PACK = """\
+Puts a trained codec and a trained denoiser into one folder, which `--world DIR` takes: weights in half precision,
+settings, licence, and a SHA-256 for every file. The folder is loaded again and makes one chunk before this ends."""
+
+_PACK_EXAMPLE = """\
+example:
+  slowfast models pack --name rooms-64 --codec runs/codec/codec --denoiser runs/slow/denoiser --out worlds/rooms-64
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the group `models` and its commands."""
+    group = subparsers.add_parser("models", help="list the shipped worlds; pack a new one", description=_LIST)
+    add_json_argument(group)
+    group.set_defaults(handler=list_models)
+    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+
+    pack = commands.add_parser(
+        "pack",
+        help="put trained weights into one folder",
+        description=_PACK,
+        epilog=_PACK_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    pack.add_argument("--name", required=True, help="of the world: lower-case letters, digits, dots, hyphens, underscores")
+    pack.add_argument("--codec", required=True, type=path_name, metavar="DIR", help="a folder that `train codec` wrote")
+    pack.add_argument("--denoiser", required=True, type=path_name, metavar="DIR", help="a folder that `train slow` wrote")
+    pack.add_argument("--out", required=True, type=path_name, metavar="DIR", help="the folder to write")
+    pack.add_argument(
+        "--target", choices=("flow", "v_prediction", "epsilon"), default="flow", help="what it predicts; default: flow"
+    )
+    pack.add_argument("--sampling-steps", type=whole_number(1, 1000), default=8, metavar="N", help="default: 8")
+    pack.add_argument("--fast-learning", type=path_name, metavar="FILE.json", help="fast-learning settings to ship")
+    pack.add_argument("--provenance", type=path_name, metavar="FILE.json", help="how it was trained: any JSON object")
+    pack.add_argument("--licence", default="MIT", help="of the weights; default: MIT")
+    pack.set_defaults(handler=pack_model)
+
+
+def list_models(args: argparse.Namespace) -> int:
+    """`slowfast models`."""
+    from slowfast_vgen.models.world_model import read_index
+    from slowfast_vgen.presets.worlds import shipped_worlds
+
+    worlds = shipped_worlds()
+    if not worlds:
+        print("no world is shipped with this installation; pack one with `slowfast models pack`")
+    figures: dict[str, Figure] = {}
+    details: dict[str, Any] = {}
+    num_defects = 0
+    for name, folder in worlds.items():
+        index = read_index(folder)
+        settings = index.get("world", {})
+        files = {file: _check_file(folder / file, expected) for file, expected in sorted(index["sha256"].items())}
+        num_defects += sum(state["checksum"] != "ok" for state in files.values())
+        parameters = {part: _count_parameters(folder / part) for part in ("codec", "denoiser")}
+        num_bytes = sum(state["bytes"] for state in files.values())
+        _print_model(name, index, parameters, num_bytes)
+        for file, state in files.items():
+            print(f"  {file:<46} {state['bytes']:>12,} B  {state['sha256'] or '-':<64}  {state['checksum']}")
+        details[name] = {"files": files, "settings": settings, "denoiser_class": index["denoiser"][-1]}
+        for part, count in parameters.items():
+            figures[f"{name} {part} parameters"] = Figure.exact(count)
+        figures[f"{name} bytes"] = Figure.exact(num_bytes)
+    figures["damaged or missing files"] = Figure.exact(num_defects)
+    write_figures(args.json, {"command": "models", "worlds": details}, figures)
+    return DAMAGED_EXIT_CODE if num_defects else 0
+
+
+def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], num_bytes: int) -> None:
+    settings = index.get("world", {})
+    size = f"{settings.get('frame_width')}x{settings.get('frame_height')}"
+    counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parameters.items())
+    print(name)
+    print(f"  {'denoiser':<10} {index['denoiser'][-1]}, predicts {settings.get('target')}")
+    print(f"  {'parameters':<10} {counts}; {num_bytes / 1e6:.1f} MB on disk")
+    print(
+        f"  {'frames':<10} {size} at {settings.get('fps')} a second, {settings.get('num_new_frames')} a chunk, "
+        f"{settings.get('num_sampling_steps')} sampling steps"
+    )
+    print(f"  {'licence':<10} {settings.get('licence')}")
+    for key, value in settings.get("provenance", {}).items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        print(f"  {'training':<10} {key}: {text if len(text) <= 100 else text[:99] + '…'}")
+
+
+def _check_file(path: Path, expected: str) -> dict[str, Any]:
+    if not path.is_file():
+        return {"bytes": 0, "sha256": "", "checksum": "missing"}
+    found = sha256_of_file(path)
+    return {"bytes": path.stat().st_size, "sha256": found, "checksum": "ok" if found == expected else "DAMAGED"}
+
+
+def _count_parameters(folder: Path) -> int:
+    """Of a weights file, from its header alone; 0 where it is missing or unreadable."""
+    from safetensors import SafetensorError, safe_open
+
+    from slowfast_vgen.models.world_model import WEIGHTS_FILE
+
+    try:
+        with safe_open(folder / WEIGHTS_FILE, "np") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return 0
+
+
+def pack_model(args: argparse.Namespace) -> int:
+    """`slowfast models pack`."""
+    if not _NAME.fullmatch(args.name):
+        raise UserError(f"{args.name[:80]!r} cannot be a world's name; use lower-case letters, digits and . _ - only")
+    fast_learning, provenance = _read_object(args.fast_learning), _read_object(args.provenance)
+    _check_target_folder(args.out)
+
+    import numpy as np
+
+    from slowfast_vgen.diffusion.sampler import make_scheduler
+    from slowfast_vgen.memory.store import fast_learning_from_json
+    from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.models.world_model import WorldConfig, WorldModel, load_codec, load_denoiser
+    from slowfast_vgen.rollout import World
+
+    fast_learning_from_json(fast_learning)
+    codec, denoiser = load_codec(args.codec), load_denoiser(args.denoiser)
+    height, width = (
+        getattr(denoiser.config, f"latent_{side}", 64 // codec.downsampling) * codec.downsampling
+        for side in ("height", "width")
+    )
+    config = WorldConfig(
+        name=args.name,
+        target=args.target,
+        num_sampling_steps=args.sampling_steps,
+        frame_height=height,
+        frame_width=width,
+        licence=args.licence,
+        fast_learning=fast_learning,
+        provenance=provenance,
+    )
+    scheduler = make_scheduler(args.target)
+    model = WorldModel(config, codec, denoiser, TextEncoder.load())
+    model.save(args.out, {**scheduler.config, "_class_name": type(scheduler).__name__})
+    packed = WorldModel.load(args.out)
+    try:
+        World(packed).start(np.zeros((height, width, 3), np.uint8), num_sampling_steps=1).step("turn left")
+    except RuntimeError as error:
+        raise UserError(f"{args.out} is written, but codec and denoiser do not fit each other: {error}") from error
+    num_bytes = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"packed {args.name} ({num_bytes / 1e6:.1f} MB, weights {packed.fingerprint[:12]}): {args.out}")
+    return 0
+
+
+def _read_object(path: Path | None) -> dict[str, Any]:
+    value = {} if path is None else read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a {type(value).__name__}; give a JSON object")
+    return value
+
+
+def _check_target_folder(folder: Path) -> None:
+    from slowfast_vgen.models.world_model import INDEX_FILE
+
+    check_output_folder(folder.parent)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / INDEX_FILE).is_file():
+        raise UserError(f"{folder} holds other files and would be replaced; give a new folder or one of an older world")

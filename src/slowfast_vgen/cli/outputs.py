@@ -1,0 +1,46 @@
+"""Checks that a result can be written where the user wants it, made before the work starts and not after it."""
+
+import tempfile
+from pathlib import Path
+
+from slowfast_vgen.errors import UserError
+
+
+def check_output_file(path: Path, *suffixes: str) -> None:
+    """Refuses a place where no file can be written. Nothing is left behind; a file that is there is not touched.
+
+    Args:
+        path: the file to be; it may replace a regular file, nothing else.
+        suffixes: what its name may end in, such as ".mp4"; none given, anything.
+
+    Raises:
+        UserError: another suffix, a folder or a device of that name, or a folder that cannot be made or written.
+    """
+    if suffixes and path.suffix not in suffixes:
+        raise UserError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: a folder of that name is there; choose another name")
+    if path.exists() and not path.is_file():
+        raise UserError(f"cannot write {path}: it is no regular file; choose another name")
+    _check_writable(path, path.parent)
+
+
+def check_output_folder(path: Path) -> None:
+    """Refuses a folder that cannot be made or written; one that is there may hold anything.
+
+    Raises:
+        UserError: a file of that name, or a place that cannot be written.
+    """
+    _check_writable(path, path)
+
+
+def _check_writable(path: Path, folder: Path) -> None:
+    """Tries a temporary file in `folder`, or, where that is still to be made, in the nearest folder above that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"cannot write {path}: {folder} is a file, not a folder; choose another place")
+    try:
+        tempfile.TemporaryFile(dir=folder, prefix=".slowfast-").close()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror} in {folder}; choose a place that can be written") from error

@@ -1,0 +1,143 @@
+"""Held-out episodes and tours of `vizdoom-rooms`, with their true frames. No test map was ever trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt8
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Episode
+from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, full_turn, poses_of, walk
+from slowfast_vgen.worlds.rooms_map import Scene
+from slowfast_vgen.worlds.vizdoom_rooms import Play, RoomsEngine, VizdoomRooms
+
+SPLIT, SEED = "test", 0
+LAP_CHUNKS = 4
+LINE_CHUNKS = (3, 4)
+"""Fewest and most chunks of an out-and-back's way out."""
+_TRIES = 200
+_TOUR_STREAM = 3  # apart from the streams that the world itself draws from
+_MAPS_PER_LOAD = 32
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What each verb would bring about at the start of each chunk of the wandering episodes."""
+
+    frames: UInt8[np.ndarray, "episodes chunks verbs f_g height width 3"]
+    """Verbs in the order of `VERBS`."""
+    given: Int64[np.ndarray, "episodes chunks"]
+    """Index of the verb that the episode took."""
+    moves: Bool[np.ndarray, "episodes chunks"]
+    """Whether the chunk's first frame is from another pose than the frame before."""
+
+    def rows(self, rows: slice) -> "Outcomes":
+        """Those of some of the episodes."""
+        return Outcomes(self.frames[rows], self.given[rows], self.moves[rows])
+
+
+@dataclass(frozen=True)
+class Tour:
+    """A path that comes back to its poses: its first `num_out` chunks are the first visit."""
+
+    scene: Scene
+    start: Place
+    verbs: tuple[str, ...]
+    num_out: int
+
+    @property
+    def actions(self) -> list[str]:
+        """The canonical phrasing of each verb."""
+        return [PHRASINGS[verb][0] for verb in self.verbs]
+
+
+class HeldOut:
+    """The test episodes of one run of the protocol. Frames are rendered when first asked for."""
+
+    def __init__(self, num_episodes: int, num_chunks: int) -> None:
+        self.num_episodes, self.num_chunks = num_episodes, num_chunks
+        self.world = VizdoomRooms(SPLIT, SEED)
+
+    @cached_property
+    def scenes(self) -> list[Scene]:
+        """The map of each episode."""
+        return [self.world.scene(index) for index in range(self.num_episodes)]
+
+    @cached_property
+    def wanders(self) -> list[Episode]:
+        """The wandering episodes."""
+        return list(self.world.episodes(self.num_episodes, "wander", self.num_chunks))
+
+    def outcomes(self, num_chunks: int) -> Outcomes:
+        """The true outcomes of every verb for the first chunks of the wandering episodes."""
+        rows = []
+        with RoomsEngine() as engine:
+            for index, (scene, episode) in enumerate(zip(self.scenes, self.wanders, strict=True)):
+                if index % _MAPS_PER_LOAD == 0:
+                    engine.load(self.scenes[index : index + _MAPS_PER_LOAD])
+                assert episode.poses is not None
+                places = [Place.of_pose(episode.poses[FRAMES_PER_CHUNK * chunk]) for chunk in range(num_chunks)]
+                after = [step for place in places for verb in VERBS for step in walk(scene, place, [verb])[0][1:]]
+                rows.append(engine.render(scene, poses_of(after)))
+        frames = np.stack(rows)
+        shape = (num_chunks, len(VERBS), FRAMES_PER_CHUNK, *frames.shape[2:])
+        given = [[VERBS.index(chunk.verb) for chunk in episode.chunks[:num_chunks]] for episode in self.wanders]
+        poses = np.stack([episode.poses for episode in self.wanders if episode.poses is not None])
+        before = poses[:, : FRAMES_PER_CHUNK * num_chunks : FRAMES_PER_CHUNK]
+        first = poses[:, 1 : FRAMES_PER_CHUNK * num_chunks + 1 : FRAMES_PER_CHUNK]
+        return Outcomes(frames.reshape(len(rows), *shape), np.array(given), (before != first).any(-1))
+
+    @cached_property
+    def full_turns(self) -> list[Tour]:
+        """Two laps on the spot: one out, one again."""
+        tours = []
+        for index, scene in enumerate(self.scenes):
+            rng = np.random.default_rng([_TOUR_STREAM, 0, index])
+            start = draw_start(rng, scene, "full-turn")
+            tours.append(Tour(scene, start, tuple(full_turn(rng, scene, start, 2 * LAP_CHUNKS)), LAP_CHUNKS))
+        return tours
+
+    @cached_property
+    def out_and_backs(self) -> list[Tour]:
+        """3 or 4 chunks forward on a free line and as many back. Maps without such a line are passed over for later ones.
+
+        Raises:
+            UserError: not enough maps have one.
+        """
+        tours: list[Tour] = []
+        for index in range(4 * self.num_episodes):
+            scene = self.world.scene(index)
+            length, start = _free_line(np.random.default_rng([_TOUR_STREAM, 1, index]), scene)
+            if length:
+                tours.append(Tour(scene, start, ("go_forward",) * length + ("go_back",) * length, length))
+            if len(tours) == self.num_episodes:
+                return tours
+        raise UserError(f"only {len(tours)} of {4 * self.num_episodes} test maps have a free line; ask for fewer episodes")
+
+
+def play_tours(tours: Sequence[Tour]) -> list[Play]:
+    """The true frames and poses of each tour."""
+    plays = []
+    with RoomsEngine() as engine:
+        for index, tour in enumerate(tours):
+            if index % _MAPS_PER_LOAD == 0:
+                engine.load([one.scene for one in tours[index : index + _MAPS_PER_LOAD]])
+            plays.append(engine.play(tour.scene, poses_of([tour.start])[0], tour.verbs))
+    return plays
+
+
+def _free_line(rng: np.random.Generator, scene: Scene) -> tuple[int, Place]:
+    """Chunks forward without a refused step, and from where; the longest of several draws, 0 where all are too short."""
+    best, best_start = 0, Place(0, 0, 0)
+    for _ in range(_TRIES):
+        start = draw_start(rng, scene, "out-and-back")
+        refused = walk(scene, start, ["go_forward"] * LINE_CHUNKS[1])[1]
+        free = (refused.index(True) - 1) // FRAMES_PER_CHUNK if True in refused else LINE_CHUNKS[1]
+        if free > best:
+            best, best_start = free, start
+        if best == LINE_CHUNKS[1] or (best >= LINE_CHUNKS[0] and rng.random() < 0.5):
+            break
+    return (best, best_start) if best >= LINE_CHUNKS[0] else (0, best_start)

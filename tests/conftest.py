@@ -1,0 +1,42 @@
+"""What several test files share: the text encoder, and a tiny packed world with random weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from slowfast_vgen.diffusion.sampler import make_scheduler
+from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.video_transformer import VideoTransformer
+from slowfast_vgen.models.world_model import WorldConfig, WorldModel
+from slowfast_vgen.rollout import World
+
+
+@pytest.fixture(scope="session")
+def text_encoder() -> TextEncoder:
+    return TextEncoder.load()
+
+
+@pytest.fixture(scope="session")
+def tiny_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """A packed world named "tiny" with untrained weights. Read it; a test that damages a world copies it first."""
+    folder = tmp_path_factory.mktemp("worlds") / "tiny"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        codec = Codec.from_config(CodecConfig())
+        denoiser = VideoTransformer(width=64, depth=2, num_heads=4)
+        # A fresh denoiser ends in zeros and says nothing, and a fresh codec decodes to black.
+        for parameter in (*denoiser.parameters(), *codec.parameters()):
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    fast_learning = {"lora": {"rank": 4}, "learning_rate": 1e-3}
+    model = WorldModel(WorldConfig("tiny", fast_learning=fast_learning), codec, denoiser, text_encoder)
+    scheduler = make_scheduler("flow")
+    model.save(folder, {**scheduler.config, "_class_name": type(scheduler).__name__})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tiny_world_folder: Path) -> World:
+    """The tiny world, loaded. Sessions leave its weights as they are; a test that writes them loads its own."""
+    return World(WorldModel.load(tiny_world_folder))
