@@ -1,4 +1,4 @@
-"""From any image that a user gives to one frame, by one stated rule: centre square (or the frame's shape), then resize."""
+"""From any image that a user gives to one frame, by one stated rule: cut out the middle, then resize."""
 
 import warnings
 from pathlib import Path
@@ -19,9 +19,11 @@ LARGEST_AREA = 80_000_000
 def frame_from_image(
     image: Image.Image | np.ndarray | str | Path, height: int, width: int
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One RGB frame. Transparent images are laid on black, 16-bit greys scaled to 8 bits, other modes converted, the first
-    picture of an animation taken, a camera's rotation mark obeyed; the largest centred region of the frame's shape is cut
-    out and resized (area-averaged when shrinking); an image of the right size passes unchanged.
+    """One RGB frame. An image of the right size and mode passes unchanged.
+
+    The largest centred region of the frame's shape is cut out and resized (area-averaged when shrinking). Transparent
+    images are laid on black, 16-bit greys scaled to 8 bits, other modes converted; of an animation the first picture is
+    taken; a camera's rotation mark is obeyed.
 
     Raises:
         UserError: not an image, unreadable, truncated, of floating-point pixels, or with a side out of range.
@@ -73,7 +75,7 @@ def _open(image: Image.Image | np.ndarray | str | Path) -> Image.Image:
         if not path.is_file():
             raise UserError(f"there is no image file {path}; check the path")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked before pixels are read
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below
             picture: Image.Image = Image.open(path)
         _check_size(picture, str(path))
         picture.load()

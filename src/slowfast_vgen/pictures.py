@@ -39,9 +39,9 @@ def upscaled(frames: Frames, factor: int) -> Frames:
 
 
 def contact_sheet(rows: Sequence[Panel], column_labels: Sequence[str], factor: int = 1) -> Picture:
-    """A row for each panel with its label on the left, a column for each frame with its label above (line breaks allowed).
+    """A row for each panel with its label on the left, a column for each frame with its label above.
 
-    All panels hold one frame a column, all of one size.
+    All panels hold one frame a column, all of one size. Labels of columns may have several lines.
     """
     num_columns = len(column_labels)
     assert rows and all(len(row.frames) == num_columns for row in rows), "a panel holds one frame a column"
@@ -50,9 +50,7 @@ def contact_sheet(rows: Sequence[Panel], column_labels: Sequence[str], factor: i
     left = _GAP + max(_text_size(row.label, font)[0] for row in rows) + _GAP
     top = _GAP + max(_text_size(label, font)[1] for label in column_labels) + _GAP
     width = max(width, *(_text_size(label, font)[0] for label in column_labels))
-    sheet = Image.new(
-        "RGB", (left + num_columns * (width + _GAP), top + len(rows) * (height + _GAP)), _PAPER
-    )
+    sheet = Image.new("RGB", (left + num_columns * (width + _GAP), top + len(rows) * (height + _GAP)), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for column, label in enumerate(column_labels):
         pen.multiline_text((left + column * (width + _GAP), _GAP), label, fill=_INK, font=font)
@@ -65,9 +63,9 @@ def contact_sheet(rows: Sequence[Panel], column_labels: Sequence[str], factor: i
 
 
 def side_by_side(grid: Sequence[Sequence[Panel]], captions: Sequence[str], factor: int = 1) -> Frames:
-    """Panels in rows, each row centred, with one caption a frame below them all; the sides are even, as videos want them.
+    """Panels in rows, each row centred, with one caption a frame below them all.
 
-    All panels hold as many frames of one size as there are captions.
+    All panels hold as many frames of one size as there are captions. The sides are even, as videos want them.
     """
     num_frames = len(captions)
     panels = [panel for row in grid for panel in row]
@@ -95,7 +93,8 @@ def side_by_side(grid: Sequence[Sequence[Panel]], captions: Sequence[str], facto
     for index, caption in enumerate(captions):
         if caption not in drawn:
             strip = Image.new("RGB", (background.width, line), _PAPER)
-            ImageDraw.Draw(strip).text((_GAP, 0), _shortened(caption, font, total_width - 2 * _GAP), fill=_FAINT, font=font)
+            text = _shortened(caption, font, total_width - 2 * _GAP)
+            ImageDraw.Draw(strip).text((_GAP, 0), text, fill=_FAINT, font=font)
             drawn[caption] = np.asarray(strip)
         video[index, foot : foot + line] = drawn[caption]
     return video
@@ -135,8 +134,8 @@ def _write_animation(path: Path, frames: Frames, milliseconds: float, num_colour
     shown = np.concatenate(list(frames[:: max(1, len(frames) // 16)]))
     palette = Image.fromarray(shown).quantize(num_colours, Image.Quantize.MEDIANCUT)
     first, *others = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    options = {"lossless": True} if path.suffix == ".webp" else {}
-    first.save(path, save_all=True, append_images=others, duration=round(milliseconds), loop=0, optimize=False, **options)
+    pace = round(milliseconds)
+    first.save(path, save_all=True, append_images=others, duration=pace, loop=0, optimize=False, lossless=True)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

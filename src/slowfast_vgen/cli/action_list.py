@@ -46,7 +46,7 @@ def read_actions(path: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"cannot read the file of actions {path}: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8, one action a line") from error
+        raise UserError(f"{path} is not UTF-8 text (at byte {error.start}); save it as UTF-8") from error
     actions = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not actions:
         raise UserError(f"{path} holds no action; write one a line, such as: turn left")

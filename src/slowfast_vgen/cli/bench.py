@@ -1,3 +1,66 @@
-"""`slowfast bench`: how fast a world is on this machine."""
+"""`slowfast bench`: how fast a world is on this machine, and what its memory costs."""
+
 import argparse
-def register(subparsers): pass
+from dataclasses import asdict
+
+from slowfast_vgen.cli.common import Figure, add_json_argument, print_figures, write_figures
+from slowfast_vgen.cli.outputs import check_output_file
+
+HEADLINES = {
+    "fps_memory_off": "frames a second, no memory",
+    "fps_memory_on": "frames a second, memory",
+    "memory_cost_ratio": "time with memory over without",
+    "memory_cost_ratio_paper": "  with the paper's settings",
+    "memory_cost_ratio_50_steps": "time with memory over without, 50 sampling steps",
+    "memory_cost_ratio_paper_50_steps": "  with the paper's settings",
+    "chunk200_over_chunk10": "time of chunk 200 over chunk 10, memory",
+    "fps_batch8_memory_off": "frames a second, 8 side by side, no memory",
+    "fps_batch8_memory_on": "frames a second, 8 side by side, memory",
+    "encode_ms_per_frame": "encoding (ms a frame)",
+    "decode_ms_per_frame": "decoding (ms a frame)",
+    "peak_rss_mb": "peak memory of the process (MB)",
+}
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command `bench`."""
+    bench = subparsers.add_parser("bench", help="how fast a world is on this machine, and what its memory costs")
+    bench.add_argument("--world", default="rooms-64", metavar="NAME", help="default: rooms-64; or a world's folder")
+    bench.add_argument("--quick", action="store_true", help="a few chunks only: does it run?")
+    add_json_argument(bench)
+    bench.set_defaults(handler=run_bench)
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """`slowfast bench`."""
+    from slowfast_vgen.evaluate.bench import BATCH, EARLY_CHUNK, Bench, BenchConfig
+    from slowfast_vgen.evaluate.machine import git_commit, machine
+    from slowfast_vgen.memory.store import fast_learning_to_json
+    from slowfast_vgen.presets.worlds import load
+
+    if args.json:
+        check_output_file(args.json)
+    config = BenchConfig.quick() if args.quick else BenchConfig()
+    world = load(args.world)
+    bench = Bench(world, config)
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
+    print_figures(HEADLINES, figures)
+    model = world.model
+    protocol = {
+        "command": "bench",
+        "world": model.config.name,
+        "weights_sha256": model.fingerprint,
+        "resolution": list(world.frame_size),
+        "past_frames": model.config.num_past_frames,
+        "new_frames": model.config.num_new_frames,
+        "sampling_steps": model.config.num_sampling_steps,
+        "fast_learning": {name: fast_learning_to_json(arm) if arm else None for name, arm in bench.arms.items()},
+        "batch": BATCH,
+        "early_chunk": EARLY_CHUNK,
+        **asdict(config),
+        "reading": "median of a repetition's chunks; mean, low, high: median, least, greatest of the repetitions",
+        "machine": machine(),
+        "git_commit": git_commit(),
+    }
+    write_figures(args.json, protocol, figures)
+    return 0

@@ -54,7 +54,8 @@ def path_name(text: str) -> Path:
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """Adds `--json FILE`, to be handed to `write_figures`."""
-    parser.add_argument("--json", type=path_name, metavar="FILE", help="also write the figures and how they came about here")
+    told = "also write the figures and how they came about here"
+    parser.add_argument("--json", type=path_name, metavar="FILE", help=told)
 
 
 def write_figures(
@@ -81,3 +82,12 @@ def write_figures(
         write_json(path, {"protocol": dict(protocol), "figures": rows})
     except (TypeError, OSError) as error:
         raise UserError(f"cannot write {path}: {error}") from error
+
+
+def print_figures(headlines: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
+    """A line for each figure that is there: what it is, its mean and its interval."""
+    width = max(len(text) for text in headlines.values())
+    for name, text in headlines.items():
+        if name in figures:
+            one = figures[name]
+            print(f"{text:<{width}} {one.mean:>9.3f}   {one.low:.3f} to {one.high:.3f}")

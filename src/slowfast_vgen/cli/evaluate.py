@@ -2,9 +2,9 @@
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, whole_number, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, print_figures, whole_number, write_figures
+from slowfast_vgen.cli.outputs import check_output_file
 
 HEADLINES = {
     "action_following": "turns go the right way (share)",
@@ -51,38 +51,34 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     smoke.add_argument("--episodes", type=whole_number(1, 10_000), metavar="N", help="of each kind; default: 32")
     smoke.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each episode; default: 3")
     smoke.add_argument("--frames", type=whole_number(1, 100_000), metavar="N", help="of a long video; default: 256")
-    smoke.add_argument("--contact-sheet", type=Path, metavar="FILE.png", help="draw frames of every arm here")
-    smoke.add_argument("--quick", action="store_true", help="4 episodes, 1 seed, 32 frames: shows that it runs, no more")
+    smoke.add_argument("--contact-sheet", type=path_name, metavar="FILE.png", help="draw frames of every arm here")
+    smoke.add_argument("--quick", action="store_true", help="4 episodes, 1 seed, 32 frames: does it run?")
     add_json_argument(smoke)
     smoke.set_defaults(handler=evaluate_smoke)
 
 
 def evaluate_smoke(args: argparse.Namespace) -> int:
     """`slowfast evaluate smoke`."""
-    from slowfast_vgen.evaluate.contact_sheet import check_sheet_path, save_contact_sheet
+    from slowfast_vgen.evaluate.long_rollouts import SHEET_COLUMNS
     from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
+    from slowfast_vgen.pictures import contact_sheet, save_picture
     from slowfast_vgen.presets.worlds import load
+
+    if args.json:
+        check_output_file(args.json)
+    if args.contact_sheet:
+        check_output_file(args.contact_sheet, ".png")
 
     given = {"num_episodes": args.episodes, "num_seeds": args.seeds, "num_frames": args.frames}
     sizes = asdict(SmokeConfig.quick() if args.quick else SmokeConfig())
     config = SmokeConfig(**sizes | {name: value for name, value in given.items() if value is not None})
-    if args.contact_sheet:
-        check_sheet_path(args.contact_sheet)
     test = SmokeTest(load(args.world), config)
     report = test.run(test.cache_folder(args.json) if args.json else None)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
     print_figures(HEADLINES, figures)
     write_figures(args.json, report.protocol, figures)
     if args.contact_sheet:
-        save_contact_sheet(report.panels, args.contact_sheet)
+        columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
+        save_picture(args.contact_sheet, contact_sheet(report.sheet, columns))
         print(f"\ndrew {args.contact_sheet}")
     return 0
-
-
-def print_figures(headlines: dict[str, str], figures: dict[str, Figure]) -> None:
-    """A line for each figure that is there: what it is, its mean and its interval."""
-    width = max(len(text) for text in headlines.values())
-    for name, text in headlines.items():
-        if name in figures:
-            one = figures[name]
-            print(f"{text:<{width}} {one.mean:>9.3f}   {one.low:.3f} to {one.high:.3f}")

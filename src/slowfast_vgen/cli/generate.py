@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from slowfast_vgen.cli.action_list import parse_actions, read_actions
 from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
@@ -29,7 +29,7 @@ The same world, image, actions and seed give the same video on the same machine.
 _DEMO = """\
 Shows what the memory does, end to end: a room of the test split, which no training has seen; a path of 24 actions that
 comes back to places; the same path generated twice from the start image alone, with the memory on and off; and the true
-frames from the engine beside both. Needs ViZDoom, which comes with this package, and one or two minutes on two cores."""
+frames from the engine beside both. Needs ViZDoom, which comes with this package, and a minute or two on two cores."""
 
 _DEMO_EXAMPLES = """\
 The folder then holds start.png, with_memory.mp4, without_memory.mp4, side_by_side.mp4 (true frames above, both videos
@@ -72,13 +72,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     actions = generate.add_mutually_exclusive_group(required=True)
     actions.add_argument("--actions", metavar="TEXT", help='such as "turn left x4; go forward"; one chunk each')
     actions.add_argument(
-        "--actions-file", type=path_name, metavar="FILE", help="one action a line; blank lines and # comments are skipped"
+        "--actions-file", type=path_name, metavar="FILE", help="one action a line; blanks and # comments are skipped"
     )
     generate.add_argument("--out", required=True, type=path_name, metavar="FILE.mp4", help="the video to write")
     generate.add_argument("--memory", choices=("on", "off"), help="default: on, or as the loaded session has it")
     generate.add_argument("--seed", type=whole_number(0), metavar="N", help="default: 0, or the loaded session's")
-    generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here, to go on with later")
-    generate.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="sampling steps; default: the world's")
+    generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here")
+    generate.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="sampling steps; default: as packed")
     add_scale_argument(generate)
     add_json_argument(generate)
     generate.set_defaults(handler=generate_video)
@@ -123,12 +123,18 @@ def generate_video(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from slowfast_vgen.data.video import VideoWriter
+    from slowfast_vgen.images import frame_from_image
+    from slowfast_vgen.memory.store import read_session_header
     from slowfast_vgen.models.text import validate_action
     from slowfast_vgen.pictures import upscaled
     from slowfast_vgen.presets.worlds import load
 
     for action in dict.fromkeys(actions):
         validate_action(action)
+    if args.image is not None:
+        frame_from_image(args.image, 1, 1)  # here too: what cannot be used is told before the weights are loaded
+    else:
+        read_session_header(args.load_memory)
     world = load(args.world)
     session, settings = _begin(world, args)
 
@@ -160,13 +166,19 @@ def generate_video(args: argparse.Namespace) -> int:
     if num_chunks < len(actions):
         told = f"{args.out} holds {num_chunks} of {len(actions)} chunks"
         if args.save_memory is not None:
-            told += f"; the session after them is in {args.save_memory}" if session_saved else "; the session is not saved"
+            told += f"; {args.save_memory} the session after them" if session_saved else "; the session is not saved"
         raise KeyboardInterrupt(told)
     figures = {"frames": num_frames, "seconds": seconds, "frames_per_second": num_frames / seconds}
     if session.memory is not None:
         figures["rollbacks"] = session.memory.rollbacks[0]
-    protocol = {"command": "generate", "world": world.model.config.name, "world_sha256": world.model.fingerprint}
-    protocol |= {"start": str(args.image or args.load_memory), "actions": actions, **settings}
+    protocol = {
+        "command": "generate",
+        "world": world.model.config.name,
+        "world_sha256": world.model.fingerprint,
+        "start": str(args.image or args.load_memory),
+        "actions": actions,
+        **settings._asdict(),
+    }
     write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
     saved = f"; session in {args.save_memory}" if session_saved else ""
     print(f"{num_frames} frames in {seconds:.1f} s, {num_frames / seconds:.1f} frames/s: {args.out}{saved}")
@@ -190,26 +202,30 @@ def _check_outputs(args: argparse.Namespace) -> None:
             )
 
 
-def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, dict[str, str | int]]":
-    """A new session, or the saved one, which options given beside it must not contradict; and the settings it runs with."""
-    given = {"memory": args.memory, "seed": args.seed, "steps": args.steps}
+class _Settings(NamedTuple):
+    """What a session runs with, by the names of the options."""
+
+    memory: str
+    seed: int
+    steps: int
+
+
+def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Settings]":
+    """A new session, or the saved one, which no option given beside it may contradict; and what it runs with."""
+    given = {name: getattr(args, name) for name in _Settings._fields if getattr(args, name) is not None}
     if args.load_memory is None:
-        settings = {"memory": "on", "seed": 0, "steps": world.model.config.num_sampling_steps}
-        settings |= {name: value for name, value in given.items() if value is not None}
-        return world.start(args.image, settings["memory"] == "on", settings["seed"], settings["steps"]), settings
+        settings = _Settings("on", 0, world.model.config.num_sampling_steps)._replace(**given)
+        return world.start(args.image, settings.memory == "on", settings.seed, settings.steps), settings
     from slowfast_vgen.memory.store import read_session_header
 
     header = read_session_header(args.load_memory)
-    settings = {
-        "memory": "off" if header["fast_learning"] is None else "on",
-        "seed": header["seed"],
-        "steps": header["num_sampling_steps"],
-    }
+    memory = "off" if header["fast_learning"] is None else "on"
+    settings = _Settings(memory, header["seed"], header["num_sampling_steps"])
     for name, value in given.items():
-        if value is not None and value != settings[name]:
+        if value != getattr(settings, name):
             raise UserError(
                 f"--{name} {value} contradicts the session in {args.load_memory}, which goes on with --{name} "
-                f"{settings[name]}; leave the option away"
+                f"{getattr(settings, name)}; leave the option away"
             )
     return world.resume(args.load_memory), settings
 
@@ -243,8 +259,8 @@ def make_demo(args: argparse.Namespace) -> int:
         "frames a second, memory off": Figure.exact(demo.memory_off.frames_per_second),
     }
     for name, values in presets.measure(demo).items():
-        margin = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
-        figures[name] = Figure(float(values.mean()), float(values.mean()) - margin, float(values.mean()) + margin, len(values))
+        mean, margin = float(values.mean()), 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
+        figures[name] = Figure(mean, mean - margin, mean + margin, len(values))
     protocol = {
         "command": "demo",
         "world": world.model.config.name,

@@ -31,7 +31,12 @@ example:
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `models` and its commands."""
-    group = subparsers.add_parser("models", help="list the shipped worlds; pack a new one", description=_LIST)
+    group = subparsers.add_parser(
+        "models",
+        help="list the shipped worlds; pack a new one",
+        description=_LIST,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_json_argument(group)
     group.set_defaults(handler=list_models)
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
@@ -43,9 +48,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_PACK_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    pack.add_argument("--name", required=True, help="of the world: lower-case letters, digits, dots, hyphens, underscores")
-    pack.add_argument("--codec", required=True, type=path_name, metavar="DIR", help="a folder that `train codec` wrote")
-    pack.add_argument("--denoiser", required=True, type=path_name, metavar="DIR", help="a folder that `train slow` wrote")
+    pack.add_argument("--name", required=True, help="of the world: lower-case letters, digits and . _ -")
+    pack.add_argument("--codec", required=True, type=path_name, metavar="DIR", help="one that `train codec` wrote")
+    pack.add_argument("--denoiser", required=True, type=path_name, metavar="DIR", help="one that `train slow` wrote")
     pack.add_argument("--out", required=True, type=path_name, metavar="DIR", help="the folder to write")
     pack.add_argument(
         "--target", choices=("flow", "v_prediction", "epsilon"), default="flow", help="what it predicts; default: flow"

@@ -35,7 +35,7 @@ def check_output_folder(path: Path) -> None:
 
 
 def _check_writable(path: Path, folder: Path) -> None:
-    """Tries a temporary file in `folder`, or, where that is still to be made, in the nearest folder above that is there."""
+    """Tries a temporary file in `folder` or, where that is still to be made, in the nearest one above it."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
@@ -43,4 +43,6 @@ def _check_writable(path: Path, folder: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=folder, prefix=".slowfast-").close()
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror} in {folder}; choose a place that can be written") from error
+        raise UserError(
+            f"cannot write {path} ({folder}: {error.strerror}); choose a place that can be written"
+        ) from error

@@ -18,7 +18,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
     codec = commands.add_parser("codec", help="the autoencoder between pixels and latents")
-    _add_common(codec, num_steps=3000, batch_size=32, learning_rate=1e-3)
+    _add_common(codec, num_steps=4000, batch_size=16, learning_rate=1e-3)
     codec.add_argument("--latent-channels", type=whole_number(1, 64), default=8, help="default: 8")
     codec.set_defaults(handler=train_codec)
 

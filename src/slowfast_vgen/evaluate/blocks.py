@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,7 +17,7 @@ Progress = Callable[[int], Any]
 class ArrayRecord(Protocol):
     """A dataclass whose fields are all numpy arrays."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 Record = TypeVar("Record", bound=ArrayRecord)

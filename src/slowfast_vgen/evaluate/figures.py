@@ -39,7 +39,7 @@ def following_figures(seeds: Sequence[Following], codec: Following) -> Estimates
 
 
 def long_figures(arms: Mapping[str, Sequence[LongRollouts]], true: LongRollouts, codec: LongRollouts) -> Estimates:
-    """Late sharpness and colour, collapse, cuts and motion; `arms` maps a name's ending, such as "_memory", to its seeds."""
+    """Sharpness, colour, collapse, cuts, motion; `arms` maps the ending of a name, such as "_memory", to its seeds."""
     figures = {}
     for ending, seeds in arms.items():
         figures["late_sharpness_ratio" + ending] = estimate_ratio(
@@ -48,9 +48,7 @@ def long_figures(arms: Mapping[str, Sequence[LongRollouts]], true: LongRollouts,
         figures["late_colour_spread_ratio" + ending] = estimate_ratio(
             _seeds([one.colour_spread[:, -1] for one in seeds]), true.colour_spread
         )
-    figures["codec_sharpness_ratio"] = estimate_ratio(
-        _seeds([codec.sharpness[:, -1]]), true.sharpness[:, -1]
-    )
+    figures["codec_sharpness_ratio"] = estimate_ratio(_seeds([codec.sharpness[:, -1]]), true.sharpness[:, -1])
     for ending, seeds in {**arms, "_true": [true]}.items():
         figures["collapsed_share" + ending] = estimate(_seeds([one.collapsed for one in seeds]))
         figures["scuts" + ending] = estimate(_seeds([one.scene_cuts for one in seeds]))

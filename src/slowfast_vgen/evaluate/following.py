@@ -33,8 +33,8 @@ class Following:
     direction: PerChunk
     """Turns only: 1 where the chunk is nearer to the true outcome of its own turn than to that of the other turn."""
     five_way: PerChunk
-    """1 where, of the true outcomes of all five verbs, that of its own is the nearest. Outcomes that equal its own exactly,
-    such as that of staying where a wall blocks the way, are no rivals."""
+    """1 where, of the true outcomes of all five verbs, that of its own is the nearest. Outcomes that equal its own
+    exactly, such as that of staying where a wall blocks the way, are no rivals."""
     flow: PerChunk
     """Turns only: 1 where the picture moves the right way from the last past frame to the first new one."""
     first_frame_psnr: PerChunk
@@ -95,7 +95,7 @@ def _score(chunks: Chunks, episodes: Sequence[Episode], outcomes: Outcomes) -> F
     return Following(
         verb=outcomes.given,
         direction=_where(is_turn & distinct, own[..., 0] < other_turn),
-        five_way=_where(~same.all(-1), (own < np.where(same, np.inf, distance)).all(-1)),
+        five_way=_where(np.asarray(~same.all(-1)), np.all(own < np.where(same, np.inf, distance), axis=-1)),
         flow=_where(is_turn, _flows(past, chunks[:, :, 0], outcomes)),
         first_frame_psnr=first_psnr,
         copy_psnr=copy_psnr,

@@ -102,7 +102,7 @@ class HeldOut:
 
     @cached_property
     def out_and_backs(self) -> list[Tour]:
-        """3 or 4 chunks forward on a free line and as many back. Maps without such a line are passed over for later ones.
+        """3 or 4 chunks forward on a free line and as many back. Maps without such a line are passed over.
 
         Raises:
             UserError: not enough maps have one.
@@ -115,7 +115,8 @@ class HeldOut:
                 tours.append(Tour(scene, start, ("go_forward",) * length + ("go_back",) * length, length))
             if len(tours) == self.num_episodes:
                 return tours
-        raise UserError(f"only {len(tours)} of {4 * self.num_episodes} test maps have a free line; ask for fewer episodes")
+        tried = 4 * self.num_episodes
+        raise UserError(f"only {len(tours)} of {tried} test maps have a free line; ask for fewer episodes")
 
 
 def play_tours(tours: Sequence[Tour]) -> list[Play]:
@@ -130,7 +131,7 @@ def play_tours(tours: Sequence[Tour]) -> list[Play]:
 
 
 def _free_line(rng: np.random.Generator, scene: Scene) -> tuple[int, Place]:
-    """Chunks forward without a refused step, and from where; the longest of several draws, 0 where all are too short."""
+    """Chunks forward without a refused step, and from where; 0 where the map has no line that is long enough."""
     best, best_start = 0, Place(0, 0, 0)
     for _ in range(_TRIES):
         start = draw_start(rng, scene, "out-and-back")

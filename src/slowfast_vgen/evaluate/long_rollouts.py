@@ -43,7 +43,7 @@ def generate_long(
     decode_all: bool,
     progress: Progress,
 ) -> LongRollouts:
-    """One video an episode with the episode's own actions. Without `decode_all` only the last window is decoded and scored."""
+    """One video an episode with the episode's own actions; without `decode_all` only its last window is scored."""
     parts = []
     for begin in range(0, len(episodes), ROWS_PER_BATCH):
         block = episodes[begin : begin + ROWS_PER_BATCH]

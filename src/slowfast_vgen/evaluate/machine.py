@@ -18,15 +18,15 @@ def cpu_model() -> str:
 
 
 def git_commit() -> str | None:
-    """The commit of the source tree that this package runs from, with "+changes" where files differ; None outside of one."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
+    """The commit of the source tree that this package runs from, "+changes" behind it if files differ; else None."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    describe = [*git, "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
     try:
-        inside = subprocess.run(["git", "-C", str(here), "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=20)
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        tracked = subprocess.run([*git, "ls-files", "--error-unmatch", "__init__.py"], capture_output=True, timeout=20)
+        answer = subprocess.run(describe, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip() if inside.returncode == answer.returncode == 0 else None
+    return answer.stdout.strip() if tracked.returncode == answer.returncode == 0 else None
 
 
 def machine() -> dict[str, object]:

@@ -16,7 +16,7 @@ PerFrame = Float[np.ndarray, "*batch"]
 
 PSNR_CAP_DB = 100.0
 _COLOUR_CELLS = 4
-_LARGEST_SHIFT = 24  # pixels; a turn of 22.5 degrees shifts a 64-pixel frame with a field of view of 90 degrees by 13 to 23
+_LARGEST_SHIFT = 24  # pixels; a turn of 22.5 degrees shifts 64 pixels that span 90 degrees by 13 to 23
 BLANK_SPREAD = 0.02
 """Frames whose colours deviate by less (of 1, so 5 grey levels) are nearly one colour."""
 NOISE_ROUGHNESS = 1.0
@@ -41,7 +41,7 @@ def sharpness(frames: AnyFrames) -> PerFrame:
 
 
 def colour_spread(frames: AnyFrames) -> PerFrame:
-    """Standard deviation over a frame's pixels, mean of the three channels, in [0, 0.5]; 0 for a frame of one colour."""
+    """Standard deviation over a frame's pixels, mean of the channels, in [0, 0.5]; 0 for a frame of one colour."""
     return (frames.astype(np.float64) / 255).std((-3, -2)).mean(-1)
 
 
@@ -57,7 +57,7 @@ def motion(frames: Frames) -> float:
 
 
 def colour_distance(a: AnyFrames, b: AnyFrames) -> PerFrame:
-    """Distance of the mean CIELAB colours in the cells of a 4x4 grid, mean over the cells (CIE 1976; 2.3 is just noticeable)."""
+    """Distance of the mean CIELAB colours in a cell of a 4x4 grid, mean of the cells (CIE 1976; 2.3 is just seen)."""
     return np.linalg.norm(_cell_colours(a) - _cell_colours(b), axis=-1).mean((-2, -1))
 
 
@@ -70,7 +70,7 @@ def _cell_colours(frames: AnyFrames) -> Float[np.ndarray, "*batch 4 4 3"]:
 
 
 def chunk_distance(a: AnyFrames, b: AnyFrames) -> Float[np.ndarray, "*batch"]:
-    """Weighted mean squared error of two chunks `[..., frames, height, width, 3]`: each frame weighs half of the one before.
+    """Weighted mean squared error of chunks `[..., frames, height, width, 3]`: a frame weighs half of the one before.
 
     The first frames tell one action from another; later ones are far from the past, and a model's errors grow there.
     """
@@ -87,16 +87,16 @@ def horizontal_shift(before: UInt8[np.ndarray, "height width 3"], after: UInt8[n
     """
     first, second = before.astype(np.float32), after.astype(np.float32)
     width = first.shape[1]
-    shifts = range(-_LARGEST_SHIFT, _LARGEST_SHIFT + 1)
-    errors = [
-        float(np.abs(second[:, max(0, shift) : width + min(0, shift)] - first[:, max(0, -shift) : width - max(0, shift)]).mean())
-        for shift in shifts
-    ]
-    return min(zip(errors, (abs(shift) for shift in shifts), shifts, strict=True))[2]
+
+    def error(shift: int) -> float:
+        difference = second[:, max(0, shift) : width + min(0, shift)] - first[:, max(0, -shift) : width - max(0, shift)]
+        return float(np.abs(difference).mean())
+
+    return min(range(-_LARGEST_SHIFT, _LARGEST_SHIFT + 1), key=lambda shift: (error(shift), abs(shift)))
 
 
 def scene_cuts(frames: Frames, fps: float) -> int:
-    """Cuts that PySceneDetect's AdaptiveDetector finds with its default settings (SCuts of StreamingT2V; paper, table 1).
+    """Cuts that PySceneDetect's AdaptiveDetector finds by its defaults (SCuts of StreamingT2V; paper, table 1).
 
     Two cuts less than 15 frames apart count as one, and a frozen video has none: print `motion` beside it.
     """
@@ -112,7 +112,7 @@ def scene_cuts(frames: Frames, fps: float) -> int:
 
 
 def revisits(poses: Poses, first_later: int, min_gap: int) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) of frames with the same pose: `later` from `first_later` on, `earlier` its latest earlier visit.
+    """Pairs (later, earlier) of frames of the same pose: `later` from `first_later` on, `earlier` the visit before.
 
     Pairs at most `min_gap` frames apart are left out: there the earlier frame may still be in the context window.
 

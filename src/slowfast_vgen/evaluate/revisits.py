@@ -1,8 +1,8 @@
 """Places seen again after they have left the context window: does the video show what was there?
 
 Each tour is run twice. *Seen*: the way out is true frames (the memory learns from them), the way back is generated and
-compared with the true frames. *Own*: all is generated from the start image, and each frame of the way back is compared with
-the session's own frame of the same pose (docs/conventions.md: ground-truth and history comparison).
+compared with the true frames. *Own*: all is generated from the start image, and each frame of the way back is compared
+with the session's own frame of the same pose (docs/conventions.md: ground-truth and history comparison).
 """
 
 from collections import defaultdict
@@ -55,7 +55,7 @@ class RevisitReference:
     """Of a frozen last frame."""
     copy_colour_distance: PerPair
     unrelated_similarity: PerPair
-    """Features of true frames of the way out, against those half the way out apart: what other views of a scene score."""
+    """Features of the true first frame, against those half the way out: what another view of the scene scores."""
     sheet: UInt8[np.ndarray, "shown columns height width 3"]
 
 
@@ -84,7 +84,8 @@ def generate_tours(
             true = np.stack([plays[row].frames for row in rows])
             rollout = world.start_batch(true[:, 0], memory or False, [row_seeds(seed, row, 1)[0] for row in rows])
             kept = FRAMES_PER_CHUNK * num_out if observe else 0
-            latents = world.model.codec.encode(torch.from_numpy(true[:, 1 : 1 + kept]).to(world.device)) if kept else None
+            observed = torch.from_numpy(true[:, 1 : 1 + kept]).to(world.device)
+            latents = world.model.codec.encode(observed) if kept else None
             chunks = []
             for number in range(num_chunks):
                 begin_frame = FRAMES_PER_CHUNK * number

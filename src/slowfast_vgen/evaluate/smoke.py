@@ -13,18 +13,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from tqdm import tqdm
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import figures as named
 from slowfast_vgen.evaluate.blocks import Block, Progress, compute, finished
-from slowfast_vgen.evaluate.contact_sheet import Panel
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import Following, generate_chunks, score_chunks
 from slowfast_vgen.evaluate.held_out import LAP_CHUNKS, SEED, SPLIT, HeldOut, Outcomes, Tour, play_tours
-from slowfast_vgen.evaluate.long_rollouts import WINDOW_FRAMES, LongRollouts, generate_long, join_videos, score_video
+from slowfast_vgen.evaluate.long_rollouts import (
+    SHEET_COLUMNS,
+    WINDOW_FRAMES,
+    LongRollouts,
+    generate_long,
+    join_videos,
+    score_video,
+)
 from slowfast_vgen.evaluate.machine import git_commit, machine
 from slowfast_vgen.evaluate.revisits import (
+    MOST_PAIRS,
     RevisitReference,
     Revisits,
     generate_tours,
@@ -36,6 +44,7 @@ from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.store import fast_learning_to_json
+from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
@@ -47,6 +56,8 @@ FOLLOWING_CHUNKS = 16
 SCRIPTS = ("full-turn", "out-and-back")
 LONG_ARMS = {"": "off", "_memory": "best"}
 """Ending of a figure's name -> arm."""
+assert SHEET_COLUMNS == MOST_PAIRS, "all rows of the contact sheet have as many columns"
+ARM_LABELS = {"off": "no memory", "paper": "paper", "best": "best"}
 
 
 @dataclass(frozen=True)
@@ -82,8 +93,8 @@ class SmokeReport:
     protocol: dict[str, Any]
     figures: dict[str, Estimate]
     """Those that had something to measure."""
-    panels: list[Panel]
-    """For the contact sheet."""
+    sheet: list[Panel]
+    """Rows of a contact sheet, `SHEET_COLUMNS` frames each: for several episodes the truth and each arm."""
 
 
 class SmokeTest:
@@ -98,7 +109,7 @@ class SmokeTest:
         size, num_new = world.frame_size, world.model.config.num_new_frames
         if size != (FRAME_SIZE, FRAME_SIZE) or num_new != FRAMES_PER_CHUNK:
             raise UserError(
-                f"the smoke test wants a world of {FRAME_SIZE}x{FRAME_SIZE} pixels and {FRAMES_PER_CHUNK} frames a chunk; "
+                f"the smoke test wants a world of {FRAME_SIZE}x{FRAME_SIZE} pixels, {FRAMES_PER_CHUNK} frames a chunk; "
                 f"{world.model.config.name} has {size[1]}x{size[0]} and {num_new}: give one trained on vizdoom-rooms"
             )
         self.world, self.config = world, config
@@ -268,18 +279,19 @@ class SmokeTest:
             "git_commit": git_commit(),
             "machine": machine(),
         }
-        labels = {"off": "no memory", "paper": "paper", "best": "best"}
-        panels = [
-            Panel(
-                f"{script}: frames of the way back, the way out was seen",
-                {"true": references[script].sheet} | {labels[arm]: one[0].sheet for arm, one in arms.items()},
-            )
-            for script, arms in scripts.items()
-        ]
-        long_rows = {labels[arm]: long_arms[ending][0].sheet for ending, arm in LONG_ARMS.items()}
-        title = f"{self.config.num_frames} frames from the first one alone (the true path only shares its actions)"
-        panels.append(Panel(title, {"true": true.sheet} | long_rows))
-        return SmokeReport(protocol, figures, panels)
+        sheet = []
+        for script, arms in scripts.items():
+            rows = {"true": references[script].sheet} | {ARM_LABELS[arm]: one[0].sheet for arm, one in arms.items()}
+            sheet += _panels(f"{script}, way back", rows)
+        long_rows = {ARM_LABELS[arm]: long_arms[ending][0].sheet for ending, arm in LONG_ARMS.items()}
+        sheet += _panels(f"{self.config.num_frames} frames", {"true": true.sheet} | long_rows)
+        return SmokeReport(protocol, figures, sheet)
+
+
+def _panels(title: str, rows: dict[str, UInt8[np.ndarray, "shown columns height width 3"]]) -> list[Panel]:
+    """The episodes one after the other, each with all its rows."""
+    shown = range(len(next(iter(rows.values()))))
+    return [Panel(f"{title} {1 + index}: {label}", frames[index]) for index in shown for label, frames in rows.items()]
 
 
 def _spread(figure: Estimate) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Means with 95 % intervals. Episodes are the independent units: they are drawn anew, and their samples stay together."""
+"""Means with 95 % intervals. Episodes are the independent units: they are resampled whole."""
 
 import math
 from dataclasses import dataclass

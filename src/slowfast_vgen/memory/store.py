@@ -4,7 +4,7 @@
       adapter_config.json           PEFT's LoRA config: any PEFT program reads the episode's memory as an adapter
       adapter_model.safetensors     the fast weights under PEFT's names
       session.safetensors           the latest frames' latents and the optimiser's moments
-      session.json                  seed, counts, settings, hash of the slow weights, a SHA-256 for each file and for itself
+      session.json                  seed, counts, settings, hash of the slow weights, a SHA-256 of each file and itself
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class SavedSession:
         """
         assert learner is not None and self.memory_tensors is not None
         memory = learner.fresh([self.seed])
-        expected = {}
+        expected: dict[str, Tensor] = {}
         for name, (down, up) in memory.factors.items():
             expected |= {f"lora_A/{name}": down.data[0], f"lora_B/{name}": up.data[0]}
         state: dict[int, dict[str, Tensor]] = {}
@@ -78,15 +78,17 @@ class SavedSession:
             if kind == "optimizer":
                 index, _, entry = rest.partition("/")
                 state.setdefault(int(index), {})[entry] = value
-        fits = all(key in self.memory_tensors and self.memory_tensors[key].shape == expected[key].shape for key in expected)
-        for index, entries in state.items():
+        nothing = self.history.new_zeros(0)
+        fits = all(self.memory_tensors.get(key, nothing).shape == target.shape for key, target in expected.items())
+        for number, entries in state.items():
             shapes = {tuple(value.shape) for value in entries.values()}
-            fits &= index < len(memory.parameters) and shapes <= {(), tuple(memory.parameters[index].shape)}
+            fits &= number < len(memory.parameters) and shapes <= {(), tuple(memory.parameters[number].shape)}
         if not fits:
             raise UserError("the saved memory does not fit the settings saved beside it; save the session anew")
         for key, target in expected.items():
             target.copy_(self.memory_tensors[key])
-        memory.optimizer.load_state_dict({"state": state, "param_groups": memory.optimizer.state_dict()["param_groups"]})
+        groups = memory.optimizer.state_dict()["param_groups"]
+        memory.optimizer.load_state_dict({"state": state, "param_groups": groups})
         memory.num_chunks, memory.rollbacks = self.memory_chunks, [self.rollbacks]
         return memory
 
@@ -150,7 +152,7 @@ def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | No
 
 
 def check_session_target(folder: Path) -> None:
-    """Refuses a folder that is not for a session to replace; made before a session starts, so that it can be saved after it.
+    """Refuses a folder that no session may replace: a check before a session starts, so that it can be saved after it.
 
     Raises:
         UserError: a file of that name, or a folder that holds something else than a session.
@@ -160,8 +162,8 @@ def check_session_target(folder: Path) -> None:
     others = sorted(path.name for path in folder.iterdir() if path.name not in FILES) if folder.exists() else []
     if others:
         raise UserError(
-            f"{folder} holds other files ({', '.join(others[:3])}) and would be replaced; give a new folder or one of an "
-            "older session"
+            f"{folder} holds other files ({', '.join(others[:3])}) and would be replaced; give a new folder or one of "
+            "an older session"
         )
 
 
@@ -224,8 +226,9 @@ def load_session(folder: Path, base_fingerprint: str, world: str) -> SavedSessio
     header = read_session_header(folder)
     if header["base_sha256"] != base_fingerprint:
         raise UserError(
-            f"the memory in {folder} was learned on other weights (world {header['world']!r}, {header['base_sha256'][:12]}) "
-            f"than those of {world!r} ({base_fingerprint[:12]}); load it into the world that it was saved from"
+            f"the memory in {folder} was learned on other weights (world {header['world']!r}, "
+            f"{header['base_sha256'][:12]}) than those of {world!r} ({base_fingerprint[:12]}); load it into the world "
+            "that it was saved from"
         )
     fast_learning = header["fast_learning"]
     wanted = {STATE_FILE} | ({ADAPTER_FILE, ADAPTER_CONFIG_FILE} if fast_learning is not None else set())

@@ -26,11 +26,11 @@ class CodecConfig:
     """Sizes of the autoencoder. Pixels are folded `fold` x `fold` into channels first, which keeps the costly full-size layers out."""
 
     latent_channels: int = 8
-    fold: int = 2
-    encoder_width: int = 48
-    decoder_width: int = 64
-    encoder_blocks: tuple[int, ...] = (1, 1, 1)
-    decoder_blocks: tuple[int, ...] = (3, 2, 1)
+    fold: int = 4
+    encoder_width: int = 64
+    decoder_width: int = 80
+    encoder_blocks: tuple[int, ...] = (1, 1)
+    decoder_blocks: tuple[int, ...] = (3, 2)
 
     def __post_init__(self) -> None:
         if len(self.encoder_blocks) != len(self.decoder_blocks):

@@ -16,6 +16,7 @@ from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embeddin
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
+from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import Latents, NoiseLevels
 from slowfast_vgen.models.text import TextEmbedding
 
@@ -119,6 +120,10 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         text_dim: int = 384,
     ) -> None:
         super().__init__()
+        if width % (8 * num_heads):
+            raise UserError(f"the transformer's width must be a multiple of 8 * {num_heads} heads, got {width}")
+        if latent_height % patch_size or latent_width % patch_size:
+            raise UserError(f"latents of {latent_height}x{latent_width} are no multiple of patches of {patch_size}; crop the frames")
         patch_values = latent_channels * patch_size**2
         self.grid = (latent_height // patch_size, latent_width // patch_size)
         self.patch_in = nn.Linear(patch_values, width)

@@ -1,7 +1,7 @@
 """The assembled world model: codec, denoiser and the settings that go with them, in one folder of diffusers' layout.
 
     rooms-64/
-      model_index.json        what is inside, how a chunk is cut and sampled, the licence, a SHA-256 for every other file
+      model_index.json        what is inside, how a chunk is cut and sampled, licence, a SHA-256 for every other file
       codec/                  AutoencoderTiny: config.json, diffusion_pytorch_model.safetensors, latent_statistics.json
       denoiser/               config.json, diffusion_pytorch_model.safetensors
       scheduler/              scheduler_config.json
@@ -156,7 +156,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     """
     path = folder / INDEX_FILE
     if not path.is_file():
-        raise UserError(f"{folder} is not a world: it has no {INDEX_FILE}; give a folder that `slowfast models pack` wrote")
+        raise UserError(
+            f"{folder} is no world: it has no {INDEX_FILE}; give a folder that `slowfast models pack` wrote"
+        )
     index = read_json(path)
     if not isinstance(index, dict) or index.get("format_version") != FORMAT_VERSION:
         raise UserError(f"{path} is not of format version {FORMAT_VERSION}; pack the world anew")
@@ -170,7 +172,7 @@ def _read_config(folder: Path, index: dict[str, Any]) -> WorldConfig:
     try:
         return WorldConfig(**index["world"])
     except (KeyError, TypeError) as error:
-        raise UserError(f"the settings in {folder / INDEX_FILE} are not a world's ({error}); pack the world anew") from error
+        raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it anew") from error
 
 
 def load_codec(folder: Path) -> Codec:
@@ -179,13 +181,13 @@ def load_codec(folder: Path) -> Codec:
     Raises:
         UserError: no readable codec there.
     """
-    diffusers_logging.set_verbosity_error()  # its warning that AutoencoderTiny takes no block_out_channels is its own affair
+    diffusers_logging.set_verbosity_error()  # it warns of block_out_channels, which AutoencoderTiny itself wrote
     try:
         return Codec.load(folder)
     except UserError:
         raise
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        raise UserError(f"cannot load the codec in {folder}: {_first_line(error)}; train or copy it again") from error
+        raise UserError(f"cannot load the codec in {folder}: {_first_line(error)}; copy it again") from error
 
 
 def load_denoiser(folder: Path) -> DenoiserModule:
@@ -201,7 +203,7 @@ def load_denoiser(folder: Path) -> DenoiserModule:
     try:
         return DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        raise UserError(f"cannot load the denoiser in {folder}: {_first_line(error)}; train or copy it again") from error
+        raise UserError(f"cannot load the denoiser in {folder}: {_first_line(error)}; copy it again") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The demo: one held-out room, one path that comes back to places, generated with and without memory beside the true frames."""
+"""The demo: a path that comes back to places in a held-out room, with memory, without memory, and the true frames."""
 
 import time
 from collections.abc import Callable
@@ -169,10 +169,10 @@ def write_demo(demo: Demo, folder: Path, scale: int = 4) -> list[Path]:
     write_video(paths[1], upscaled(on.frames, scale), FPS)
     write_video(paths[2], upscaled(off.frames, scale), FPS)
     write_video(paths[3], side_by_side([[truth], [on, off]], captions(demo), scale), FPS)
-    shown = range(0, len(on.frames), 2 * FRAMES_PER_CHUNK)
+    shown = range(0, len(on.frames), FRAMES_PER_CHUNK)
     labels = [captions(demo)[index].replace(": ", "\n") for index in shown]
     rows = [Panel(panel.label, panel.frames[shown]) for panel in (truth, on, off)]
-    save_picture(paths[4], contact_sheet(rows, labels, factor=2))
+    save_picture(paths[4], contact_sheet(rows, labels))
     return paths
 
 

@@ -30,7 +30,9 @@ def world_folder(name: str | Path) -> Path:
             return Path(name)
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
         raise UserError(f"cannot look for the world {str(name)[:60]!r}: {error.strerror}; check the name") from error
-    raise UserError(f"unknown world {str(name)!r}; shipped are: {', '.join(shipped) or 'none'}; or give a world's folder")
+    raise UserError(
+        f"unknown world {str(name)!r}; shipped are: {', '.join(shipped) or 'none'}; or give a world's folder"
+    )
 
 
 def load(name: str | Path, device: torch.device | str = "cpu") -> World:

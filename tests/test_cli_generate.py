@@ -1,0 +1,291 @@
+"""`slowfast generate`, `slowfast demo` and `slowfast models`: what they make when all goes well."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slowfast_vgen.cli import action_list
+from slowfast_vgen.cli.main import main
+from slowfast_vgen.data.video import read_video
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json
+from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.video_transformer import VideoTransformer
+from slowfast_vgen.presets import demo, worlds
+from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+@pytest.fixture
+def start_image(tmp_path: Path) -> Path:
+    path = tmp_path / "start.png"
+    rows, columns = np.mgrid[:64, :64].astype(np.uint8)
+    Image.fromarray(np.stack([4 * rows, 4 * columns, 255 - 4 * rows], axis=-1)).save(path)
+    return path
+
+
+def generate(world: Path, out: Path, *words: str) -> int:
+    return main(["generate", "--world", str(world), "--out", str(out), "--steps", "2", *words])
+
+
+def test_a_video_holds_the_start_image_and_four_frames_an_action(
+    tiny_world_folder: Path, start_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, figures = tmp_path / "new/out.mp4", tmp_path / "out.json"
+    words = ["--image", str(start_image), "--actions", "turn left x2; go forward;", "--json", str(figures), "--seed", "5"]
+    assert generate(tiny_world_folder, out, *words) == 0
+    assert re.fullmatch(rf"12 frames in [0-9.]+ s, [0-9.]+ frames/s: {out}\n", capsys.readouterr().out)
+    video = read_video(out)
+    assert video.shape == (13, 256, 256, 3)
+    shown = np.asarray(Image.open(start_image)).repeat(4, 0).repeat(4, 1)
+    assert np.abs(video[0].astype(int) - shown).mean() < 6
+    results = read_json(figures)
+    assert results["figures"]["frames"]["mean"] == 12
+    assert results["protocol"]["actions"] == ["turn left", "turn left", "go forward"]
+    assert {name: results["protocol"][name] for name in ("memory", "seed", "steps")} == {
+        "memory": "on",
+        "seed": 5,
+        "steps": 2,
+    }
+    assert [path.name for path in out.parent.iterdir()] == ["out.mp4"]
+
+
+def test_the_same_seed_gives_the_same_file_and_memory_and_seed_matter(
+    tiny_world_folder: Path, start_image: Path, tmp_path: Path
+) -> None:
+    videos = {}
+    for name, words in {
+        "first": ["--seed", "1"],
+        "same": ["--seed", "1", "--memory", "on"],
+        "other seed": ["--seed", "2"],
+        "off": ["--seed", "1", "--memory", "off"],
+    }.items():
+        out = tmp_path / f"{name}.mp4"
+        out.write_bytes(b"an older file is replaced")
+        common = ["--image", str(start_image), "--actions", "turn left x3", "--scale", "1"]
+        assert generate(tiny_world_folder, out, *common, *words) == 0
+        videos[name] = out.read_bytes()
+    assert videos["first"] == videos["same"]
+    assert len(set(videos.values())) == 3
+
+
+@pytest.mark.parametrize("memory", ["on", "off"])
+def test_a_saved_session_goes_on_as_if_it_had_never_stopped(
+    tiny_world_folder: Path, start_image: Path, tmp_path: Path, memory: str
+) -> None:
+    begin = ["--image", str(start_image), "--memory", memory, "--seed", "3"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    videos = [tmp_path / f"{name}.mp4" for name in "abc"]
+    assert generate(tiny_world_folder, videos[0], *begin, "--actions", "go back x3", "--save-memory", str(one)) == 0
+    assert generate(tiny_world_folder, videos[1], *begin, "--actions", "go back", "--save-memory", str(two)) == 0
+    load = ["--load-memory", str(two), "--save-memory", str(two), "--memory", memory, "--seed", "3"]
+    assert generate(tiny_world_folder, videos[2], *load, "--actions", "go back x2") == 0
+    assert read_json(one / "session.json") == read_json(two / "session.json")
+    whole, first, second = map(read_video, videos)
+    assert len(whole) == len(first) + len(second) - 1
+    assert np.abs(second[0].astype(int) - first[-1]).mean() < 8  # both are compressed
+
+
+def test_actions_from_a_file(tiny_world_folder: Path, start_image: Path, tmp_path: Path) -> None:
+    path = tmp_path / "path.txt"
+    path.write_text("\ufeff# a lap\nturn left x2\n\n  # and on; slowly\ngo forward; slowly\r\n", encoding="utf-8")
+    assert action_list.read_actions(path) == ["turn left", "turn left", "go forward; slowly"]
+    words = ["--image", str(start_image), "--actions-file", str(path), "--scale", "1"]
+    assert generate(tiny_world_folder, tmp_path / "out.mp4", *words) == 0
+    assert read_video(tmp_path / "out.mp4").shape == (13, 64, 64, 3)
+
+
+def test_multipliers() -> None:
+    assert action_list.parse_actions("a x2;b ×3 ; x4; walk to x2y x1") == ["a", "a", "b", "b", "b", "x4", "walk to x2y"]
+    with pytest.raises(UserError, match="too many or no chunks"):
+        action_list.parse_actions("a x100000; b")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_keeps_what_is_finished(tiny_world_folder: Path, start_image: Path, tmp_path: Path, times: int) -> None:
+    out, session = tmp_path / "out.mp4", tmp_path / "session"
+    # Each chunk takes long enough for a second signal to come within it where two are sent.
+    words = ["--world", str(tiny_world_folder), "--image", str(start_image), "--actions", "turn left x9999"]
+    words += ["--out", str(out), "--save-memory", str(session), "--steps", "1000" if times == 2 else "4"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slowfast_vgen", "generate", *words],
+        env={**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert process.stderr is not None
+    said = b""
+    while b"frames/s" not in said:  # a chunk is finished
+        read = process.stderr.read(1)
+        assert read, said.decode()
+        said += read
+    process.send_signal(signal.SIGINT)
+    if times == 2:
+        while b"ends at once" not in said:
+            said += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert stdout == b""
+    text = stderr.decode()
+    assert "Traceback" not in text
+    last = text.splitlines()[-1]
+    told = re.match(rf"slowfast: interrupted: {out} holds (\d+) of 9999 chunks; ", last)
+    assert told, text
+    num_chunks = int(told[1])
+    assert num_chunks >= 1
+    assert len(read_video(out)) == 1 + 4 * num_chunks
+    if times == 2:
+        assert last.endswith("the session is not saved")
+        assert not session.exists()
+    else:
+        assert last.endswith(f"{session} the session after them")
+        assert read_json(session / "session.json")["num_chunks"] == num_chunks
+        assert generate_on(tiny_world_folder, session, tmp_path / "more.mp4") == 0
+    assert not list(tmp_path.glob(".*"))
+
+
+def generate_on(world: Path, session: Path, out: Path) -> int:
+    words = ["--load-memory", str(session), "--actions", "go forward", "--out", str(out)]
+    return main(["generate", "--world", str(world), *words])
+
+
+def test_packing_what_was_trained_and_listing_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Codec.from_config(CodecConfig()).save(tmp_path / "codec")
+    VideoTransformer(width=64, depth=1, num_heads=4).save_pretrained(tmp_path / "denoiser")
+    (tmp_path / "fast.json").write_text('{"lora": {"rank": 2}}')
+    (tmp_path / "trained.json").write_text('{"command": "slowfast train slow", "hours": 2}')
+    out = tmp_path / "worlds/mine"
+    parts = ["--codec", str(tmp_path / "codec"), "--denoiser", str(tmp_path / "denoiser"), "--out", str(out)]
+    words = ["--fast-learning", str(tmp_path / "fast.json"), "--provenance", str(tmp_path / "trained.json")]
+    for _ in range(2):  # an older world there is replaced
+        assert main(["models", "pack", "--name", "mine", *parts, *words, "--sampling-steps", "3"]) == 0
+    assert re.search(rf"packed mine \([0-9.]+ MB, weights [0-9a-f]+\): {out}", capsys.readouterr().out)
+    settings = read_json(out / "model_index.json")["world"]
+    assert settings["num_sampling_steps"] == 3
+    assert settings["fast_learning"] == {"lora": {"rank": 2}}
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in out.rglob("*") if path.is_file())
+
+    monkeypatch.setattr(worlds, "shipped_worlds", lambda: {"mine": out})
+    assert main(["models", "--json", str(tmp_path / "models.json")]) == 0
+    listing = capsys.readouterr().out
+    for part in ("mine\n", "VideoTransformer, predicts flow", "licence    MIT", "hours: 2", "  ok\n"):
+        assert part in listing
+    results = read_json(tmp_path / "models.json")
+    assert results["figures"]["damaged or missing files"]["mean"] == 0
+    counted = sum(parameter.numel() for parameter in VideoTransformer(width=64, depth=1, num_heads=4).parameters())
+    assert results["figures"]["mine denoiser parameters"]["mean"] == counted
+
+    (out / "codec/config.json").write_text("{}")
+    (out / "scheduler/scheduler_config.json").unlink()
+    assert main(["models"]) == 1
+    listing = capsys.readouterr().out
+    assert re.search(r"codec/config.json .* DAMAGED\n", listing)
+    assert re.search(r"scheduler_config.json .* missing\n", listing)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--name", "My World"], "'My World' cannot be a world's name"),
+        (["--codec", "nowhere"], "cannot read nowhere/latent_statistics.json"),
+        (["--denoiser", "nowhere"], "cannot read nowhere/config.json"),
+        (["--fast-learning", "[1]"], "holds a list; give a JSON object"),
+        (["--fast-learning", '{"rank": 4}'], "fast-learning settings {'rank': 4} cannot be used"),
+        (["--fast-learning", '{"lora": {"rank": 0}}'], "rank must be at least 1"),
+        (["--provenance", "{"], "is not valid JSON"),
+        (["--out", "."], "holds other files"),
+    ],
+)
+def test_packing_refuses(
+    tiny_world_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if words[1][0] in "[{":
+        (tmp_path / "settings.json").write_text(words[1])
+        words = [words[0], "settings.json"]
+    (tmp_path / "notes.txt").touch()
+    before = sorted(tmp_path.iterdir())
+    parts = ["--codec", str(tiny_world_folder / "codec"), "--denoiser", str(tiny_world_folder / "denoiser")]
+    assert main(["models", "pack", "--name", "mine", *parts, "--out", "mine", *words]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_without_a_shipped_world_the_list_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worlds, "shipped_worlds", dict)
+    assert main(["models"]) == 0
+    assert "no world is shipped" in capsys.readouterr().out
+
+
+def test_the_demo_writes_videos_sheet_and_figures(
+    tiny_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "VERBS", ("turn_left",) * 5 + ("go_forward", "go_back"))
+    out = tmp_path / "demo"
+    words = ["--world", str(tiny_world_folder), "--out", str(out), "--gif", str(tmp_path / "small.gif")]
+    assert main(["demo", *words, "--json", str(tmp_path / "again.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "memory on  memory off" in printed
+    assert "PSNR to truth, revisits" in printed
+    names = ["start.png", "with_memory.mp4", "without_memory.mp4", "side_by_side.mp4", "contact_sheet.png", "demo.json"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    assert read_video(out / "with_memory.mp4").shape == (29, 256, 256, 3)
+    side_by_side = read_video(out / "side_by_side.mp4")
+    assert len(side_by_side) == 29
+    assert side_by_side.shape[1] > 512 and side_by_side.shape[2] > 512
+    results = read_json(out / "demo.json")
+    assert results == json.loads((tmp_path / "again.json").read_text())
+    figures = results["figures"]
+    # Poses 1 to 15 of the lap and 4 steps forward are new; 4 of the fifth turn and the last one back at the start return.
+    assert figures["PSNR to truth, first visits, memory on"]["n"] == 15 + 4
+    assert figures["PSNR to truth, revisits, memory off"]["n"] == figures["PSNR to own first visit, revisits, memory on"]["n"]
+    assert figures["frames a second, memory off"]["mean"] > 0
+    with Image.open(tmp_path / "small.gif") as animation:
+        assert animation.n_frames == 29
+    assert (tmp_path / "small.gif").stat().st_size <= 1_500_000
+
+
+def test_the_demo_without_its_engine(
+    tiny_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoSharedMemory(Exception):
+        pass
+
+    def fail(*_: object) -> None:
+        raise NoSharedMemory("shm_open failed\nno space left")
+
+    monkeypatch.setattr(RoomsEngine, "load", fail)
+    assert main(["demo", "--world", str(tiny_world_folder), "--out", str(tmp_path / "demo")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot start (NoSharedMemory: shm_open failed no space left); use `slowfast generate`" in error
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("command", [["generate"], ["demo"], ["models"], ["models", "pack"]])
+def test_help_reads_without_loading_anything(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "usage: slowfast" in text
+    assert all(len(line) <= 120 for line in text.splitlines())
