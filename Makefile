@@ -34,7 +34,7 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	$(BIN)/slowfast bench --json results/bench.json
 
 # Goes on where it was stopped.
 data: setup

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json, sha256_of_file, write_json
+from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory import store
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
@@ -84,13 +84,15 @@ def command(world: Path, tmp_path: Path, **options: object) -> list[str]:
     return words
 
 
-# ---------------------------------------------------------------------------------------------------------------- images
+# -------------------------------------------------------------------------------------------------------------- images
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG file that claims a size and holds no pixels."""
+    """A PNG file that claims a size and holds hardly any data."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    data = b"IDAT" + zlib.compress(b"")
+    chunks = (struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in (body, data))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def test_images_that_cannot_be_used(
@@ -106,7 +108,7 @@ def test_images_that_cannot_be_used(
         "cut.png": (whole[: len(whole) // 2], "is damaged"),
         "cut.jpg": ((tmp_path / "whole.jpg").read_bytes()[:900], "is damaged"),
         "flipped.png": (whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:], "is damaged"),
-        "huge.png": (png_header(40_000, 40_000), "give"),
+        "huge.png": (png_header(40_000, 40_000), "too large"),
         "wide.png": (png_header(16_000, 9_000), "80 million pixels at most"),
         "zero.png": (png_header(0, 10), "give"),
     }
@@ -137,8 +139,11 @@ def gradient(mode: str) -> Image.Image:
 
 @pytest.mark.parametrize(
     ("mode", "suffix"),
-    [("L", ".png"), ("LA", ".png"), ("RGBA", ".png"), ("P", ".gif"), ("I;16", ".png"), ("I;16", ".tiff"), ("I", ".tiff")]
-    + [("CMYK", ".jpg"), ("YCbCr", ".jpg"), ("L", ".webp"), ("RGBA", ".webp")],
+    [
+        *[(mode, ".png") for mode in ("L", "LA", "RGBA", "P", "I;16")],
+        *[(mode, ".tiff") for mode in ("L", "I;16", "I", "CMYK")],
+        *[("P", ".gif"), ("CMYK", ".jpg"), ("YCbCr", ".jpg"), ("L", ".webp"), ("RGBA", ".webp")],
+    ],
 )
 def test_every_mode_gives_the_same_picture(mode: str, suffix: str, tmp_path: Path) -> None:
     picture = gradient("I;16").convert("I") if mode == "I" else gradient(mode)
@@ -179,7 +184,7 @@ def test_other_sizes_are_cut_to_their_middle_and_resized() -> None:
             frame_from_image(wrong, 64, 64)
 
 
-# --------------------------------------------------------------------------------------------------- actions and options
+# ------------------------------------------------------------------------------------------------- actions and options
 
 
 def test_actions_that_cannot_be_carried_out(
@@ -273,7 +278,7 @@ def test_an_older_session_with_other_files_in_it_is_not_replaced(session_copy: P
         store.check_session_target(session_copy)
 
 
-# ---------------------------------------------------------------------------------------------------------------- worlds
+# -------------------------------------------------------------------------------------------------------------- worlds
 
 
 def test_worlds_that_are_not_there(tmp_path: Path, refused: Callable[..., str], start_image: Path) -> None:
@@ -288,15 +293,15 @@ def test_worlds_that_are_not_there(tmp_path: Path, refused: Callable[..., str], 
         assert told in refused(*command(world, tmp_path))
 
 
-def resealed(world: Path, **changes: object) -> None:
+def resealed(folder: Path, **changes: object) -> None:
     """Changes entries of the index, or of the settings in it, and brings its checksums up to date."""
-    index = read_json(world / "model_index.json")
+    index = read_json(folder / "model_index.json")
     for name, value in changes.items():
         target = index if name in index else index["world"]
         target[name] = value
     if "sha256" not in changes:
-        index["sha256"] = {name: sha256_of_file(world / name) for name in index["sha256"]}
-    (world / "model_index.json").write_text(json.dumps(index))
+        index["sha256"] = {name: sha256_of_file(folder / name) for name in index["sha256"]}
+    (folder / "model_index.json").write_text(json.dumps(index))
 
 
 def test_damaged_weights(world_copy: Path, tmp_path: Path, refused: Callable[..., str], start_image: Path) -> None:
@@ -367,7 +372,7 @@ def test_parts_of_a_world_that_cannot_be_read(
     assert "is not valid JSON" in refused(*command(world_copy, tmp_path))
 
 
-# -------------------------------------------------------------------------------------------------------------- sessions
+# ------------------------------------------------------------------------------------------------------------ sessions
 
 
 def test_folders_that_hold_no_session(
@@ -450,15 +455,15 @@ def test_a_header_that_is_no_object(
     ("name", "key", "value", "told"),
     [
         ("session.safetensors", "history", torch.full((1, 4, 8, 8, 8), torch.nan), "holds values that are not finite"),
-        ("session.safetensors", "history", torch.zeros(1, 4, 8, 4, 4), "does not fit"),
-        ("session.safetensors", "history", torch.zeros(2, 4, 8, 8, 8), "does not fit"),
-        ("session.safetensors", "history", torch.zeros(3), "does not fit"),
-        ("session.safetensors", "history", torch.zeros(1, 4, 8, 8, 8, dtype=torch.int64), "does not fit"),
+        ("session.safetensors", "history", torch.zeros(1, 4, 8, 4, 4), "do not fit the world"),
+        ("session.safetensors", "history", torch.zeros(2, 4, 8, 8, 8), "do not fit the world"),
+        ("session.safetensors", "history", torch.zeros(3), "do not fit the world"),
+        ("session.safetensors", "history", torch.zeros(1, 4, 8, 8, 8, dtype=torch.int64), "do not fit the world"),
         ("session.safetensors", "history", None, "cannot be read"),
         ("session.safetensors", "optimizer/0/exp_avg", torch.zeros(2, 2), "does not fit"),
         ("session.safetensors", "optimizer/0/exp_avg", torch.tensor(torch.inf), "not finite"),
         ("session.safetensors", "optimizer/999/exp_avg", torch.zeros(1), "does not fit"),
-        ("session.safetensors", "optimizer/one/exp_avg", torch.zeros(1), "does not fit"),
+        ("session.safetensors", "optimizer/1/exp_avg", torch.zeros(1), "does not fit"),
         ("adapter_model.safetensors", "odd", torch.zeros(1), "cannot be read"),
     ],
 )
@@ -499,4 +504,3 @@ def test_a_refused_run_keeps_the_file_that_was_there(
     before = read_video(tmp_path / "out.mp4")
     refused(*command(tiny_world_folder, tmp_path, actions="turn left; ;go"))
     assert np.array_equal(read_video(tmp_path / "out.mp4"), before)
-    write_json(tmp_path / "a.json", {})

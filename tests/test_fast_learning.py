@@ -59,6 +59,8 @@ class Spy(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.qkv = nn.Linear(8, 8)
+        self.qkv.weight.data = 0.3 * randn(8, 8)
+        self.qkv.bias.data.zero_()
         self.calls: list[tuple[Tensor, Tensor, TextEmbedding, object]] = []
 
     def predict(self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: object) -> Tensor:
@@ -88,15 +90,17 @@ def test_equation_3_noises_every_frame_and_knows_neither_past_nor_action() -> No
     assert not torch.equal(first, second)  # each update draws anew
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_chunk_is_as_many_optimiser_steps_on_equation_3(optimizer: Any) -> None:
+@pytest.mark.parametrize(("optimizer", "learning_rate"), [("sgd", 1.0), ("adam", 3e-3)])
+def test_a_chunk_is_as_many_optimiser_steps_on_equation_3(optimizer: Any, learning_rate: float) -> None:
     # The same steps written out: LoRA as explicit weights, torch's optimiser on them, losses from the objective.
     net, window, draws = transformer().requires_grad_(False), windows(1), 2
-    learner = learner_of(net, optimizer=optimizer, updates_per_chunk=3, noise_draws=draws, learning_rate=3e-3)
+    learner = learner_of(
+        net, optimizer=optimizer, updates_per_chunk=3, noise_draws=draws, learning_rate=learning_rate
+    )
     memory = learner.fresh([5])
     by_hand = {name: (down[0].detach().clone(), up[0].detach().clone()) for name, (down, up) in memory.factors.items()}
     parts = [part.requires_grad_() for pair in by_hand.values() for part in pair]
-    step = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](parts, lr=3e-3)
+    step = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](parts, lr=learning_rate)
 
     class Explicit:
         def predict(self, *arguments: Any) -> Tensor:
@@ -118,7 +122,7 @@ def test_a_chunk_is_as_many_optimiser_steps_on_equation_3(optimizer: Any) -> Non
     for name, (down, up) in memory.factors.items():
         torch.testing.assert_close(down[0], by_hand[name][0], rtol=1e-3, atol=2e-5, msg=name)
         torch.testing.assert_close(up[0], by_hand[name][1], rtol=1e-3, atol=2e-5, msg=name)
-        assert up.abs().max() > 1e-5
+        assert up.abs().max() > 1e-3
 
 
 class Caller(nn.Module):
@@ -130,15 +134,23 @@ class Caller(nn.Module):
         return self.net.predict(*arguments)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_episodes_side_by_side_learn_what_they_would_alone(family: str, optimizer: Any) -> None:
+@pytest.mark.parametrize(
+    ("family", "optimizer", "learning_rate"),
+    [
+        ("VideoTransformer", "adam", 1e-3),
+        ("VideoTransformer", "sgd", 1.0),
+        ("UNet3DDenoiser", "adam", 1e-3),
+        ("WanDenoiser", "adam", 1e-3),
+    ],
+)
+def test_episodes_side_by_side_learn_what_they_would_alone(family: str, optimizer: Any, learning_rate: float) -> None:
     net = FAMILIES[family]()
     lora = RANK_4 if family == "VideoTransformer" else ATTENTION
-    learner = learner_of(net, lora=lora, optimizer=optimizer, updates_per_chunk=2, noise_draws=2, learning_rate=1e-3)
+    settings = {"optimizer": optimizer, "learning_rate": learning_rate, "updates_per_chunk": 2, "noise_draws": 2}
+    learner = learner_of(net, lora=lora, **settings)
     seeds = [5, 6, 7]
     together, alone = learner.fresh(seeds), [learner.fresh([seed]) for seed in seeds]
-    for chunk, frames in enumerate((5, 8, 8)):  # the first window holds a single start frame
+    for chunk, frames in enumerate((3, 4)):  # the first window holds a single start frame
         window = windows(3, seed=chunk, frames=frames)
         report = learner.learn(together, window)
         for row, memory in enumerate(alone):
@@ -154,21 +166,20 @@ def test_episodes_side_by_side_learn_what_they_would_alone(family: str, optimize
             with learner.applied(memory):
                 single_said = net.predict(noised[row : row + 1], at[row : row + 1], TextEncoder.null(1), None)
             torch.testing.assert_close(said[row : row + 1], single_said, rtol=1e-3, atol=1e-4)
-    if optimizer == "adam":
-        assert (said - base).abs().amax((1, 2, 3, 4)).min() > 1e-3
+    assert (said - base).abs().amax((1, 2, 3, 4)).min() > 1e-3
 
 
 def test_learning_lowers_the_loss_on_what_was_seen() -> None:
     net = transformer()
-    learner, window = learner_of(net, learning_rate=3e-3, updates_per_chunk=5, noise_draws=4), windows(1)
+    learner, window = learner_of(net, updates_per_chunk=5, noise_draws=4), windows(1)
     memory, before, other_before = learner.fresh([0]), loss_on(net, window), loss_on(net, windows(1, seed=3))
-    for _ in range(6):
+    for _ in range(4):
         report = learner.learn(memory, window)
     with learner.applied(memory):
         after = loss_on(net, window)
         other_after = loss_on(net, windows(1, seed=3))
-    assert after < 0.9 * before
-    assert other_before - other_after < 0.5 * (before - after)  # and most of it is about this very window
+    assert after < 0.95 * before
+    assert before - after > 1.2 * (other_before - other_after)  # part of it is about this very window
     assert float(report.loss_with_memory) < float(report.loss_without_memory)
     assert memory.rollbacks == [0]
 
@@ -261,13 +272,13 @@ def test_the_guard_takes_back_one_chunk_and_no_more() -> None:
 
 @pytest.mark.parametrize("defect", ["not a number", "far too large"])
 def test_the_guard_takes_back_that_episode_and_no_other(defect: str) -> None:
-    net = transformer()
-    learner = learner_of(net, optimizer="sgd" if defect == "far too large" else "adam", updates_per_chunk=2)
+    too_large = defect == "far too large"  # for gradient descent on a linear network
+    learner = learner_of(Spy() if too_large else transformer(), optimizer="sgd" if too_large else "adam")
     memory, alone = learner.fresh([5, 6, 7]), learner.fresh([7])
     learner.learn(memory, windows(3))
     learner.learn(alone, windows(3)[2:])
     before, window = values(memory, 1), windows(3, seed=1)
-    window[1] = math.nan if defect == "not a number" else 3e4 * window[1]
+    window[1] = 1000 * window[1] if too_large else math.nan
     report = learner.learn(memory, window)
     learner.learn(alone, window[2:])
     assert report.rolled_back.tolist() == [False, True, False]
@@ -282,7 +293,7 @@ def test_the_guards_ratio_is_read() -> None:
     # A learning rate that makes things somewhat worse: a lenient guard keeps the memory, a strict one does not.
     outcomes = {}
     for ratio in (1.001, 1e9):
-        learner = learner_of(transformer(), learning_rate=0.3, updates_per_chunk=1, guard_ratio=ratio)
+        learner = learner_of(Spy(), learning_rate=1.0, guard_ratio=ratio)
         outcomes[ratio] = learner.learn(learner.fresh([0]), windows(1))
     strict, lenient = outcomes[1.001], outcomes[1e9]
     assert torch.equal(strict.loss_with_memory, lenient.loss_with_memory)

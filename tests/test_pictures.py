@@ -36,8 +36,9 @@ def test_a_contact_sheet_shows_each_frame_once_in_rows_and_columns() -> None:
 
 
 def test_side_by_side_has_even_sides_and_one_caption_a_frame() -> None:
-    one, two, three = (Panel(name, coloured(colour, colour)) for name, colour in (("a", RED), ("b", GREEN), ("c", BLUE)))
-    video = side_by_side([[one], [two, three]], ["start image", "frame 1: turn left and go on for ever and ever"], factor=3)
+    one, two, three = (Panel("label", coloured(colour, colour)) for colour in (RED, GREEN, BLUE))
+    captions = ["start image", "frame 1: turn left and go on for ever and ever"]
+    video = side_by_side([[one], [two, three]], captions, factor=3)
     assert video.dtype == np.uint8
     assert len(video) == 2
     assert video.shape[1] % 2 == video.shape[2] % 2 == 0

@@ -188,6 +188,7 @@ def run_smoke(world: Path, folder: Path, *more: str) -> int:
     return main(["evaluate", "smoke", "--world", str(world), "--json", str(folder / "smoke.json"), *sizes, *more])
 
 
+@pytest.mark.slow
 def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
     tiny_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
     assert json.loads((tmp_path / "smoke.json").read_bytes())["figures"] == json.loads(before)["figures"]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(
     tiny_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

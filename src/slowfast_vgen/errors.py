@@ -1,8 +1,8 @@
 """The one exception that a user's mistake raises.
 
-Everything a user can get wrong (a file, a size, a name, a setting) raises `UserError` with one sentence that says what was
-given, what is wanted and how to mend it. The command line prints that sentence and exits with `EXIT_CODE`; nothing else is
-caught there, so a programming error still shows its traceback.
+Everything a user can get wrong (a file, a size, a name, a setting) raises `UserError` with one sentence that says what
+was given, what is wanted and how to mend it. The command line prints that sentence and exits with `EXIT_CODE`; nothing
+else is caught there, so a programming error still shows its traceback.
 """
 
 EXIT_CODE = 2

@@ -45,7 +45,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields an empty temporary folder beside `path`; it takes the place of `path` when the block ends well.
 
-    An older folder at `path` is set aside first and deleted last, so that there is a whole one at every moment but one rename.
+    An older folder at `path` is set aside first and deleted last, so that there is a whole one at every moment but one
+    rename.
 
     Raises:
         UserError: the parent cannot be written, or `path` is a file.
@@ -84,8 +85,8 @@ def read_json(path: Path) -> Any:
         UserError: missing, unreadable or not JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); write it anew") from error

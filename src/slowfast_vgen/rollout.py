@@ -58,8 +58,9 @@ class World:
         """A new episode from a start image.
 
         Args:
-            image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cropped to the centre square and resized
-                (docs/conventions.md).
+            image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cropped to the centre square
+            and
+                resized (docs/conventions.md).
             memory: True for the world's own fast-learning settings, a config for others, False for none.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
@@ -78,7 +79,7 @@ class World:
         seeds: Sequence[int],
         num_sampling_steps: int | None = None,
     ) -> "Rollout":
-        """Several episodes side by side, each with its own seed and memory; `images` is uint8 `[episodes, height, width, 3]`."""
+        """Several episodes, each with its own seed and memory, from images that are uint8 `[episodes, height, width, 3]`."""
         assert len(images) == len(seeds)
         for seed in seeds:
             if not 0 <= seed < 2**31:
@@ -95,7 +96,7 @@ class World:
         Raises:
             UserError: no session there, damaged files, or a session of other weights.
         """
-        saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name)
+        saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name, self.model.latent_shape)
         sampler = SamplerConfig(saved.num_sampling_steps)
         rollout = Rollout(self, sampler, saved.fast_learning, [saved.seed], saved.history.to(self.device))
         rollout.num_chunks = saved.num_chunks
@@ -130,7 +131,7 @@ class Rollout:
             self.memory = self.learner.fresh(seeds)
 
     def step(self, actions: Sequence[str]) -> Latents:
-        """Generates the next chunk of every episode: latents `[episodes, f_g, channels, h, w]`. The memory learns from it."""
+        """Generates the next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
         assert len(actions) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)
@@ -138,10 +139,10 @@ class Rollout:
             text = model.text_encoder(list(actions))
             null_text = model.text_encoder.null(len(actions), world.device)
             with self.learner.applied(self.memory) if self.learner and self.memory else nullcontext():
-                past = model.denoiser.encode_past(self.history, torch.zeros(self.history.shape[:2], device=world.device))
-                new = sample_chunk(
-                    model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise
+                past = model.denoiser.encode_past(
+                    self.history, torch.zeros(self.history.shape[:2], device=world.device)
                 )
+                new = sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise)
         self._take_in(new)
         return new
 
@@ -202,7 +203,7 @@ class Session:
         return self._rollout.world.model.codec.decode(latents[0]).cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
-        """Writes the session: memory in PEFT's layout, the latest frames' latents, seed and count, with checksums, atomically.
+        """Writes the session atomically: memory in PEFT's layout, the latest frames' latents, seed, count, checksums.
 
         Raises:
             UserError: the folder cannot be written.

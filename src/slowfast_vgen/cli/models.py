@@ -83,7 +83,7 @@ def list_models(args: argparse.Namespace) -> int:
         _print_model(name, index, parameters, num_bytes)
         for file, state in files.items():
             print(f"  {file:<46} {state['bytes']:>12,} B  {state['sha256'] or '-':<64}  {state['checksum']}")
-        details[name] = {"files": files, "settings": settings, "denoiser_class": index["denoiser"][-1]}
+        details[name] = {"files": files, "settings": settings, "denoiser_class": index.get("denoiser", ["?"])[-1]}
         for part, count in parameters.items():
             figures[f"{name} {part} parameters"] = Figure.exact(count)
         figures[f"{name} bytes"] = Figure.exact(num_bytes)
@@ -97,7 +97,7 @@ def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], n
     size = f"{settings.get('frame_width')}x{settings.get('frame_height')}"
     counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parameters.items())
     print(name)
-    print(f"  {'denoiser':<10} {index['denoiser'][-1]}, predicts {settings.get('target')}")
+    print(f"  {'denoiser':<10} {index.get('denoiser', ['?'])[-1]}, predicts {settings.get('target')}")
     print(f"  {'parameters':<10} {counts}; {num_bytes / 1e6:.1f} MB on disk")
     print(
         f"  {'frames':<10} {size} at {settings.get('fps')} a second, {settings.get('num_new_frames')} a chunk, "

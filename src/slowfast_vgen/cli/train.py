@@ -42,12 +42,18 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
     parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate}")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="default: 0")
+    parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
 
 
 def _optimisation(args: argparse.Namespace) -> "OptimisationConfig":
     from slowfast_vgen.train.run import OptimisationConfig
 
-    return OptimisationConfig(num_steps=args.steps, learning_rate=args.learning_rate, seed=args.seed)
+    return OptimisationConfig(
+        num_steps=args.steps,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        validate_every=args.validate_every,
+    )
 
 
 def train_codec(args: argparse.Namespace) -> int:

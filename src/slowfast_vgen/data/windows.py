@@ -34,7 +34,10 @@ class WindowBatch:
 
 
 class WindowSampler:
-    """Draws windows from a `LatentSet`. The new frames begin where a chunk begins, so one action belongs to all of them."""
+    """Draws windows from a `LatentSet`.
+
+    The new frames begin where a chunk begins, so one action belongs to all of them.
+    """
 
     def __init__(self, source: LatentSet) -> None:
         self.source = source

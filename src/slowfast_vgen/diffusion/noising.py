@@ -1,8 +1,8 @@
 """The forward process and the three things a denoiser may be asked to predict.
 
-A noise level `t` in [0, 1] is the one coordinate everywhere: 0 is clean, 1 is pure noise. A process turns it into `alpha` and
-`sigma`, and `z_t = alpha z_0 + sigma eps` (paper 3.2, with `alpha = sqrt(abar)`, `sigma = sqrt(1 - abar)` for the variance
-preserving process).
+A noise level `t` in [0, 1] is the one coordinate everywhere: 0 is clean, 1 is pure noise. A process turns it into
+`alpha` and `sigma`, and `z_t = alpha z_0 + sigma eps` (paper 3.2, with `alpha = sqrt(abar)`, `sigma = sqrt(1 - abar)`
+for the variance preserving process).
 """
 
 import math
@@ -22,9 +22,9 @@ Target = Literal["epsilon", "v_prediction", "flow"]
 class Noising:
     """A forward process with its prediction target.
 
-    `epsilon` (the paper's; DDPM, arXiv 2006.11239) and `v_prediction` (arXiv 2202.00512) use the variance preserving process with
-    `alpha = cos(pi t / 2)`; any discrete schedule is a walk along the same `t`. `flow` is rectified flow (arXiv 2209.03003):
-    `alpha = 1 - t`, `sigma = t`, target `eps - z_0`.
+    `epsilon` (the paper's; DDPM, arXiv 2006.11239) and `v_prediction` (arXiv 2202.00512) use the variance preserving
+    process with `alpha = cos(pi t / 2)`; any discrete schedule is a walk along the same `t`. `flow` is rectified flow
+    (arXiv 2209.03003): `alpha = 1 - t`, `sigma = t`, target `eps - z_0`.
     """
 
     target: Target = "flow"

@@ -20,8 +20,8 @@ def masked_loss(
 ) -> Float[Tensor, " draws_batch"]:
     """Eq. 1-2: the past stays clean, the new frames are noised, and the loss counts the new frames only.
 
-    `noise` and `levels` may hold several draws of each window (`draws_batch = draws * batch`, the draws of a window side by side):
-    the past, which does not depend on them, is then run once for all. `text` has a row for each draw.
+    `noise` and `levels` may hold several draws of each window (`draws_batch = draws * batch`, the draws of a window
+    side by side): the past, which does not depend on them, is then run once for all. `text` has a row for each draw.
 
     Returns the mean squared error of each draw.
     """

@@ -1,4 +1,4 @@
-"""The chunk sampler: from noise to the next chunk, with any denoiser and a diffusers scheduler. Latents in, latents out."""
+"""The chunk sampler, latents in, latents out: from noise to the next chunk with any denoiser and a diffusers scheduler."""
 
 import math
 from dataclasses import dataclass
@@ -33,8 +33,9 @@ class SamplerConfig:
 def make_scheduler(target: Target) -> Scheduler:
     """Diffusers' scheduler for a prediction target: Euler along the flow, or deterministic DDIM (arXiv 2010.02502).
 
-    DDIM walks the cosine schedule for v. For epsilon it walks ModelScopeT2V's own, whose last step keeps 7 % of the signal:
-    on the cosine schedule nothing is left there, and an error of the prediction would come out 20,000 times as large.
+    DDIM walks the cosine schedule for v. For epsilon it walks ModelScopeT2V's own, whose last step keeps 7 % of the
+    signal: on the cosine schedule nothing is left there, and an error of the prediction would come out 20,000 times as
+    large.
     """
     if target == "flow":
         return FlowMatchEulerDiscreteScheduler()
@@ -47,8 +48,8 @@ def make_scheduler(target: Target) -> Scheduler:
 def set_num_steps(scheduler: Scheduler, num_steps: int) -> None:
     """Evenly spaced steps from pure noise down to clean latents.
 
-    Diffusers' default for a flow ends at a level of 1/1000, so that its last step does nothing; its own pipelines hand over the
-    levels likewise.
+    Diffusers' default for a flow ends at a level of 1/1000, so that its last step does nothing; its own pipelines hand
+    over the levels likewise.
 
     >>> scheduler = make_scheduler("flow")
     >>> set_num_steps(scheduler, 4)
@@ -81,7 +82,8 @@ def sample_chunk(
 ) -> Latents:
     """Denoises `noise` into the chunk that follows `past` (Algorithm 1a, the generation step).
 
-    The past is whatever `denoiser.encode_past` gave: it is computed once and read at each of the `config.num_steps` steps.
+    The past is whatever `denoiser.encode_past` gave: it is computed once and read at each of the `config.num_steps`
+    steps.
     """
     set_num_steps(scheduler, config.num_steps)
     latents = noise

@@ -55,11 +55,14 @@ class Tour:
 
 
 class HeldOut:
-    """The test episodes of one run of the protocol. Frames are rendered when first asked for."""
+    """The test episodes of one run of the protocol. Frames are rendered when first asked for.
 
-    def __init__(self, num_episodes: int, num_chunks: int) -> None:
+    Settings are chosen with `split="validation"`, so that the test maps stay unseen until they are reported on.
+    """
+
+    def __init__(self, num_episodes: int, num_chunks: int, split: str = SPLIT) -> None:
         self.num_episodes, self.num_chunks = num_episodes, num_chunks
-        self.world = VizdoomRooms(SPLIT, SEED)
+        self.world = VizdoomRooms(split, SEED)
 
     @cached_property
     def scenes(self) -> list[Scene]:

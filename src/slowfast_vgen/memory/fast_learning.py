@@ -34,8 +34,8 @@ class FastLearningConfig:
     """Noise draws averaged in each update."""
     optimizer: Literal["adam", "sgd"] = "adam"
     guard_ratio: float = 1.5
-    """The memory counts as diverging where, with it, the window that it has just learned is this many times harder to denoise
-    than without any memory. It is then rolled back to what it was before the chunk."""
+    """The memory counts as diverging where, with it, the window that it has just learned is this many times harder to
+    denoise than without any memory. It is then rolled back to what it was before the chunk."""
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -64,7 +64,7 @@ class EpisodeMemory:
         """How often each episode's memory was found diverging and taken back."""
 
     def tensors(self) -> list[Tensor]:
-        """Everything that an update changes and that has a row an episode: the fast weights and the optimiser's moments."""
+        """All that an update changes and that has a row an episode: the fast weights and the optimiser's moments."""
         moments = [
             value
             for parameter in self.parameters
@@ -110,9 +110,12 @@ class FastLearner:
     def learn(self, memory: EpisodeMemory, window: Latents) -> LearningReport:
         """Eq. 3 on `window` (past and new frames of the chunk just finished, a row an episode), then the guard's check.
 
-        Noise comes from each episode's own seed and the chunk's number: a batch learns what its episodes would learn alone.
+        Noise comes from each episode's own seed and the chunk's number: a batch learns what its episodes would learn
+        alone.
         """
-        generators = [torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds]
+        generators = [
+            torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
+        ]
         before = [each.clone() for each in memory.tensors()]
         with _frozen(self.denoiser):
             for _ in range(self.config.updates_per_chunk):
@@ -169,4 +172,3 @@ def _frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
-

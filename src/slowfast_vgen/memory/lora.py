@@ -1,7 +1,7 @@
-"""TEMP-LoRA's parameters: low-rank additions to linear layers, one set for each episode of a batch (paper 3.3; arXiv 2106.09685).
+"""TEMP-LoRA's parameters (paper 3.3; LoRA: arXiv 2106.09685): low-rank additions to linear layers, one set an episode.
 
-The slow weights are never written: additions act through forward hooks, or, for a single episode, through a merged copy that
-stands in for the layer's weight inside a `with` block. Taking them away restores the base output bit for bit.
+The slow weights are never written: additions act through forward hooks, or, for a single episode, through a merged copy
+that stands in for the layer's weight inside a `with` block. Taking them away restores the base output bit for bit.
 """
 
 import math
@@ -60,7 +60,7 @@ class LoraSlots:
             )
 
     def fresh(self, seeds: Sequence[int]) -> dict[str, Factors]:
-        """New fast weights, one set a seed: a random down-projection, an up-projection of zeros, so that nothing changes yet.
+        """New fast weights, one set a seed: a random down-projection, an up-projection of zeros; nothing changes yet.
 
         The down-projection is drawn as peft draws it (Kaiming uniform with a = sqrt 5).
         """
@@ -81,8 +81,8 @@ class LoraSlots:
     def applied(self, factors: dict[str, Factors]) -> Iterator[None]:
         """Inside the block each layer adds its episode's low-rank product; gradients reach the factors.
 
-        The leading dimension of a layer's input must hold the episodes in order, as many rows for each (a network that folds
-        frames or pixels into the batch keeps that order).
+        The leading dimension of a layer's input must hold the episodes in order, as many rows for each (a network that
+        folds frames or pixels into the batch keeps that order).
         """
         handles = [
             self.layers[name].register_forward_hook(_adder(down, up, self.config.scale))
@@ -96,7 +96,7 @@ class LoraSlots:
 
     @contextmanager
     def merged(self, factors: dict[str, Factors]) -> Iterator[None]:
-        """Inside the block each layer's weight is the sum of slow and fast weights: as fast as no memory. One episode only."""
+        """Inside the block each layer's weight is the sum of slow and fast weights: as fast as none. One episode only."""
         slow = {name: self.layers[name].weight.data for name in factors}
         try:
             for name, (down, up) in factors.items():
@@ -108,9 +108,7 @@ class LoraSlots:
                 self.layers[name].weight.data = weight
 
 
-def _adder(
-    down: Tensor, up: Tensor, scale: float
-) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+def _adder(down: Tensor, up: Tensor, scale: float) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
     def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         episodes = len(down)
         rows = inputs[0].reshape(episodes, -1, inputs[0].shape[-1])

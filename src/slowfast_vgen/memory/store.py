@@ -1,14 +1,15 @@
 """Sessions on disk: the memory in PEFT's folder layout, the rest of the session beside it.
 
-    DIR/
-      adapter_config.json           PEFT's LoRA config: any PEFT program reads the episode's memory as an adapter
-      adapter_model.safetensors     the fast weights under PEFT's names
-      session.safetensors           the latest frames' latents and the optimiser's moments
-      session.json                  seed, counts, settings, hash of the slow weights, a SHA-256 of each file and itself
+DIR/
+  adapter_config.json           PEFT's LoRA config: any PEFT program reads the episode's memory as an adapter
+  adapter_model.safetensors     the fast weights under PEFT's names
+  session.safetensors           the latest frames' latents and the optimiser's moments
+  session.json                  seed, counts, settings, hash of the slow weights, a SHA-256 of each file and itself
 """
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,8 @@ class SavedSession:
             expected |= {f"lora_A/{name}": down.data[0], f"lora_B/{name}": up.data[0]}
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in self.memory_tensors.items():
-            kind, _, rest = key.partition("/")
-            if kind == "optimizer":
-                index, _, entry = rest.partition("/")
-                state.setdefault(int(index), {})[entry] = value
+            if match := re.fullmatch(r"optimizer/(\d{1,9})/(\w+)", key):
+                state.setdefault(int(match[1]), {})[match[2]] = value
         nothing = self.history.new_zeros(0)
         fits = all(self.memory_tensors.get(key, nothing).shape == target.shape for key, target in expected.items())
         for number, entries in state.items():
@@ -196,10 +195,10 @@ def _write_adapter(folder: Path, memory: EpisodeMemory) -> None:
 
 
 def read_session_header(folder: Path) -> dict[str, Any]:
-    """The session's settings and counts, checked.
+    """The session's settings and counts, after checking them and every file against its checksum.
 
     Raises:
-        UserError: no session there, another version, or a damaged or impossible header.
+        UserError: no session there, another version, damaged files, or an impossible header.
     """
     path = folder / HEADER_FILE
     if not path.is_file():
@@ -214,11 +213,18 @@ def read_session_header(folder: Path) -> dict[str, Any]:
         wrong_number = isinstance(value, bool) or (isinstance(value, int) and not 0 <= value < 2**31)
         if not isinstance(value, kind) or wrong_number:
             raise UserError(f"{path} gives {name} as {value!r}, which no session has; save it anew")
+    wanted = {STATE_FILE} | ({ADAPTER_FILE, ADAPTER_CONFIG_FILE} if header["fast_learning"] is not None else set())
+    for name in sorted(wanted | set(header["sha256"])):
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing from the saved session; save it anew")
+        if sha256_of_file(path) != header["sha256"].get(name):
+            raise UserError(f"{path} is damaged: its SHA-256 is not the one in {HEADER_FILE}; save the session anew")
     return header
 
 
-def load_session(folder: Path, base_fingerprint: str, world: str) -> SavedSession:
-    """Reads a session after checking every file against its checksum.
+def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: tuple[int, int, int]) -> SavedSession:
+    """Reads a session, every file checked (see `read_session_header`).
 
     Raises:
         UserError: no session there, another version, damaged files, or a session of other weights.
@@ -231,13 +237,6 @@ def load_session(folder: Path, base_fingerprint: str, world: str) -> SavedSessio
             "that it was saved from"
         )
     fast_learning = header["fast_learning"]
-    wanted = {STATE_FILE} | ({ADAPTER_FILE, ADAPTER_CONFIG_FILE} if fast_learning is not None else set())
-    for name in sorted(wanted | set(header["sha256"])):
-        path = folder / name
-        if not path.is_file():
-            raise UserError(f"{path} is missing from the saved session; save it anew")
-        if sha256_of_file(path) != header["sha256"].get(name):
-            raise UserError(f"{path} is damaged: its SHA-256 is not the one in {HEADER_FILE}; save the session anew")
     try:
         state = load_file(folder / STATE_FILE)
         tensors = {name: value for name, value in state.items() if name != "history"}
@@ -248,6 +247,11 @@ def load_session(folder: Path, base_fingerprint: str, world: str) -> SavedSessio
         history = state["history"]
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise UserError(f"the session in {folder} cannot be read ({error}); save it anew") from error
+    if history.dim() != 5 or len(history) != 1 or history.shape[2:] != latent_shape or not history.is_floating_point():
+        raise UserError(
+            f"the latest frames saved in {folder} do not fit the world {world!r} ({history.dtype} "
+            f"{list(history.shape)}); save the session anew"
+        )
     for name, value in {"history": history, **tensors}.items():
         if not bool(value.isfinite().all()):
             raise UserError(f"the session in {folder} holds values that are not finite ({name}); save it anew")

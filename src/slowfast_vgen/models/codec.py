@@ -1,8 +1,8 @@
 """Pixels to latents and back: the only home of pixel ranges, patch sizes and latent scale factors.
 
-Stages, each named once: *frames* are uint8 RGB `[..., height, width, 3]`; *pixels* are float `[..., 3, height, width]` in
-[-1, 1]; *latents* are float `[..., channels, height / 8, width / 8]`, normalised per channel to zero mean and unit deviation
-over the training set.
+Stages, each named once: *frames* are uint8 RGB `[..., height, width, 3]`; *pixels* are float `[..., 3, height, width]`
+in [-1, 1]; *latents* are float `[..., channels, height / 8, width / 8]`, normalised per channel to zero mean and unit
+deviation over the training set.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,10 @@ STATISTICS_FILE = "latent_statistics.json"
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Sizes of the autoencoder. Pixels are folded `fold` x `fold` into channels first, which keeps the costly full-size layers out."""
+    """Sizes of the autoencoder.
+
+    Pixels are folded `fold` x `fold` into channels first, which keeps the costly full-size layers out.
+    """
 
     latent_channels: int = 8
     fold: int = 4
@@ -35,7 +38,8 @@ class CodecConfig:
     def __post_init__(self) -> None:
         if len(self.encoder_blocks) != len(self.decoder_blocks):
             raise UserError(
-                f"the codec needs as many encoder stages as decoder stages, got {self.encoder_blocks} and {self.decoder_blocks}"
+                "the codec needs as many encoder stages as decoder stages, got "
+                f"{self.encoder_blocks} and {self.decoder_blocks}"
             )
 
 
@@ -119,7 +123,8 @@ class Codec(nn.Module):
         *batch, height, width, _ = frames.shape
         if height % self.downsampling or width % self.downsampling:
             raise UserError(
-                f"frames are {width}x{height}; this codec wants sides that are multiples of {self.downsampling}: resize or crop"
+                f"frames are {width}x{height}; this codec wants sides that are multiples of {self.downsampling}: "
+                "resize or crop"
             )
         pixels = frames_to_pixels(frames.reshape(-1, height, width, 3))
         parts = [
@@ -165,5 +170,3 @@ class Codec(nn.Module):
         codec.latent_mean.copy_(torch.tensor(statistics["mean"]))
         codec.latent_std.copy_(torch.tensor(statistics["std"]))
         return codec.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-

@@ -22,8 +22,9 @@ Past = Any
 class Denoiser(Protocol):
     """Predicts the training target (noise, v or flow velocity) of the new frames.
 
-    The past enters once a chunk through `encode_past` and is then read at every sampling step. A denoiser whose past features do
-    not depend on the new frames keeps its keys and values there; any other keeps the past's latents and runs them each time.
+    The past enters once a chunk through `encode_past` and is then read at every sampling step. A denoiser whose past
+    features do not depend on the new frames keeps its keys and values there; any other keeps the past's latents and
+    runs them each time.
     """
 
     def encode_past(self, latents: Latents, noise_levels: NoiseLevels) -> Past:
@@ -31,7 +32,7 @@ class Denoiser(Protocol):
         ...
 
     def predict(self, noised: Latents, noise_levels: NoiseLevels, text: TextEmbedding, past: Past | None) -> Latents:
-        """The prediction for `[batch, f_g, ...]` noised frames; `past=None` is a window without clean frames (eq. 3)."""
+        """The prediction for `[batch, f_g, ...]` noised frames; without `past`, for a window of them alone (eq. 3)."""
         ...
 
     def repeat_past(self, past: Past, times: int) -> Past:

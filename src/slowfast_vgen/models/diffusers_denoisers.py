@@ -1,7 +1,7 @@
 """Diffusers' own denoisers behind our Protocol: the paper's 3D UNet, and a video diffusion transformer.
 
-Both run the past beside the new frames at every step, as in the paper (3.2): past and new are joined in time and only the new
-part of the output is read.
+Both run the past beside the new frames at every step, as in the paper (3.2): past and new are joined in time and only
+the new part of the output is read.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,8 @@ class JoinedInTime(ModelMixin, ConfigMixin):
 class UNet3DDenoiser(JoinedInTime):
     """`UNet3DConditionModel`, the paper's backbone (ModelScopeT2V's class), at any size.
 
-    The network takes one time step for all frames, so the noise level of each frame rides along as one more input channel.
+    The network takes one time step for all frames, so the noise level of each frame rides along as one more input
+    channel.
     """
 
     @register_to_config
@@ -91,8 +92,8 @@ class UNet3DDenoiser(JoinedInTime):
             cross_attention_dim=text_dim,
             attention_head_dim=head_width,
         )
-        # The class hard-codes a dropout of 0.1 in its temporal layers. It would draw from torch's global generator, and neither
-        # a resumed training nor fast learning could be repeated.
+        # The class hard-codes a dropout of 0.1 in its temporal layers. It would draw from torch's global generator, and
+        # neither a resumed training nor fast learning could be repeated.
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
@@ -110,7 +111,10 @@ class UNet3DDenoiser(JoinedInTime):
 
 
 class WanDenoiser(JoinedInTime):
-    """`WanTransformer3DModel` at any size, with a time step per token (Wan 2.2's way), so that each frame has its own noise level."""
+    """`WanTransformer3DModel` at any size.
+
+    It takes a time step per token (Wan 2.2's way), so that each frame has its own noise level.
+    """
 
     @register_to_config
     def __init__(

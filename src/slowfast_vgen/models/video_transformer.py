@@ -1,9 +1,9 @@
 """The embedded denoiser: a compact video transformer with a block-causal window.
 
-The past frames attend only to each other, so nothing in them depends on the noise of the new frames: their keys and values are
-computed once a chunk (`encode_past`) and read at every sampling step (`predict`). New frames attend to the past and to each
-other. Noise level and action act through adaptive layer norm, per frame (DiT, arXiv 2212.09748; the modulation is shared by the
-blocks and shifted by a learned table in each, PixArt-alpha, arXiv 2310.00426).
+The past frames attend only to each other, so nothing in them depends on the noise of the new frames: their keys and
+values are computed once a chunk (`encode_past`) and read at every sampling step (`predict`). New frames attend to the
+past and to each other. Noise level and action act through adaptive layer norm, per frame (DiT, arXiv 2212.09748; the
+modulation is shared by the blocks and shifted by a learned table in each, PixArt-alpha, arXiv 2310.00426).
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class PastKeysValues:
 def rotary_positions(num_frames: int, height: int, width: int, head_width: int, first_frame: int) -> Rotation:
     """Rotary positions (arXiv 2104.09864) over time, rows and columns, as unit complex numbers.
 
-    Half of the channel pairs turn with time, a quarter each with rows and columns; only differences of positions matter, so a
-    window looks the same wherever in the episode it lies.
+    Half of the channel pairs turn with time, a quarter each with rows and columns; only differences of positions
+    matter, so a window looks the same wherever in the episode it lies.
     """
     pairs = head_width // 2
     spatial = pairs // 4
@@ -123,7 +123,10 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         if width % (8 * num_heads):
             raise UserError(f"the transformer's width must be a multiple of 8 * {num_heads} heads, got {width}")
         if latent_height % patch_size or latent_width % patch_size:
-            raise UserError(f"latents of {latent_height}x{latent_width} are no multiple of patches of {patch_size}; crop the frames")
+            raise UserError(
+                f"the latents' sides must be multiples of the patch size {patch_size}, got
+                {latent_height}x{latent_width}"
+            )
         patch_values = latent_channels * patch_size**2
         self.grid = (latent_height // patch_size, latent_width // patch_size)
         self.patch_in = nn.Linear(patch_values, width)
@@ -183,7 +186,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         """The prediction for the new frames."""
         num_frames = noised.shape[1]
         x = self._tokens(noised)
-        # Pooled embeddings have length 1; scaled so that each channel, and with it each weight's gradient, is of order 1.
+        # Pooled embeddings have length 1; scaled so that each channel, and with it each weight's gradient, is of order
+        # 1.
         action = self.text_embedding(text.pooled() * self.config.text_dim**0.5)
         condition = F.silu(self._noise(noise_levels) + action[:, None])
         shared = self.modulation(condition).unflatten(-1, (6, -1))

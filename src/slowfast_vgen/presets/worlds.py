@@ -26,7 +26,7 @@ def world_folder(name: str | Path) -> Path:
     if str(name) in shipped:
         return shipped[str(name)]
     try:
-        if Path(name).is_dir():
+        if str(name).strip() and Path(name).is_dir():
             return Path(name)
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
         raise UserError(f"cannot look for the world {str(name)[:60]!r}: {error.strerror}; check the name") from error

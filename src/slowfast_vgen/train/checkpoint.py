@@ -1,4 +1,4 @@
-"""A training's whole state on disk, so that it goes on exactly where it stopped: weights, EMA, optimiser moments, step."""
+"""A training's whole state on disk, so that it goes on exactly where it stopped: weights, EMA, moments, progress."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -22,8 +22,8 @@ class CodecTrainingConfig:
     codec: CodecConfig = field(default_factory=CodecConfig)
     batch_size: int = 32
     latent_noise: float = 0.1
-    """Deviation of the noise on raw latents while training. The decoder's soft clamp at +-3 bounds them, so noise makes a smooth
-    latent space without a KL term, and a decoder that forgives a denoiser's small errors."""
+    """Deviation of the noise on raw latents while training. The decoder's soft clamp at +-3 bounds them, so noise makes
+    a smooth latent space without a KL term, and a decoder that forgives a denoiser's small errors."""
     edge_weight: float = 1.0
     """Weight of the L1 distance between horizontal and vertical differences: edges stay sharp."""
 

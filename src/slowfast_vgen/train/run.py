@@ -1,4 +1,4 @@
-"""One training run: optimiser, learning rate, EMA, log, validation, checkpoints, resuming. What is trained is the caller's."""
+"""One training run: optimiser, learning rate, EMA, log, validation, checkpoints. What is trained is the caller's."""
 
 import ctypes
 import json
@@ -59,7 +59,10 @@ class OptimisationConfig:
 
 
 def keep_memory_mapped() -> None:
-    """Tells glibc to keep freed blocks: returning 10 MB activations to the system at every layer costs up to half of the time."""
+    """Tells glibc to keep freed blocks.
+
+    Returning 10 MB activations to the system at every layer costs up to half of the time.
+    """
     try:
         libc = ctypes.CDLL("libc.so.6")
     except OSError:
@@ -88,8 +91,8 @@ def _interrupts_wait() -> Iterator[None]:
 class TrainingRun:
     """Runs `loss(step)` for `num_steps` steps over the parameters of `module`.
 
-    Every random choice of `loss` must come from the step's number, so that a resumed run repeats an uninterrupted one exactly.
-    Writes `log.jsonl` (a line a validation) and `checkpoint/` into `folder`.
+    Every random choice of `loss` must come from the step's number, so that a resumed run repeats an uninterrupted one
+    exactly. Writes `log.jsonl` (a line a validation) and `checkpoint/` into `folder`.
     """
 
     def __init__(
@@ -165,7 +168,9 @@ class TrainingRun:
         loss = self.loss(step)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise UserError(f"the loss is {value} at step {step}; start again with a smaller --learning-rate in a new --out")
+            raise UserError(
+                f"the loss is {value} at step {step}; start again with a smaller --learning-rate in a new --out"
+            )
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.optimisation.clip_norm)
         with _interrupts_wait():

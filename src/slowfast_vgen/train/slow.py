@@ -34,10 +34,11 @@ class SlowTrainingConfig:
     condition_dropout: float = 0.1
     """Share of windows whose action is withheld."""
     unmasked_share: float = 0.12
-    """Share of the steps on eq. 3's own inputs (all frames noised, no action), so that fast learning meets nothing new."""
+    """Share of the steps on eq. 3's own inputs (all frames noised, no action): fast learning then meets nothing new."""
     past_noise_share: float = 0.5
-    """Share of windows whose past is slightly noised, with its level told (GameNGen, arXiv 2408.14837): a roll-out feeds the
-    model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq. 1."""
+    """Share of windows whose past is slightly noised, with its level told (GameNGen, arXiv 2408.14837): a roll-out
+    feeds the model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq.
+    1."""
     past_noise_max: float = 0.3
     target: str = "flow"
 
@@ -50,7 +51,7 @@ class SlowTrainingConfig:
 
 
 class SlowObjective:
-    """The loss of slow learning on one denoiser: everything random in it comes from a generator that the caller seeds."""
+    """The loss of slow learning on one denoiser; all that is random in it comes from a generator that the caller seeds."""
 
     def __init__(self, denoiser: DenoiserModule, text_encoder: TextEncoder, config: SlowTrainingConfig) -> None:
         self.denoiser, self.text_encoder, self.config = denoiser, text_encoder, config

@@ -1,0 +1,72 @@
+"""Chooses the fast-learning setting of a world on validation maps: revisit PSNR for a grid of settings.
+
+    python benchmarks/sweep_fast_learning.py --world runs/rooms-64 --json results/fast_learning_sweep.json
+
+Way out given, way back generated (as in `slowfast evaluate smoke`, which reports on test maps); one seed.
+"""
+
+import argparse
+import itertools
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from slowfast_vgen.evaluate.held_out import HeldOut, play_tours
+from slowfast_vgen.evaluate.measures import psnr
+from slowfast_vgen.evaluate.revisits import generate_tours, tour_pairs
+from slowfast_vgen.evaluate.statistics import estimate
+from slowfast_vgen.files import write_json
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.presets.worlds import load
+
+SEED = 0
+
+
+def grid() -> dict[str, FastLearningConfig | None]:
+    """No memory, the paper's setting, and combinations around the best of `docs/decisions/0004-fast-learning.md`."""
+    settings: dict[str, FastLearningConfig | None] = {"no memory": None, "paper": FastLearningConfig()}
+    for rank, rate, updates in itertools.product((8, 32), (1e-3, 3e-3), (1, 4)):
+        config = FastLearningConfig(LoraConfig(rank), learning_rate=rate, updates_per_chunk=updates, noise_draws=2)
+        settings[f"rank {rank}, lr {rate:g}, {updates} x 2"] = config
+    return settings
+
+
+def main() -> None:
+    """Prints and writes the revisit gain of every setting."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", required=True)
+    parser.add_argument("--episodes", type=int, default=16)
+    parser.add_argument("--json", type=Path, default=Path("results/fast_learning_sweep.json"))
+    args = parser.parse_args()
+    world = load(args.world)
+    held_out = HeldOut(args.episodes, 1, split="validation")
+    tours = held_out.full_turns + held_out.out_and_backs
+    plays = play_tours(tours)
+    window = world.model.config.num_past_frames + world.model.config.num_new_frames
+    later = [[pair[0] for pair in tour_pairs(tour, play, window)] for tour, play in zip(tours, plays, strict=True)]
+    scores: dict[str, np.ndarray] = {}
+    for name, config in tqdm(grid().items(), unit="setting"):
+        videos = generate_tours(world, tours, plays, config, SEED, True, lambda _: None)
+        scores[name] = np.array(
+            [psnr(video[rows], play.frames[rows]).mean() for video, play, rows in zip(videos, plays, later, strict=True)]
+        )
+    figures = {}
+    for name, values in scores.items():
+        gain = estimate((values - scores["no memory"])[:, None])
+        figures[name] = {"mean": gain.mean, "low": gain.low, "high": gain.high, "n": gain.n}
+        print(f"{name:<24} {values.mean():6.2f} dB   gain {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]")
+    protocol = {
+        "command": "benchmarks/sweep_fast_learning.py",
+        "weights_sha256": world.model.fingerprint,
+        "split": "validation",
+        "tours": len(tours),
+        "seed": SEED,
+        "figure": "revisit PSNR minus that without memory, dB",
+    }
+    write_json(args.json, {"protocol": protocol, "figures": figures})
+
+
+if __name__ == "__main__":
+    main()

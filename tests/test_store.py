@@ -1,0 +1,210 @@
+"""Sessions on disk: exact resuming, PEFT's own reader, and every way to refuse a folder."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import levels, randn
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory import store
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.store import (
+    ADAPTER_CONFIG_FILE,
+    ADAPTER_FILE,
+    HEADER_FILE,
+    STATE_FILE,
+    fast_learning_from_json,
+    fast_learning_to_json,
+)
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.world_model import WorldModel, load_denoiser
+from slowfast_vgen.rollout import Session, World
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+STRONG = FastLearningConfig(LoraConfig(rank=4, alpha=8.0), learning_rate=1e-2, updates_per_chunk=3)
+
+
+def session_of(world: World, memory: bool | FastLearningConfig = STRONG, chunks: int = 2, **settings: Any) -> Session:
+    session = world.start(IMAGE, memory=memory, seed=11, **settings)
+    for action in ("turn left", "go forward", "turn left")[:chunks]:
+        session.step(action)
+    return session
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        False,
+        True,
+        STRONG,
+        FastLearningConfig(LoraConfig(rank=2), learning_rate=0.1, updates_per_chunk=2, optimizer="sgd"),
+        FastLearningConfig(LoraConfig(rank=2, layers=("qkv",)), noise_draws=2),
+    ],
+    ids=["off", "the world's own", "adam", "sgd", "one layer"],
+)
+def test_a_resumed_session_goes_on_bit_for_bit(
+    tiny_world: World, tiny_world_folder: Path, tmp_path: Path, memory: bool | FastLearningConfig
+) -> None:
+    session = session_of(tiny_world, memory, num_sampling_steps=3)
+    session.save(tmp_path / "s")
+    # Into weights loaded anew, and for two chunks more: the second shows whether the optimiser's state came along.
+    resumed = World(WorldModel.load(tiny_world_folder)).resume(tmp_path / "s")
+    assert resumed.num_chunks == 2
+    assert np.array_equal(resumed.start_frame, session._rollout.world.model.codec.decode(session._rollout.history)[0, -1])
+    for action in ("go forward", "turn right"):
+        assert np.array_equal(resumed.step(action), session.step(action))
+    assert torch.equal(resumed._rollout.history, session._rollout.history)
+    if session.memory is not None:
+        assert resumed.memory is not None
+        pairs = zip(resumed.memory.tensors(), session.memory.tensors(), strict=True)
+        assert all(torch.equal(*pair) for pair in pairs)
+        assert resumed.memory.num_chunks == 4
+
+
+def test_a_session_saved_before_its_first_chunk_resumes_too(tiny_world: World, tmp_path: Path) -> None:
+    session = session_of(tiny_world, chunks=0)
+    session.save(tmp_path / "s")
+    assert np.array_equal(tiny_world.resume(tmp_path / "s").step("turn left"), session.step("turn left"))
+
+
+def test_the_count_of_rollbacks_is_kept(tiny_world: World, tmp_path: Path) -> None:
+    session = session_of(tiny_world, FastLearningConfig(LoraConfig(rank=2), learning_rate=1e20))
+    assert session.memory is not None
+    assert session.memory.rollbacks == [2]
+    session.save(tmp_path / "s")
+    resumed = tiny_world.resume(tmp_path / "s")
+    assert resumed.memory is not None
+    assert resumed.memory.rollbacks == [2]
+    assert np.array_equal(resumed.step("stay"), session.step("stay"))
+
+
+def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folder: Path, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    session = session_of(tiny_world)
+    session.save(tmp_path / "s")
+    learner, memory = session._rollout.learner, session.memory
+    assert learner is not None
+    assert memory is not None
+
+    def predict(net: Any) -> torch.Tensor:
+        past = net.encode_past(randn(1, 3, 8, 8, 8), torch.zeros(1, 3))
+        return net.predict(randn(1, 2, 8, 8, 8, seed=1), levels(1, 2), TextEncoder.null(1), past)
+
+    adapted = PeftModel.from_pretrained(load_denoiser(tiny_world_folder / "denoiser"), str(tmp_path / "s"))
+    with torch.no_grad():
+        base = predict(tiny_world.model.denoiser)
+        with learner.applied(memory):
+            ours = predict(tiny_world.model.denoiser)
+        theirs = predict(adapted.base_model.model)
+        merged = predict(adapted.merge_and_unload())
+    assert (ours - base).abs().max() > 1e-2
+    torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5)
+    torch.testing.assert_close(merged, ours, rtol=0, atol=1e-5)
+    held = {name.rsplit(".lora_A", 1)[0] for name in adapted.state_dict() if "lora_A" in name}
+    assert len(memory.factors) == 8
+    assert all(any(name.endswith(layer) for name in held | set(memory.factors)) for layer in memory.factors)
+
+
+def test_a_session_of_other_weights_is_refused(tiny_world: World, tiny_world_folder: Path, tmp_path: Path) -> None:
+    session_of(tiny_world).save(tmp_path / "s")
+    model = WorldModel.load(tiny_world_folder)
+    model.denoiser.patch_out.bias.data[0] += 1e-3
+    other = World(WorldModel(model.config, model.codec, model.denoiser, model.text_encoder))
+    with pytest.raises(UserError, match="learned on other weights") as error:
+        other.resume(tmp_path / "s")
+    assert tiny_world.model.fingerprint[:12] in str(error.value)
+    assert other.model.fingerprint[:12] in str(error.value)
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("damage", [flip_a_byte, cut_off, Path.unlink], ids=["flipped", "cut off", "missing"])
+@pytest.mark.parametrize("name", [HEADER_FILE, STATE_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE])
+def test_damaged_files_are_refused_by_name(
+    tiny_world: World, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, name: str, damage: Any
+) -> None:
+    sound = tmp_path_factory.getbasetemp() / "sound-session"
+    if not sound.exists():
+        session_of(tiny_world).save(sound)
+    shutil.copytree(sound, tmp_path / "s")
+    damage(tmp_path / "s" / name)
+    with pytest.raises(UserError, match=name):
+        tiny_world.resume(tmp_path / "s")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "slowfast-session", "version": 2}', '{"version": 1}'])
+def test_headers_of_another_kind_are_refused(tiny_world: World, tmp_path: Path, text: str) -> None:
+    (tmp_path / HEADER_FILE).write_text(text)
+    with pytest.raises(UserError, match=HEADER_FILE):
+        tiny_world.resume(tmp_path)
+
+
+def test_a_folder_without_a_session_is_refused(tiny_world: World, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no saved session"):
+        tiny_world.resume(tmp_path)
+    with pytest.raises(UserError, match="no saved session"):
+        tiny_world.resume(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("failing", ["save_file", "write_json", "sha256_of_file"])
+def test_an_interrupted_write_leaves_the_older_session(
+    tiny_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    session = session_of(tiny_world)
+    session.save(tmp_path / "s")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    next_chunk = session.step("go forward")
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, failing, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.save(tmp_path / "s")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == files
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    assert np.array_equal(tiny_world.resume(tmp_path / "s").step("go forward"), next_chunk)
+    session.save(tmp_path / "s")  # and the next save replaces it
+    assert tiny_world.resume(tmp_path / "s").num_chunks == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_other_peoples_files_are_not_replaced(tiny_world: World, tmp_path: Path) -> None:
+    session = session_of(tiny_world, False, chunks=1)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match=r"thesis\.txt|other files"):
+        session.save(tmp_path / "notes")
+    with pytest.raises(UserError, match="a file of that name"):
+        session.save(tmp_path / "notes" / "thesis.txt")
+    assert (tmp_path / "notes" / "thesis.txt").read_text() == "precious"
+
+
+def test_the_settings_survive_json() -> None:
+    config = FastLearningConfig(LoraConfig(7, 3.5, ("qkv",)), 0.25, 2, 3, "sgd", 9.0)
+    assert fast_learning_from_json(json.loads(json.dumps(fast_learning_to_json(config)))) == config
+    assert fast_learning_from_json({}) == FastLearningConfig()
+
+
+@pytest.mark.parametrize(
+    "values", [{"learning_rat": 1e-3}, {"lora": {"ranks": 4}}, {"lora": {"rank": 0}}, {"optimizer": "lion"}, {"lora": 4}]
+)
+def test_settings_that_are_not_known_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        fast_learning_from_json(values)
