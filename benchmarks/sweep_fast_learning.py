@@ -50,7 +50,10 @@ def main() -> None:
     for name, config in tqdm(grid().items(), unit="setting"):
         videos = generate_tours(world, tours, plays, config, SEED, True, lambda _: None)
         scores[name] = np.array(
-            [psnr(video[rows], play.frames[rows]).mean() for video, play, rows in zip(videos, plays, later, strict=True)]
+            [
+                psnr(video[rows], play.frames[rows]).mean()
+                for video, play, rows in zip(videos, plays, later, strict=True)
+            ]
         )
     figures = {}
     for name, values in scores.items():

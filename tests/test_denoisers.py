@@ -164,7 +164,9 @@ def test_only_time_differences_matter_to_the_transformer() -> None:
     torch.testing.assert_close(parted, whole[:, 2:], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [{"width": 100}, {"width": 64, "num_heads": 16}, {"latent_height": 7}, {"patch_size": 3}])
+@pytest.mark.parametrize(
+    "size", [{"width": 100}, {"width": 64, "num_heads": 16}, {"latent_height": 7}, {"patch_size": 3}]
+)
 def test_impossible_sizes_of_the_transformer_are_refused(size: dict[str, int]) -> None:
     with pytest.raises(UserError, match="multiple"):
         VideoTransformer(**size)

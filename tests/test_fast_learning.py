@@ -46,7 +46,12 @@ def loss_on(net: nn.Module, window: Tensor) -> float:
 def test_the_defaults_are_the_papers() -> None:
     config = FastLearningConfig()
     assert (config.lora.rank, config.lora.scale) == (32, 1.0)
-    assert (config.optimizer, config.learning_rate, config.updates_per_chunk, config.noise_draws) == ("adam", 1e-4, 1, 1)
+    assert (config.optimizer, config.learning_rate, config.updates_per_chunk, config.noise_draws) == (
+        "adam",
+        1e-4,
+        1,
+        1,
+    )
     memory = learner_of(transformer(), lora=config.lora).fresh([0])
     assert isinstance(memory.optimizer, torch.optim.Adam)
     assert memory.optimizer.defaults["betas"] == (0.9, 0.999)
@@ -94,9 +99,7 @@ def test_equation_3_noises_every_frame_and_knows_neither_past_nor_action() -> No
 def test_a_chunk_is_as_many_optimiser_steps_on_equation_3(optimizer: Any, learning_rate: float) -> None:
     # The same steps written out: LoRA as explicit weights, torch's optimiser on them, losses from the objective.
     net, window, draws = transformer().requires_grad_(False), windows(1), 2
-    learner = learner_of(
-        net, optimizer=optimizer, updates_per_chunk=3, noise_draws=draws, learning_rate=learning_rate
-    )
+    learner = learner_of(net, optimizer=optimizer, updates_per_chunk=3, noise_draws=draws, learning_rate=learning_rate)
     memory = learner.fresh([5])
     by_hand = {name: (down[0].detach().clone(), up[0].detach().clone()) for name, (down, up) in memory.factors.items()}
     parts = [part.requires_grad_() for pair in by_hand.values() for part in pair]
@@ -104,7 +107,9 @@ def test_a_chunk_is_as_many_optimiser_steps_on_equation_3(optimizer: Any, learni
 
     class Explicit:
         def predict(self, *arguments: Any) -> Tensor:
-            weights = {f"{name}.weight": net.get_submodule(name).weight + up @ down for name, (down, up) in by_hand.items()}
+            weights = {
+                f"{name}.weight": net.get_submodule(name).weight + up @ down for name, (down, up) in by_hand.items()
+            }
             wrapped = {f"net.{name}": value for name, value in weights.items()}
             return functional_call(Caller(net), wrapped, arguments)
 

@@ -32,7 +32,9 @@ def whole_window(
 @pytest.mark.parametrize("make", [transformer, unet])
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("num_past", "num_new"), [(1, 3), (3, 2)])
-def test_masked_loss_is_equation_2(make, target: Target, num_past: int, num_new: int, text_encoder: TextEncoder) -> None:
+def test_masked_loss_is_equation_2(
+    make, target: Target, num_past: int, num_new: int, text_encoder: TextEncoder
+) -> None:
     net, noising, text = make(), Noising(target), text_encoder(ACTIONS)
     window, noise = randn(2, num_past + num_new, 8, 8, 8), randn(2, num_past + num_new, 8, 8, 8, seed=1)
     step = frame_levels(torch.tensor([0.3, 0.8]), num_past + num_new)

@@ -79,7 +79,9 @@ def test_errors_of_the_denoiser_are_not_blown_up(target: Target) -> None:
 @pytest.mark.parametrize("num_steps", [1, 2, 7, 8])
 def test_the_number_of_steps_is_kept_and_every_step_does_its_share(target: Target, num_steps: int) -> None:
     oracle = Oracle(randn(1, 2, 4, 4, 4), target)
-    sample_chunk(oracle, make_scheduler(target), SamplerConfig(num_steps), None, NULL, NULL, randn(1, 2, 4, 4, 4, seed=1))
+    sample_chunk(
+        oracle, make_scheduler(target), SamplerConfig(num_steps), None, NULL, NULL, randn(1, 2, 4, 4, 4, seed=1)
+    )
     assert len(oracle.levels) == num_steps
     assert oracle.levels[0] > 0.95
     strides = -np.diff([*oracle.levels, 0.0])

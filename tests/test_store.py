@@ -56,7 +56,9 @@ def test_a_resumed_session_goes_on_bit_for_bit(
     # Into weights loaded anew, and for two chunks more: the second shows whether the optimiser's state came along.
     resumed = World(WorldModel.load(tiny_world_folder)).resume(tmp_path / "s")
     assert resumed.num_chunks == 2
-    assert np.array_equal(resumed.start_frame, session._rollout.world.model.codec.decode(session._rollout.history)[0, -1])
+    assert np.array_equal(
+        resumed.start_frame, session._rollout.world.model.codec.decode(session._rollout.history)[0, -1]
+    )
     for action in ("go forward", "turn right"):
         assert np.array_equal(resumed.step(action), session.step(action))
     assert torch.equal(resumed._rollout.history, session._rollout.history)
@@ -203,7 +205,8 @@ def test_the_settings_survive_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"learning_rat": 1e-3}, {"lora": {"ranks": 4}}, {"lora": {"rank": 0}}, {"optimizer": "lion"}, {"lora": 4}]
+    "values",
+    [{"learning_rat": 1e-3}, {"lora": {"ranks": 4}}, {"lora": {"rank": 0}}, {"optimizer": "lion"}, {"lora": 4}],
 )
 def test_settings_that_are_not_known_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError):

@@ -258,7 +258,9 @@ def gradient_frames(count: int, seed: int = 0) -> np.ndarray:
 
 
 def test_a_tiny_codec_learns_and_measures_its_latents(tmp_path: Path) -> None:
-    optimisation = OptimisationConfig(num_steps=60, learning_rate=5e-3, warmup_steps=5, validate_every=20, ema_decay=0.9)
+    optimisation = OptimisationConfig(
+        num_steps=60, learning_rate=5e-3, warmup_steps=5, validate_every=20, ema_decay=0.9
+    )
     config = CodecTrainingConfig(optimisation, TINY_CODEC, batch_size=8)
     frames = gradient_frames(64)
     codec = train_codec(config, frames, gradient_frames(8, seed=1), tmp_path)
@@ -295,7 +297,9 @@ def still_life(episodes: int = 6, chunks: int = 3) -> LatentSet:
     starts = np.repeat(np.arange(episodes) * length, chunks)
     chunk_starts = starts + np.tile(1 + 4 * np.arange(chunks), episodes)
     frames = np.full(episodes * chunks, 4)
-    return LatentSet(stills.expand(-1, length, -1, -1, -1).flatten(0, 1), starts, chunk_starts, frames, ("stay",) * len(frames))
+    return LatentSet(
+        stills.expand(-1, length, -1, -1, -1).flatten(0, 1), starts, chunk_starts, frames, ("stay",) * len(frames)
+    )
 
 
 def tiny_denoiser() -> VideoTransformer:
@@ -478,7 +482,9 @@ def test_data_that_gives_no_latents_is_refused(tmp_path: Path) -> None:
     mixed = dataset_of(tmp_path / "mixed", episode_of(0, (4,)), episode_of(1, (4,), size=24))
     with pytest.raises(UserError, match=r"episode 1 .* another size"):
         cached_latents(mixed, lambda frames: frames.float().movedim(-1, 1), "codec", tmp_path / "cache")
-    stills = cached_latents(dataset_of(tmp_path / "stills", episode_of(0, ())), mean_of_frames, "codec", tmp_path / "cache")
+    stills = cached_latents(
+        dataset_of(tmp_path / "stills", episode_of(0, ())), mean_of_frames, "codec", tmp_path / "cache"
+    )
     with pytest.raises(UserError, match="no chunk of the data"):
         WindowSampler(stills).eligible(1, 1)
     (tmp_path / "none").mkdir()

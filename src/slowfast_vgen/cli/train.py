@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.train.run import OptimisationConfig
 
+PRECISIONS = ("float32", "bfloat16")
+"""As in `train.run`, which is not imported for the sake of `--help`."""
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `train` and its commands."""
@@ -42,6 +45,12 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
     parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate}")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="default: 0")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the products; bfloat16 is faster where the CPU has it",
+    )
     parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
 
 
@@ -53,6 +62,7 @@ def _optimisation(args: argparse.Namespace) -> "OptimisationConfig":
         learning_rate=args.learning_rate,
         seed=args.seed,
         validate_every=args.validate_every,
+        precision=args.precision,
     )
 
 

@@ -21,6 +21,7 @@ from slowfast_vgen.files import atomic_path
 from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
 
 LOG_FILE = "log.jsonl"
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,16 @@ class OptimisationConfig:
     validate_every: int = 250
     """Steps between two validations."""
     checkpoint_minutes: float = 5.0
+    precision: str = "float32"
+    """What matrix products and convolutions are computed in; weights and optimiser stay in float32."""
 
     def __post_init__(self) -> None:
         if self.num_steps < 1:
             raise UserError(f"a training needs at least 1 step, got {self.num_steps}")
         if not 0 < self.learning_rate < 1:
             raise UserError(f"the learning rate must lie between 0 and 1, got {self.learning_rate}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"unknown precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
 
     def learning_rate_at(self, step: int) -> float:
         """Warm-up, plateau, linear decay to zero.
@@ -160,12 +165,17 @@ class TrainingRun:
                 self._save(checkpoint)
                 raise
 
+    def _autocast(self) -> torch.autocast:
+        device = self.parameters[0].device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.optimisation.precision == "bfloat16")
+
     def _take_step(self) -> None:
         step = self.progress.step
         for group in self.optimizer.param_groups:
             group["lr"] = self.optimisation.learning_rate_at(step)
         self.module.train()
-        loss = self.loss(step)
+        with self._autocast():
+            loss = self.loss(step)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise UserError(
