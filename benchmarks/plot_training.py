@@ -1,4 +1,4 @@
-"""Draws the loss curves of docs/training.md from the logs kept in docs/training/: `python benchmarks/plot_training.py`."""
+"""Draws the loss curves of docs/training.md from the logs in docs/training/: `python benchmarks/plot_training.py`."""
 
 import json
 from pathlib import Path

@@ -42,9 +42,9 @@ def readme_figures() -> str:
         ("peak memory, MB", shown(speed["peak_rss_mb"], ".0f")),
     ]
     caption = (
-        f"{protocol['episodes']} test maps, {len(protocol['seeds'])} seeds, {protocol['sampling_steps']} sampling steps, "
-        f"weights `{protocol['weights_sha256'][:12]}`; 95 % intervals by bootstrap over episodes "
-        "(`slowfast evaluate smoke`, `slowfast bench`)."
+        f"{protocol['episodes']} test maps, {len(protocol['seeds'])} seeds, "
+        f"{protocol['sampling_steps']} sampling steps, weights `{protocol['weights_sha256'][:12]}`; "
+        "95 % intervals by bootstrap over episodes (`slowfast evaluate smoke`, `slowfast bench`)."
     )
     return f"{table(rows)}\n\n{caption}"
 

@@ -152,8 +152,8 @@ def test_a_fresh_transformer_says_zero(text_encoder: TextEncoder) -> None:
 
 
 def test_only_time_differences_matter_to_the_transformer() -> None:
-    # The same five frames as all new, or with the first ones as past, stand at the same distances: with one block and no
-    # text, keys of the past are those of new frames, so the last frame's output is the same.
+    # The same five frames as all new, or with the first ones as past, stand at the same distances: with one block and
+    # no text, keys of the past are those of new frames, so the last frame's output is the same.
     net, null = transformer(depth=1), TextEncoder.null(1)
     with torch.no_grad():
         net.text_embedding[-1].bias.zero_()

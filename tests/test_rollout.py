@@ -1,4 +1,4 @@
-"""Stepping through a world: determinism, episodes side by side, what is kept of the past, what the memory learns from."""
+"""Stepping through a world: determinism, episodes side by side, the past that is kept, what the memory learns from."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The chunk sampler against plain loops over diffusers' schedulers, with a denoiser that knows the answer and with real ones."""
+"""The chunk sampler against plain loops over diffusers' schedulers: a denoiser that knows the answer, and real ones."""
 
 from dataclasses import dataclass, field
 
@@ -68,7 +68,8 @@ def test_an_oracle_is_followed_to_the_clean_latents(target: Target, num_steps: i
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_errors_of_the_denoiser_are_not_blown_up(target: Target) -> None:
-    # On the cosine schedule, whose end keeps nothing of the signal, epsilon-prediction would make 0.05 into 1000 at the first step.
+    # On the cosine schedule, whose end keeps nothing of the signal, epsilon-prediction would make 0.05 into 1000 at the
+    # first step.
     oracle = Oracle(randn(2, 3, 4, 4, 4), target, error=0.05)
     noise = randn(2, 3, 4, 4, 4, seed=1)
     chunk = sample_chunk(oracle, make_scheduler(target), SamplerConfig(8), None, NULL, NULL, noise)
@@ -107,7 +108,8 @@ def test_levels_are_those_of_the_schedule(target: Target) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("num_past", [1, 4])
 def test_equals_a_plain_loop_over_past_and_new_joined(target: Target, num_past: int, text_encoder: TextEncoder) -> None:
-    # f_p = 1 is a start image. The plain loop runs the whole window anew at every step; the sampler keeps the past's keys.
+    # f_p = 1 is a start image. The plain loop runs the whole window anew at every step; the sampler keeps the past's
+    # keys.
     net, text, null = transformer(), text_encoder(["turn left", "walk on"]), TextEncoder.null(2)
     past, zeros, noise = randn(2, num_past, 8, 8, 8), torch.zeros(2, num_past), randn(2, 3, 8, 8, 8, seed=1)
     scheduler, latents = plain_scheduler(target, 4), noise

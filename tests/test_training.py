@@ -31,7 +31,7 @@ from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_sl
 from slowfast_vgen.types import Chunk, Episode
 
 SETTINGS: dict[str, Any] = {"num_steps": 8, "validate_every": 3, "warmup_steps": 2}
-TINY_CODEC = CodecConfig(latent_channels=4, encoder_width=8, decoder_width=8, decoder_blocks=(1, 1, 1))
+TINY_CODEC = CodecConfig(latent_channels=4, encoder_width=8, decoder_width=8, decoder_blocks=(1, 1))
 
 
 class Stop:
@@ -46,10 +46,13 @@ class Stop:
             raise KeyboardInterrupt
 
 
+NEVER = Stop(0)
+
+
 def run_of(
     folder: Path,
-    in_loss: Callable[[], None] = Stop(0),
-    in_validation: Callable[[], None] = Stop(0),
+    in_loss: Callable[[], None] = NEVER,
+    in_validation: Callable[[], None] = NEVER,
     description: str = "a line",
     **changed: Any,
 ) -> TrainingRun:

@@ -17,7 +17,7 @@ _HOMES = {
     "Session": "slowfast_vgen.rollout",
     "World": "slowfast_vgen.rollout",
 }
-__all__ = sorted(_HOMES)
+__all__ = ["FastLearningConfig", "LoraConfig", "Session", "UserError", "World", "load"]
 
 
 def __getattr__(name: str) -> Any:

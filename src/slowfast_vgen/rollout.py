@@ -79,7 +79,7 @@ class World:
         seeds: Sequence[int],
         num_sampling_steps: int | None = None,
     ) -> "Rollout":
-        """Several episodes, each with its own seed and memory, from images that are uint8 `[episodes, height, width, 3]`."""
+        """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`."""
         assert len(images) == len(seeds)
         for seed in seeds:
             if not 0 <= seed < 2**31:
@@ -131,7 +131,7 @@ class Rollout:
             self.memory = self.learner.fresh(seeds)
 
     def step(self, actions: Sequence[str]) -> Latents:
-        """Generates the next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
+        """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
         assert len(actions) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)

@@ -1,4 +1,4 @@
-"""The chunk sampler, latents in, latents out: from noise to the next chunk with any denoiser and a diffusers scheduler."""
+"""The chunk sampler, latents in, latents out: from noise to the next chunk, any denoiser, a diffusers scheduler."""
 
 import math
 from dataclasses import dataclass

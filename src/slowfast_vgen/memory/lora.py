@@ -96,7 +96,7 @@ class LoraSlots:
 
     @contextmanager
     def merged(self, factors: dict[str, Factors]) -> Iterator[None]:
-        """Inside the block each layer's weight is the sum of slow and fast weights: as fast as none. One episode only."""
+        """Inside the block each layer's weight is the sum of slow and fast: as quick as no memory. One episode only."""
         slow = {name: self.layers[name].weight.data for name in factors}
         try:
             for name, (down, up) in factors.items():

@@ -51,7 +51,7 @@ class SlowTrainingConfig:
 
 
 class SlowObjective:
-    """The loss of slow learning on one denoiser; all that is random in it comes from a generator that the caller seeds."""
+    """The loss of slow learning on one denoiser; all that is random in it comes from the caller's generator."""
 
     def __init__(self, denoiser: DenoiserModule, text_encoder: TextEncoder, config: SlowTrainingConfig) -> None:
         self.denoiser, self.text_encoder, self.config = denoiser, text_encoder, config
