@@ -1,6 +1,7 @@
 """What several test files share: the text encoder, and a tiny packed world with random weights."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,10 +19,8 @@ def text_encoder() -> TextEncoder:
     return TextEncoder.load()
 
 
-@pytest.fixture(scope="session")
-def tiny_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
-    """A packed world named "tiny" with untrained weights. Read it; a test that damages a world copies it first."""
-    folder = tmp_path_factory.mktemp("worlds") / "tiny"
+def pack_tiny_world(folder: Path, text_encoder: TextEncoder, **settings: Any) -> Path:
+    """Packs untrained weights that are not all zero, as a world named "tiny"."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         codec = Codec.from_config(CodecConfig())
@@ -30,10 +29,29 @@ def tiny_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: Te
         for parameter in (*denoiser.parameters(), *codec.parameters()):
             parameter.data += 0.05 * torch.randn_like(parameter)
     fast_learning = {"lora": {"rank": 4}, "learning_rate": 1e-3}
-    model = WorldModel(WorldConfig("tiny", fast_learning=fast_learning), codec, denoiser, text_encoder)
+    config = WorldConfig("tiny", fast_learning=fast_learning, **settings)
+    model = WorldModel(config, codec, denoiser, text_encoder)
     scheduler = make_scheduler("flow")
     model.save(folder, {**scheduler.config, "_class_name": type(scheduler).__name__})
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """A packed world named "tiny". Read it; a test that damages a world copies it first."""
+    return pack_tiny_world(tmp_path_factory.mktemp("worlds") / "tiny", text_encoder)
+
+
+@pytest.fixture(scope="session")
+def hasty_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """The same with a single sampling step, for tests that generate many chunks."""
+    return pack_tiny_world(tmp_path_factory.mktemp("hasty") / "tiny", text_encoder, num_sampling_steps=1)
+
+
+@pytest.fixture(scope="session")
+def hasty_world(hasty_world_folder: Path) -> World:
+    """The hasty world, loaded."""
+    return World(WorldModel.load(hasty_world_folder))
 
 
 @pytest.fixture(scope="session")

@@ -427,7 +427,10 @@ def reheaded(session: Path, **changes: object) -> None:
         ({"sha256": None}, "gives sha256 as None"),
         ({"fast_learning": []}, "gives fast_learning as []"),
         ({"fast_learning": {"lora": {"rank": 8}}}, "does not fit the settings saved beside it"),
-        ({"fast_learning": {"lora": {"rank": 4, "layers": ["out"]}, "optimizer": "sgd"}}, ""),
+        (
+            {"fast_learning": {"lora": {"rank": 4, "layers": ["out"]}, "optimizer": "sgd"}},
+            "does not fit the settings saved beside it",
+        ),
         ({"fast_learning": {"lora": {"rank": "four"}}}, "the fast-learning settings"),
     ],
 )

@@ -14,7 +14,7 @@ from slowfast_vgen.diffusion.objective import masked_loss
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import Denoiser
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.video_transformer import VideoTransformer
+from slowfast_vgen.models.video_transformer import VideoTransformer, attend
 from slowfast_vgen.models.world_model import DENOISERS, load_denoiser
 
 ACTIONS = ["stay", "turn left", "walk slowly along the red wall until the door"]
@@ -145,6 +145,32 @@ def test_training_mode_draws_nothing_at_random(net: Any, text_encoder: TextEncod
     # A resumed training repeats an uninterrupted one only if all chance comes from the step's own generator.
     net.train()
     assert torch.equal(predict(net, text_encoder), predict(net, text_encoder))
+
+
+def test_attention_in_half_precision_is_nearly_the_same() -> None:
+    # On a CPU it takes another way. The queries and keys are large enough for a missing or doubled scale to show.
+    q, k, v = (size * randn(2, 4, 24, 16, seed=seed) for seed, size in enumerate((2, 2, 1)))
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = attend(q, k, v)
+    assert halved.dtype == torch.bfloat16
+    scores = (q @ k.mT / 16**0.5).softmax(-1)
+    assert (halved.float() - scores @ v).square().mean() < 0.05**2 * (scores @ v).square().mean()
+
+
+def test_half_precision_says_nearly_the_same(net: Any, text_encoder: TextEncoder) -> None:
+    whole = predict(net, text_encoder)
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = predict(net, text_encoder)
+    assert not torch.equal(halved.float(), whole)
+    assert (halved.float() - whole).square().mean() < 0.05**2 * whole.square().mean()
+
+
+def test_everything_is_computed_on_the_device_of_the_weights() -> None:
+    # The meta device computes shapes only, but minds as a GPU does when a tensor of the CPU comes in between.
+    net = transformer().to("meta")
+    past = net.encode_past(torch.empty(2, 3, 8, 8, 8, device="meta"), torch.empty(2, 3, device="meta"))
+    noised, at = torch.empty(2, 4, 8, 8, 8, device="meta"), torch.empty(2, 4, device="meta")
+    assert net.predict(noised, at, TextEncoder.null(2, "meta"), past).shape == (2, 4, 8, 8, 8)
 
 
 def test_a_fresh_transformer_says_zero(text_encoder: TextEncoder) -> None:

@@ -132,14 +132,14 @@ def test_true_tours_score_best_and_wrong_frames_worse(held_out: HeldOut) -> None
     assert np.nanmean(stuck.similarity) < 99
 
 
-def test_the_way_out_is_true_where_it_is_seen_and_else_generated(tiny_world: World, held_out: HeldOut) -> None:
+def test_the_way_out_is_true_where_it_is_seen_and_else_generated(hasty_world: World, held_out: HeldOut) -> None:
     tours = held_out.full_turns[:2]
     plays = play_tours(tours)
     learning = FastLearningConfig(LoraConfig(rank=2), learning_rate=0.05)
     done: list[int] = []
-    seen = generate_tours(tiny_world, tours, plays, learning, 0, True, done.append)
-    own = generate_tours(tiny_world, tours, plays, learning, 0, False, done.append)
-    without = generate_tours(tiny_world, tours, plays, None, 0, True, done.append)
+    seen = generate_tours(hasty_world, tours, plays, learning, 0, True, done.append)
+    own = generate_tours(hasty_world, tours, plays, learning, 0, False, done.append)
+    without = generate_tours(hasty_world, tours, plays, None, 0, True, done.append)
     assert sum(done) == 3 * 2 * 8
     for number, play in enumerate(plays):
         assert (seen[number][:17] == play.frames[:17]).all()
@@ -151,9 +151,9 @@ def test_the_way_out_is_true_where_it_is_seen_and_else_generated(tiny_world: Wor
 # --- long videos
 
 
-def test_late_scores_are_the_same_whether_or_not_all_is_decoded(tiny_world: World, held_out: HeldOut) -> None:
+def test_late_scores_are_the_same_whether_or_not_all_is_decoded(hasty_world: World, held_out: HeldOut) -> None:
     episodes = HeldOut(2, 16).wanders
-    whole, late = (generate_long(tiny_world, episodes, None, 3, decode, lambda done: None) for decode in (True, False))
+    whole, late = (generate_long(hasty_world, episodes, None, 3, decode, lambda done: None) for decode in (True, False))
     np.testing.assert_array_equal(whole.sharpness[:, -1], late.sharpness[:, -1])
     np.testing.assert_array_equal(whole.collapsed, late.collapsed)
     assert whole.sharpness.shape == late.sharpness.shape == (2, 2)
@@ -190,9 +190,9 @@ def run_smoke(world: Path, folder: Path, *more: str) -> int:
 
 @pytest.mark.slow
 def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
-    tiny_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hasty_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_smoke(tiny_world_folder, tmp_path, "--contact-sheet", str(tmp_path / "sheet.png")) == 0
+    assert run_smoke(hasty_world_folder, tmp_path, "--contact-sheet", str(tmp_path / "sheet.png")) == 0
     out = capsys.readouterr().out
     assert "what the shipped memory adds" in out and "sheet.png" in out
     assert Image.open(tmp_path / "sheet.png").width > 16 * 64
@@ -210,17 +210,17 @@ def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
 
     before = (tmp_path / "smoke.json").read_bytes()
     monkeypatch.setattr(smoke, "compute", never)
-    assert run_smoke(tiny_world_folder, tmp_path) == 0
+    assert run_smoke(hasty_world_folder, tmp_path) == 0
     assert json.loads((tmp_path / "smoke.json").read_bytes())["figures"] == json.loads(before)["figures"]
 
 
 @pytest.mark.slow
 def test_a_stopped_run_goes_on(
-    tiny_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hasty_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(smoke, "generate_long", interrupt)
-        assert run_smoke(tiny_world_folder, tmp_path, "--seeds", "1") == 130
+        assert run_smoke(hasty_world_folder, tmp_path, "--seeds", "1") == 130
     assert "stopped in long-off-0; the same command goes on after 12 of 14 blocks" in capsys.readouterr().err
     assert not (tmp_path / "smoke.json").exists()
     (cache,) = tmp_path.glob(".smoke-*")
@@ -228,7 +228,7 @@ def test_a_stopped_run_goes_on(
     calls: list[str] = []
     compute = smoke.compute
     monkeypatch.setattr(smoke, "compute", lambda block, *rest: (calls.append(block.name), compute(block, *rest))[1])
-    assert run_smoke(tiny_world_folder, tmp_path, "--seeds", "1") == 0
+    assert run_smoke(hasty_world_folder, tmp_path, "--seeds", "1") == 0
     assert calls == ["full-turn-off-0", "long-off-0", "long-best-0"]
 
 

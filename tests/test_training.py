@@ -4,7 +4,8 @@ import json
 import math
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from slowfast_vgen.cli import train as train_commands
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset
 from slowfast_vgen.data.headers import DatasetHeader
@@ -24,9 +26,10 @@ from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser
+from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.checkpoint import HEADER_FILE, STATE_FILE
 from slowfast_vgen.train.codec import CodecTrainingConfig, psnr, train_codec
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import LOG_FILE, PRECISIONS, OptimisationConfig, TrainingRun
 from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_slow
 from slowfast_vgen.types import Chunk, Episode
 
@@ -122,9 +125,17 @@ def test_resumed_equals_uninterrupted_when_stopped_while_validating(tmp_path: Pa
     assert_same_as_uninterrupted(resumed, tmp_path)
 
 
+@pytest.fixture
+def python_hears_ctrl_c() -> Iterator[None]:
+    """Python's own handler, also where the tests run in a shell's background, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("part", ["optimizer", "ema"])
 def test_ctrl_c_in_the_middle_of_an_update_waits_for_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python_hears_ctrl_c: None, part: str
 ) -> None:
     stopped, calls = run_of(tmp_path / "run"), []
     step = getattr(stopped, part).step
@@ -202,6 +213,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         ({"learning_rate": 2e-3}, "optimisation"),
         ({"num_steps": 9}, "optimisation"),
         ({"seed": 1}, "optimisation"),
+        ({"precision": "bfloat16"}, "optimisation"),
         ({"description": "a curve"}, "what"),
     ):
         with pytest.raises(UserError, match=rf"other settings \({named}\)"):
@@ -246,10 +258,26 @@ def test_a_loss_that_is_not_finite_is_told_in_one_sentence(tmp_path: Path, value
     assert all(parameter.isfinite().all() for parameter in run.parameters)
 
 
-@pytest.mark.parametrize("changed", [{"num_steps": 0}, {"learning_rate": 0.0}, {"learning_rate": 1.0}])
+@pytest.mark.parametrize(
+    "changed", [{"num_steps": 0}, {"learning_rate": 0.0}, {"learning_rate": 1.0}, {"precision": "float8"}]
+)
 def test_impossible_settings_are_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=str(next(iter(changed.values())))):
         OptimisationConfig(**{**SETTINGS, **changed})
+
+
+def test_half_precision_is_for_training_steps_alone(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", precision="bfloat16")
+    seen: set[tuple[bool, torch.dtype]] = set()
+    run.module.register_forward_hook(lambda module, inputs, output: seen.add((module.training, output.dtype)))
+    run.validate = lambda: {"sum": float(run.module(torch.ones(1, 3)).sum())}
+    run.run()
+    assert seen == {(True, torch.bfloat16), (False, torch.float32)}
+    assert {value.dtype for value in state(run).values()} == {torch.float32}
+
+
+def test_the_command_line_knows_the_same_precisions() -> None:
+    assert train_commands.PRECISIONS == PRECISIONS
 
 
 def gradient_frames(count: int, seed: int = 0) -> np.ndarray:
@@ -281,6 +309,9 @@ def test_a_tiny_codec_learns_and_measures_its_latents(tmp_path: Path) -> None:
     again = train_codec(config, frames, gradient_frames(8, seed=1), tmp_path)  # finished: nothing is trained
     assert again.fingerprint() == codec.fingerprint()
     assert log(tmp_path) == lines
+    for changed in ({"batch_size": 4}, {"latent_noise": 0.2}, {"edge_weight": 0.0}):
+        with pytest.raises(UserError, match=r"other settings \(codec training\)"):
+            train_codec(replace(config, **changed), frames, gradient_frames(8, seed=1), tmp_path)
 
 
 def test_psnr_of_known_errors() -> None:
@@ -312,13 +343,15 @@ def tiny_denoiser() -> VideoTransformer:
 
 def slow_config(**changed: Any) -> SlowTrainingConfig:
     optimisation = {"num_steps": 120, "learning_rate": 3e-3, "warmup_steps": 5, "validate_every": 30, "ema_decay": 0.9}
+    optimisation["precision"] = "float32"
     optimisation |= {name: changed.pop(name) for name in list(changed) if name in optimisation}
     return SlowTrainingConfig(OptimisationConfig(**optimisation), batch_size=8, **changed)
 
 
-def test_a_tiny_denoiser_learns(tmp_path: Path, text_encoder: TextEncoder) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_tiny_denoiser_learns(tmp_path: Path, text_encoder: TextEncoder, precision: str) -> None:
     denoiser, data = tiny_denoiser(), still_life()
-    train_slow(slow_config(), denoiser, text_encoder, data, data, tmp_path)
+    train_slow(slow_config(precision=precision), denoiser, text_encoder, data, data, tmp_path)
     lines = log(tmp_path)
     assert lines[-1]["loss"] < 0.8 * lines[0]["loss"]
     assert lines[-1]["validation_loss"] < 0.8 * lines[0]["validation_loss"]
@@ -330,32 +363,43 @@ def test_a_tiny_denoiser_learns(tmp_path: Path, text_encoder: TextEncoder) -> No
         assert torch.equal(loaded.state_dict()[name], value), name
 
 
-@pytest.mark.parametrize("family", ["transformer", "unet"])
+@pytest.mark.parametrize("stopped_in", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("family", "precision"), [("transformer", "float32"), ("transformer", "bfloat16"), ("unet", "float32")]
+)
 def test_a_resumed_slow_training_equals_an_uninterrupted_one(
-    tmp_path: Path, text_encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch, family: str
+    tmp_path: Path,
+    text_encoder: TextEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    precision: str,
+    stopped_in: str,
 ) -> None:
-    def make() -> nn.Module:
-        torch.manual_seed(0)
-        return tiny_denoiser() if family == "transformer" else UNet3DDenoiser(4, (8, 16), head_width=8)
+    monkeypatch.setattr(slow_module, "VALIDATION_BATCH_SIZE", 4)
+    data, config = still_life(), slow_config(num_steps=6, validate_every=4, unmasked_share=0.4, precision=precision)
 
-    data, config = still_life(), slow_config(num_steps=6, validate_every=4, unmasked_share=0.4)
-    whole, parted = make(), make()
-    torch.manual_seed(1)
-    train_slow(config, whole, text_encoder, data, data, tmp_path / "whole")
-    stop, masked = Stop(3), SlowObjective.masked
+    def train(folder: Path, global_seed: int) -> nn.Module:
+        torch.manual_seed(0)
+        denoiser = tiny_denoiser() if family == "transformer" else UNet3DDenoiser(4, (8, 16), head_width=8)
+        torch.manual_seed(global_seed)  # chance comes from the step alone
+        # As in a new process, no text has been encoded yet.
+        train_slow(config, denoiser, TextEncoder(text_encoder.model), data, data, folder)
+        return denoiser
+
+    whole = train(tmp_path / "whole", 1)
+    stop, masked = Stop(3 if stopped_in == "training" else 1), SlowObjective.masked
 
     def stopping(self: SlowObjective, *arguments: Any) -> Tensor:
-        stop()
+        if self.denoiser.training == (stopped_in == "training"):
+            stop()
         return masked(self, *arguments)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(SlowObjective, "masked", stopping)
-        train_slow(config, parted, text_encoder, data, data, tmp_path / "parted")
+        train(tmp_path / "parted", 1)
     step = json.loads((tmp_path / "parted" / "checkpoint" / HEADER_FILE).read_text())["step"]
-    assert 2 <= step < 6
-    resumed = make()
-    torch.manual_seed(2)  # chance comes from the step alone
-    train_slow(config, resumed, text_encoder, data, data, tmp_path / "parted")
+    assert step == 4 if stopped_in == "validation" else 2 <= step < 6
+    resumed = train(tmp_path / "parted", 2)
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
     assert log(tmp_path / "parted") == log(tmp_path / "whole")
@@ -573,7 +617,9 @@ def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pyte
     for name, value in load_denoiser(tmp_path / "slow" / "denoiser").state_dict().items():
         assert torch.equal(value, denoiser.state_dict()[name]), name
     words = [*slow, "--init", str(tmp_path / "slow" / "denoiser"), "--out", str(tmp_path / "more")]
-    assert main(words) == 0
+    assert main([*words, "--precision", "bfloat16"]) == 0
+    header = json.loads((tmp_path / "more" / "checkpoint" / HEADER_FILE).read_text())
+    assert header["config"]["optimisation"]["precision"] == "bfloat16"
     capsys.readouterr()
     for words, told in (
         ([*slow, "--out", str(tmp_path / "slow"), "--seed", "1"], "other settings"),
@@ -587,3 +633,8 @@ def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pyte
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message.startswith("slowfast: error: ")
         assert told in message
+    assert main([*slow, "--out", str(tmp_path / "x"), "--precision", "float8"]) == 2
+    usage, message = capsys.readouterr().err.strip().rsplit("\n", 1)
+    assert usage.startswith("usage: ")
+    assert message.startswith("slowfast train slow: error: argument --precision: invalid choice: 'float8'")
+    assert not (tmp_path / "x").exists()

@@ -58,9 +58,8 @@ class World:
         """A new episode from a start image.
 
         Args:
-            image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cropped to the centre square
-            and
-                resized (docs/conventions.md).
+            image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cut to the largest centred
+                region of the frame's shape and resized (docs/conventions.md).
             memory: True for the world's own fast-learning settings, a config for others, False for none.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.

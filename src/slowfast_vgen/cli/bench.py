@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, print_figures, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, add_world_argument, print_figures, write_figures
 from slowfast_vgen.cli.outputs import check_output_file
 
 HEADLINES = {
@@ -25,7 +25,7 @@ HEADLINES = {
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command `bench`."""
     bench = subparsers.add_parser("bench", help="how fast a world is on this machine, and what its memory costs")
-    bench.add_argument("--world", default="rooms-64", metavar="NAME", help="default: rooms-64; or a world's folder")
+    add_world_argument(bench)
     bench.add_argument("--quick", action="store_true", help="a few chunks only: does it run?")
     add_json_argument(bench)
     bench.set_defaults(handler=run_bench)

@@ -11,6 +11,8 @@ from typing import Any
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import write_json
 
+DEFAULT_WORLD = "rooms-64"
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -50,6 +52,13 @@ def path_name(text: str) -> Path:
     if not text or "\0" in text or len(text) > 4000 or any(len(os.fsencode(part)) > 240 for part in Path(text).parts):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} cannot be the name of a file: it is empty or too long")
     return Path(text)
+
+
+def add_world_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--world`."""
+    parser.add_argument(
+        "--world", default=DEFAULT_WORLD, metavar="NAME", help=f"a shipped world or a folder; default: {DEFAULT_WORLD}"
+    )
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,15 @@
 import argparse
 from dataclasses import asdict
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, print_figures, whole_number, write_figures
+from slowfast_vgen.cli.common import (
+    Figure,
+    add_json_argument,
+    add_world_argument,
+    path_name,
+    print_figures,
+    whole_number,
+    write_figures,
+)
 from slowfast_vgen.cli.outputs import check_output_file
 
 HEADLINES = {
@@ -47,7 +55,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     smoke = commands.add_parser(
         "smoke", help="actions, long videos and revisits on held-out maps; goes on where it was stopped"
     )
-    smoke.add_argument("--world", required=True, metavar="NAME", help="such as rooms-64, or a world's folder")
+    add_world_argument(smoke)
     smoke.add_argument("--episodes", type=whole_number(1, 10_000), metavar="N", help="of each kind; default: 32")
     smoke.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each episode; default: 3")
     smoke.add_argument("--frames", type=whole_number(1, 100_000), metavar="N", help="of a long video; default: 256")

@@ -12,14 +12,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from slowfast_vgen.cli.action_list import parse_actions, read_actions
-from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import (
+    Figure,
+    add_json_argument,
+    add_world_argument,
+    path_name,
+    whole_number,
+    write_figures,
+)
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     from slowfast_vgen.rollout import Session, World
-
-DEFAULT_WORLD = "rooms-64"
 
 _GENERATE = """\
 Makes a video from a start image and a list of actions, a few frames an action, as an MP4 file that browsers play.
@@ -99,13 +104,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_scale_argument(demo)
     add_json_argument(demo)
     demo.set_defaults(handler=make_demo)
-
-
-def add_world_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds `--world`."""
-    parser.add_argument(
-        "--world", default=DEFAULT_WORLD, metavar="NAME", help=f"a shipped world or a folder; default: {DEFAULT_WORLD}"
-    )
 
 
 def add_scale_argument(parser: argparse.ArgumentParser) -> None:

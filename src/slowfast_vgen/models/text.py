@@ -152,13 +152,14 @@ class TextEncoder(nn.Module):
             UserError: a text that `validate_action` refuses.
         """
         assert texts and not isinstance(texts, str), "pass a list of one or more actions"
-        # Also out of inference mode: a tensor made there could not be used in training later.
-        with torch.inference_mode(False), torch.no_grad():
+        device = next(self.parameters()).device
+        # Out of inference mode: a tensor made there could not be used in training later. Out of autocast: what is kept
+        # must not depend on whether a training in half precision or its validation was the first to ask for it.
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
             encoded = {text: self._encode(text) for text in dict.fromkeys(texts)}
             tokens = nn.utils.rnn.pad_sequence([encoded[text] for text in texts], batch_first=True)
             lengths = torch.tensor([len(encoded[text]) for text in texts])
             mask = torch.arange(tokens.shape[1]) < lengths[:, None]
-            device = next(self.parameters()).device
             return TextEmbedding(tokens=tokens.to(device), mask=mask.to(device))
 
     def _encode(self, text: str) -> Float[Tensor, "length 384"]:

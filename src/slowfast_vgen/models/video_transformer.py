@@ -57,7 +57,7 @@ def rotary_positions(num_frames: int, height: int, width: int, head_width: int, 
 def rotate(x: Heads, rotation: Rotation) -> Heads:
     """Turns each pair of neighbouring channels by its position's angle."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # half precision has no complex numbers
-    return torch.view_as_real(pairs * rotation).flatten(-2)
+    return torch.view_as_real(pairs * rotation).flatten(-2).type_as(x)
 
 
 def attend(q: Heads, k: Heads, v: Heads) -> Heads:
@@ -165,7 +165,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         return self.noise_embedding(sinusoids.to(self.place.dtype))
 
     def _rotation(self, num_frames: int, first_frame: int) -> Rotation:
-        return rotary_positions(num_frames, *self.grid, self.config.width // self.config.num_heads, first_frame)
+        head_width = self.config.width // self.config.num_heads
+        return rotary_positions(num_frames, *self.grid, head_width, first_frame).to(self.place.device)
 
     def encode_past(self, latents: Latents, noise_levels: NoiseLevels) -> PastKeysValues:
         """Keys and values of the past, which see only the past."""

@@ -66,7 +66,11 @@ def train_codec(
         restored = codec.decode(codec.encode(held_out))
         return {"validation_psnr_db": float(psnr(restored, held_out).mean())}
 
-    run = TrainingRun(codec, config.optimisation, folder, loss, validate, {"codec": asdict(config.codec)})
+    description: dict[str, object] = {
+        "codec": asdict(config.codec),
+        "codec training": asdict(config) | {"optimisation": None, "codec": None},
+    }
+    run = TrainingRun(codec, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
     codec.eval()

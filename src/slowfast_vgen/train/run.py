@@ -41,7 +41,8 @@ class OptimisationConfig:
     """Steps between two validations."""
     checkpoint_minutes: float = 5.0
     precision: str = "float32"
-    """What matrix products and convolutions are computed in; weights and optimiser stay in float32."""
+    """What matrix products and convolutions of a training step are computed in; weights, optimiser and validation stay
+    in float32."""
 
     def __post_init__(self) -> None:
         if self.num_steps < 1:

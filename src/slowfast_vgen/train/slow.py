@@ -19,6 +19,7 @@ from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 
 VALIDATION_LENGTHS = WindowLengths(past=(4,), new=(4,))
 """The windows that the validation loss is measured on."""
+VALIDATION_BATCHES, VALIDATION_BATCH_SIZE = 3, 64
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def train_slow(
     def validate() -> dict[str, float]:
         rng = np.random.default_rng(0)
         generator = torch.Generator().manual_seed(0)
-        batches = [held_out.draw(rng, 64, VALIDATION_LENGTHS) for _ in range(3)]
+        batches = [held_out.draw(rng, VALIDATION_BATCH_SIZE, VALIDATION_LENGTHS) for _ in range(VALIDATION_BATCHES)]
         masked = torch.cat([objective.masked(batch, generator) for batch in batches])
         unmasked = objective.unmasked(batches[0], generator)
         return {"validation_loss": float(masked.mean()), "validation_unmasked_loss": float(unmasked.mean())}
