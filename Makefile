@@ -8,7 +8,7 @@ WORLD ?= vizdoom-rooms
 EPISODES ?= 500
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check bench data clean
+.PHONY: setup demo test check bench figures data clean
 
 setup: .venv/.installed
 
@@ -35,6 +35,14 @@ check: setup
 
 bench: setup
 	$(BIN)/slowfast bench --json results/bench.json
+
+# Everything that the README shows: about an hour.
+figures: bench
+	$(BIN)/slowfast evaluate smoke --json results/smoke.json --contact-sheet docs/images/smoke.png
+	$(BIN)/slowfast demo --out demo --gif docs/images/demo.gif
+	cp demo/start.png docs/images/start.png
+	$(BIN)/python benchmarks/plot_training.py
+	$(BIN)/python benchmarks/update_readme.py
 
 # Goes on where it was stopped.
 data: setup

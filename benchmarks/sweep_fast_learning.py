@@ -27,7 +27,7 @@ SEED = 0
 def grid() -> dict[str, FastLearningConfig | None]:
     """No memory, the paper's setting, and combinations around the best of `docs/decisions/0004-fast-learning.md`."""
     settings: dict[str, FastLearningConfig | None] = {"no memory": None, "paper": FastLearningConfig()}
-    for rank, rate, updates in itertools.product((8, 32), (1e-3, 3e-3), (1, 4)):
+    for rank, rate, updates in itertools.product((8, 32), (3e-4, 1e-3, 3e-3), (1, 4)):
         config = FastLearningConfig(LoraConfig(rank), learning_rate=rate, updates_per_chunk=updates, noise_draws=2)
         settings[f"rank {rank}, lr {rate:g}, {updates} x 2"] = config
     return settings
