@@ -41,8 +41,8 @@ def load(name: str | Path, device: torch.device | str = "cpu") -> World:
     Raises:
         UserError: no such world, or damaged files in it.
 
-    >>> session = load("rooms-64").start("docs/images/start.png", memory=True, seed=0)  # doctest: +SKIP
-    >>> session.step("turn left").shape  # doctest: +SKIP
+    >>> session = load("rooms-64").start("docs/images/start.png", memory=True, seed=0)
+    >>> session.step("turn left").shape
     (4, 64, 64, 3)
     """
     return World(WorldModel.load(world_folder(name), device))

@@ -1,0 +1,58 @@
+"""What the README tells a user to type runs as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from slowfast_vgen.cli.main import build_parser, main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def beside_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in an empty folder from which the repository's docs can be seen."""
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    (code,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert getattr(names["frames"], "shape", None) == (4, 64, 64, 3)
+    assert (tmp_path / "my-memory").is_dir()
+
+
+def test_the_command_lines_run(tmp_path: Path) -> None:
+    lines = [line for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("slowfast ")]
+    assert commands
+    for command in commands:
+        assert main(command) == 0, command
+    assert (tmp_path / "out.mp4").stat().st_size > 1000
+
+
+def test_every_command_in_the_table_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = re.findall(r"^\| `slowfast ([^|]*) \|", README, re.MULTILINE)
+    words = [re.findall(r"[a-z]+", row) for row in rows]
+    assert len(words) >= 6
+    for group, *commands in words:
+        for command in commands or [""]:
+            with pytest.raises(SystemExit) as stop:
+                build_parser().parse_args([group, *([command] if command else []), "--help"])
+            assert stop.value.code == 0, (group, command)
+
+
+def test_the_files_that_it_links_to_exist() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
