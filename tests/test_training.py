@@ -623,6 +623,7 @@ def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pyte
     capsys.readouterr()
     for words, told in (
         ([*slow, "--out", str(tmp_path / "slow"), "--seed", "1"], "other settings"),
+        ([*slow, "--out", str(tmp_path / "slow"), "--data", validation], "other settings (data)"),
         ([*slow, "--out", str(tmp_path / "x"), "--width", "33"], "multiple of 8 * 4 heads, got 33"),
         ([*slow, "--out", str(tmp_path / "x"), "--device", "abacus"], "'abacus'"),
         (["train", "slow", *common, "--codec", train, "--out", str(tmp_path / "x")], "cannot read"),

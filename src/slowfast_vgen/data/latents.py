@@ -32,6 +32,8 @@ class LatentSet:
     chunk_frames: Int64[np.ndarray, " chunks"]
     actions: tuple[str, ...]
     """The action text of each chunk."""
+    key: str = ""
+    """Of content and codec; latents of the same key are the same."""
 
 
 def cached_latents(dataset: EpisodeDataset, encode: Encode, codec_fingerprint: str, cache: Path) -> LatentSet:
@@ -50,7 +52,7 @@ def cached_latents(dataset: EpisodeDataset, encode: Encode, codec_fingerprint: s
         latents = _encoded(dataset, encode)
         with atomic_path(path) as temporary:
             save_file({"latents": latents}, temporary)
-    return _with_chunks(dataset, latents)
+    return _with_chunks(dataset, latents, key)
 
 
 def _encoded(dataset: EpisodeDataset, encode: Encode) -> Float16[Tensor, "total_frames channels h w"]:
@@ -66,7 +68,7 @@ def _encoded(dataset: EpisodeDataset, encode: Encode) -> Float16[Tensor, "total_
     return torch.cat(parts)
 
 
-def _with_chunks(dataset: EpisodeDataset, latents: Float16[Tensor, "total_frames channels h w"]) -> LatentSet:
+def _with_chunks(dataset: EpisodeDataset, latents: Float16[Tensor, "total_frames channels h w"], key: str) -> LatentSet:
     rows: list[tuple[int, int, int]] = []
     actions: list[str] = []
     start = 0
@@ -77,4 +79,4 @@ def _with_chunks(dataset: EpisodeDataset, latents: Float16[Tensor, "total_frames
         start += header.num_frames
     assert start == len(latents), "the cache key covers the content, so lengths agree"
     table = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
-    return LatentSet(latents, table[:, 0], table[:, 1], table[:, 2], tuple(actions))
+    return LatentSet(latents, table[:, 0], table[:, 1], table[:, 2], tuple(actions), key)

@@ -125,6 +125,7 @@ def train_slow(
     description: dict[str, object] = {
         "denoiser": {"class": type(denoiser).__name__, **json.loads(denoiser.to_json_string())},
         "slow": asdict(config) | {"optimisation": None},
+        "data": training.key,
     }
     run = TrainingRun(denoiser, config.optimisation, folder, loss, validate, description)
     run.run()
