@@ -1,6 +1,5 @@
 """One training run: optimiser, learning rate, EMA, log, validation, checkpoints. What is trained is the caller's."""
 
-import ctypes
 import json
 import math
 import signal
@@ -16,6 +15,7 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
@@ -62,20 +62,6 @@ class OptimisationConfig:
         decay_start = self.num_steps * (1 - self.decay_share)
         remaining = (self.num_steps - step) / max(1.0, self.num_steps - decay_start)
         return self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup_steps), max(0.0, remaining))
-
-
-def keep_memory_mapped() -> None:
-    """Tells glibc to keep freed blocks.
-
-    Returning 10 MB activations to the system at every layer costs up to half of the time.
-    """
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-    except OSError:
-        return  # another C library: only slower
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    libc.mallopt(m_mmap_threshold, 1 << 30)
-    libc.mallopt(m_trim_threshold, (1 << 31) - 1)
 
 
 @contextmanager
@@ -140,7 +126,7 @@ class TrainingRun:
         Raises:
             UserError: the checkpoint belongs to other settings, or the loss is no longer finite.
         """
-        keep_memory_mapped()
+        keep_freed_memory()
         self.folder.mkdir(parents=True, exist_ok=True)
         checkpoint = self.folder / "checkpoint"
         if (checkpoint / HEADER_FILE).exists():
