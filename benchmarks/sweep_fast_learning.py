@@ -3,8 +3,8 @@
     python benchmarks/sweep_fast_learning.py --world runs/rooms-64 --json results/fast_learning_sweep.json
 
 Recall: way out given, way back generated (as in `slowfast evaluate smoke`, which reports on test maps), PSNR of
-revisits against that without memory. Long videos: sharpness of the last 32 of 192 frames generated from a start image, over that
-without memory. Both count: a memory that blurs everything to grey gains PSNR. One seed.
+revisits against that without memory. Long videos: sharpness of the last 32 of 192 frames generated from a start image,
+over that without memory. Both count: a memory that blurs everything to grey gains PSNR. One seed.
 """
 
 import argparse
