@@ -35,7 +35,7 @@ EARLY_CHUNK, LATE_CHUNK = 6, 196
 class BenchConfig:
     """How long the bench measures."""
 
-    num_repetitions: int = 5
+    num_repetitions: int = 3
     num_warm_up_chunks: int = 3
     num_chunks: int = 20
     """Timed chunks of each arm in each repetition."""
@@ -43,7 +43,7 @@ class BenchConfig:
     """The same where a chunk takes `MANY_STEPS` sampling steps."""
     late_chunk: int = LATE_CHUNK
     num_late_chunks: int = 10
-    num_late_repetitions: int = 3
+    num_late_repetitions: int = 2
 
     def __post_init__(self) -> None:
         if min(self.num_repetitions, self.num_chunks, self.num_many_steps_chunks, self.num_late_repetitions) < 1:
