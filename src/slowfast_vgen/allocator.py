@@ -11,8 +11,8 @@ def keep_freed_memory() -> None:
     """Tells glibc to keep freed blocks for the process, once.
 
     By default large blocks go back to the system when they are freed, and are cleared page by page when they are
-    asked for again: up to half of the time of a training step or of a chunk with memory. The price is that the process
-    stays as large as its peak.
+    asked for again: up to half of the time of a training step. The price is that the process stays as large as its
+    peak.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")

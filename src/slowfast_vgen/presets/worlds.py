@@ -37,7 +37,7 @@ def world_folder(name: str | Path) -> Path:
 
 
 def load(name: str | Path, device: torch.device | str = "cpu") -> World:
-    """Loads a world by name or folder, and lets the process keep its memory (`allocator`), which doubles the speed.
+    """Loads a world by name or folder, and lets the process keep what it frees (`allocator`).
 
     Raises:
         UserError: no such world, or damaged files in it.
