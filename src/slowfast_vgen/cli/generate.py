@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _GENERATE = """\
 Makes a video from a start image and a list of actions, a few frames an action, as an MP4 file that browsers play.
-With the memory on, low-rank fast weights learn from each finished chunk, so that places seen before are found again.
+With the memory on, low-rank fast weights learn from each finished chunk.
 The same world, image, actions and seed give the same video on the same machine."""
 
 _DEMO = """\
