@@ -8,6 +8,10 @@ from slowfast_vgen.cli.common import whole_number
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
+
+    from slowfast_vgen.data.chains import ChainSampler
+    from slowfast_vgen.data.latents import LatentSet
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.train.run import OptimisationConfig
 
@@ -35,6 +39,28 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of this denoiser folder")
     slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     slow.set_defaults(handler=train_slow)
+
+    path = commands.add_parser("path", help="where actions lead: the part that gives a local memory its addresses")
+    _add_common(path, num_steps=3000, batch_size=8, learning_rate=3e-3)
+    path.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
+    path.add_argument("--key-width", type=whole_number(2, 65536), default=1024, help="of the memory; default: 1024")
+    path.set_defaults(handler=train_path)
+
+    loop = commands.add_parser("loop", help="the slow-fast loop (Algorithm 1b): slow weights learn to use a memory")
+    _add_common(loop, num_steps=3000, batch_size=4, learning_rate=4e-4)
+    loop.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
+    loop.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
+    loop.add_argument("--address", required=True, type=Path, metavar="DIR", help="a folder that `train path` wrote")
+    loop.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="unrolled an episode; default: 24")
+    loop.add_argument("--memory-width", type=whole_number(0, 1024), default=64, help="learned features; default: 64")
+    loop.add_argument(
+        "--write-gradients",
+        type=whole_number(0, 4096),
+        metavar="K",
+        help="through the last K writes; 0 is first order; default: through all",
+    )
+    loop.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
+    loop.set_defaults(handler=train_loop)
 
 
 def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int, learning_rate: float) -> None:
@@ -86,30 +112,101 @@ def train_slow(args: argparse.Namespace) -> int:
     """`slowfast train slow`."""
     import torch
 
-    from slowfast_vgen.data.format import EpisodeDataset
-    from slowfast_vgen.data.latents import cached_latents
-    from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
 
-    try:
-        device = torch.device(args.device)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
+    device = _device(args)
     torch.manual_seed(args.seed)
-    codec = Codec.load(args.codec)
-    training, validation = (
-        cached_latents(EpisodeDataset(folder), codec.encode, codec.fingerprint(), folder / "cache")
-        for folder in (args.data, args.validation)
-    )
+    training, validation = _latents(args)
     channels, height, width = training.latents.shape[1:]
     denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
     config = SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
     train_slow(config, denoiser.to(device), TextEncoder.load(device), training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
+
+
+def train_path(args: argparse.Namespace) -> int:
+    """`slowfast train path`."""
+    import torch
+
+    from slowfast_vgen.models.planar_address import PlanarAddress
+    from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.train.path import PathTrainingConfig, train_path
+
+    torch.manual_seed(args.seed)
+    address = PlanarAddress(key_width=args.key_width)
+    training, validation = _chains(args, num_chunks=16, step_units=address.config.step_units)
+    config = PathTrainingConfig(_optimisation(args), batch_size=args.batch_size)
+    train_path(config, address, TextEncoder.load(), training, validation, args.out)
+    print(f"wrote {args.out / 'address'}")
+    return 0
+
+
+def train_loop(args: argparse.Namespace) -> int:
+    """`slowfast train loop`."""
+    import torch
+
+    from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.models.video_transformer import VideoTransformer
+    from slowfast_vgen.models.world_model import load_address, load_denoiser
+    from slowfast_vgen.train.loop import LoopConfig, train_loop
+    from slowfast_vgen.train.slow import SlowTrainingConfig
+
+    device = _device(args)
+    torch.manual_seed(args.seed)
+    address = load_address(args.address)
+    denoiser = load_denoiser(args.init)
+    if isinstance(denoiser, VideoTransformer):
+        denoiser = denoiser.with_memory(args.memory_width)
+    training, validation = _chains(args, args.chunks, address.config.step_units)
+    config = LoopConfig(
+        SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size),
+        num_chains=args.batch_size,
+        num_chunks=args.chunks,
+        write_gradient_chunks=args.write_gradients,
+    )
+    text_encoder = TextEncoder.load(device)
+    train_loop(config, denoiser.to(device), address.to(device), text_encoder, training, validation, args.out)
+    print(f"wrote {args.out / 'denoiser'}")
+    return 0
+
+
+def _device(args: argparse.Namespace) -> "torch.device":
+    import torch
+
+    try:
+        device = torch.device(args.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
+    return device
+
+
+def _latents(args: argparse.Namespace) -> "tuple[LatentSet, LatentSet]":
+    """Of the data to learn from and of the data to validate on."""
+    from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.data.latents import cached_latents
+    from slowfast_vgen.models.codec import Codec
+
+    codec = Codec.load(args.codec)
+    sets = [
+        cached_latents(EpisodeDataset(folder), codec.encode, codec.fingerprint(), folder / "cache")
+        for folder in (args.data, args.validation)
+    ]
+    return sets[0], sets[1]
+
+
+def _chains(args: argparse.Namespace, num_chunks: int, step_units: float) -> "tuple[ChainSampler, ChainSampler]":
+    from slowfast_vgen.data.chains import ChainSampler, episode_poses
+    from slowfast_vgen.data.format import EpisodeDataset
+
+    samplers = [
+        ChainSampler(latents, episode_poses(EpisodeDataset(folder)), num_chunks, 4, step_units)
+        for latents, folder in zip(_latents(args), (args.data, args.validation), strict=True)
+    ]
+    return samplers[0], samplers[1]
 
 
 def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int) -> "DenoiserModule":

@@ -1,6 +1,7 @@
 """The one Protocol behind which every denoiser stands."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -17,6 +18,26 @@ NoiseLevels = Float[Tensor, "batch frames"]
 Past = Any
 """What a denoiser keeps of the past frames; opaque to everyone else."""
 
+PatchFeatures = Float[Tensor, "batch frames rows columns memory_width"]
+"""What a denoiser says of each patch of some frames, for a memory to keep."""
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What the episode's local memory knows of frames to come, at the poses where the action leads."""
+
+    latents: Latents
+    """The frames as remembered, at the addresses of their patches."""
+    novelty: Float[Tensor, "batch frames columns"]
+    """For each column of patches: 1 where nothing was seen, towards 0 where the very place was."""
+    features: PatchFeatures | None = None
+    """The denoiser's own features of the remembered patches; None where it gives none."""
+
+    def repeat(self, times: int) -> "Recall":
+        """Each episode's recall `times` times in a row."""
+        features = None if self.features is None else self.features.repeat_interleave(times, 0)
+        return Recall(self.latents.repeat_interleave(times, 0), self.novelty.repeat_interleave(times, 0), features)
+
 
 @runtime_checkable
 class Denoiser(Protocol):
@@ -31,8 +52,22 @@ class Denoiser(Protocol):
         """Prepares `[batch, f_p, ...]` past frames for any number of calls."""
         ...
 
-    def predict(self, noised: Latents, noise_levels: NoiseLevels, text: TextEmbedding, past: Past | None) -> Latents:
-        """The prediction for `[batch, f_g, ...]` noised frames; without `past`, for a window of them alone (eq. 3)."""
+    def predict(
+        self,
+        noised: Latents,
+        noise_levels: NoiseLevels,
+        text: TextEmbedding,
+        past: Past | None,
+        recall: Recall | None = None,
+    ) -> Latents:
+        """The prediction for `[batch, f_g, ...]` noised frames; without `past`, for a window of them alone (eq. 3).
+
+        `recall` is what a local memory knows of these frames; None for a denoiser or an episode without such a memory.
+        """
+        ...
+
+    def memory_features(self, past: Past) -> PatchFeatures | None:
+        """Features of the past's patches for a local memory to keep beside their latents; None for none."""
         ...
 
     def repeat_past(self, past: Past, times: int) -> Past:

@@ -17,7 +17,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.denoiser import Latents, NoiseLevels
+from slowfast_vgen.models.denoiser import Latents, NoiseLevels, PatchFeatures, Recall
 from slowfast_vgen.models.text import TextEmbedding
 
 Tokens = Float[Tensor, "batch frames places width"]
@@ -33,6 +33,8 @@ class PastKeysValues:
 
     blocks: tuple[tuple[Heads, Heads], ...]
     num_frames: int
+    tokens: Tokens
+    """The residual stream before the last block: what a memory of these frames is made from."""
 
 
 def rotary_positions(num_frames: int, height: int, width: int, head_width: int, first_frame: int) -> Rotation:
@@ -126,6 +128,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         num_heads: int = 4,
         mlp_ratio: int = 4,
         text_dim: int = 384,
+        memory_width: int = 0,
     ) -> None:
         super().__init__()
         if width % (8 * num_heads):
@@ -149,6 +152,12 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         for layer in (self.modulation, self.modulation_out, self.patch_out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        if memory_width:
+            self.memory_out = nn.Linear(width, memory_width)
+            # Zero at the start: a memory changes nothing until training finds a use for it.
+            self.recall_in = nn.Linear(patch_values + memory_width + 1, width)
+            nn.init.zeros_(self.recall_in.weight)
+            nn.init.zeros_(self.recall_in.bias)
 
     def _tokens(self, latents: Latents) -> Tokens:
         """The patches of every frame, row by row."""
@@ -182,19 +191,47 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         assert isinstance(last, Block)
         shift, scale, *_ = last.modulations(shared)
         _, k, v = last.queries_keys_values(torch.addcmul(shift, last.norm(x), 1 + scale), rotation)
-        return PastKeysValues((*kept, (k, v)), num_frames)
+        return PastKeysValues((*kept, (k, v)), num_frames, x)
+
+    def with_memory(self, memory_width: int) -> "VideoTransformer":
+        """The same denoiser with room for a local memory; this one, if it has such room."""
+        if self.config.memory_width == memory_width:
+            return self
+        kept = {name: value for name, value in self.config.items() if not name.startswith("_")}
+        other = VideoTransformer(**(kept | {"memory_width": memory_width}))
+        other.load_state_dict(self.state_dict(), strict=False)
+        return other
+
+    def memory_features(self, past: PastKeysValues) -> PatchFeatures | None:
+        """What a memory keeps of each past patch beside its latents: learned, and free, since the past is encoded."""
+        if not self.config.memory_width:
+            return None
+        return self.memory_out(self.norm_out(past.tokens)).unflatten(2, self.grid)
+
+    def _recalled(self, recall: Recall) -> Tokens:
+        assert recall.features is not None, "the memory of a transformer holds features"
+        raw = F.pixel_unshuffle(recall.latents, self.config.patch_size).movedim(2, -1)
+        novelty = recall.novelty[:, :, None, :, None].expand(*raw.shape[:-1], 1)
+        return self.recall_in(torch.cat([raw, recall.features.to(raw), novelty], dim=-1)).flatten(2, 3)
 
     def repeat_past(self, past: PastKeysValues, times: int) -> PastKeysValues:
         """Each episode's keys and values `times` times in a row."""
         blocks = tuple((k.repeat_interleave(times, 0), v.repeat_interleave(times, 0)) for k, v in past.blocks)
-        return PastKeysValues(blocks, past.num_frames)
+        return PastKeysValues(blocks, past.num_frames, past.tokens.repeat_interleave(times, 0))
 
     def predict(
-        self, noised: Latents, noise_levels: NoiseLevels, text: TextEmbedding, past: PastKeysValues | None
+        self,
+        noised: Latents,
+        noise_levels: NoiseLevels,
+        text: TextEmbedding,
+        past: PastKeysValues | None,
+        recall: Recall | None = None,
     ) -> Latents:
         """The prediction for the new frames."""
         num_frames = noised.shape[1]
         x = self._tokens(noised)
+        if recall is not None:
+            x = x + self._recalled(recall)
         # Pooled embeddings have length 1; scaled so that each channel, and with it each weight's gradient, is of order
         # 1.
         action = self.text_embedding(text.pooled() * self.config.text_dim**0.5)

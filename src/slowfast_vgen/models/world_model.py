@@ -24,6 +24,7 @@ from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 
@@ -204,6 +205,21 @@ def load_denoiser(folder: Path) -> DenoiserModule:
         return DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
         raise UserError(f"cannot load the denoiser in {folder}: {_first_line(error)}; copy it again") from error
+
+
+def load_address(folder: Path) -> PlanarAddress:
+    """The part that gives a local memory its addresses, in float32.
+
+    Raises:
+        UserError: no readable part there.
+    """
+    config = read_json(folder / "config.json")
+    if not isinstance(config, dict) or config.get("_class_name") != PlanarAddress.__name__:
+        raise UserError(f"{folder} holds no addresses; give a folder that `slowfast train path` wrote")
+    try:
+        return PlanarAddress.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        raise UserError(f"cannot load the addresses in {folder}: {_first_line(error)}; copy it again") from error
 
 
 def _first_line(error: Exception) -> str:

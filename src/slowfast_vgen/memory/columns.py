@@ -1,0 +1,47 @@
+"""Frames as columns of patches and back: what a local memory holds under the address of one line of sight."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.models.denoiser import Latents, PatchFeatures, Recall
+
+ColumnValues = Float[Tensor, "batch frames columns value_width"]
+
+
+def value_width(latent_shape: tuple[int, int, int], num_columns: int, memory_width: int, rows: int) -> int:
+    """Numbers that are kept of one column: its latents, and the features of its patches."""
+    channels, height, width = latent_shape
+    return channels * height * (width // num_columns) + rows * memory_width
+
+
+def to_columns(latents: Latents, features: PatchFeatures | None, num_columns: int) -> ColumnValues:
+    """Each column's latents, then its features."""
+    raw = latents.unflatten(-1, (num_columns, -1)).permute(0, 1, 4, 2, 3, 5).flatten(3)
+    if features is None:
+        return raw
+    return torch.cat([raw, features.permute(0, 1, 3, 2, 4).flatten(3).to(raw)], dim=-1)
+
+
+def from_columns(
+    values: ColumnValues,
+    novelty: Float[Tensor, "batch frames columns"],
+    latent_shape: tuple[int, int, int],
+    memory_width: int,
+) -> Recall:
+    """The inverse of `to_columns`, as a denoiser takes it.
+
+    >>> latents, features = torch.randn(2, 3, 8, 8, 8), torch.randn(2, 3, 4, 4, 5)
+    >>> recall = from_columns(to_columns(latents, features, 4), torch.ones(2, 3, 4), (8, 8, 8), 5)
+    >>> bool((recall.latents == latents).all()), bool((recall.features == features).all())
+    (True, True)
+    """
+    channels, height, width = latent_shape
+    columns = values.shape[2]
+    raw_width = channels * height * (width // columns)
+    raw = values[..., :raw_width].unflatten(-1, (channels, height, width // columns))
+    latents = raw.permute(0, 1, 3, 4, 2, 5).flatten(4)
+    if not memory_width:
+        return Recall(latents, novelty)
+    features = values[..., raw_width:].unflatten(-1, (-1, memory_width)).transpose(2, 3)
+    return Recall(latents, novelty, features)

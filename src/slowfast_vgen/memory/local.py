@@ -1,0 +1,118 @@
+"""Fast learning by a local rule: a linear map from addresses to content, written by ridge regression, chunk by chunk.
+
+The fast weight `S` maps an address `k` to the content `v` of a patch column. Writing is local: `C += w k k^T`,
+`D += w k v^T`; then `S = (C + ridge I)^-1 D` is the least-squares fit to all that was written (the layer of MesaNet,
+arXiv 2506.05233, made the memory of an episode). The paper calls TEMP-LoRA a local learning rule (3.5); here no
+gradient is needed. The pair (C, D) has a constant size and is additive: memories merge by adding, and a chunk is
+forgotten by subtracting it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+
+Keys = Float[Tensor, "episodes entries key_width"]
+Values = Float[Tensor, "episodes entries value_width"]
+
+
+@dataclass(frozen=True)
+class LocalRuleConfig:
+    """How the local memory is written and read."""
+
+    rule: Literal["least-squares", "delta"] = "least-squares"
+    """`delta` (DeltaNet, arXiv 2406.06484) corrects `S` by each chunk's own error and keeps nothing else."""
+    ridge: float = 0.05
+    """What is added to the diagonal of `C`: the larger, the smoother and the less exact the recall."""
+    familiar: float = 0.15
+    """Below this novelty a place counts as known and is written with the weight (novelty / familiar)^2, so that what
+    the model makes of a place does not paint over what was first seen there."""
+    forgetting: float = 0.0
+    """Share of all that is remembered that each chunk takes away; 0 keeps everything."""
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("least-squares", "delta"):
+            raise UserError(f"unknown local rule {self.rule!r}; choose least-squares or delta")
+        if not self.ridge > 0:
+            raise UserError(f"the ridge of a local memory must be above 0, got {self.ridge}")
+        if not 0 <= self.forgetting < 1:
+            raise UserError(f"forgetting must lie in [0, 1), got {self.forgetting}")
+        if not 0 <= self.familiar <= 1:
+            raise UserError(f"the novelty below which a place is known must lie in [0, 1], got {self.familiar}")
+
+
+class LocalState:
+    """The fast weights of a batch of episodes: `C` and `D` (least squares), or `C` and `S` itself (delta rule)."""
+
+    def __init__(self, episodes: int, key_width: int, value_width: int, config: LocalRuleConfig) -> None:
+        self.config = config
+        self.gram = torch.zeros(episodes, key_width, key_width)
+        self.cross = torch.zeros(episodes, key_width, value_width)
+
+    def factor(self) -> Float[Tensor, "episodes key_width key_width"]:
+        """The Cholesky factor of `C + ridge I`, one solve for all reads until the next write."""
+        regular = self.gram.clone()
+        regular.diagonal(dim1=1, dim2=2).add_(self.config.ridge)
+        return torch.linalg.cholesky(regular)
+
+    def novelty(self, factor: Tensor, queries: Keys) -> Float[Tensor, "episodes queries"]:
+        """`ridge q^T (C + ridge I)^-1 q`: 1 for an address unlike all that were written, towards 0 for a known one."""
+        solved = torch.cholesky_solve(queries.mT, factor).mT
+        return self.config.ridge * (solved * queries).sum(-1)
+
+    def read(self, factor: Tensor, queries: Keys) -> tuple[Values, Float[Tensor, "episodes queries"]]:
+        """Content at each address, and its novelty."""
+        solved = torch.cholesky_solve(queries.mT, factor).mT
+        novelty = self.config.ridge * (solved * queries).sum(-1)
+        if self.config.rule == "delta":
+            return queries @ self.cross, novelty
+        return solved @ self.cross, novelty
+
+    def write_weights(self, novelty: Float[Tensor, "episodes entries"]) -> Float[Tensor, "episodes entries"]:
+        """How much each entry counts."""
+        if self.config.familiar == 0:
+            return torch.ones_like(novelty)
+        return (novelty / self.config.familiar).clamp(max=1).square()
+
+    def write(self, factor: Tensor, keys: Keys, values: Values) -> Float[Tensor, "episodes entries"]:
+        """One chunk's entries; returns the weights that they were given. `factor` is that of the state before."""
+        weights = self.write_weights(self.novelty(factor, keys))
+        weighted = keys * weights[..., None]
+        if self.config.forgetting:
+            self.gram *= 1 - self.config.forgetting
+            self.cross *= 1 - self.config.forgetting
+        if self.config.rule == "delta":
+            error = values - keys @ self.cross
+            inner = keys @ keys.mT * weights[..., None] + self.config.ridge * torch.eye(keys.shape[1])
+            self.cross += keys.mT @ torch.linalg.solve(inner, weights[..., None] * error)
+        else:
+            self.cross += weighted.mT @ values
+        self.gram += weighted.mT @ keys
+        return weights
+
+
+def causal_reading(
+    keys: Keys,
+    queries: Float[Tensor, "episodes queries key_width"],
+    entry_chunk: Int64[Tensor, " entries"],
+    query_chunk: Int64[Tensor, " queries"],
+    ridge: float,
+) -> tuple[Float[Tensor, "episodes queries entries"], Float[Tensor, "episodes queries"]]:
+    """Every read of a whole episode at once: `read = weights @ values`, and the novelty of each query.
+
+    Entries come chunk by chunk, and a query of chunk `i` sees those of chunks up to `i`. In the dual form one Cholesky
+    factor of the kernel matrix serves all chunks, its leading blocks being the factors of the earlier memories; so the
+    unroll of the slow-fast loop needs no step by step recursion. Equal to `LocalState` with weights of 1.
+    """
+    regular = keys @ keys.mT
+    regular.diagonal(dim1=1, dim2=2).add_(ridge)
+    factor = torch.linalg.cholesky(regular)
+    seen: Bool[Tensor, "entries queries"] = entry_chunk[:, None] <= query_chunk[None, :]
+    cross = torch.linalg.solve_triangular(factor, keys @ queries.mT, upper=False) * seen
+    novelty = 1 - cross.square().sum(1)
+    # weights = cross^T L^-1, that is L^T w = cross; masked rows of `cross` are zero, so no later entry comes in.
+    return torch.linalg.solve_triangular(factor.mT, cross, upper=True).mT, novelty.clamp(min=0)

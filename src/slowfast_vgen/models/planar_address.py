@@ -1,0 +1,50 @@
+"""The part of a world that tells where its frames are remembered: the integrated path and the addresses along it."""
+
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.planar_path import PlanarPath
+from slowfast_vgen.models.ray_address import RayAddress
+
+
+class PlanarAddress(ModelMixin, ConfigMixin):
+    """`path` follows the actions through the plane, `rays` turns a pose into an address a column of patches.
+
+    Widths of places are in steps of the world, those of directions in degrees. A memory's size goes with the square of
+    `key_width`, which may be changed without training anew.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        num_columns: int = 4,
+        fov_degrees: float = 89.7,
+        step_units: float = 24.0,
+        key_width: int = 1024,
+        place_widths: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0),
+        ray_width_degrees: float = 14.0,
+        heading_width_degrees: float = 45.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if key_width < 2 or key_width % 2:
+            raise UserError(f"the width of a memory's keys must be an even number from 2 on, got {key_width}")
+        if min(ray_width_degrees, heading_width_degrees, *place_widths) <= 0:
+            raise UserError("the widths of places, rays and headings must all be above 0")
+        self.path = PlanarPath()
+        self.rays = RayAddress(
+            num_columns,
+            fov_degrees,
+            key_width,
+            tuple(place_widths),
+            ray_width_degrees,
+            heading_width_degrees,
+            seed,
+        )
+
+    def forward(self, poses: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch columns key_width"]:
+        """The address of each column of patches."""
+        return self.rays(poses)

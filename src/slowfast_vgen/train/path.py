@@ -1,0 +1,81 @@
+"""Trains the part that follows the actions through the plane; poses teach it, and are not needed afterwards."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from slowfast_vgen.data.chains import ChainSampler
+from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.planar_path import motions_between
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+
+STEPPED = 0.5
+"""A step was made where the true camera moved at least this share of one."""
+VALIDATION_CHAINS = 32
+
+
+@dataclass(frozen=True)
+class PathTrainingConfig:
+    """Settings of `slowfast train path`."""
+
+    optimisation: OptimisationConfig
+    batch_size: int = 8
+    """Chains a step."""
+    latent_noise: float = 0.15
+    """Deviation of the noise on latents: generated frames of one place are never quite the same."""
+
+
+def train_path(
+    config: PathTrainingConfig,
+    address: PlanarAddress,
+    text_encoder: TextEncoder,
+    training: ChainSampler,
+    validation: ChainSampler,
+    folder: Path,
+) -> None:
+    """Trains (or goes on training) in `folder` and writes the averaged part to `folder/address`."""
+    seed = config.optimisation.seed
+
+    def errors(sampler: ChainSampler, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        batch = sampler.draw(rng, size)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        noise = config.latent_noise * torch.randn(batch.frames.shape, generator=generator)
+        num_frames = batch.new.shape[2]
+        motions = motions_between(batch.poses)[:, num_frames - 1 :].unflatten(1, (-1, num_frames)).flatten(0, 1)
+        logits = address.path.step_logits((batch.frames + noise)[:, :-1], (batch.frames + noise)[:, 1:])
+        logits = logits[:, num_frames - 1 :].reshape(motions.shape[:2])
+        told = address.path.motions(text_encoder([action for chain in batch.actions for action in chain]))
+        asked = (told[:, :2].detach().norm(dim=-1) > STEPPED)[:, None].expand_as(logits)
+        stepped = motions[..., :2].norm(dim=-1) > STEPPED
+        wrong = (logits > 0) != stepped
+        return {
+            # The distance in L1 is least at the median: what an action brings about, refused steps being few.
+            "motion": (told[:, None] - motions).abs().mean(),
+            "gate": F.binary_cross_entropy_with_logits(logits, stepped.float(), weight=asked.float()),
+            "wrong_gates": wrong[asked].float().mean(),
+            "turn_error_degrees": (told[:, None, 2] - motions[..., 2]).abs().mean().rad2deg(),
+        }
+
+    def loss(step: int) -> Tensor:
+        parts = errors(training, np.random.default_rng((seed, step)), config.batch_size)
+        return parts["motion"] + parts["gate"]
+
+    def validate() -> dict[str, float]:
+        parts = errors(validation, np.random.default_rng(0), VALIDATION_CHAINS)
+        return {f"validation_{name}": float(value) for name, value in parts.items()}
+
+    description: dict[str, object] = {
+        "address": json.loads(address.to_json_string()),
+        "path": asdict(config) | {"optimisation": None},
+        "data": training.source.key,
+    }
+    run = TrainingRun(address, config.optimisation, folder, loss, validate, description)
+    run.run()
+    run.ema.copy_to(run.parameters)
+    address.save_pretrained(folder / "address", safe_serialization=True)
