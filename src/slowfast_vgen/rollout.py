@@ -3,8 +3,9 @@
 Everything between two chunks stays in latents; frames are decoded when someone asks for them.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,24 @@ from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler, sample_chunk
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import frame_from_image
-from slowfast_vgen.memory.fast_learning import EpisodeMemory, FastLearner, FastLearningConfig, LearningReport
+from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
+from slowfast_vgen.memory.episode import EpisodeMemory
+from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
+from slowfast_vgen.memory.local import LocalRuleConfig
+from slowfast_vgen.memory.local_learner import LocalLearner, LocalMemory
+from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.seeds import mixed_seed
-from slowfast_vgen.memory.store import SavedSession, fast_learning_from_json, load_session, save_session
-from slowfast_vgen.models.denoiser import Latents
-from slowfast_vgen.models.text import validate_action
+from slowfast_vgen.memory.sessions import MEMORY_FOLDER, SavedSession, load_session, save_session
+from slowfast_vgen.models.denoiser import Latents, Past
+from slowfast_vgen.models.text import TextEmbedding, validate_action
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.types import Frames
 
 CHUNK_NOISE = 0
 """Which stream of an episode's seed the sampler's noise comes from."""
+
+MOST_REWINDS = 128
+"""Chunks that a rollout can go back by."""
 
 
 class World:
@@ -44,14 +53,31 @@ class World:
         return self.model.config.frame_height, self.model.config.frame_width
 
     @property
-    def shipped_fast_learning(self) -> FastLearningConfig:
-        """The fast-learning settings that `memory=True` stands for."""
-        return fast_learning_from_json(self.model.config.fast_learning)
+    def shipped_memory(self) -> MemoryConfig:
+        """The memory that `memory=True` stands for."""
+        return MemoryConfig.from_json(self.model.config.memory)
+
+    @property
+    def paper_memory(self) -> MemoryConfig:
+        """Eq. 3 as published, on the layers that the world's own LoRA has."""
+        shipped = self.shipped_memory.lora
+        layers = LoraConfig().layers if shipped is None else shipped.lora.layers
+        return MemoryConfig(lora=FastLearningConfig(LoraConfig(layers=layers)))
+
+    def memory_config(self, setting: MemorySetting) -> MemoryConfig | None:
+        """The settings behind what a user gives as `memory`; None for no memory."""
+        if setting is True:
+            return self.shipped_memory
+        if isinstance(setting, LocalRuleConfig):
+            return MemoryConfig(local=setting)
+        if isinstance(setting, FastLearningConfig):
+            return MemoryConfig(lora=setting)
+        return setting or None
 
     def start(
         self,
         image: Image.Image | Frames | str | Path,
-        memory: bool | FastLearningConfig = True,
+        memory: MemorySetting = True,
         seed: int = 0,
         num_sampling_steps: int | None = None,
     ) -> "Session":
@@ -60,7 +86,7 @@ class World:
         Args:
             image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cut to the largest centred
                 region of the frame's shape and resized (docs/conventions.md).
-            memory: True for the world's own fast-learning settings, a config for others, False for none.
+            memory: True for the world's own memory, a config for another, False for none.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
 
@@ -74,7 +100,7 @@ class World:
     def start_batch(
         self,
         images: Frames,
-        memory: bool | FastLearningConfig,
+        memory: MemorySetting,
         seeds: Sequence[int],
         num_sampling_steps: int | None = None,
     ) -> "Rollout":
@@ -83,11 +109,10 @@ class World:
         for seed in seeds:
             if not 0 <= seed < 2**31:
                 raise UserError(f"a seed is a whole number from 0 to 2147483647, got {seed}")
-        config = self.shipped_fast_learning if memory is True else memory
         steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
         sampler = SamplerConfig(steps)
         history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
-        return Rollout(self, sampler, config or None, seeds, history)
+        return Rollout(self, sampler, self.memory_config(memory), seeds, history)
 
     def resume(self, folder: str | Path) -> "Session":
         """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
@@ -97,10 +122,11 @@ class World:
         """
         saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name, self.model.latent_shape)
         sampler = SamplerConfig(saved.num_sampling_steps)
-        rollout = Rollout(self, sampler, saved.fast_learning, [saved.seed], saved.history.to(self.device))
+        rollout = Rollout(self, sampler, saved.memory_config, [saved.seed], saved.history.to(self.device))
         rollout.num_chunks = saved.num_chunks
-        if saved.fast_learning is not None:
-            rollout.memory = saved.restore_memory(rollout.learner)
+        rollout.earlier.extend(each.to(self.device) for each in saved.earlier)
+        if rollout.memory is not None:
+            rollout.memory.load(Path(folder) / MEMORY_FOLDER)
         frame = self.model.codec.decode(rollout.history[0, -1:])[0].cpu().numpy()
         return Session(rollout, frame)
 
@@ -112,7 +138,7 @@ class Rollout:
         self,
         world: World,
         sampler: SamplerConfig,
-        fast_learning: FastLearningConfig | None,
+        memory: MemoryConfig | None,
         seeds: Sequence[int],
         history: Latents,
     ) -> None:
@@ -120,47 +146,123 @@ class Rollout:
         self.history = history
         """The latest frames' latents, at most `f_p` of them."""
         self.num_chunks = 0
+        self.earlier: deque[Latents] = deque(maxlen=MOST_REWINDS)
+        """The history before each of the latest chunks."""
+        self.local_learner: LocalLearner | None = None
         self.learner: FastLearner | None = None
         self.memory: EpisodeMemory | None = None
-        if fast_learning is not None:
-            null_text = world.model.text_encoder.null
+        if memory is None:
+            return
+        model = world.model
+        if memory.local is not None:
+            if model.address is None:
+                raise UserError(
+                    f"the world {model.config.name!r} has no addresses for a local memory; pack it with --address, or "
+                    "choose another rule"
+                )
+            self.local_learner = LocalLearner(model.denoiser, model.address, memory.local, model.latent_shape)
+        if memory.lora is not None:
+            null_text = model.text_encoder.null
             self.learner = FastLearner(
-                world.model.denoiser, world.noising, lambda batch: null_text(batch, world.device), fast_learning
+                model.denoiser, world.noising, lambda batch: null_text(batch, world.device), memory.lora
             )
-            self.memory = self.learner.fresh(seeds)
+        self.memory = EpisodeMemory(
+            memory,
+            model.fingerprint,
+            self.local_learner.fresh(len(self.seeds)) if self.local_learner else None,
+            self.learner.fresh(self.seeds) if self.learner else None,
+            self.local_learner,
+        )
 
     def step(self, actions: Sequence[str]) -> Latents:
         """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
         assert len(actions) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)
-        with torch.no_grad():
-            text = model.text_encoder(list(actions))
+        text = model.text_encoder(list(actions))
+        with torch.no_grad(), self._applied():
+            past = self._encode_history()
+            recall = None
+            if self.local_learner is not None:
+                recall = self.local_learner.recall(self._local, text, model.config.num_new_frames)
             null_text = model.text_encoder.null(len(actions), world.device)
-            with self.learner.applied(self.memory) if self.learner and self.memory else nullcontext():
-                past = model.denoiser.encode_past(
-                    self.history, torch.zeros(self.history.shape[:2], device=world.device)
-                )
-                new = sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise)
-        self._take_in(new)
+            new = sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
+        self._take_in(new, text)
         return new
 
-    def observe(self, frames: UInt8[Tensor, "episodes f_g height width 3"]) -> None:
-        """Takes true frames as the next chunk instead of generating one; the memory learns from them likewise."""
-        self.observe_latents(self.world.model.codec.encode(frames.to(self.world.device)))
+    def observe(
+        self, frames: UInt8[Tensor, "episodes f_g height width 3"], actions: Sequence[str] | None = None
+    ) -> None:
+        """Takes true frames as the next chunk instead of generating one; the memory learns from them likewise.
 
-    def observe_latents(self, new: Latents) -> None:
+        Raises:
+            UserError: no actions, where the memory must know where they lead.
+        """
+        self.observe_latents(self.world.model.codec.encode(frames.to(self.world.device)), actions)
+
+    def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
         """As `observe`, for a chunk that is in latents already."""
-        self._take_in(new)
+        reads_actions = self.local_learner is not None or (
+            self.learner is not None and self.learner.config.rule == "denoising-original"
+        )
+        if actions is None and reads_actions:
+            raise UserError("this memory must be told the actions of the frames that it is shown; give them")
+        encoder = self.world.model.text_encoder
+        text = encoder(list(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
+        if self.local_learner is not None:
+            with torch.no_grad(), self._applied():
+                self._encode_history()
+        self._take_in(new, text)
 
-    def _take_in(self, new: Latents) -> LearningReport | None:
-        window = torch.cat([self.history, new], dim=1)
-        report = None
-        if self.learner is not None and self.memory is not None:
-            report = self.learner.learn(self.memory, window)
-        self.history = window[:, -self.world.model.config.num_past_frames :]
+    @property
+    def _local(self) -> LocalMemory:
+        assert self.memory is not None and self.memory.local is not None
+        return self.memory.local
+
+    def _applied(self) -> AbstractContextManager[None]:
+        if self.learner is None or self.memory is None or self.memory.lora is None:
+            return nullcontext()
+        return self.learner.applied(self.memory.lora)
+
+    def _encode_history(self) -> Past:
+        """What the denoiser makes of the latest frames; the local memory keeps them in the same go."""
+        denoiser = self.world.model.denoiser
+        past = denoiser.encode_past(self.history, torch.zeros(self.history.shape[:2], device=self.world.device))
+        if self.local_learner is not None:
+            self.local_learner.write(self._local, past, self.history)
+        return past
+
+    def _take_in(self, new: Latents, text: TextEmbedding) -> None:
+        if self.memory is not None:
+            if self.local_learner is not None:
+                self.local_learner.follow(self._local, text, self.history[:, -1:], new)
+            if self.learner is not None and self.memory.lora is not None:
+                self.learner.learn(self.memory.lora, self.history, new, text)
+        self.earlier.append(self.history)
+        self.history = torch.cat([self.history, new], dim=1)[:, -self.world.model.config.num_past_frames :]
         self.num_chunks += 1
-        return report
+
+    def fork(self) -> "Rollout":
+        """The same episodes once more, to go on in another way."""
+        other = Rollout(self.world, self.sampler, None, self.seeds, self.history)
+        other.num_chunks, other.earlier = self.num_chunks, self.earlier.copy()
+        other.learner, other.local_learner = self.learner, self.local_learner
+        other.memory = None if self.memory is None else self.memory.fork()
+        return other
+
+    def rewind(self, chunks: int) -> None:
+        """Takes every episode back by `chunks` chunks, memory included.
+
+        Raises:
+            UserError: further than the rollout or its memory goes back; nothing is changed then.
+        """
+        if not 0 <= chunks <= len(self.earlier):
+            raise UserError(f"cannot go back by {chunks} chunks; this session can go back by 0 to {len(self.earlier)}")
+        if self.memory is not None:
+            self.memory.rewind(chunks)
+        for _ in range(chunks):
+            self.history = self.earlier.pop()
+        self.num_chunks -= chunks
 
     def _noise(self, num_frames: int) -> Latents:
         shape = (num_frames, *self.world.model.latent_shape)
@@ -189,6 +291,22 @@ class Session:
         """The episode's fast weights; None for a session without memory."""
         return self._rollout.memory
 
+    def rewind(self, chunks: int) -> Frames:
+        """Takes the session back by `chunks` chunks, memory included, and shows the frame where it stands then.
+
+        What comes next has the noise that it had the first time: the same action gives the same chunk, but for the
+        rounding of a local memory's subtraction.
+
+        Raises:
+            UserError: further than the session or its memory goes back; nothing is changed then.
+        """
+        self._rollout.rewind(chunks)
+        return self._rollout.world.model.codec.decode(self._rollout.history[0, -1:])[0].cpu().numpy()
+
+    def fork(self) -> "Session":
+        """An independent session that stands where this one does and remembers the same."""
+        return Session(self._rollout.fork(), self.start_frame)
+
     def step(self, action: str) -> Frames:
         """Generates the next chunk: uint8 `[f_g, height, width, 3]`.
 
@@ -202,7 +320,7 @@ class Session:
         return self._rollout.world.model.codec.decode(latents[0]).cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
-        """Writes the session atomically: memory in PEFT's layout, the latest frames' latents, seed, count, checksums.
+        """Writes the session atomically: its memory, the latest frames' latents, seed, count, checksums.
 
         Raises:
             UserError: the folder cannot be written.
@@ -214,7 +332,8 @@ class Session:
             seed=rollout.seeds[0],
             num_chunks=rollout.num_chunks,
             num_sampling_steps=rollout.sampler.num_steps,
-            fast_learning=rollout.learner.config if rollout.learner else None,
+            memory_config=rollout.memory.config if rollout.memory else None,
             history=rollout.history,
+            earlier=tuple(rollout.earlier),
         )
         save_session(Path(folder), saved, rollout.memory)

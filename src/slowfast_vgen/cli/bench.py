@@ -35,7 +35,6 @@ def run_bench(args: argparse.Namespace) -> int:
     """`slowfast bench`."""
     from slowfast_vgen.evaluate.bench import BATCH, EARLY_CHUNK, Bench, BenchConfig
     from slowfast_vgen.evaluate.machine import git_commit, machine
-    from slowfast_vgen.memory.store import fast_learning_to_json
     from slowfast_vgen.presets.worlds import load
 
     if args.json:
@@ -54,7 +53,7 @@ def run_bench(args: argparse.Namespace) -> int:
         "past_frames": model.config.num_past_frames,
         "new_frames": model.config.num_new_frames,
         "sampling_steps": model.config.num_sampling_steps,
-        "fast_learning": {name: fast_learning_to_json(arm) if arm else None for name, arm in bench.arms.items()},
+        "memory": {name: arm.to_json() if arm else None for name, arm in bench.arms.items()},
         "batch": BATCH,
         "early_chunk": EARLY_CHUNK,
         **asdict(config),

@@ -122,7 +122,7 @@ def generate_video(args: argparse.Namespace) -> int:
 
     from slowfast_vgen.data.video import VideoWriter
     from slowfast_vgen.images import frame_from_image
-    from slowfast_vgen.memory.store import read_session_header
+    from slowfast_vgen.memory.sessions import read_session_header
     from slowfast_vgen.models.text import validate_action
     from slowfast_vgen.pictures import upscaled
     from slowfast_vgen.presets.worlds import load
@@ -189,7 +189,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
         check_output_file(args.json)
     if args.save_memory is None:
         return
-    from slowfast_vgen.memory.store import check_session_target
+    from slowfast_vgen.memory.sessions import check_session_target
 
     check_output_folder(args.save_memory.parent)
     check_session_target(args.save_memory)
@@ -214,10 +214,10 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
     if args.load_memory is None:
         settings = _Settings("on", 0, world.model.config.num_sampling_steps)._replace(**given)
         return world.start(args.image, settings.memory == "on", settings.seed, settings.steps), settings
-    from slowfast_vgen.memory.store import read_session_header
+    from slowfast_vgen.memory.sessions import read_session_header
 
     header = read_session_header(args.load_memory)
-    memory = "off" if header["fast_learning"] is None else "on"
+    memory = "off" if header["memory"] is None else "on"
     settings = _Settings(memory, header["seed"], header["num_sampling_steps"])
     for name, value in given.items():
         if value != getattr(settings, name):

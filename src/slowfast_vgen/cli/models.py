@@ -51,12 +51,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     pack.add_argument("--name", required=True, help="of the world: lower-case letters, digits and . _ -")
     pack.add_argument("--codec", required=True, type=path_name, metavar="DIR", help="one that `train codec` wrote")
     pack.add_argument("--denoiser", required=True, type=path_name, metavar="DIR", help="one that `train slow` wrote")
+    pack.add_argument(
+        "--address", type=path_name, metavar="DIR", help="one that `train path` wrote: for a local memory"
+    )
     pack.add_argument("--out", required=True, type=path_name, metavar="DIR", help="the folder to write")
     pack.add_argument(
         "--target", choices=("flow", "v_prediction", "epsilon"), default="flow", help="what it predicts; default: flow"
     )
     pack.add_argument("--sampling-steps", type=whole_number(1, 1000), default=8, metavar="N", help="default: 8")
-    pack.add_argument("--fast-learning", type=path_name, metavar="FILE.json", help="fast-learning settings to ship")
+    pack.add_argument("--memory", type=path_name, metavar="FILE.json", help="settings of the memory to ship")
     pack.add_argument("--provenance", type=path_name, metavar="FILE.json", help="how it was trained: any JSON object")
     pack.add_argument("--licence", default="MIT", help="of the weights; default: MIT")
     pack.set_defaults(handler=pack_model)
@@ -133,19 +136,20 @@ def pack_model(args: argparse.Namespace) -> int:
     """`slowfast models pack`."""
     if not _NAME.fullmatch(args.name):
         raise UserError(f"{args.name[:80]!r} cannot be a world's name; use lower-case letters, digits and . _ - only")
-    fast_learning, provenance = _read_object(args.fast_learning), _read_object(args.provenance)
+    memory, provenance = _read_object(args.memory), _read_object(args.provenance)
     _check_target_folder(args.out)
 
     import numpy as np
 
     from slowfast_vgen.diffusion.sampler import make_scheduler
-    from slowfast_vgen.memory.store import fast_learning_from_json
+    from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.models.text import TextEncoder
-    from slowfast_vgen.models.world_model import WorldConfig, WorldModel, load_codec, load_denoiser
+    from slowfast_vgen.models.world_model import WorldConfig, WorldModel, load_address, load_codec, load_denoiser
     from slowfast_vgen.rollout import World
 
-    fast_learning_from_json(fast_learning)
+    MemoryConfig.from_json(memory)
     codec, denoiser = load_codec(args.codec), load_denoiser(args.denoiser)
+    address = None if args.address is None else load_address(args.address)
     height, width = (
         getattr(denoiser.config, f"latent_{side}", 64 // codec.downsampling) * codec.downsampling
         for side in ("height", "width")
@@ -157,11 +161,11 @@ def pack_model(args: argparse.Namespace) -> int:
         frame_height=height,
         frame_width=width,
         licence=args.licence,
-        fast_learning=fast_learning,
+        memory=memory,
         provenance=provenance,
     )
     scheduler = make_scheduler(args.target)
-    model = WorldModel(config, codec, denoiser, TextEncoder.load())
+    model = WorldModel(config, codec, denoiser, TextEncoder.load(), address)
     model.save(args.out, {**scheduler.config, "_class_name": type(scheduler).__name__})
     packed = WorldModel.load(args.out)
     try:

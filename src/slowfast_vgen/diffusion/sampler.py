@@ -11,7 +11,7 @@ from torch import Tensor
 
 from slowfast_vgen.diffusion.noising import Target
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.denoiser import Denoiser, Latents, Past
+from slowfast_vgen.models.denoiser import Denoiser, Latents, Past, Recall
 from slowfast_vgen.models.text import TextEmbedding
 
 Scheduler: TypeAlias = DDIMScheduler | FlowMatchEulerDiscreteScheduler
@@ -79,19 +79,20 @@ def sample_chunk(
     text: TextEmbedding,
     null_text: TextEmbedding,
     noise: Float[Tensor, "batch f_g channels height width"],
+    recall: Recall | None = None,
 ) -> Latents:
     """Denoises `noise` into the chunk that follows `past` (Algorithm 1a, the generation step).
 
     The past is whatever `denoiser.encode_past` gave: it is computed once and read at each of the `config.num_steps`
-    steps.
+    steps. So is what a local memory recalls of these frames.
     """
     set_num_steps(scheduler, config.num_steps)
     latents = noise
     for timestep in scheduler.timesteps:
         levels = torch.full(latents.shape[:2], noise_level(scheduler, timestep), device=latents.device)
-        prediction = denoiser.predict(latents, levels, text, past)
+        prediction = denoiser.predict(latents, levels, text, past, recall)
         if config.guidance_scale != 1.0:
-            unguided = denoiser.predict(latents, levels, null_text, past)
+            unguided = denoiser.predict(latents, levels, null_text, past, recall)
             prediction = unguided + config.guidance_scale * (prediction - unguided)
         latents = scheduler.step(prediction, timestep, latents, return_dict=False)[0]
     return latents

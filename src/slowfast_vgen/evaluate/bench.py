@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -18,8 +18,6 @@ from tqdm import tqdm
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.statistics import Estimate
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.rollout import Rollout, World
 from slowfast_vgen.types import Frames
 
@@ -66,12 +64,7 @@ class Bench:
         height, width = world.frame_size
         ramp = np.linspace(0, 255, height * width * 3).reshape(height, width, 3)
         self.image: Frames = ramp.astype(np.uint8)  # time does not depend on what is shown
-        shipped = world.shipped_fast_learning
-        self.arms: dict[str, FastLearningConfig | None] = {
-            "off": None,
-            "on": shipped,
-            "paper": FastLearningConfig(lora=replace(LoraConfig(), layers=shipped.lora.layers)),
-        }
+        self.arms = {"off": None, "on": world.shipped_memory, "paper": world.paper_memory}
 
     def run(self) -> dict[str, Estimate]:
         """All figures; the interval of each is the smallest and the largest repetition."""

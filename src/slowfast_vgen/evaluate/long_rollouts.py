@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.measures import collapsed, colour_spread, motion, scene_cuts, sharpness
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
 
@@ -38,7 +38,7 @@ class LongRollouts:
 def generate_long(
     world: World,
     episodes: Sequence[Episode],
-    memory: FastLearningConfig | None,
+    memory: MemoryConfig | None,
     seed: int,
     decode_all: bool,
     progress: Progress,

@@ -18,7 +18,7 @@ from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import colour_distance, feature_similarity, pad_with_nan, psnr, revisits
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
@@ -68,7 +68,7 @@ def generate_tours(
     world: World,
     tours: Sequence[Tour],
     plays: Sequence[Play],
-    memory: FastLearningConfig | None,
+    memory: MemoryConfig | None,
     seed: int,
     observe: bool,
     progress: Progress,
@@ -88,11 +88,12 @@ def generate_tours(
             latents = world.model.codec.encode(observed) if kept else None
             chunks = []
             for number in range(num_chunks):
+                actions = [tours[row].actions[number] for row in rows]
                 begin_frame = FRAMES_PER_CHUNK * number
                 if latents is not None and begin_frame < kept:
-                    rollout.observe_latents(latents[:, begin_frame : begin_frame + FRAMES_PER_CHUNK])
+                    rollout.observe_latents(latents[:, begin_frame : begin_frame + FRAMES_PER_CHUNK], actions)
                 else:
-                    chunks.append(rollout.step([tours[row].actions[number] for row in rows]))
+                    chunks.append(rollout.step(actions))
                 progress(len(rows))
             new = world.model.codec.decode(torch.cat(chunks, 1)).cpu().numpy()
             for row, frames in zip(rows, np.concatenate([true[:, : 1 + kept], new], 1), strict=True):

@@ -6,7 +6,7 @@ A figure here does not rank papers; it shows whether the world and its memory do
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,6 @@ from slowfast_vgen.evaluate.revisits import (
     tour_pairs,
 )
 from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
-from slowfast_vgen.memory.store import fast_learning_to_json
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
@@ -115,9 +112,7 @@ class SmokeTest:
         self.world, self.config = world, config
         self.held_out = HeldOut(config.num_episodes, config.num_chunks)
         self.following_chunks = min(FOLLOWING_CHUNKS, config.num_chunks)
-        shipped = world.shipped_fast_learning
-        paper = FastLearningConfig(lora=replace(LoraConfig(), layers=shipped.lora.layers))
-        self.arms: dict[str, FastLearningConfig | None] = {"off": None, "paper": paper, "best": shipped}
+        self.arms = {"off": None, "paper": world.paper_memory, "best": world.shipped_memory}
 
     @cached_property
     def protocol(self) -> dict[str, Any]:
@@ -140,7 +135,7 @@ class SmokeTest:
             "following_chunks": self.following_chunks,
             "data": {"world": "vizdoom-rooms", "split": SPLIT, "seed": SEED},
             "scenes_sha256": hashlib.sha256("".join(scenes).encode()).hexdigest(),
-            "fast_learning": {name: fast_learning_to_json(arm) if arm else None for name, arm in self.arms.items()},
+            "memory": {name: arm.to_json() if arm else None for name, arm in self.arms.items()},
             "full_turn_chunks": 2 * LAP_CHUNKS,
             "out_and_back_chunks": sorted({len(tour.verbs) for tour in self.held_out.out_and_backs}),
             "late_frames": WINDOW_FRAMES,

@@ -1,5 +1,13 @@
-"""Fast learning: the episode's memory is trained on what was just generated (paper 3.3, eq. 3, Algorithm 1a)."""
+"""Fast learning by gradients: a LoRA is trained on what was just generated (paper 3.3, eq. 3, Algorithm 1a).
 
+Three rules say what is learned from a finished chunk. `denoising` is eq. 3: past and new frames are noised alike, no
+action, loss on all. `denoising-original` is the update of Temp-LoRA (arXiv 2403.13501), the paper's ablation: clean
+past, action, loss on the new frames. `replay` is eq. 3 on windows drawn from the whole episode ("without the local
+rule" in the paper's table).
+"""
+
+import copy
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -10,7 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
-from slowfast_vgen.diffusion.objective import frame_levels, unmasked_loss
+from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.lora import Factors, LoraConfig, LoraSlots
 from slowfast_vgen.memory.seeds import mixed_seed
@@ -20,6 +28,7 @@ from slowfast_vgen.models.text import TextEmbedding
 LEARNING_NOISE = 1
 """Which stream of an episode's seed the noise of fast learning comes from (the sampler's is 0)."""
 
+RULES = ("denoising", "denoising-original", "replay")
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
@@ -28,6 +37,11 @@ class FastLearningConfig:
     """How an episode's LoRA learns. The defaults are the paper's (rank 32, Adam at 1e-4, one update a chunk)."""
 
     lora: LoraConfig = field(default_factory=LoraConfig)
+    rule: Literal["denoising", "denoising-original", "replay"] = "denoising"
+    independent_noise: bool = False
+    """A noise level for each frame instead of one for the window."""
+    replay_windows: int = 64
+    """Windows that `replay` keeps to draw from: a uniform sample of the episode's, so that its size stays the same."""
     learning_rate: float = 1e-4
     updates_per_chunk: int = 1
     noise_draws: int = 1
@@ -37,7 +51,17 @@ class FastLearningConfig:
     """The memory counts as diverging where, with it, the window that it has just learned is this many times harder to
     denoise than without any memory. It is then rolled back to what it was before the chunk."""
 
+    rewind_chunks: int = 2
+    """How many chunks the memory can be rewound by; each costs a copy of its weights and moments."""
+
     def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise UserError(f"unknown rule of fast learning {self.rule!r}; choose one of {', '.join(RULES)}")
+        if self.replay_windows < 1 or self.rewind_chunks < 0:
+            raise UserError(
+                "replay needs at least one window, and a memory cannot be rewound by less than no chunk, got "
+                f"{self.replay_windows} and {self.rewind_chunks}"
+            )
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"unknown optimiser {self.optimizer!r} for fast learning; choose adam or sgd")
         if self.updates_per_chunk < 1 or self.noise_draws < 1:
@@ -51,7 +75,7 @@ class FastLearningConfig:
             raise UserError(f"the guard's ratio must be above 1, got {self.guard_ratio}")
 
 
-class EpisodeMemory:
+class LoraMemory:
     """The fast weights of a batch of episodes, with the optimiser that writes them."""
 
     def __init__(self, factors: dict[str, Factors], config: FastLearningConfig, seeds: Sequence[int]) -> None:
@@ -62,6 +86,9 @@ class EpisodeMemory:
         """Chunks learned from."""
         self.rollbacks = [0] * len(self.seeds)
         """How often each episode's memory was found diverging and taken back."""
+        self.replay: list[Latents] = []
+        """For the rule `replay`: windows `[episodes, frames, ...]` of the episode so far, a uniform sample."""
+        self._earlier: deque[LoraMemory] = deque(maxlen=config.rewind_chunks)
 
     def tensors(self) -> list[Tensor]:
         """All that an update changes and that has a row an episode: the fast weights and the optimiser's moments."""
@@ -72,6 +99,78 @@ class EpisodeMemory:
             if torch.is_tensor(value) and value.dim()
         ]
         return [parameter.data for parameter in self.parameters] + moments
+
+    def num_bytes(self) -> int:
+        """What the fast weights take, without the optimiser's moments."""
+        return sum(parameter.numel() * parameter.element_size() for parameter in self.parameters)
+
+    def fresh_like(self) -> "LoraMemory":
+        """An empty memory of the same shapes and settings."""
+        factors = {
+            name: (torch.zeros_like(down.detach()), torch.zeros_like(up.detach()))
+            for name, (down, up) in self.factors.items()
+        }
+        return LoraMemory(factors, self.config, self.seeds)
+
+    def fork(self) -> "LoraMemory":
+        """An independent copy; it cannot be rewound to before the fork."""
+        factors = {name: (down.detach().clone(), up.detach().clone()) for name, (down, up) in self.factors.items()}
+        other = LoraMemory(factors, self.config, self.seeds)
+        other.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
+        other.num_chunks, other.rollbacks, other.replay = self.num_chunks, list(self.rollbacks), list(self.replay)
+        return other
+
+    def remember(self) -> None:
+        """Keeps what `rewind` goes back to; called before each chunk is learned."""
+        if self.config.rewind_chunks:
+            self._earlier.append(self.fork())
+
+    def check_rewind(self, chunks: int) -> None:
+        """Raises `UserError` where more chunks are asked for than are kept."""
+        if chunks > len(self._earlier):
+            raise UserError(
+                f"this memory can be rewound by {len(self._earlier)} chunks, not {chunks}: a memory learned by "
+                "gradients keeps its latest states only (rewind_chunks)"
+            )
+
+    def rewind(self, chunks: int) -> None:
+        """Back to what the memory was before it learned the latest `chunks` chunks, bit for bit.
+
+        Raises:
+            UserError: more chunks than are kept.
+        """
+        self.check_rewind(chunks)
+        if chunks < 1:
+            return
+        for _ in range(chunks):
+            earlier = self._earlier.pop()
+        kept = self._earlier
+        self.__dict__.update(earlier.__dict__)
+        self._earlier = kept
+
+    def check_merge(self, other: "LoraMemory") -> None:
+        """Raises `UserError` for a memory of another rank or scale, or on other layers."""
+        mine, theirs = ({name: down.shape for name, (down, _) in each.factors.items()} for each in (self, other))
+        if mine != theirs or self.config.lora.scale != other.config.lora.scale:
+            raise UserError("memories can be merged where they sit on the same layers with the same rank and scale")
+
+    def merge(self, other: "LoraMemory") -> None:
+        """Takes over what another memory learned: the best approximation of both products' sum at this rank.
+
+        Raises:
+            UserError: see `check_merge`.
+        """
+        self.check_merge(other)
+        with torch.no_grad():
+            for name, (down, up) in self.factors.items():
+                product = up @ down + other.factors[name][1] @ other.factors[name][0]
+                u, sizes, v = torch.linalg.svd(product, full_matrices=False)
+                root = sizes[:, : down.shape[1]].sqrt()
+                up.copy_(u[..., : down.shape[1]] * root[:, None])
+                down.copy_(v[:, : down.shape[1]] * root[..., None])
+        self.optimizer.state.clear()
+        self.num_chunks += other.num_chunks
+        self._earlier.clear()
 
 
 @dataclass(frozen=True)
@@ -96,61 +195,94 @@ class FastLearner:
         self.denoiser, self.noising, self.null_text, self.config = denoiser, noising, null_text, config
         self.slots = LoraSlots(denoiser, config.lora)
 
-    def fresh(self, seeds: Sequence[int]) -> EpisodeMemory:
+    def fresh(self, seeds: Sequence[int]) -> LoraMemory:
         """An empty memory for each seed."""
-        return EpisodeMemory(self.slots.fresh(seeds), self.config, seeds)
+        return LoraMemory(self.slots.fresh(seeds), self.config, seeds)
 
-    def applied(self, memory: EpisodeMemory) -> AbstractContextManager[None]:
+    def applied(self, memory: LoraMemory) -> AbstractContextManager[None]:
         """The denoiser generates with the memory inside the block: merged for one episode, side by side for several."""
         if memory.num_chunks == 0:
             return nullcontext()  # the up-projections are still zero
         factors = {name: (down.detach(), up.detach()) for name, (down, up) in memory.factors.items()}
         return self.slots.merged(factors) if len(memory.seeds) == 1 else self.slots.applied(factors)
 
-    def learn(self, memory: EpisodeMemory, window: Latents) -> LearningReport:
-        """Eq. 3 on `window` (past and new frames of the chunk just finished, a row an episode), then the guard's check.
+    def learn(self, memory: LoraMemory, past: Latents, new: Latents, text: TextEmbedding) -> LearningReport:
+        """Learns from the chunk just finished, a row an episode, then lets the guard look.
 
         Noise comes from each episode's own seed and the chunk's number: a batch learns what its episodes would learn
-        alone.
+        alone. `text` is read by the rule `denoising-original` only.
         """
         generators = [
             torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
         ]
+        memory.remember()
         before = [each.clone() for each in memory.tensors()]
+        window = torch.cat([past, new], dim=1)
+        if self.config.rule == "replay":
+            self._keep(memory, window)
         with _frozen(self.denoiser):
             for _ in range(self.config.updates_per_chunk):
-                noise, levels = self._draw(generators, window)
+                windows = self._drawn(memory, generators) if self.config.rule == "replay" else window
+                draw = self._draw(generators, new if self.config.rule == "denoising-original" else windows)
                 with self.slots.applied(memory.factors):
-                    losses = self._loss(window, noise, levels)
+                    losses = self._loss(windows, past.shape[1], text, *draw)
                 losses.sum().backward()
                 memory.optimizer.step()
                 memory.optimizer.zero_grad(set_to_none=True)
             with torch.no_grad():
-                without = self._loss(window, noise, levels)
+                without = self._loss(windows, past.shape[1], text, *draw)
                 with self.slots.applied(memory.factors):
-                    after = self._loss(window, noise, levels)
+                    after = self._loss(windows, past.shape[1], text, *draw)
         diverged = ~(after < self.config.guard_ratio * without)  # true for NaN as well
         if bool(diverged.any()):
             self._roll_back(memory, before, diverged)
         memory.num_chunks += 1
         return LearningReport(without, after, diverged)
 
-    def _draw(self, generators: Sequence[torch.Generator], window: Latents) -> tuple[Tensor, Tensor]:
-        draws = self.config.noise_draws
-        noise = [torch.randn((draws, *window.shape[1:]), generator=each) for each in generators]
-        levels = [draw_noise_levels((draws,), each) for each in generators]
-        return torch.cat(noise).to(window), torch.cat(levels).to(window)
+    def _keep(self, memory: LoraMemory, window: Latents) -> None:
+        """Reservoir sampling: after `n` chunks each window of the episode is kept with the same probability.
 
-    def _loss(self, window: Latents, noise: Tensor, levels: Tensor) -> Float[Tensor, " episodes"]:
-        repeated = window.repeat_interleave(self.config.noise_draws, 0)
-        null = self.null_text(len(repeated))
-        losses = unmasked_loss(
-            self.denoiser, self.noising, repeated, noise, frame_levels(levels, window.shape[1]), null
-        )
+        Which one makes room depends on the chunk's number alone, so episodes side by side keep the same numbers.
+        """
+        if memory.replay and window.shape != memory.replay[0].shape:
+            memory.replay.clear()  # the first window is shorter: a lone start image as its past
+        if len(memory.replay) < self.config.replay_windows:
+            memory.replay.append(window)
+            return
+        place = mixed_seed(LEARNING_NOISE, memory.num_chunks) % (memory.num_chunks + 1)
+        if place < len(memory.replay):
+            memory.replay[place] = window
+
+    @staticmethod
+    def _drawn(memory: LoraMemory, generators: Sequence[torch.Generator]) -> Latents:
+        picks = [int(torch.randint(len(memory.replay), (), generator=each)) for each in generators]
+        return torch.stack([memory.replay[pick][row] for row, pick in enumerate(picks)])
+
+    def _draw(self, generators: Sequence[torch.Generator], frames: Latents) -> tuple[Tensor, Tensor]:
+        draws, num_frames = self.config.noise_draws, frames.shape[1]
+        noise = [torch.randn((draws, *frames.shape[1:]), generator=each) for each in generators]
+        if self.config.independent_noise:
+            levels = [draw_noise_levels((draws, num_frames), each) for each in generators]
+        else:
+            levels = [frame_levels(draw_noise_levels((draws,), each), num_frames) for each in generators]
+        return torch.cat(noise).to(frames), torch.cat(levels).to(frames)
+
+    def _loss(
+        self, window: Latents, num_past: int, text: TextEmbedding, noise: Tensor, levels: Tensor
+    ) -> Float[Tensor, " episodes"]:
+        draws = self.config.noise_draws
+        if self.config.rule == "denoising-original":
+            past, new = window[:, :num_past], window[:, num_past:]
+            clean = past.new_zeros(past.shape[:2])
+            losses = masked_loss(self.denoiser, self.noising, past, clean, new, noise, levels, text.repeat(draws))
+        else:
+            repeated = window.repeat_interleave(draws, 0)
+            null = self.null_text(len(repeated))
+            losses = unmasked_loss(self.denoiser, self.noising, repeated, noise, levels, null)
         return losses.unflatten(0, (len(window), -1)).mean(1)
 
     @staticmethod
-    def _roll_back(memory: EpisodeMemory, before: list[Tensor], diverged: Tensor) -> None:
+    def _roll_back(memory: LoraMemory, before: list[Tensor], diverged: Tensor) -> None:
         now = memory.tensors()
         if len(before) < len(now):  # the optimiser had no moments yet
             before = before + [torch.zeros_like(each) for each in now[len(before) :]]

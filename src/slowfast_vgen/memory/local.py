@@ -33,6 +33,8 @@ class LocalRuleConfig:
     the model makes of a place does not paint over what was first seen there."""
     forgetting: float = 0.0
     """Share of all that is remembered that each chunk takes away; 0 keeps everything."""
+    journal_chunks: int = 128
+    """Latest chunks that are kept as they were written, so that they can be taken out again (`forget`, `rewind`)."""
 
     def __post_init__(self) -> None:
         if self.rule not in ("least-squares", "delta"):
@@ -41,6 +43,8 @@ class LocalRuleConfig:
             raise UserError(f"the ridge of a local memory must be above 0, got {self.ridge}")
         if not 0 <= self.forgetting < 1:
             raise UserError(f"forgetting must lie in [0, 1), got {self.forgetting}")
+        if self.journal_chunks < 1:
+            raise UserError(f"a local memory's journal holds at least 1 chunk, got {self.journal_chunks}")
         if not 0 <= self.familiar <= 1:
             raise UserError(f"the novelty below which a place is known must lie in [0, 1], got {self.familiar}")
 
@@ -93,6 +97,12 @@ class LocalState:
             self.cross += weighted.mT @ values
         self.gram += weighted.mT @ keys
         return weights
+
+    def unwrite(self, keys: Keys, values: Values, weights: Float[Tensor, "episodes entries"], later: int) -> None:
+        """Takes one chunk's entries out again, `later` chunks having been written since."""
+        weighted = keys * (weights * (1 - self.config.forgetting) ** later)[..., None]
+        self.cross -= weighted.mT @ values
+        self.gram -= weighted.mT @ keys
 
 
 def causal_reading(

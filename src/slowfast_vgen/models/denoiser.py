@@ -70,6 +70,10 @@ class Denoiser(Protocol):
         """Features of the past's patches for a local memory to keep beside their latents; None for none."""
         ...
 
+    def memory_shape(self) -> tuple[int, int]:
+        """Width of `memory_features` and their rows in a frame; zeros for none."""
+        ...
+
     def repeat_past(self, past: Past, times: int) -> Past:
         """Each episode's past `times` times in a row, for several noise draws of the same window."""
         ...

@@ -1,9 +1,9 @@
 """Where am I: a planar pose integrated from the text of the actions, corrected by the frames.
 
 Turns and steps do not commute, so the pose is a point of SE(2), `(x, y, heading)`, composed motion by motion from the
-origin; no pose is ever given at inference. Two things are learned (with poses as teachers, in training only): the motion
-that an action's text brings about in each frame, and whether a frame differs enough from the one before for a step to
-have happened: the action says forward, a wall says no.
+origin; no pose is ever given at inference. Two things are learned (with poses as teachers, in training only): the
+motion that an action's text brings about in each frame, and whether a frame differs enough from the one before for a
+step to have happened: the action says forward, a wall says no.
 """
 
 import math

@@ -49,6 +49,10 @@ class TextEmbedding:
         weights = self.mask.unsqueeze(-1).to(self.tokens.dtype)
         return F.normalize((self.tokens * weights).sum(1) / weights.sum(1), dim=-1)
 
+    def repeat(self, times: int) -> "TextEmbedding":
+        """Each text `times` times in a row."""
+        return TextEmbedding(self.tokens.repeat_interleave(times, 0), self.mask.repeat_interleave(times, 0))
+
     def dropped(self, rows: Bool[Tensor, "batch"]) -> "TextEmbedding":
         """The same batch with no text (see `TextEncoder.null`) in the rows that are True: condition dropout."""
         first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0

@@ -202,6 +202,10 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         other.load_state_dict(self.state_dict(), strict=False)
         return other
 
+    def memory_shape(self) -> tuple[int, int]:
+        """Width of `memory_features` and their rows in a frame."""
+        return self.config.memory_width, self.grid[0]
+
     def memory_features(self, past: PastKeysValues) -> PatchFeatures | None:
         """What a memory keeps of each past patch beside its latents: learned, and free, since the past is encoded."""
         if not self.config.memory_width:

