@@ -8,6 +8,7 @@ import torch
 
 from slowfast_vgen.diffusion.sampler import make_scheduler
 from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
@@ -19,18 +20,19 @@ def text_encoder() -> TextEncoder:
     return TextEncoder.load()
 
 
-def pack_tiny_world(folder: Path, text_encoder: TextEncoder, **settings: Any) -> Path:
+def pack_tiny_world(folder: Path, text_encoder: TextEncoder, local: bool = False, **settings: Any) -> Path:
     """Packs untrained weights that are not all zero, as a world named "tiny"."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         codec = Codec.from_config(CodecConfig())
-        denoiser = VideoTransformer(width=64, depth=2, num_heads=4)
+        denoiser = VideoTransformer(width=64, depth=2, num_heads=4, memory_width=4 if local else 0)
         # A fresh denoiser ends in zeros and says nothing, and a fresh codec decodes to black.
         for parameter in (*denoiser.parameters(), *codec.parameters()):
             parameter.data += 0.05 * torch.randn_like(parameter)
-    fast_learning = {"lora": {"rank": 4}, "learning_rate": 1e-3}
-    config = WorldConfig("tiny", fast_learning=fast_learning, **settings)
-    model = WorldModel(config, codec, denoiser, text_encoder)
+        address = PlanarAddress(key_width=64) if local else None
+    memory = {"lora": {"lora": {"rank": 4}, "learning_rate": 1e-3}}
+    config = WorldConfig("tiny", **({"memory": memory} | settings))
+    model = WorldModel(config, codec, denoiser, text_encoder, address)
     scheduler = make_scheduler("flow")
     model.save(folder, {**scheduler.config, "_class_name": type(scheduler).__name__})
     return folder
@@ -40,6 +42,20 @@ def pack_tiny_world(folder: Path, text_encoder: TextEncoder, **settings: Any) ->
 def tiny_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
     """A packed world named "tiny". Read it; a test that damages a world copies it first."""
     return pack_tiny_world(tmp_path_factory.mktemp("worlds") / "tiny", text_encoder)
+
+
+@pytest.fixture(scope="session")
+def local_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """The same with addresses and a local memory as its own."""
+    return pack_tiny_world(
+        tmp_path_factory.mktemp("local") / "tiny", text_encoder, local=True, memory={"local": {"journal_chunks": 8}}
+    )
+
+
+@pytest.fixture(scope="session")
+def local_world(local_world_folder: Path) -> World:
+    """The world with a local memory, loaded."""
+    return World(WorldModel.load(local_world_folder))
 
 
 @pytest.fixture(scope="session")

@@ -334,10 +334,12 @@ def test_damaged_weights(world_copy: Path, tmp_path: Path, refused: Callable[...
         ({"num_new_frames": 4.5}, "the world's setting num_new_frames is 4.5; give a whole number"),
         ({"num_new_frames": -4}, "give a number above 0"),
         ({"target": "magic"}, "choose one of epsilon, v_prediction, flow"),
-        ({"fast_learning": {"speed": 1}}, "the fast-learning settings"),
-        ({"fast_learning": {"lora": 4}}, "the fast-learning settings"),
-        ({"fast_learning": {"learning_rate": "fast"}}, "the fast-learning settings"),
-        ({"fast_learning": {"lora": {"layers": ["nowhere"]}}}, "has no linear layer named nowhere"),
+        ({"memory": {"speed": 1}}, "the memory's settings"),
+        ({"memory": {"lora": 4}}, "the memory's settings"),
+        ({"memory": {"lora": {"learning_rate": "fast"}}}, "the memory's settings"),
+        ({"memory": {"lora": {"lora": {"layers": ["nowhere"]}}}}, "has no linear layer named nowhere"),
+        ({"memory": {"local": {"ridge": 0}}}, "ridge of a local memory must be above 0"),
+        ({"memory": {"local": {}}}, "has no addresses for a local memory"),
         ({"frame_width": 60}, "multiples of 8"),
     ],
 )
@@ -380,10 +382,19 @@ def test_folders_that_hold_no_session(
 ) -> None:
     for folder in (tmp_path, tmp_path / "missing", start_image, tiny_world_folder):
         sentence = refused(*command(tiny_world_folder, tmp_path, image=None, load_memory=folder))
-        assert f"{folder} holds no saved session (no session.json); give a folder that --save-memory wrote" in sentence
+        assert (
+            f"{folder} holds no saved session (no session.json); give a folder that a session was saved in" in sentence
+        )
 
 
-@pytest.mark.parametrize("name", store.FILES)
+SESSION_FILES = [
+    "session.json",
+    "session.safetensors",
+    *(f"memory/{name}" for name in store.FILES),
+]
+
+
+@pytest.mark.parametrize("name", SESSION_FILES)
 def test_a_flipped_bit_in_any_file_of_a_session_is_found(
     tiny_world_folder: Path, tmp_path: Path, refused: Callable[..., str], session_copy: Path, name: str
 ) -> None:
@@ -391,9 +402,9 @@ def test_a_flipped_bit_in_any_file_of_a_session_is_found(
     path = session_copy / name
     whole = path.read_bytes()
     places = [len(whole) * part // 7 for part in range(7)]
-    if name == "session.json":
+    if name.endswith(("session.json", "memory.json")):
         places = [index for index, byte in enumerate(whole) if chr(byte).isdigit()][::9]  # a digit into another digit
-    for place in places if name == "session.json" else places[::3]:
+    for place in places if name.endswith(("session.json", "memory.json")) else places[::3]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         sentence = refused(*run)
         assert any(told in sentence for told in ("is damaged", "is not valid JSON", "format version")), sentence
@@ -405,18 +416,24 @@ def test_a_flipped_bit_in_any_file_of_a_session_is_found(
 
 def reheaded(session: Path, **changes: object) -> None:
     """Changes a session's header and brings all its checksums up to date; None takes an entry away."""
-    header = read_json(session / "session.json") | changes
-    header = {name: value for name, value in header.items() if name not in changes or value is not None}
+    resealed_header(session / "memory", "memory.json", {})
+    resealed_header(session, "session.json", changes)
+
+
+def resealed_header(folder: Path, name: str, changes: dict[str, object]) -> None:
+    header = read_json(folder / name) | changes
+    header = {key: value for key, value in header.items() if key not in changes or value is not None}
     if "sha256" in header:
-        header["sha256"] = {name: sha256_of_file(session / name) for name in header["sha256"]}
-    (session / "session.json").write_text(json.dumps(header | {"header_sha256": store._header_sha256(header)}))
+        header["sha256"] = {file: sha256_of_file(folder / file) for file in header["sha256"]}
+    header.pop("header_sha256", None)
+    store.write_sealed(folder / name, header)
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"version": 2}, "is not a session of format version 1"),
-        ({"format": "slowfast-dataset"}, "is not a session of format version 1"),
+        ({"version": 1}, "is not a session of format version 2"),
+        ({"format": "slowfast-dataset"}, "is not a session of format version 2"),
         ({"base_sha256": "0" * 64}, "was learned on other weights (world 'tiny', 000000000000) than those of 'tiny'"),
         ({"seed": 1.5}, "gives seed as 1.5, which no session has"),
         ({"seed": -1}, "gives seed as -1"),
@@ -425,13 +442,9 @@ def reheaded(session: Path, **changes: object) -> None:
         ({"num_chunks": None}, "gives num_chunks as None"),
         ({"num_sampling_steps": 0}, "sampling takes 1 to 1000 steps"),
         ({"sha256": None}, "gives sha256 as None"),
-        ({"fast_learning": []}, "gives fast_learning as []"),
-        ({"fast_learning": {"lora": {"rank": 8}}}, "does not fit the settings saved beside it"),
-        (
-            {"fast_learning": {"lora": {"rank": 4, "layers": ["out"]}, "optimizer": "sgd"}},
-            "does not fit the settings saved beside it",
-        ),
-        ({"fast_learning": {"lora": {"rank": "four"}}}, "the fast-learning settings"),
+        ({"memory": []}, "gives memory as []"),
+        ({"memory": {"lora": {"lora": {"rank": 8}}}}, "was written with other settings"),
+        ({"memory": {"lora": {"lora": {"rank": "four"}}}}, "the memory's settings"),
     ],
 )
 def test_headers_that_no_session_has(
@@ -463,11 +476,11 @@ def test_a_header_that_is_no_object(
         ("session.safetensors", "history", torch.zeros(3), "do not fit the world"),
         ("session.safetensors", "history", torch.zeros(1, 4, 8, 8, 8, dtype=torch.int64), "do not fit the world"),
         ("session.safetensors", "history", None, "cannot be read"),
-        ("session.safetensors", "optimizer/0/exp_avg", torch.zeros(2, 2), "does not fit"),
-        ("session.safetensors", "optimizer/0/exp_avg", torch.tensor(torch.inf), "not finite"),
-        ("session.safetensors", "optimizer/999/exp_avg", torch.zeros(1), "does not fit"),
-        ("session.safetensors", "optimizer/1/exp_avg", torch.zeros(1), "does not fit"),
-        ("adapter_model.safetensors", "odd", torch.zeros(1), "cannot be read"),
+        ("memory/memory.safetensors", "optimizer/0/exp_avg", torch.zeros(2, 2), "does not fit"),
+        ("memory/memory.safetensors", "optimizer/0/exp_avg", torch.tensor(torch.inf), "not finite"),
+        ("memory/memory.safetensors", "optimizer/999/exp_avg", torch.zeros(1), "does not fit"),
+        ("memory/memory.safetensors", "optimizer/1/exp_avg", torch.zeros(1), "does not fit"),
+        ("memory/adapter_model.safetensors", "odd", torch.zeros(1), "cannot be read"),
     ],
 )
 def test_tensors_that_no_session_has_under_right_checksums(

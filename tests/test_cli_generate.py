@@ -182,17 +182,17 @@ def test_packing_what_was_trained_and_listing_it(
 ) -> None:
     Codec.from_config(CodecConfig()).save(tmp_path / "codec")
     VideoTransformer(width=64, depth=1, num_heads=4).save_pretrained(tmp_path / "denoiser")
-    (tmp_path / "fast.json").write_text('{"lora": {"rank": 2}}')
+    (tmp_path / "fast.json").write_text('{"lora": {"lora": {"rank": 2}}}')
     (tmp_path / "trained.json").write_text('{"command": "slowfast train slow", "hours": 2}')
     out = tmp_path / "worlds/mine"
     parts = ["--codec", str(tmp_path / "codec"), "--denoiser", str(tmp_path / "denoiser"), "--out", str(out)]
-    words = ["--fast-learning", str(tmp_path / "fast.json"), "--provenance", str(tmp_path / "trained.json")]
+    words = ["--memory", str(tmp_path / "fast.json"), "--provenance", str(tmp_path / "trained.json")]
     for _ in range(2):  # an older world there is replaced
         assert main(["models", "pack", "--name", "mine", *parts, *words, "--sampling-steps", "3"]) == 0
     assert re.search(rf"packed mine \([0-9.]+ MB, weights [0-9a-f]+\): {out}", capsys.readouterr().out)
     settings = read_json(out / "model_index.json")["world"]
     assert settings["num_sampling_steps"] == 3
-    assert settings["fast_learning"] == {"lora": {"rank": 2}}
+    assert settings["memory"] == {"lora": {"lora": {"rank": 2}}}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in out.rglob("*") if path.is_file())
 
     monkeypatch.setattr(worlds, "shipped_worlds", lambda: {"mine": out})
@@ -219,9 +219,9 @@ def test_packing_what_was_trained_and_listing_it(
         (["--name", "My World"], "'My World' cannot be a world's name"),
         (["--codec", "nowhere"], "cannot read nowhere/latent_statistics.json"),
         (["--denoiser", "nowhere"], "cannot read nowhere/config.json"),
-        (["--fast-learning", "[1]"], "holds a list; give a JSON object"),
-        (["--fast-learning", '{"rank": 4}'], "fast-learning settings {'rank': 4} cannot be used"),
-        (["--fast-learning", '{"lora": {"rank": 0}}'], "rank must be at least 1"),
+        (["--memory", "[1]"], "holds a list; give a JSON object"),
+        (["--memory", '{"rank": 4}'], "the memory's settings cannot be used (unknown settings rank)"),
+        (["--memory", '{"lora": {"lora": {"rank": 0}}}'], "rank must be at least 1"),
         (["--provenance", "{"], "is not valid JSON"),
         (["--out", "."], "holds other files"),
     ],

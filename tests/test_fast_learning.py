@@ -12,7 +12,7 @@ from torch.func import functional_call
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, unmasked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, EpisodeMemory, FastLearner, FastLearningConfig
+from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, FastLearner, FastLearningConfig, LoraMemory
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
@@ -30,7 +30,7 @@ def windows(episodes: int, seed: int = 0, frames: int = 8) -> Tensor:
     return randn(episodes, frames, 8, 8, 8, seed=seed)
 
 
-def values(memory: EpisodeMemory, row: int | None = None) -> list[Tensor]:
+def values(memory: LoraMemory, row: int | None = None) -> list[Tensor]:
     """Copies of all that an episode's memory is made of, or the whole batch's."""
     return [(each if row is None else each[row]).clone() for each in memory.tensors()]
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.fast_learning import FastLearningConfig, LoraMemory
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Rollout, World
 
@@ -23,6 +24,11 @@ STRONG = FastLearningConfig(LoraConfig(rank=4), learning_rate=1e-2, updates_per_
 def video(world: World, seed: int, memory: bool | FastLearningConfig = STRONG, **settings: Any) -> np.ndarray:
     session = world.start(IMAGES[0], memory=memory, seed=seed, **settings)
     return np.concatenate([session.step(action) for action in ACTIONS])
+
+
+def lora_of(rollout: Rollout) -> LoraMemory:
+    assert rollout.memory is not None and rollout.memory.lora is not None
+    return rollout.memory.lora
 
 
 def weights_of(world: World) -> str:
@@ -117,9 +123,10 @@ def test_past_grows_from_the_start_image_and_windows_hold_past_and_new(
     passed: list[Tensor] = []
     learn, encode_past = rollout.learner.learn, tiny_world.model.denoiser.encode_past
 
-    def spy_learn(memory: Any, window: Tensor) -> Any:
+    def spy_learn(memory: Any, window: Tensor, num_past: int, text: TextEmbedding) -> Any:
         learned.append(window)
-        return learn(memory, window)
+        assert num_past == len(window[0]) - 4
+        return learn(memory, window, num_past, text)
 
     def spy_past(latents: Tensor, noise_levels: Tensor) -> Any:
         passed.append(latents)
@@ -163,18 +170,15 @@ def test_observed_frames_take_the_place_of_generated_ones(tiny_world: World) -> 
     observed.observe_latents(generated.step(["turn left"]))
     assert observed.num_chunks == 1
     assert torch.equal(observed.step(["go forward"]), generated.step(["go forward"]))
-    assert observed.memory is not None
-    assert generated.memory is not None
-    pairs = zip(observed.memory.tensors(), generated.memory.tensors(), strict=True)
+    pairs = zip(lora_of(observed).tensors(), lora_of(generated).tensors(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
 
     shown = started()
     frames = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (1, 4, 64, 64, 3), dtype=np.uint8))
     shown.observe(frames)
     assert torch.equal(shown.history, tiny_world.model.codec.encode(frames))
-    assert shown.memory is not None
-    assert shown.memory.num_chunks == 1
-    assert any(up.any() for _, up in shown.memory.factors.values())
+    assert lora_of(shown).num_chunks == 1
+    assert any(up.any() for _, up in lora_of(shown).factors.values())
 
 
 def test_a_refused_action_changes_nothing(tiny_world: World) -> None:

@@ -201,7 +201,7 @@ def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
     assert set(figures) >= EXPECTED - set(protocol["not_measured"])
     assert all(one["low"] <= one["mean"] <= one["high"] and one["n"] >= 1 for one in figures.values())
     assert protocol["episodes"] == 2 and protocol["seeds"] == [0, 1] and len(protocol["weights_sha256"]) == 64
-    assert protocol["fast_learning"]["off"] is None and protocol["fast_learning"]["paper"]["lora"]["rank"] == 32
+    assert protocol["memory"]["off"] is None and protocol["memory"]["paper"]["lora"]["lora"]["rank"] == 32
     assert len(protocol["per_seed"]["chunk_psnr_db"]["means"]) == 2
     assert len(protocol["horizon"]["sharpness_memory"]) == 1
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,12 @@ import torch
 from tiny import levels, randn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory import store
+from slowfast_vgen.memory import sessions, store
+from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
-from slowfast_vgen.memory.store import (
-    ADAPTER_CONFIG_FILE,
-    ADAPTER_FILE,
-    HEADER_FILE,
-    STATE_FILE,
-    fast_learning_from_json,
-    fast_learning_to_json,
-)
+from slowfast_vgen.memory.sessions import HEADER_FILE, MEMORY_FOLDER, STATE_FILE
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import WorldModel, load_denoiser
 from slowfast_vgen.rollout import Session, World
@@ -30,7 +26,20 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 STRONG = FastLearningConfig(LoraConfig(rank=4, alpha=8.0), learning_rate=1e-2, updates_per_chunk=3)
 
 
-def session_of(world: World, memory: bool | FastLearningConfig = STRONG, chunks: int = 2, **settings: Any) -> Session:
+def tensors_of(session: Session) -> list[torch.Tensor]:
+    """All that the session's memory is made of."""
+    memory, found = session.memory, []
+    assert memory is not None
+    if memory.lora is not None:
+        found += memory.lora.tensors()
+    if memory.local is not None:
+        state = memory.local.state
+        found += [state.gram, state.cross, memory.local.pose]
+        found += [part for entry in memory.local.journal for part in (entry.poses, entry.values, entry.weights)]
+    return found
+
+
+def session_of(world: World, memory: MemorySetting = STRONG, chunks: int = 2, **settings: Any) -> Session:
     session = world.start(IMAGE, memory=memory, seed=11, **settings)
     for action in ("turn left", "go forward", "turn left")[:chunks]:
         session.step(action)
@@ -45,12 +54,18 @@ def session_of(world: World, memory: bool | FastLearningConfig = STRONG, chunks:
         STRONG,
         FastLearningConfig(LoraConfig(rank=2), learning_rate=0.1, updates_per_chunk=2, optimizer="sgd"),
         FastLearningConfig(LoraConfig(rank=2, layers=("qkv",)), noise_draws=2),
+        FastLearningConfig(LoraConfig(rank=2), rule="denoising-original", learning_rate=1e-2),
+        FastLearningConfig(LoraConfig(rank=2), rule="replay", learning_rate=1e-2, independent_noise=True),
+        LocalRuleConfig(),
+        LocalRuleConfig(rule="delta", forgetting=0.01),
+        MemoryConfig(LocalRuleConfig(), STRONG),
     ],
-    ids=["off", "the world's own", "adam", "sgd", "one layer"],
+    ids=["off", "own", "adam", "sgd", "one layer", "original", "replay", "local", "delta", "local and eq. 3"],
 )
 def test_a_resumed_session_goes_on_bit_for_bit(
-    tiny_world: World, tiny_world_folder: Path, tmp_path: Path, memory: bool | FastLearningConfig
+    local_world: World, local_world_folder: Path, tmp_path: Path, memory: MemorySetting
 ) -> None:
+    tiny_world, tiny_world_folder = local_world, local_world_folder
     session = session_of(tiny_world, memory, num_sampling_steps=3)
     session.save(tmp_path / "s")
     # Into weights loaded anew, and for two chunks more: the second shows whether the optimiser's state came along.
@@ -65,7 +80,8 @@ def test_a_resumed_session_goes_on_bit_for_bit(
     assert torch.equal(resumed._rollout.history, session._rollout.history)
     if session.memory is not None:
         assert resumed.memory is not None
-        pairs = zip(resumed.memory.tensors(), session.memory.tensors(), strict=True)
+        pairs = list(zip(tensors_of(resumed), tensors_of(session), strict=True))
+        assert pairs
         assert all(torch.equal(*pair) for pair in pairs)
         assert resumed.memory.num_chunks == 4
 
@@ -92,7 +108,8 @@ def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folde
 
     session = session_of(tiny_world)
     session.save(tmp_path / "s")
-    learner, memory = session._rollout.learner, session.memory
+    assert session.memory is not None
+    learner, memory = session._rollout.learner, session.memory.lora
     assert learner is not None
     assert memory is not None
 
@@ -100,7 +117,8 @@ def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folde
         past = net.encode_past(randn(1, 3, 8, 8, 8), torch.zeros(1, 3))
         return net.predict(randn(1, 2, 8, 8, 8, seed=1), levels(1, 2), TextEncoder.null(1), past)
 
-    adapted = PeftModel.from_pretrained(load_denoiser(tiny_world_folder / "denoiser"), str(tmp_path / "s"))
+    base_model = load_denoiser(tiny_world_folder / "denoiser")
+    adapted = PeftModel.from_pretrained(base_model, str(tmp_path / "s" / MEMORY_FOLDER))
     with torch.no_grad():
         base = predict(tiny_world.model.denoiser)
         with learner.applied(memory):
@@ -137,7 +155,7 @@ def cut_off(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [flip_a_byte, cut_off, Path.unlink], ids=["flipped", "cut off", "missing"])
-@pytest.mark.parametrize("name", [HEADER_FILE, STATE_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE])
+@pytest.mark.parametrize("name", [HEADER_FILE, STATE_FILE, *(f"{MEMORY_FOLDER}/{name}" for name in store.FILES)])
 def test_damaged_files_are_refused_by_name(
     tiny_world: World, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, name: str, damage: Any
 ) -> None:
@@ -150,7 +168,7 @@ def test_damaged_files_are_refused_by_name(
         tiny_world.resume(tmp_path / "s")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "slowfast-session", "version": 2}', '{"version": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "slowfast-session", "version": 1}', '{"version": 1}'])
 def test_headers_of_another_kind_are_refused(tiny_world: World, tmp_path: Path, text: str) -> None:
     (tmp_path / HEADER_FILE).write_text(text)
     with pytest.raises(UserError, match=HEADER_FILE):
@@ -164,23 +182,28 @@ def test_a_folder_without_a_session_is_refused(tiny_world: World, tmp_path: Path
         tiny_world.resume(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("failing", ["save_file", "write_json", "sha256_of_file"])
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("module", [store, sessions])
+@pytest.mark.parametrize("failing", ["save_file", "write_sealed", "sha256_of_file"])
 def test_an_interrupted_write_leaves_the_older_session(
-    tiny_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+    tiny_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, module: ModuleType
 ) -> None:
     session = session_of(tiny_world)
     session.save(tmp_path / "s")
-    files = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    files = contents(tmp_path / "s")
     next_chunk = session.step("go forward")
 
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, failing, interrupted)
+        patched.setattr(module, failing, interrupted)
         with pytest.raises(KeyboardInterrupt):
             session.save(tmp_path / "s")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == files
+    assert contents(tmp_path / "s") == files
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
     assert np.array_equal(tiny_world.resume(tmp_path / "s").step("go forward"), next_chunk)
     session.save(tmp_path / "s")  # and the next save replaces it
@@ -200,15 +223,31 @@ def test_other_peoples_files_are_not_replaced(tiny_world: World, tmp_path: Path)
 
 
 def test_the_settings_survive_json() -> None:
-    config = FastLearningConfig(LoraConfig(7, 3.5, ("qkv",)), 0.25, 2, 3, "sgd", 9.0)
-    assert fast_learning_from_json(json.loads(json.dumps(fast_learning_to_json(config)))) == config
-    assert fast_learning_from_json({}) == FastLearningConfig()
+    lora = FastLearningConfig(LoraConfig(7, 3.5, ("qkv",)), "replay", True, 8, 0.25, 2, 3, "sgd", 9.0, 1)
+    config = MemoryConfig(LocalRuleConfig("delta", 0.1, 0.2, 0.3, 4), lora)
+    assert MemoryConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert MemoryConfig.from_json({}) == MemoryConfig(lora=FastLearningConfig())
 
 
 @pytest.mark.parametrize(
     "values",
-    [{"learning_rat": 1e-3}, {"lora": {"ranks": 4}}, {"lora": {"rank": 0}}, {"optimizer": "lion"}, {"lora": 4}],
+    [
+        {"learning_rate": 1e-3},
+        {"lora": {"learning_rat": 1e-3}},
+        {"lora": {"lora": {"ranks": 4}}},
+        {"lora": {"lora": {"rank": 0}}},
+        {"lora": {"optimizer": "lion"}},
+        {"lora": {"rule": "dreaming"}},
+        {"lora": {"lora": 4}},
+        {"lora": {"rewind_chunks": -1}},
+        {"local": {"rule": "hebb"}},
+        {"local": {"ridge": 0}},
+        {"local": {"forgetting": 1}},
+        {"local": {"familiar": 2}},
+        {"local": {"journal_chunks": 0}},
+        {"local": 3},
+    ],
 )
 def test_settings_that_are_not_known_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError):
-        fast_learning_from_json(values)
+        MemoryConfig.from_json(values)

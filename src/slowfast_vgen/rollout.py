@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from slowfast_vgen.memory.local_learner import LocalLearner, LocalMemory
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.memory.sessions import MEMORY_FOLDER, SavedSession, load_session, save_session
+from slowfast_vgen.memory.store import read_memory_header
 from slowfast_vgen.models.denoiser import Latents, Past
 from slowfast_vgen.models.text import TextEmbedding, validate_action
 from slowfast_vgen.models.world_model import WorldModel
@@ -77,7 +78,7 @@ class World:
     def start(
         self,
         image: Image.Image | Frames | str | Path,
-        memory: MemorySetting = True,
+        memory: "MemorySetting | EpisodeMemory" = True,
         seed: int = 0,
         num_sampling_steps: int | None = None,
     ) -> "Session":
@@ -86,7 +87,8 @@ class World:
         Args:
             image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cut to the largest centred
                 region of the frame's shape and resized (docs/conventions.md).
-            memory: True for the world's own memory, a config for another, False for none.
+            memory: True for the world's own memory, a config for another, False for none; or a memory that was loaded
+                or taken from another session, whose episode began where this one does.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
 
@@ -100,11 +102,14 @@ class World:
     def start_batch(
         self,
         images: Frames,
-        memory: MemorySetting,
+        memory: "MemorySetting | EpisodeMemory",
         seeds: Sequence[int],
         num_sampling_steps: int | None = None,
     ) -> "Rollout":
-        """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`."""
+        """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`.
+
+        A memory that is given as such is where every one of them begins; it is copied, not changed.
+        """
         assert len(images) == len(seeds)
         for seed in seeds:
             if not 0 <= seed < 2**31:
@@ -112,7 +117,57 @@ class World:
         steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
         sampler = SamplerConfig(steps)
         history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
-        return Rollout(self, sampler, self.memory_config(memory), seeds, history)
+        if not isinstance(memory, EpisodeMemory):
+            rollout = Rollout(self, sampler, self.memory_config(memory), seeds, history)
+            rollout.write_start()
+            return rollout
+        if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
+            raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
+        rollout = Rollout(self, sampler, memory.config, seeds, history)
+        rollout.memory = memory.fork()
+        rollout.memory.begin_again()
+        rollout.write_start()
+        return rollout
+
+    def learners(self, config: MemoryConfig | None) -> tuple[LocalLearner | None, FastLearner | None]:
+        """What writes and reads memories of these settings in this world.
+
+        Raises:
+            UserError: a local rule in a world without addresses.
+        """
+        local_learner = learner = None
+        model = self.model
+        if config is not None and config.local is not None:
+            if model.address is None:
+                raise UserError(
+                    f"the world {model.config.name!r} has no addresses for a local memory; pack it with --address, or "
+                    "choose another rule"
+                )
+            local_learner = LocalLearner(model.denoiser, model.address, config.local, model.latent_shape)
+        if config is not None and config.lora is not None:
+            null_text = model.text_encoder.null
+            learner = FastLearner(
+                model.denoiser, self.noising, lambda batch: null_text(batch, self.device), config.lora
+            )
+        return local_learner, learner
+
+    def load_memory(self, folder: str | Path) -> EpisodeMemory:
+        """A memory that `EpisodeMemory.save` wrote.
+
+        Raises:
+            UserError: no memory there, damaged files, or one of other weights.
+        """
+        config = MemoryConfig.from_json(read_memory_header(Path(folder))["config"])
+        local_learner, learner = self.learners(config)
+        memory = EpisodeMemory(
+            config,
+            self.model.fingerprint,
+            local_learner.fresh(1) if local_learner else None,
+            learner.fresh([0]) if learner else None,
+            local_learner,
+        )
+        memory.load(folder)
+        return memory
 
     def resume(self, folder: str | Path) -> "Session":
         """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
@@ -148,34 +203,26 @@ class Rollout:
         self.num_chunks = 0
         self.earlier: deque[Latents] = deque(maxlen=MOST_REWINDS)
         """The history before each of the latest chunks."""
-        self.local_learner: LocalLearner | None = None
-        self.learner: FastLearner | None = None
+        self._past: Past | None = None
+        self.local_learner, self.learner = world.learners(memory)
         self.memory: EpisodeMemory | None = None
-        if memory is None:
-            return
-        model = world.model
-        if memory.local is not None:
-            if model.address is None:
-                raise UserError(
-                    f"the world {model.config.name!r} has no addresses for a local memory; pack it with --address, or "
-                    "choose another rule"
-                )
-            self.local_learner = LocalLearner(model.denoiser, model.address, memory.local, model.latent_shape)
-        if memory.lora is not None:
-            null_text = model.text_encoder.null
-            self.learner = FastLearner(
-                model.denoiser, world.noising, lambda batch: null_text(batch, world.device), memory.lora
+        if memory is not None:
+            self.memory = EpisodeMemory(
+                memory,
+                world.model.fingerprint,
+                self.local_learner.fresh(len(self.seeds)) if self.local_learner else None,
+                self.learner.fresh(self.seeds) if self.learner else None,
+                self.local_learner,
             )
-        self.memory = EpisodeMemory(
-            memory,
-            model.fingerprint,
-            self.local_learner.fresh(len(self.seeds)) if self.local_learner else None,
-            self.learner.fresh(self.seeds) if self.learner else None,
-            self.local_learner,
-        )
 
     def step(self, actions: Sequence[str]) -> Latents:
         """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
+        new = self.predict(actions)
+        self._take_in(new, self.world.model.text_encoder(list(actions)))
+        return new
+
+    def predict(self, actions: Sequence[str]) -> Latents:
+        """The chunk that `step` would give, without going on to it."""
         assert len(actions) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)
@@ -186,9 +233,7 @@ class Rollout:
             if self.local_learner is not None:
                 recall = self.local_learner.recall(self._local, text, model.config.num_new_frames)
             null_text = model.text_encoder.null(len(actions), world.device)
-            new = sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
-        self._take_in(new, text)
-        return new
+            return sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
 
     def observe(
         self, frames: UInt8[Tensor, "episodes f_g height width 3"], actions: Sequence[str] | None = None
@@ -209,9 +254,6 @@ class Rollout:
             raise UserError("this memory must be told the actions of the frames that it is shown; give them")
         encoder = self.world.model.text_encoder
         text = encoder(list(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
-        if self.local_learner is not None:
-            with torch.no_grad(), self._applied():
-                self._encode_history()
         self._take_in(new, text)
 
     @property
@@ -225,22 +267,34 @@ class Rollout:
         return self.learner.applied(self.memory.lora)
 
     def _encode_history(self) -> Past:
-        """What the denoiser makes of the latest frames; the local memory keeps them in the same go."""
-        denoiser = self.world.model.denoiser
-        past = denoiser.encode_past(self.history, torch.zeros(self.history.shape[:2], device=self.world.device))
+        """What the denoiser makes of the latest frames; a local memory has it made already, when it wrote them."""
+        if self._past is not None:
+            return self._past
+        levels = torch.zeros(self.history.shape[:2], device=self.world.device)
+        return self.world.model.denoiser.encode_past(self.history, levels)
+
+    def write_start(self) -> None:
+        """The local memory takes in the start image, where it stands."""
         if self.local_learner is not None:
-            self.local_learner.write(self._local, past, self.history)
-        return past
+            self._write(self._local.pose[:, None])
+
+    def _write(self, poses: Float[Tensor, "episodes frames 3"]) -> None:
+        assert self.local_learner is not None
+        self._past = None
+        with torch.no_grad(), self._applied():
+            self._past = self._encode_history()
+            self.local_learner.write(self._local, poses, self._past, self.history)
 
     def _take_in(self, new: Latents, text: TextEmbedding) -> None:
-        if self.memory is not None:
-            if self.local_learner is not None:
-                self.local_learner.follow(self._local, text, self.history[:, -1:], new)
-            if self.learner is not None and self.memory.lora is not None:
-                self.learner.learn(self.memory.lora, self.history, new, text)
-        self.earlier.append(self.history)
-        self.history = torch.cat([self.history, new], dim=1)[:, -self.world.model.config.num_past_frames :]
+        before = self.history
+        self.earlier.append(before)
+        self.history = torch.cat([before, new], dim=1)[:, -self.world.model.config.num_past_frames :]
         self.num_chunks += 1
+        if self.learner is not None and self.memory is not None and self.memory.lora is not None:
+            window = torch.cat([before, new], dim=1)
+            self.learner.learn(self.memory.lora, window, before.shape[1], text)
+        if self.local_learner is not None:
+            self._write(self.local_learner.follow(self._local, text, before[:, -1:], new))
 
     def fork(self) -> "Rollout":
         """The same episodes once more, to go on in another way."""
@@ -263,6 +317,7 @@ class Rollout:
         for _ in range(chunks):
             self.history = self.earlier.pop()
         self.num_chunks -= chunks
+        self._past = None
 
     def _noise(self, num_frames: int) -> Latents:
         shape = (num_frames, *self.world.model.latent_shape)

@@ -47,6 +47,29 @@ HEADLINES = {
 }
 """Figures that are printed, and how; all go to the JSON file."""
 
+RECALL_HEADLINES = {
+    "recall_psnr_db_off_gap16": "places seen some 16 frames ago: no memory (dB)",
+    "recall_gain_db_gap16": "  what the memory adds (dB)",
+    "recall_psnr_db_off_gap64": "places seen some 64 frames ago: no memory (dB)",
+    "recall_gain_db_gap64": "  what the memory adds (dB)",
+    "recall_psnr_db_off_gap200": "places seen 200 and more frames ago: no memory (dB)",
+    "recall_gain_db_gap200": "  what the memory adds (dB)",
+    "gain_over_raw_context_db": "memory over a raw context twice as long (dB)",
+    "retrieval_gap_closed": "share of the way to the true frame of the same pose",
+    "novel_gain_db": "next chunk at places never seen: what the memory adds (dB)",
+    "next_chunk_gain_db": "next chunk anywhere: what the memory adds (dB)",
+    "history_psnr_db_off": "revisit against the own earlier frame: no memory (dB)",
+    "history_gain_db": "  what the memory adds (dB)",
+    "src_off": "revisit similarity (not SRC's network): no memory",
+    "src_on": "revisit similarity (not SRC's network): memory",
+    "scuts_off": "cuts a video: no memory",
+    "scuts_on": "cuts a video: memory",
+    "cost_ratio_shipped": "time with memory over without",
+    "cost_ratio_50_steps": "the same at 50 sampling steps",
+    "chunk1000_over_chunk10": "time of chunk 1000 over that of chunk 10",
+    "memory_mb": "size of the memory (MB)",
+}
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `evaluate` and its commands."""
@@ -63,6 +86,45 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     smoke.add_argument("--quick", action="store_true", help="4 episodes, 1 seed, 32 frames: does it run?")
     add_json_argument(smoke)
     smoke.set_defaults(handler=evaluate_smoke)
+
+    recall = commands.add_parser("recall", help="does it remember? revisits at several gaps; goes on where stopped")
+    add_world_argument(recall)
+    recall.add_argument("--maps", type=whole_number(1, 10_000), metavar="N", help="of each kind of tour; default: 64")
+    recall.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each tour; default: 3")
+    recall.add_argument("--contact-sheet", type=path_name, metavar="FILE.png", help="draw truth and both arms here")
+    recall.add_argument("--quick", action="store_true", help="2 maps, 1 seed: does it run?")
+    add_json_argument(recall)
+    recall.set_defaults(handler=evaluate_recall)
+
+
+def evaluate_recall(args: argparse.Namespace) -> int:
+    """`slowfast evaluate recall`."""
+    from slowfast_vgen.evaluate.bench import Bench, BenchConfig
+    from slowfast_vgen.evaluate.recall import SHEET_COLUMNS, RecallConfig, RecallTest
+    from slowfast_vgen.pictures import contact_sheet, save_picture
+    from slowfast_vgen.presets.worlds import load
+
+    if args.json:
+        check_output_file(args.json)
+    if args.contact_sheet:
+        check_output_file(args.contact_sheet, ".png")
+    given = {"num_maps": args.maps, "num_seeds": args.seeds}
+    sizes = asdict(RecallConfig.quick() if args.quick else RecallConfig())
+    world = load(args.world)
+    test = RecallTest(
+        world, RecallConfig(**sizes | {name: value for name, value in given.items() if value is not None})
+    )
+    report = test.run(test.cache_folder(args.json) if args.json else None)
+    cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
+    estimates = report.figures | Bench(world, cost).memory_cost()
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
+    print_figures(RECALL_HEADLINES, figures)
+    write_figures(args.json, report.protocol | {"cost": asdict(cost)}, figures)
+    if args.contact_sheet:
+        columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
+        save_picture(args.contact_sheet, contact_sheet(report.sheet, columns))
+        print(f"\ndrew {args.contact_sheet}")
+    return 0
 
 
 def evaluate_smoke(args: argparse.Namespace) -> int:

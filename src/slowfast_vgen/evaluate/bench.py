@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -95,6 +96,25 @@ class Bench:
             f"memory_cost_ratio_{MANY_STEPS}_steps": _over_repetitions(on),
             f"memory_cost_ratio_paper_{MANY_STEPS}_steps": _over_repetitions(paper),
         }
+
+    def memory_cost(self) -> dict[str, Estimate]:
+        """What the shipped memory costs in time and space, by the names of the recall report."""
+        steps, chunks = self.world.model.config.num_sampling_steps, self.config.num_chunks
+        figures = {}
+        for name, num_steps, count in (
+            ("cost_ratio_shipped", steps, chunks),
+            (f"cost_ratio_{MANY_STEPS}_steps", MANY_STEPS, self.config.num_many_steps_chunks),
+        ):
+            times = self._repeat(partial(self._pair, num_steps), count)
+            figures[name] = _over_repetitions([each["on"] / each["off"] for each in times])
+        late = self._late()["chunk200_over_chunk10"]
+        figures[f"chunk{self.config.late_chunk + 4}_over_chunk10"] = late
+        memory = self.world.start(self.image).memory
+        figures["memory_mb"] = _over_repetitions([memory.num_bytes() / 2**20 if memory is not None else 0.0])
+        return figures
+
+    def _pair(self, num_steps: int) -> dict[str, Step]:
+        return {arm: self._session(arm, num_steps) for arm in ("off", "on")}
 
     def _batches(self) -> dict[str, Estimate]:
         num_chunks = max(2, self.config.num_chunks // 4)

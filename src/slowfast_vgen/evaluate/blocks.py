@@ -1,12 +1,13 @@
 """Finished parts of a long measurement, kept in files so that a stopped run goes on where it was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
+from tqdm import tqdm
 
 from slowfast_vgen.files import atomic_path
 
@@ -57,3 +58,24 @@ def compute(block: Block[Record], folder: Path | None, progress: Progress) -> Re
         with atomic_path(block.file(folder)) as temporary:
             np.savez_compressed(temporary, **{field.name: getattr(record, field.name) for field in fields(record)})
     return record
+
+
+def run_blocks(blocks: Sequence[Block[Any]], folder: Path | None) -> dict[str, Any]:
+    """The results of all blocks by name, those that `folder` holds from there; a bar shows how far it has come.
+
+    Raises:
+        KeyboardInterrupt: says how much is done.
+    """
+    records = {block.name: record for block in blocks if (record := finished(block, folder)) is not None}
+    missing = [block for block in blocks if block.name not in records]
+    total = sum(block.work for block in blocks)
+    done = total - sum(block.work for block in missing)
+    with tqdm(total=total, initial=done, unit="chunk", dynamic_ncols=True, disable=not missing) as bar:
+        for block in missing:
+            bar.set_description(block.name)
+            try:
+                records[block.name] = compute(block, folder, bar.update)
+            except KeyboardInterrupt:
+                kept = f"; the same command goes on after {len(records)} of {len(blocks)} blocks" if folder else ""
+                raise KeyboardInterrupt(f"stopped in {block.name}{kept}") from None
+    return records

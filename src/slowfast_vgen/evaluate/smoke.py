@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from tqdm import tqdm
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import figures as named
-from slowfast_vgen.evaluate.blocks import Block, Progress, compute, finished
+from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import Following, generate_chunks, score_chunks
 from slowfast_vgen.evaluate.held_out import LAP_CHUNKS, SEED, SPLIT, HeldOut, Outcomes, Tour, play_tours
@@ -157,20 +156,7 @@ class SmokeTest:
             UserError: a needed package is missing, or `folder` cannot be written.
             KeyboardInterrupt: says how much is done.
         """
-        blocks = list(self._blocks())
-        records = {block.name: record for block in blocks if (record := finished(block, folder)) is not None}
-        missing = [block for block in blocks if block.name not in records]
-        total = sum(block.work for block in blocks)
-        done = total - sum(block.work for block in missing)
-        with tqdm(total=total, initial=done, unit="chunk", dynamic_ncols=True, disable=not missing) as bar:
-            for block in missing:
-                bar.set_description(block.name)
-                try:
-                    records[block.name] = compute(block, folder, bar.update)
-                except KeyboardInterrupt:
-                    kept = f"; the same command goes on after {len(records)} of {len(blocks)} blocks" if folder else ""
-                    raise KeyboardInterrupt(f"stopped in {block.name}{kept}") from None
-        return self._report(records)
+        return self._report(run_blocks(list(self._blocks()), folder))
 
     def _blocks(self) -> Iterator[Block[Any]]:
         number, seeds = self.config.num_episodes, range(self.config.num_seeds)

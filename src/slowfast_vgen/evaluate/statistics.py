@@ -50,6 +50,16 @@ def estimate_ratio(samples: Samples, reference: Float[np.ndarray, "episodes *oth
     return _estimate(np.where(missing, 0, above), np.where(missing, 0, below))
 
 
+def estimate_share(samples: Samples, lower: Samples, upper: Samples) -> Estimate:
+    """How much of the way from `lower` to `upper` the samples go: `mean(samples - lower) / mean(upper - lower)`.
+
+    >>> round(estimate_share(np.full((4, 1, 2), 5.0), np.full((4, 1, 2), 2.0), np.full((4, 1, 2), 8.0)).mean, 3)
+    0.5
+    """
+    missing = np.isnan(samples) | np.isnan(lower) | np.isnan(upper)
+    return _estimate(np.where(missing, 0, samples - lower), np.where(missing, 0, upper - lower))
+
+
 def _total(values: np.ndarray) -> PerEpisode:
     return values.reshape(len(values), -1).sum(1)
 

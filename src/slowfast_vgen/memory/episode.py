@@ -44,6 +44,15 @@ class EpisodeMemory:
         """How often each episode's LoRA was found diverging and taken back."""
         return [0] * (self.local.num_episodes if self.local else 1) if self.lora is None else self.lora.rollbacks
 
+    def begin_again(self) -> None:
+        """Stands where the episode began, with all that it remembers, before the start image of another session."""
+        if self.local is not None:
+            self.local.begin_again()
+
+    def num_bytes(self) -> int:
+        """What the fast weights take."""
+        return sum(part.num_bytes() for part in (self.local, self.lora) if part is not None)
+
     def fork(self) -> "EpisodeMemory":
         """An independent copy."""
         local = None if self.local is None else self.local.fork()

@@ -206,38 +206,43 @@ class FastLearner:
         factors = {name: (down.detach(), up.detach()) for name, (down, up) in memory.factors.items()}
         return self.slots.merged(factors) if len(memory.seeds) == 1 else self.slots.applied(factors)
 
-    def learn(self, memory: LoraMemory, past: Latents, new: Latents, text: TextEmbedding) -> LearningReport:
-        """Learns from the chunk just finished, a row an episode, then lets the guard look.
+    def learn(
+        self, memory: LoraMemory, window: Latents, num_past: int = 0, text: TextEmbedding | None = None
+    ) -> LearningReport:
+        """Learns from `window` (past and new frames of the chunk just finished, a row an episode); the guard looks on.
 
         Noise comes from each episode's own seed and the chunk's number: a batch learns what its episodes would learn
-        alone. `text` is read by the rule `denoising-original` only.
+        alone. How many frames are the past, and the action, is asked by the rule `denoising-original` only.
         """
         generators = [
             torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
         ]
         memory.remember()
         before = [each.clone() for each in memory.tensors()]
-        window = torch.cat([past, new], dim=1)
         if self.config.rule == "replay":
             self._keep(memory, window)
         with _frozen(self.denoiser):
             for _ in range(self.config.updates_per_chunk):
                 windows = self._drawn(memory, generators) if self.config.rule == "replay" else window
-                draw = self._draw(generators, new if self.config.rule == "denoising-original" else windows)
+                draw = self._draw(generators, window[:, num_past:] if self._original else windows)
                 with self.slots.applied(memory.factors):
-                    losses = self._loss(windows, past.shape[1], text, *draw)
+                    losses = self._loss(windows, num_past, text, *draw)
                 losses.sum().backward()
                 memory.optimizer.step()
                 memory.optimizer.zero_grad(set_to_none=True)
             with torch.no_grad():
-                without = self._loss(windows, past.shape[1], text, *draw)
+                without = self._loss(windows, num_past, text, *draw)
                 with self.slots.applied(memory.factors):
-                    after = self._loss(windows, past.shape[1], text, *draw)
+                    after = self._loss(windows, num_past, text, *draw)
         diverged = ~(after < self.config.guard_ratio * without)  # true for NaN as well
         if bool(diverged.any()):
             self._roll_back(memory, before, diverged)
         memory.num_chunks += 1
         return LearningReport(without, after, diverged)
+
+    @property
+    def _original(self) -> bool:
+        return self.config.rule == "denoising-original"
 
     def _keep(self, memory: LoraMemory, window: Latents) -> None:
         """Reservoir sampling: after `n` chunks each window of the episode is kept with the same probability.
@@ -268,10 +273,11 @@ class FastLearner:
         return torch.cat(noise).to(frames), torch.cat(levels).to(frames)
 
     def _loss(
-        self, window: Latents, num_past: int, text: TextEmbedding, noise: Tensor, levels: Tensor
+        self, window: Latents, num_past: int, text: TextEmbedding | None, noise: Tensor, levels: Tensor
     ) -> Float[Tensor, " episodes"]:
         draws = self.config.noise_draws
-        if self.config.rule == "denoising-original":
+        if self._original:
+            assert text is not None, "the original rule learns with the action"
             past, new = window[:, :num_past], window[:, num_past:]
             clean = past.new_zeros(past.shape[:2])
             losses = masked_loss(self.denoiser, self.noising, past, clean, new, noise, levels, text.repeat(draws))

@@ -34,10 +34,7 @@ class LocalMemory:
         self.config = config
         self.state = LocalState(episodes, key_width, value_width, config)
         self.pose = torch.zeros(episodes, 3)
-        self.pending: Float[Tensor, "episodes frames 3"] | None = self.pose[:, None]
-        """Poses of the latest frames, which are written when they are encoded as the past of the next chunk."""
         self.num_chunks = 0
-        """Chunks followed, the pending one included."""
         self.journal: deque[Written] = deque(maxlen=config.journal_chunks)
         self.factor: Tensor | None = None
         """The Cholesky factor of the state as it is; None after a change."""
@@ -50,6 +47,11 @@ class LocalMemory:
     def num_bytes(self) -> int:
         """What the fast weights take; the journal, which has a constant size as well, not counted."""
         return 4 * (self.state.gram.numel() + self.state.cross.numel())
+
+    def begin_again(self) -> None:
+        """Back at the origin, before another session's start image, which counts as one more chunk."""
+        self.pose = torch.zeros_like(self.pose)
+        self.num_chunks += 1
 
     def fork(self) -> "LocalMemory":
         """An independent copy."""
@@ -88,30 +90,27 @@ class LocalLearner:
         return self.address(poses).flatten(1, 2)
 
     @torch.no_grad()
-    def write(self, memory: LocalMemory, past: Past, history: Latents) -> None:
-        """Writes the latest frames, unless they are written already.
+    def write(
+        self, memory: LocalMemory, poses: Float[Tensor, "episodes frames 3"], past: Past, history: Latents
+    ) -> None:
+        """Writes the latest frames, seen from `poses`.
 
-        `past` is what the denoiser made of `history`, the latest frames' latents: keys and values come for free.
+        `past` is what the denoiser made of `history`, the latest frames' latents: the next chunk needs it anyway.
         """
-        if memory.pending is None:
-            return
-        poses = memory.pending
         num_frames = poses.shape[1]
         features = self.denoiser.memory_features(past)
         features = None if features is None else features[:, -num_frames:]
         values = to_columns(history[:, -num_frames:], features, self.num_columns)
         weights = memory.state.write(self._factor(memory), self.keys(poses), values.flatten(1, 2))
         memory.journal.append(Written(memory.num_chunks - 1, poses, values, weights))
-        memory.pending = memory.factor = None
+        memory.factor = None
 
     @torch.no_grad()
-    def recall(self, memory: LocalMemory, text: TextEmbedding, num_frames: int) -> Recall | None:
-        """What is known of the chunk to come, at the poses where the action leads; None while nothing is written.
+    def recall(self, memory: LocalMemory, text: TextEmbedding, num_frames: int) -> Recall:
+        """What is known of the chunk to come, at the poses where the action leads.
 
         Solved once a chunk: addresses hold no content, so they are the same at every sampling step.
         """
-        if not memory.journal and not bool(memory.state.gram.any()):
-            return None
         poses = self.address.path.predicted(memory.pose, text, num_frames)
         values, novelty = memory.state.read(self._factor(memory), self.keys(poses))
         shape = (num_frames, self.num_columns)
@@ -120,12 +119,15 @@ class LocalLearner:
         )
 
     @torch.no_grad()
-    def follow(self, memory: LocalMemory, text: TextEmbedding, last: Latents, new: Latents) -> None:
-        """Moves on to where the finished chunk ended, the frames having the last word on whether a step was made."""
-        assert memory.pending is None, "a chunk is written before the next one is followed"
-        memory.pending = self.address.path.followed(memory.pose, text, last, new)
-        memory.pose = memory.pending[:, -1]
+    def follow(self, memory: LocalMemory, text: TextEmbedding, last: Latents, new: Latents) -> Tensor:
+        """Moves on to where the finished chunk ended, the frames having the last word on whether a step was made.
+
+        Returns the poses `[episodes, frames, 3]` of its frames.
+        """
+        poses = self.address.path.followed(memory.pose, text, last, new)
+        memory.pose = poses[:, -1]
         memory.num_chunks += 1
+        return poses
 
     @torch.no_grad()
     def forget(self, memory: LocalMemory, first: int, stop: int) -> None:
@@ -141,21 +143,18 @@ class LocalLearner:
                 f"cannot forget chunks {first} to {stop - 1}: this memory holds chunks 0 to {memory.num_chunks - 1}"
             )
         held = {entry.chunk: entry for entry in memory.journal}
-        pending = {memory.num_chunks - 1} if memory.pending is not None else set()
-        gone = sorted(set(range(first, stop)) - held.keys() - pending)
+        gone = sorted(set(range(first, stop)) - held.keys())
         if gone:
             raise UserError(
-                f"cannot forget chunk {gone[0]}: the journal of this memory goes back to chunk "
-                f"{max(0, min(held, default=memory.num_chunks))} only ({memory.config.journal_chunks} chunks)"
+                f"cannot forget chunk {gone[0]}: it is forgotten already, or longer ago than the "
+                f"{memory.config.journal_chunks} chunks that the journal of this memory keeps"
             )
         for number in range(first, stop):
-            if number in pending:
-                memory.pending = None
-                continue
             entry = held[number]
-            later = sum(1 for each in memory.journal if each.chunk > number)
+            later = sum(each.chunk > number for each in memory.journal)
             memory.state.unwrite(self.keys(entry.poses), entry.values.flatten(1, 2), entry.weights, later)
-            memory.journal.remove(entry)
+        kept = [entry for entry in memory.journal if not first <= entry.chunk < stop]
+        memory.journal = deque(kept, maxlen=memory.config.journal_chunks)
         memory.factor = None
 
     @torch.no_grad()
@@ -165,26 +164,18 @@ class LocalLearner:
         Raises:
             UserError: further than the journal or the episode goes back.
         """
-        if not 0 <= chunks <= memory.num_chunks:
-            raise UserError(f"cannot rewind by {chunks} chunks: the memory has followed {memory.num_chunks}")
+        target = memory.num_chunks - chunks
+        stood = next((entry for entry in memory.journal if entry.chunk == target - 1), None)
         if chunks == 0:
             return
-        target = memory.num_chunks - chunks
-        latest = next((entry for entry in memory.journal if entry.chunk == target - 1), None)
-        if latest is None:
+        if target < 0 or stood is None:
             raise UserError(
-                f"cannot rewind by {chunks} chunks: the journal of this memory holds {len(memory.journal)} chunks"
+                f"cannot rewind by {chunks} chunks: this memory was made of {memory.num_chunks}, and its journal keeps "
+                f"the latest {memory.config.journal_chunks}"
             )
         self.forget(memory, target, memory.num_chunks)
-        self.forget_entry(memory, latest)
-        memory.pending, memory.pose = latest.poses, latest.poses[:, -1]
+        memory.pose = stood.poses[:, -1]
         memory.num_chunks = target
-
-    def forget_entry(self, memory: LocalMemory, entry: Written) -> None:
-        """Takes the latest entry out again."""
-        memory.state.unwrite(self.keys(entry.poses), entry.values.flatten(1, 2), entry.weights, 0)
-        memory.journal.remove(entry)
-        memory.factor = None
 
     @torch.no_grad()
     def merge(self, memory: LocalMemory, other: LocalMemory) -> None:

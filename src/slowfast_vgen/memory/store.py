@@ -135,7 +135,6 @@ def restore_local(folder: Path, header: dict[str, Any], tensors: dict[str, Tenso
             if poses.shape[2] != 3 or values.shape[:2] != poses.shape[:2] or weights.numel() != values[..., 0].numel():
                 raise ValueError(f"entry {index} of the journal does not fit itself")
             memory.journal.append(Written(int(chunk), poses, values, weights))
-        memory.pending = tensors.get("local/pending")
         memory.num_chunks = int(header["counts"]["local_chunks"])
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"the memory in {folder} does not fit its own settings ({error}); save it anew") from error
@@ -176,8 +175,6 @@ def restore_lora(folder: Path, header: dict[str, Any], tensors: dict[str, Tensor
 
 def _local_tensors(memory: LocalMemory) -> dict[str, Tensor]:
     tensors = {"local/gram": memory.state.gram, "local/cross": memory.state.cross, "local/pose": memory.pose}
-    if memory.pending is not None:
-        tensors["local/pending"] = memory.pending
     for index, entry in enumerate(memory.journal):
         parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
         tensors |= {f"journal/{index}/{name}": value for name, value in parts.items()}

@@ -27,7 +27,7 @@ class PathTrainingConfig:
     optimisation: OptimisationConfig
     batch_size: int = 8
     """Chains a step."""
-    latent_noise: float = 0.15
+    latent_noise: float = 0.025
     """Deviation of the noise on latents: generated frames of one place are never quite the same."""
 
 

@@ -215,19 +215,24 @@ def wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int
 
 
 def _route(rng: np.random.Generator, scene: Scene, start: Place) -> list[str]:
-    """A shortest way, in chunks without a refused step, into a random other room; empty where there is none.
-
-    Chunks move on a lattice of 96 units that the start pose fixes, so the places that can be reached are few.
-    """
+    """A shortest way, in chunks without a refused step, into a random other room; empty where there is none."""
     here = scene.room_at(start.x, start.y)
     others = [index for index in range(len(scene.rooms)) if index != here]
     goal = others[rng.integers(len(others))]
+    return _shortest(rng, scene, start, lambda place: scene.room_at(place.x, place.y) == goal)
+
+
+def _shortest(rng: np.random.Generator, scene: Scene, start: Place, arrived: Callable[[Place], bool]) -> list[str]:
+    """A shortest way, in chunks without a refused step, to where `arrived` holds; empty where there is none.
+
+    Chunks move on a lattice of 96 units that the start pose fixes, so the places that can be reached are few.
+    """
     came: dict[Place, tuple[Place, str] | None] = {start: None}
     queue = deque([start])
     choices = ["go_forward", *(("turn_left", "turn_right") if rng.random() < 0.5 else ("turn_right", "turn_left"))]
     while queue:
         place = queue.popleft()
-        if scene.room_at(place.x, place.y) == goal:
+        if arrived(place):
             way = []
             while (before := came[place]) is not None:
                 place, verb = before
@@ -239,6 +244,34 @@ def _route(rng: np.random.Generator, scene: Scene, start: Place) -> list[str]:
                 came[after] = (place, verb)
                 queue.append(after)
     return []
+
+
+def round_trip(rng: np.random.Generator, scene: Scene, start: Place, num_rooms: int) -> list[str]:
+    """A way through `num_rooms` random other rooms, one after the other, and back to the very start pose.
+
+    Empty where the rooms cannot be reached from the start pose's lattice.
+    """
+    verbs: list[str] = []
+    place = start
+    for _ in range(num_rooms):
+        way = _route(rng, scene, place)
+        if not way:
+            return []
+        verbs += way
+        place = walk(scene, place, way)[0][-1]
+    back = _shortest(rng, scene, place, lambda other: other == start)
+    return verbs + back if back else []
+
+
+def free_wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Goes from room to room and looks round without ever bumping into a wall, so that it can be walked back."""
+    verbs: list[str] = []
+    place = start
+    while len(verbs) < num_chunks:
+        way = _route(rng, scene, place) if rng.random() < 0.6 else []
+        verbs += way or [_turn(rng)] * int(rng.integers(1, 4))
+        place = walk(scene, start, verbs)[0][-1]
+    return verbs[:num_chunks]
 
 
 Script = Callable[[np.random.Generator, Scene, Place, int], list[str]]

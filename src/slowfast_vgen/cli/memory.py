@@ -1,0 +1,207 @@
+"""`slowfast memory`: what a saved session remembers; copy it, take it back, put two together, give it to others."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slowfast_vgen.cli.common import (
+    Figure,
+    add_json_argument,
+    add_world_argument,
+    path_name,
+    whole_number,
+    write_figures,
+)
+from slowfast_vgen.cli.outputs import check_output_folder
+from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    from slowfast_vgen.memory.episode import EpisodeMemory
+    from slowfast_vgen.rollout import World
+
+_DESCRIPTION = """\
+Works on folders: sessions that `slowfast generate --save-memory` wrote, and memories that `export` or `merge` wrote.
+What a command writes is whole or not there at all, and an input is never changed unless it is also the output."""
+
+_EXAMPLES = """\
+examples:
+  slowfast generate --image start.png --actions "turn left x8" --save-memory episode --out first.mp4
+  slowfast memory show episode
+  slowfast memory rewind episode --chunks 4 --out earlier
+  slowfast memory fork earlier --out other-way
+  slowfast memory merge episode other-way --out both
+  slowfast memory export episode --out adapter
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the group `memory` and its commands."""
+    group = subparsers.add_parser(
+        "memory",
+        help="look at saved memories; fork, rewind, merge and export them",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+
+    show = _command(commands, "show", "what it is, how large it is and how much it holds", show_memory)
+    add_json_argument(show)
+
+    fork = _command(commands, "fork", "an independent copy", fork_memory)
+    _add_out(fork, required=True)
+
+    rewind = _command(commands, "rewind", "forget the latest chunks and go back to where they began", rewind_memory)
+    rewind.add_argument("--chunks", required=True, type=whole_number(1), metavar="N", help="how many")
+    _add_out(rewind)
+
+    forget = _command(commands, "forget", "forget what some chunks showed and keep all else", forget_chunks)
+    forget.add_argument("--first", required=True, type=whole_number(0), metavar="N", help="first chunk, from 0")
+    forget.add_argument("--last", required=True, type=whole_number(0), metavar="N", help="last chunk")
+    _add_out(forget)
+
+    merge = _command(commands, "merge", "one memory of two episodes that began at the same place", merge_memories)
+    merge.add_argument("other", type=path_name, metavar="OTHER", help="the folder of the other memory")
+    _add_out(merge, required=True)
+
+    export = _command(commands, "export", "the memory alone, for other programs", export_memory)
+    _add_out(export, required=True)
+
+
+def _command(subparsers: Any, name: str, told: str, handler: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(name, help=told)
+    parser.add_argument("folder", type=path_name, metavar="DIR", help="a saved session or memory")
+    add_world_argument(parser)
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_out(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    told = "the folder to write" + ("" if required else "; default: the one given")
+    parser.add_argument("--out", required=required, type=path_name, metavar="DIR", help=told)
+
+
+def show_memory(args: argparse.Namespace) -> int:
+    """`slowfast memory show`."""
+    world, memory = _load(args, args.folder)
+    told = memory.describe()
+    print(f"{args.folder}: {told['chunks']} chunks of the world {world.model.config.name}")
+    for part in ("local", "lora"):
+        for name, value in told.get(part, {}).items():
+            shown = f"{value:.3g}" if isinstance(value, float) else value
+            shown = ", ".join(f"{each:.3g}" for each in shown) if isinstance(shown, list) else shown
+            print(f"  {part:<6} {name:<26} {shown}")
+    figures = {
+        f"{part} {name}": Figure.exact(value)
+        for part in ("local", "lora")
+        for name, value in told.get(part, {}).items()
+        if isinstance(value, int | float)
+    }
+    write_figures(args.json, {"command": "memory show", "folder": str(args.folder), **told}, figures)
+    return 0
+
+
+def fork_memory(args: argparse.Namespace) -> int:
+    """`slowfast memory fork`."""
+    _check_out(args)
+    if _is_session(args.folder):
+        _world(args).resume(args.folder).save(args.out)
+    else:
+        world, memory = _load(args, args.folder)
+        memory.save(args.out, world.model.config.name)
+    print(f"forked {args.folder}: {args.out}")
+    return 0
+
+
+def rewind_memory(args: argparse.Namespace) -> int:
+    """`slowfast memory rewind`."""
+    out = _check_out(args)
+    if _is_session(args.folder):
+        session = _world(args).resume(args.folder)
+        session.rewind(args.chunks)
+        session.save(out)
+        left = session.num_chunks
+    else:
+        world, memory = _load(args, args.folder)
+        memory.rewind(args.chunks)
+        memory.save(out, world.model.config.name)
+        left = memory.num_chunks
+    print(f"rewound {args.folder} by {args.chunks} chunks, {left} are left: {out}")
+    return 0
+
+
+def forget_chunks(args: argparse.Namespace) -> int:
+    """`slowfast memory forget`."""
+    out = _check_out(args)
+    if _is_session(args.folder):
+        session = _world(args).resume(args.folder)
+        if session.memory is None:
+            raise UserError(f"the session in {args.folder} has no memory")
+        session.memory.forget(args.first, args.last + 1)
+        session.save(out)
+    else:
+        world, memory = _load(args, args.folder)
+        memory.forget(args.first, args.last + 1)
+        memory.save(out, world.model.config.name)
+    print(f"forgot chunks {args.first} to {args.last} of {args.folder}: {out}")
+    return 0
+
+
+def merge_memories(args: argparse.Namespace) -> int:
+    """`slowfast memory merge`."""
+    _check_out(args)
+    world, memory = _load(args, args.folder)
+    other = world.load_memory(_memory_folder(args.other))
+    memory.merge(other)
+    memory.save(args.out, world.model.config.name)
+    print(f"merged {args.folder} and {args.other}: {args.out}")
+    return 0
+
+
+def export_memory(args: argparse.Namespace) -> int:
+    """`slowfast memory export`."""
+    _check_out(args)
+    world, memory = _load(args, args.folder)
+    memory.save(args.out, world.model.config.name)
+    files = sorted(path.name for path in args.out.iterdir())
+    print(f"exported the memory of {args.folder} ({', '.join(files)}): {args.out}")
+    return 0
+
+
+def _check_out(args: argparse.Namespace) -> Path:
+    out: Path = args.out or args.folder
+    check_output_folder(out.parent)
+    return out
+
+
+def _is_session(folder: Path) -> bool:
+    from slowfast_vgen.memory.sessions import HEADER_FILE, read_session_header
+    from slowfast_vgen.memory.store import read_memory_header
+
+    if (folder / HEADER_FILE).is_file():
+        read_session_header(folder)
+        return True
+    read_memory_header(folder)
+    return False
+
+
+def _memory_folder(folder: Path) -> Path:
+    from slowfast_vgen.memory.sessions import MEMORY_FOLDER, read_session_header
+
+    if not _is_session(folder):
+        return folder
+    if read_session_header(folder)["memory"] is None:
+        raise UserError(f"the session in {folder} has no memory; save one that was made with --memory on")
+    return folder / MEMORY_FOLDER
+
+
+def _world(args: argparse.Namespace) -> "World":
+    from slowfast_vgen.presets.worlds import load
+
+    return load(args.world)
+
+
+def _load(args: argparse.Namespace, folder: Path) -> "tuple[World, EpisodeMemory]":
+    memory_folder = _memory_folder(folder)
+    world = _world(args)
+    return world, world.load_memory(memory_folder)

@@ -1,0 +1,376 @@
+"""Does a world remember? Places seen before and out of the window, at several gaps, on maps that it never saw.
+
+Each tour is played on true frames up to where all that follows was seen before; the rest is generated, once by every
+arm: no memory, the shipped memory, and a longer raw context instead of a memory. References that need no model: the
+last frame frozen, and the true frame of the same pose as the codec gives it back (retrieval by the true pose, the most
+that any memory could bring).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
+from slowfast_vgen.evaluate.features import ImageFeatures
+from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
+from slowfast_vgen.evaluate.held_out import SEED, SPLIT, HeldOut, Tour, play_tours
+from slowfast_vgen.evaluate.machine import git_commit, machine
+from slowfast_vgen.evaluate.measures import feature_similarity, motion, pad_with_nan, psnr, revisits, scene_cuts
+from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS, draw_tours
+from slowfast_vgen.evaluate.revisits import generate_tours
+from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate, estimate, estimate_share
+from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.pictures import Panel
+from slowfast_vgen.rollout import World
+from slowfast_vgen.types import Frames
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.vizdoom_rooms import Play
+
+VERSION = 1
+"""Raised with every change that makes kept blocks of older code wrong."""
+OWN_SETS = ("full-turn-16", "out-and-back-16", "loop-64")
+"""Tours that are also generated whole from the start image, for what a session shows of its own earlier frames."""
+RAW_PAST_FRAMES = 8
+"""Past frames of the arm "raw": the longest context that the slow model was trained on, and dearer than the memory."""
+NEAR_STEPS, NEAR_RADIANS = 4.0, 1.0
+"""A pose is new where no earlier one is as near as this, in steps and in heading."""
+STEP_UNITS = 24.0
+SHEET_COLUMNS, SHEET_TOURS = 16, 3
+SHEET_SETS = ("full-turn-64", "out-and-back-64", "loop-200")
+
+PerFrame = Float[np.ndarray, "tours frames"]
+
+
+@dataclass(frozen=True)
+class RecallConfig:
+    """How large the measurement is."""
+
+    num_maps: int = 64
+    num_seeds: int = 3
+    num_novel_chunks: int = 24
+    """Chunks of each walk on which new places are looked at."""
+
+    def __post_init__(self) -> None:
+        if min(self.num_maps, self.num_seeds, self.num_novel_chunks) < 1:
+            raise UserError(
+                "at least 1 map, 1 seed and 1 chunk are needed, got "
+                f"{self.num_maps}, {self.num_seeds} and {self.num_novel_chunks}"
+            )
+
+    @classmethod
+    def quick(cls) -> "RecallConfig":
+        """Shows that everything runs; its figures mean nothing."""
+        return cls(num_maps=2, num_seeds=1, num_novel_chunks=4)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Tours whose first part was shown: a value a generated frame, NaN where a tour is shorter."""
+
+    psnr: PerFrame
+    gap: PerFrame
+    sheet: UInt8[np.ndarray, "shown columns height width 3"]
+
+
+@dataclass(frozen=True)
+class Own:
+    """Tours generated whole: a value a revisited frame, or a tour."""
+
+    history_psnr: PerFrame
+    similarity: PerFrame
+    """Cosine of image features times 100, for the last frame of each chunk."""
+    scene_cuts: Float[np.ndarray, " tours"]
+    motion: Float[np.ndarray, " tours"]
+
+
+@dataclass(frozen=True)
+class Novel:
+    """Next chunks after the true past: PSNR of those at places never seen, and of all; NaN elsewhere."""
+
+    new_places: Float[np.ndarray, "walks chunks"]
+    all_places: Float[np.ndarray, "walks chunks"]
+
+
+@dataclass(frozen=True)
+class RecallReport:
+    """What a run gives."""
+
+    protocol: dict[str, Any]
+    figures: dict[str, Estimate]
+    sheet: list[Panel]
+
+
+class RecallTest:
+    """One world under one configuration: `RecallTest(world, config).run(folder)`."""
+
+    def __init__(self, world: World, config: RecallConfig) -> None:
+        self.world, self.config = world, config
+        model = world.model
+        longer = replace(model.config, num_past_frames=RAW_PAST_FRAMES)
+        raw = World(WorldModel(longer, model.codec, model.denoiser, model.text_encoder, model.address))
+        self.arms: dict[str, tuple[World, MemoryConfig | None]] = {
+            "off": (world, None),
+            "on": (world, world.shipped_memory),
+            "raw": (raw, None),
+        }
+        self._tour_sets: dict[str, list[Tour]] = {}
+        self._played: dict[str, list[Play]] = {}
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Everything that decides the figures, as JSON values."""
+        model = self.world.model
+        return {
+            "command": "evaluate recall",
+            "version": VERSION,
+            "world": model.config.name,
+            "weights_sha256": model.fingerprint,
+            "resolution": list(self.world.frame_size),
+            "past_frames": model.config.num_past_frames,
+            "new_frames": model.config.num_new_frames,
+            "sampling_steps": model.config.num_sampling_steps,
+            "memory": self.world.shipped_memory.to_json(),
+            "src_network": "EfficientNet-Lite0 on ImageNet, embedded; the paper's SRC has ResNet-18",
+            "raw_context_frames": RAW_PAST_FRAMES,
+            "split": SPLIT,
+            "map_seed": SEED,
+            "tours": list(TOUR_SETS),
+            "own_tours": list(OWN_SETS),
+            "gaps_in_frames": {name: list(bounds) for name, bounds in BUCKETS.items()},
+            **asdict(self.config),
+            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
+        }
+
+    def cache_folder(self, results: Path) -> Path:
+        """Where finished parts are kept: beside the results, in a folder named after the protocol's hash."""
+        digest = hashlib.sha256(json.dumps(self.protocol, sort_keys=True).encode()).hexdigest()
+        return results.parent / f".recall-{digest[:16]}"
+
+    def run(self, folder: Path | None = None) -> RecallReport:
+        """Computes what `folder` does not hold yet, and the figures.
+
+        Raises:
+            UserError: a needed package is missing, or `folder` cannot be written.
+            KeyboardInterrupt: says how much is done.
+        """
+        return self._report(run_blocks(list(self._blocks()), folder))
+
+    def _blocks(self) -> Iterator[Block[Any]]:
+        for seed in range(self.config.num_seeds):  # seed by seed: a run that is stopped has whole seeds
+            for name in TOUR_SETS:
+                work = self.config.num_maps * 40
+                if seed == 0:
+                    for reference in ("frozen", "retrieval"):
+                        yield Block(f"{name}-{reference}", Seen, 0, partial(self._reference, name, reference))
+                for arm in self.arms:
+                    yield Block(f"{name}-{arm}-{seed}", Seen, work, partial(self._seen, name, arm, seed))
+            for name in OWN_SETS:
+                for arm in ("off", "on"):
+                    yield Block(f"own-{name}-{arm}-{seed}", Own, work, partial(self._own, name, arm, seed))
+            for arm in ("off", "on"):
+                work = self.config.num_maps * self.config.num_novel_chunks
+                yield Block(f"novel-{arm}-{seed}", Novel, work, partial(self._novel, arm, seed))
+
+    def _tours(self, name: str) -> list[Tour]:
+        if name not in self._tour_sets:
+            self._tour_sets[name] = draw_tours(name, self.config.num_maps)
+        return self._tour_sets[name]
+
+    def _plays(self, name: str) -> list[Play]:
+        if name not in self._played:
+            self._played[name] = play_tours(self._tours(name))
+        return self._played[name]
+
+    def _pairs(self, name: str, min_gap: int = 0) -> list[list[tuple[int, int]]]:
+        pairs = zip(self._tours(name), self._plays(name), strict=True)
+        return [revisits(play.poses, 1 + FRAMES_PER_CHUNK * tour.num_out, min_gap) for tour, play in pairs]
+
+    def _seen(self, name: str, arm: str, seed: int, progress: Progress) -> Seen:
+        world, memory = self.arms[arm]
+        made = generate_tours(world, self._tours(name), self._plays(name), memory, seed, True, lambda _: None)
+        progress(self.config.num_maps * 40)
+        return self._score(name, made)
+
+    def _reference(self, name: str, reference: str, progress: Progress) -> Seen:
+        made = []
+        for tour, play in zip(self._tours(name), self._plays(name), strict=True):
+            frames = play.frames.copy()
+            begin = 1 + FRAMES_PER_CHUNK * tour.num_out
+            frames[begin:] = frames[begin - 1] if reference == "frozen" else self._round_trip(frames[begin:])
+            made.append(frames)
+        return self._score(name, made)
+
+    def _score(self, name: str, made: Sequence[Frames]) -> Seen:
+        psnrs: list[np.ndarray] = []
+        gaps: list[np.ndarray] = []
+        sheet: list[np.ndarray] = []
+        for frames, play, pairs in zip(made, self._plays(name), self._pairs(name), strict=True):
+            later = [pair[0] for pair in pairs]
+            psnrs.append(psnr(frames[later], play.frames[later]))
+            gaps.append(np.array([float(after - before) for after, before in pairs]))
+            if len(sheet) < SHEET_TOURS:
+                shown = np.linspace(0, len(later) - 1, SHEET_COLUMNS).round().astype(int)
+                sheet.append(frames[np.array(later)[shown]])
+        longest = max(len(row) for row in psnrs)
+        return Seen(pad_with_nan(psnrs, longest), pad_with_nan(gaps, longest), np.stack(sheet))
+
+    def _own(self, name: str, arm: str, seed: int, progress: Progress) -> Own:
+        world, memory = self.arms[arm]
+        window = world.model.config.num_past_frames + world.model.config.num_new_frames
+        tours, plays = self._tours(name), self._plays(name)
+        made = generate_tours(world, tours, plays, memory, seed, False, lambda _: None)
+        progress(self.config.num_maps * 40)
+        history, similar = [], []
+        for frames, pairs in zip(made, self._pairs(name, window), strict=True):
+            later, earlier = ([pair[side] for pair in pairs] for side in (0, 1))
+            history.append(psnr(frames[later], frames[earlier]))
+            ends = [pair for pair in pairs if pair[0] % FRAMES_PER_CHUNK == 0]
+            found = self._features(np.concatenate([frames[[pair[side] for pair in ends]] for side in (0, 1)]))
+            similar.append(feature_similarity(found[: len(ends)], found[len(ends) :]))
+        fps = world.model.config.fps
+        return Own(
+            pad_with_nan(history, max(len(row) for row in history)),
+            pad_with_nan(similar, max(len(row) for row in similar)),
+            np.array([float(scene_cuts(frames, fps)) for frames in made]),
+            np.array([motion(frames) for frames in made]),
+        )
+
+    def _novel(self, arm: str, seed: int, progress: Progress) -> Novel:
+        world, memory = self.arms[arm]
+        walks, num_chunks = self._walks.wanders, self.config.num_novel_chunks
+        rows = []
+        for begin in range(0, len(walks), ROWS_PER_BATCH):
+            block = walks[begin : begin + ROWS_PER_BATCH]
+            true = np.stack([one.frames for one in block])
+            rollout = world.start_batch(true[:, 0], memory or False, row_seeds(seed, begin, len(block)))
+            scores = []
+            for number in range(num_chunks):
+                now = slice(1 + FRAMES_PER_CHUNK * number, 1 + FRAMES_PER_CHUNK * (number + 1))
+                actions = [one.chunks[number].action for one in block]
+                new = world.model.codec.decode(rollout.predict(actions)).cpu().numpy()
+                scores.append(psnr(new, true[:, now]).mean(-1))
+                rollout.observe(torch.from_numpy(true[:, now]), actions)
+                progress(len(block))
+            rows.append(np.stack(scores, 1))
+        values = np.concatenate(rows)
+        return Novel(np.where(self._new_places, values, np.nan), values)
+
+    @cached_property
+    def _walks(self) -> HeldOut:
+        return HeldOut(self.config.num_maps, self.config.num_novel_chunks)
+
+    @cached_property
+    def _new_places(self) -> Bool[np.ndarray, "walks chunks"]:
+        found = []
+        for walk in self._walks.wanders:
+            assert walk.poses is not None
+            places, headings = walk.poses[:, :2] / STEP_UNITS, np.deg2rad(walk.poses[:, 2])
+            away = np.linalg.norm(places[:, None] - places[None], axis=-1)
+            turned = np.abs((headings[:, None] - headings[None] + np.pi) % (2 * np.pi) - np.pi)
+            near = (away < NEAR_STEPS) & (turned < NEAR_RADIANS)
+            row = []
+            for number in range(self.config.num_novel_chunks):
+                now = 1 + FRAMES_PER_CHUNK * number
+                window = max(0, now - self.world.model.config.num_past_frames)
+                row.append(not near[now : now + FRAMES_PER_CHUNK, :window].any())
+            found.append(row)
+        return np.array(found)
+
+    @cached_property
+    def _features(self) -> ImageFeatures:
+        return ImageFeatures.load()
+
+    def _round_trip(self, frames: Frames) -> Frames:
+        codec = self.world.model.codec
+        return codec.decode(codec.encode(torch.from_numpy(frames).to(self.world.device))).cpu().numpy()
+
+    def _report(self, records: dict[str, Any]) -> RecallReport:
+        seeds = range(self.config.num_seeds)
+        figures = self._seen_figures(records)
+        own: dict[str, dict[str, np.ndarray]] = {}
+        for arm in ("off", "on"):
+            parts = {name: [records[f"own-{name}-{arm}-{seed}"] for seed in seeds] for name in OWN_SETS}
+            own[arm] = {
+                "history_psnr_db": _joined(parts, "history_psnr"),
+                "src": _joined(parts, "similarity"),
+                "scuts": _joined(parts, "scene_cuts"),
+                "motion": _joined(parts, "motion"),
+            }
+            figures |= {f"{name}_{arm}": estimate(values) for name, values in own[arm].items()}
+        figures["history_gain_db"] = estimate(own["on"]["history_psnr_db"] - own["off"]["history_psnr_db"])
+        figures["src_gain"] = estimate(own["on"]["src"] - own["off"]["src"])
+        novel = {arm: [records[f"novel-{arm}-{seed}"] for seed in seeds] for arm in ("off", "on")}
+        for name, field in (("novel", "new_places"), ("next_chunk", "all_places")):
+            values = {arm: np.stack([getattr(one, field) for one in parts], 1) for arm, parts in novel.items()}
+            figures |= {f"{name}_psnr_db_{arm}": estimate(each) for arm, each in values.items()}
+            figures[f"{name}_gain_db"] = estimate(values["on"] - values["off"])
+        sheet: list[Panel] = []
+        for name in SHEET_SETS:
+            rows = {"true": self._score(name, [play.frames for play in self._plays(name)]).sheet}
+            rows |= {label: records[f"{name}-{arm}-0"].sheet for arm, label in (("on", "memory"), ("off", "no memory"))}
+            for index in range(len(rows["true"])):
+                sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in rows.items()]
+        protocol = self.protocol | {
+            "per_seed": {name: list(one.per_seed) for name, one in figures.items() if len(one.per_seed) > 1},
+            "git_commit": git_commit(),
+            "machine": machine(),
+        }
+        return RecallReport(protocol, {name: one for name, one in figures.items() if one.n}, sheet)
+
+    def _seen_figures(self, records: dict[str, Any]) -> dict[str, Estimate]:
+        """Recall against the true frames: by gap over all tours, and by kind of tour."""
+        seeds = range(self.config.num_seeds)
+        values: dict[str, dict[str, np.ndarray]] = {}
+        gaps = {name: records[f"{name}-frozen"].gap for name in TOUR_SETS}
+        for name in TOUR_SETS:
+            values[name] = {
+                arm: np.stack([records[f"{name}-{arm}-{seed}"].psnr for seed in seeds], 1) for arm in self.arms
+            }
+            for reference in ("frozen", "retrieval"):
+                one = records[f"{name}-{reference}"].psnr
+                values[name][reference] = np.repeat(one[:, None], len(seeds), 1)
+        figures: dict[str, Estimate] = {}
+        everywhere: dict[str, list[np.ndarray]] = {arm: [] for arm in next(iter(values.values()))}
+        for bucket, (fewest, most) in BUCKETS.items():
+            chosen = {name: ((gap >= fewest) & (gap <= most))[:, None] for name, gap in gaps.items()}
+            kinds = [name for name in TOUR_SETS if chosen[name].any()]
+            masked = {arm: [np.where(chosen[name], values[name][arm], np.nan) for name in kinds] for arm in everywhere}
+            joined = {arm: np.concatenate(parts, -1) for arm, parts in masked.items()}
+            for arm, parts in masked.items():
+                everywhere[arm] += parts
+                figures[f"recall_psnr_db_{arm}_{bucket}"] = estimate(joined[arm])
+            figures[f"recall_gain_db_{bucket}"] = estimate(joined["on"] - joined["off"])
+            figures[f"recall_worst_5_percent_gain_db_{bucket}"] = _worst(joined["on"] - joined["off"])
+            for place, name in enumerate(kinds):
+                kind = name.rsplit("-", 1)[0] if name[-1].isdigit() else name
+                own = masked["on"][place] - masked["off"][place]
+                if name.endswith(bucket.removeprefix("gap")) or kind == name:
+                    figures[f"recall_gain_db_{kind.replace('-', '_')}_{bucket}"] = estimate(own)
+        all_of = {arm: np.concatenate(parts, -1) for arm, parts in everywhere.items()}
+        figures["recall_gain_db"] = estimate(all_of["on"] - all_of["off"])
+        figures["gain_over_raw_context_db"] = estimate(all_of["on"] - all_of["raw"])
+        figures["raw_context_gain_db"] = estimate(all_of["raw"] - all_of["off"])
+        figures["retrieval_gap_closed"] = estimate_share(all_of["on"], all_of["off"], all_of["retrieval"])
+        return figures
+
+
+def _joined(parts: dict[str, list[Any]], field: str) -> np.ndarray:
+    """`[maps, seeds, all frames of all tours]`."""
+    stacked = [np.stack([getattr(one, field) for one in seeds], 1) for seeds in parts.values()]
+    return np.concatenate([each.reshape(*each.shape[:2], -1) for each in stacked], -1)
+
+
+def _worst(gains: np.ndarray) -> Estimate:
+    """The mean of the worst twentieth of the frames."""
+    limit = np.nanquantile(gains, 0.05)
+    return estimate(np.where(gains <= limit, gains, np.nan))

@@ -1,0 +1,136 @@
+"""Paths of `vizdoom-rooms` that come back to places after a given number of frames, on maps that were never trained on.
+
+Every tour has a part that is shown (true frames) and a part that is generated, all of whose poses were shown before.
+The *gap* of a generated frame is how many frames ago its pose was last in view.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.held_out import SPLIT, Tour
+from slowfast_vgen.worlds.path_scripts import (
+    FRAMES_PER_CHUNK,
+    draw_start,
+    free_wander,
+    round_trip,
+    walk,
+)
+from slowfast_vgen.worlds.rooms_map import Scene
+from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+
+LAP = 4
+"""Chunks of a full turn on the spot."""
+BUCKETS = {"gap16": (9, 32), "gap64": (41, 104), "gap200": (200, 100_000)}
+"""Fewest and most frames of a gap that counts for each figure."""
+LONGEST_LOOP = 24
+"""Chunks of one round of a loop."""
+_OPPOSITE = {
+    "go_forward": "go_back",
+    "go_back": "go_forward",
+    "turn_left": "turn_right",
+    "turn_right": "turn_left",
+    "stay": "stay",
+}
+_STREAM = 5  # apart from the streams that the world and the other held-out tours draw from
+
+Draw = Callable[[np.random.Generator, Scene], Tour | None]
+
+
+def retraced(verbs: tuple[str, ...]) -> tuple[str, ...]:
+    """The way back along the same poses: the opposite verbs in reverse order.
+
+    >>> retraced(("go_forward", "turn_left"))
+    ('turn_right', 'go_back')
+    """
+    return tuple(_OPPOSITE[verb] for verb in reversed(verbs))
+
+
+def full_turn_after(gap: int) -> Draw:
+    """A lap on the spot, a walk elsewhere and back that fills the gap, the lap once more."""
+
+    def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
+        start = draw_start(rng, scene, "full-turn")
+        lap = (str(rng.choice(["turn_left", "turn_right"])),) * LAP
+        out = free_wander(rng, scene, start, (gap // FRAMES_PER_CHUNK - LAP) // 2)
+        walk_away = (*out, *retraced(tuple(out)))
+        return Tour(scene, start, (*lap, *walk_away, *lap), LAP + len(walk_away))
+
+    return draw
+
+
+def out_and_back_after(gap: int) -> Draw:
+    """Forward on a free line, full turns at its end that fill the gap, and backward."""
+
+    def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
+        start = draw_start(rng, scene, "out-and-back")
+        length = 4
+        if True in walk(scene, start, ["go_forward"] * length)[1]:
+            return None
+        laps = -(-(gap - 16) // (FRAMES_PER_CHUNK * LAP))  # the gap of the frame back is 2 at first
+        turns = (str(rng.choice(["turn_left", "turn_right"])),) * (LAP * laps)
+        return Tour(scene, start, ("go_forward",) * length + turns + ("go_back",) * length, length + len(turns))
+
+    return draw
+
+
+def loop_after(gap: int) -> Draw:
+    """A way through two other rooms back to the start pose, full turns that fill the gap, the same way once more."""
+
+    def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
+        start = draw_start(rng, scene, "loop")
+        way = tuple(round_trip(rng, scene, start, 2))
+        if not 10 <= len(way) <= LONGEST_LOOP:
+            return None
+        missing = max(0, gap - FRAMES_PER_CHUNK * len(way))
+        turns = ("turn_left",) * (LAP * -(-missing // (FRAMES_PER_CHUNK * LAP)))
+        return Tour(scene, start, way + turns + way, len(way) + len(turns))
+
+    return draw
+
+
+def retrace(num_chunks: int) -> Draw:
+    """A walk through rooms, and all the way back along the same poses."""
+
+    def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
+        start = draw_start(rng, scene, "wander")
+        out = tuple(free_wander(rng, scene, start, num_chunks))
+        return Tour(scene, start, out + retraced(out), num_chunks)
+
+    return draw
+
+
+TOUR_SETS: dict[str, Draw] = {
+    "full-turn-16": full_turn_after(16),
+    "full-turn-64": full_turn_after(64),
+    "full-turn-200": full_turn_after(208),
+    "out-and-back-16": out_and_back_after(16),
+    "out-and-back-64": out_and_back_after(64),
+    "out-and-back-200": out_and_back_after(224),
+    "loop-64": loop_after(64),
+    "loop-200": loop_after(200),
+    "retrace": retrace(32),
+}
+"""Sets of tours by name; the number is the gap that they aim at."""
+
+
+def draw_tours(name: str, num_maps: int, split: str = SPLIT) -> list[Tour]:
+    """`num_maps` tours of a set, each on a map of its own; maps on which none is found are passed over.
+
+    Raises:
+        UserError: not enough maps allow one.
+    """
+    world = VizdoomRooms(split, 0)
+    tours: list[Tour] = []
+    kind = list(TOUR_SETS).index(name)
+    for index in range(4 * num_maps):
+        scene = world.scene(index)
+        for attempt in range(40):
+            tour = TOUR_SETS[name](np.random.default_rng([_STREAM, kind, index, attempt]), scene)
+            if tour is not None:
+                tours.append(tour)
+                break
+        if len(tours) == num_maps:
+            return tours
+    raise UserError(f"only {len(tours)} of {4 * num_maps} maps allow a tour {name}; ask for fewer")
