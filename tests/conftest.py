@@ -1,5 +1,7 @@
 """What several test files share: the text encoder, and a tiny packed world with random weights."""
 
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,18 @@ from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives numbers of ports that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            return int(listener.getsockname()[1])
+
+    return find
 
 
 @pytest.fixture(scope="session")

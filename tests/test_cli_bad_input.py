@@ -18,7 +18,7 @@ from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.images import frame_from_image
-from slowfast_vgen.memory import store
+from slowfast_vgen.memory import sessions, store
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 
 WEIGHTS = "denoiser/diffusion_pytorch_model.safetensors"
@@ -273,9 +273,12 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(
 
 
 def test_an_older_session_with_other_files_in_it_is_not_replaced(session_copy: Path) -> None:
-    (session_copy / "diary.txt").touch()
-    with pytest.raises(UserError, match=r"holds other files \(diary.txt\)"):
-        store.check_session_target(session_copy)
+    for place in (session_copy, session_copy / "memory"):
+        (place / "diary.txt").touch()
+        with pytest.raises(UserError, match=r"holds other files \(diary.txt\)"):
+            sessions.check_session_target(session_copy)
+        (place / "diary.txt").unlink()
+    sessions.check_session_target(session_copy)
 
 
 # -------------------------------------------------------------------------------------------------------------- worlds
@@ -470,7 +473,7 @@ def test_a_header_that_is_no_object(
 @pytest.mark.parametrize(
     ("name", "key", "value", "told"),
     [
-        ("session.safetensors", "history", torch.full((1, 4, 8, 8, 8), torch.nan), "holds values that are not finite"),
+        ("session.safetensors", "history", torch.full((1, 4, 8, 8, 8), torch.nan), "hold values that are not finite"),
         ("session.safetensors", "history", torch.zeros(1, 4, 8, 4, 4), "do not fit the world"),
         ("session.safetensors", "history", torch.zeros(2, 4, 8, 8, 8), "do not fit the world"),
         ("session.safetensors", "history", torch.zeros(3), "do not fit the world"),

@@ -1,18 +1,20 @@
 """What every denoiser behind the Protocol must do, for the video transformer and the two diffusers families."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny import FAMILIES, levels, randn, transformer, unet
+from tiny import FAMILIES, levels, randn, remembering, transformer, unet
 from torch import Tensor, nn
 
 from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.objective import masked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.denoiser import Denoiser
+from slowfast_vgen.models.denoiser import Denoiser, Recall
+from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer, attend
 from slowfast_vgen.models.world_model import DENOISERS, load_denoiser
@@ -202,3 +204,72 @@ def test_unet_takes_one_frame_and_other_sizes(text_encoder: TextEncoder) -> None
     net = unet()
     past = net.encode_past(randn(1, 1, 8, 16, 8), torch.zeros(1, 1))
     assert net.predict(randn(1, 1, 8, 16, 8), levels(1, 1), text_encoder(["stay"]), past).shape == (1, 1, 8, 16, 8)
+
+
+# ---------------------------------------------------------------------------------------------------- a local memory
+
+
+def recall_of(batch: int, memory_width: int = 3, seed: int = 0) -> Recall:
+    return Recall(
+        randn(batch, 2, 8, 8, 8, seed=seed),
+        torch.rand(batch, 2, 4, generator=torch.Generator().manual_seed(seed)),
+        randn(batch, 2, 4, 4, memory_width, seed=seed + 1) if memory_width else None,
+    )
+
+
+def predicted(net: Any, recall: Recall | None, batch: int = 2) -> Tensor:
+    past = net.encode_past(randn(batch, 3, 8, 8, 8), torch.zeros(batch, 3))
+    with torch.no_grad():
+        return net.predict(randn(batch, 2, 8, 8, 8, seed=1), levels(batch, 2), TextEncoder.null(batch), past, recall)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_recalled_reaches_the_prediction(family: str) -> None:
+    net = remembering(family)
+    base = predicted(net, None)
+    found = predicted(net, recall_of(2))
+    assert (found - base).abs().max() > 1e-3
+    for name in ("latents", "novelty", "features"):
+        other = replace(recall_of(2), **{name: getattr(recall_of(2, seed=7), name)})
+        assert (predicted(net, other) - found).abs().max() > 1e-5, name
+    one = recall_of(2)
+    first = Recall(one.latents[:1], one.novelty[:1], one.features[:1] if one.features is not None else None)
+    again = predicted(net, first.repeat(2))
+    torch.testing.assert_close(again[0], found[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_room_for_a_memory_changes_nothing_at_first(family: str) -> None:
+    torch.manual_seed(0)
+    fresh: Any = {
+        "VideoTransformer": lambda: VideoTransformer(width=64, depth=2, num_heads=4, memory_width=3),
+        "UNet3DDenoiser": lambda: UNet3DDenoiser(block_widths=(16, 32), head_width=8, recall=True, memory_width=3),
+        "WanDenoiser": lambda: WanDenoiser(
+            num_heads=2, head_width=32, ffn_width=64, depth=2, recall=True, memory_width=3
+        ),
+    }[family]()
+    assert torch.equal(predicted(fresh, recall_of(2)), predicted(fresh, None))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_come_from_the_past_alone(family: str) -> None:
+    net: Any = remembering(family)
+    latents = randn(2, 3, 8, 8, 8)
+    features = net.memory_features(net.encode_past(latents, torch.zeros(2, 3)))
+    assert features.shape == (2, 3, 4, 4, 3)
+    assert net.memory_shape(8) == (3, 4)
+    torch.testing.assert_close(
+        net.memory_features(net.encode_past(latents[:1], torch.zeros(1, 3))), features[:1], rtol=1e-4, atol=1e-4
+    )
+    other = net.memory_features(net.encode_past(latents + 1, torch.zeros(2, 3)))
+    assert (other - features).abs().max() > 1e-3
+    without: Any = FAMILIES[family]()
+    assert without.memory_features(without.encode_past(latents, torch.zeros(2, 3))) is None
+
+
+def test_a_transformer_gets_room_for_a_memory_and_keeps_its_weights() -> None:
+    net = transformer()
+    assert net.with_memory(0) is net
+    wider = net.with_memory(5)
+    assert wider.config.memory_width == 5
+    assert torch.equal(predicted(wider, None), predicted(net, None))

@@ -68,7 +68,9 @@ class Spy(nn.Module):
         self.qkv.bias.data.zero_()
         self.calls: list[tuple[Tensor, Tensor, TextEmbedding, object]] = []
 
-    def predict(self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: object) -> Tensor:
+    def predict(
+        self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: object, recall: object = None
+    ) -> Tensor:
         self.calls.append((noised.detach().clone(), noise_levels.clone(), text, past))
         return self.qkv(noised)
 

@@ -31,7 +31,9 @@ class Oracle:
     levels: list[float] = field(default_factory=list)
     texts: list[TextEmbedding] = field(default_factory=list)
 
-    def predict(self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: object) -> Tensor:
+    def predict(
+        self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: object, recall: object = None
+    ) -> Tensor:
         assert noise_levels.shape == noised.shape[:2]
         self.levels.append(noise_levels.unique().item())
         self.texts.append(text)
@@ -132,7 +134,9 @@ def test_a_kept_past_is_the_past_computed_anew_bit_for_bit(family: str, text_enc
     past, zeros, noise = randn(1, 4, 8, 8, 8), torch.zeros(1, 4), randn(1, 2, 8, 8, 8, seed=1)
 
     class Anew:
-        def predict(self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: Tensor) -> Tensor:
+        def predict(
+            self, noised: Tensor, noise_levels: Tensor, text: TextEmbedding, past: Tensor, recall: object = None
+        ) -> Tensor:
             return net.predict(noised, noise_levels, text, net.encode_past(past, zeros))
 
     with torch.no_grad():

@@ -50,14 +50,28 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_common(loop, num_steps=3000, batch_size=4, learning_rate=4e-4)
     loop.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
     loop.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
-    loop.add_argument("--address", required=True, type=Path, metavar="DIR", help="a folder that `train path` wrote")
+    loop.add_argument(
+        "--rule",
+        choices=("local", "denoising", "denoising-original", "replay"),
+        default="local",
+        help="how memories are written; default: local",
+    )
+    loop.add_argument("--address", type=Path, metavar="DIR", help="what `train path` wrote: for the local rule")
     loop.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="unrolled an episode; default: 24")
     loop.add_argument("--memory-width", type=whole_number(0, 1024), default=64, help="learned features; default: 64")
     loop.add_argument(
         "--write-gradients",
         type=whole_number(0, 4096),
         metavar="K",
-        help="through the last K writes; 0 is first order; default: through all",
+        help="of the local rule: through the last K writes; 0 is first order; default: through all",
+    )
+    loop.add_argument(
+        "--segment", type=whole_number(1), metavar="CHUNKS", help="differentiated at a time; default: all of an unroll"
+    )
+    loop.add_argument("--rank", type=whole_number(1, 4096), default=8, help="of a LoRA; default: 8")
+    loop.add_argument("--fast-learning-rate", type=float, default=1e-4, metavar="RATE", help="of a LoRA; default: 1e-4")
+    loop.add_argument(
+        "--triples", choices=("on-the-fly", "shards"), default="on-the-fly", help="how a LoRA reaches the outer loop"
     )
     loop.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     loop.set_defaults(handler=train_loop)
@@ -148,27 +162,43 @@ def train_loop(args: argparse.Namespace) -> int:
     """`slowfast train loop`."""
     import torch
 
+    from slowfast_vgen.memory.fast_learning import FastLearningConfig
+    from slowfast_vgen.memory.lora import LoraConfig
+    from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.video_transformer import VideoTransformer
     from slowfast_vgen.models.world_model import load_address, load_denoiser
-    from slowfast_vgen.train.loop import LoopConfig, train_loop
-    from slowfast_vgen.train.slow import SlowTrainingConfig
+    from slowfast_vgen.train.local_loop import LocalLoop, LocalLoopConfig
+    from slowfast_vgen.train.loop import LoopConfig, LoopObjective, train_loop
+    from slowfast_vgen.train.lora_loop import LoraLoop, LoraLoopConfig
+    from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig
 
+    local = args.rule == "local"
+    if local and args.address is None:
+        raise UserError("the local rule needs --address, a folder that `slowfast train path` wrote")
     device = _device(args)
     torch.manual_seed(args.seed)
-    address = load_address(args.address)
+    address = load_address(args.address) if local else PlanarAddress(key_width=2)
     denoiser = load_denoiser(args.init)
-    if isinstance(denoiser, VideoTransformer):
+    if local and isinstance(denoiser, VideoTransformer):
         denoiser = denoiser.with_memory(args.memory_width)
     training, validation = _chains(args, args.chunks, address.config.step_units)
     config = LoopConfig(
         SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size),
         num_chains=args.batch_size,
         num_chunks=args.chunks,
-        write_gradient_chunks=args.write_gradients,
     )
-    text_encoder = TextEncoder.load(device)
-    train_loop(config, denoiser.to(device), address.to(device), text_encoder, training, validation, args.out)
+
+    def objective(slow: SlowObjective) -> LoopObjective:
+        if local:
+            settings = LocalLoopConfig(write_gradient_chunks=args.write_gradients, segment_chunks=args.segment)
+            return LocalLoop(slow, address.to(device), settings)
+        learning = FastLearningConfig(
+            LoraConfig(rank=args.rank), args.rule, learning_rate=args.fast_learning_rate, rewind_chunks=0
+        )
+        return LoraLoop(slow, LoraLoopConfig(learning, args.triples), args.out / "shards")
+
+    train_loop(config, denoiser.to(device), objective, TextEncoder.load(device), training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from slowfast_vgen.data.format import EpisodeDataset, read_header, read_poses
@@ -37,6 +37,10 @@ class ChainBatch:
     def new(self) -> Float[Tensor, "batch chunks f_g channels h w"]:
         """The frames of each chunk."""
         return self.frames.unflatten(1, (self.num_chunks + 1, -1))[:, 1:]
+
+    def rows(self, rows: Int64[Tensor, " rows"]) -> "ChainBatch":
+        """Some of the chains."""
+        return ChainBatch(self.frames[rows], self.poses[rows], tuple(self.actions[row] for row in rows.tolist()))
 
     def split(self, size: int) -> "list[ChainBatch]":
         """The same chains in batches of at most `size`."""

@@ -1,10 +1,12 @@
 """The masked objective of slow learning (eq. 1-2) and the unmasked one of fast learning (eq. 3)."""
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.diffusion.noising import Noising
-from slowfast_vgen.models.denoiser import Denoiser, Latents, NoiseLevels
+from slowfast_vgen.models.denoiser import Denoiser, Latents, NoiseLevels, Past, Recall
 from slowfast_vgen.models.text import TextEmbedding
 
 
@@ -17,20 +19,24 @@ def masked_loss(
     noise: Float[Tensor, "draws_batch f_g channels height width"],
     levels: NoiseLevels,
     text: TextEmbedding,
+    recall: Callable[[Past], Recall] | None = None,
 ) -> Float[Tensor, " draws_batch"]:
     """Eq. 1-2: the past stays clean, the new frames are noised, and the loss counts the new frames only.
 
     `noise` and `levels` may hold several draws of each window (`draws_batch = draws * batch`, the draws of a window
     side by side): the past, which does not depend on them, is then run once for all. `text` has a row for each draw.
+    `recall` tells, from the encoded past, what a local memory knows of the new frames of each window.
 
     Returns the mean squared error of each draw.
     """
     draws = len(noise) // len(new)
     kept = denoiser.encode_past(past, past_levels)
+    known = None if recall is None else recall(kept)
     if draws > 1:
         kept, new = denoiser.repeat_past(kept, draws), new.repeat_interleave(draws, 0)
+        known = None if known is None else known.repeat(draws)
     noised = noising.add_noise(new, noise, levels)
-    prediction = denoiser.predict(noised, levels, text, kept)
+    prediction = denoiser.predict(noised, levels, text, kept, known)
     return (prediction - noising.prediction_target(new, noise, levels)).square().flatten(1).mean(1)
 
 

@@ -129,7 +129,7 @@ class EpisodeMemory:
                 "megabytes": self.lora.num_bytes() / 2**20 / len(self.lora.seeds),
                 "rank": self.lora.config.lora.rank,
                 "layers": len(self.lora.factors),
-                "norm": float(sum((up[0] @ down[0]).square().sum() for down, up in self.lora.factors.values())) ** 0.5,
+                "norm": self.lora.norm(),
                 "rollbacks": self.lora.rollbacks[0],
             }
         return told

@@ -104,6 +104,11 @@ class LoraMemory:
         """What the fast weights take, without the optimiser's moments."""
         return sum(parameter.numel() * parameter.element_size() for parameter in self.parameters)
 
+    def norm(self) -> float:
+        """Frobenius norm of all that is added to the first episode's slow weights."""
+        products = [(up[0] @ down[0]).detach() for down, up in self.factors.values()]
+        return self.config.lora.scale * float(torch.stack([each.square().sum() for each in products]).sum().sqrt())
+
     def fresh_like(self) -> "LoraMemory":
         """An empty memory of the same shapes and settings."""
         factors = {

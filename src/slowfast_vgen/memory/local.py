@@ -25,7 +25,8 @@ class LocalRuleConfig:
     """How the local memory is written and read."""
 
     rule: Literal["least-squares", "delta"] = "least-squares"
-    """`delta` (DeltaNet, arXiv 2406.06484) corrects `S` by each chunk's own error and keeps nothing else."""
+    """`delta` (DeltaNet, arXiv 2406.06484) corrects `S` by the error that it makes on each chunk, instead of fitting it
+    to all chunks anew; it takes the latest word. `C` then only tells what is new."""
     ridge: float = 0.05
     """What is added to the diagonal of `C`: the larger, the smoother and the less exact the recall."""
     familiar: float = 0.15
@@ -50,7 +51,7 @@ class LocalRuleConfig:
 
 
 class LocalState:
-    """The fast weights of a batch of episodes: `C` and `D` (least squares), or `C` and `S` itself (delta rule)."""
+    """The fast weights of a batch of episodes: `gram` is `C`; `cross` is `D`, or with the delta rule `S` itself."""
 
     def __init__(self, episodes: int, key_width: int, value_width: int, config: LocalRuleConfig) -> None:
         self.config = config

@@ -70,8 +70,8 @@ class LocalLearner:
     ) -> None:
         self.denoiser, self.address, self.config, self.latent_shape = denoiser, address, config, latent_shape
         self.num_columns = address.config.num_columns
-        self.memory_width, rows = denoiser.memory_shape()
         channels, height, width = latent_shape
+        self.memory_width, rows = denoiser.memory_shape(height)
         if width % self.num_columns:
             raise UserError(f"latents of width {width} cannot be cut into {self.num_columns} columns for the memory")
         self.value_width = channels * height * (width // self.num_columns) + rows * self.memory_width
@@ -184,9 +184,8 @@ class LocalLearner:
         Raises:
             UserError: the delta rule, or memories of other sizes or another ridge.
         """
-        if memory.config.rule != "least-squares" or replace(memory.config, journal_chunks=0) != replace(
-            other.config, journal_chunks=0
-        ):
+        same = replace(other.config, journal_chunks=memory.config.journal_chunks) == memory.config
+        if memory.config.rule != "least-squares" or not same:
             raise UserError("memories can be merged where both are written by least squares with the same settings")
         if memory.state.cross.shape != other.state.cross.shape:
             raise UserError("memories can be merged where both have the same size")

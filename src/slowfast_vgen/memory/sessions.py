@@ -18,6 +18,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, sha256_of_file
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
+from slowfast_vgen.memory.store import FILES as MEMORY_FILES
 from slowfast_vgen.memory.store import HEADER_FILE as MEMORY_HEADER_FILE
 from slowfast_vgen.memory.store import (
     check_finite,
@@ -96,6 +97,7 @@ def check_session_target(folder: Path) -> None:
         UserError: a file of that name, or a folder that holds something else than a session.
     """
     check_target(folder, FILES, "session")
+    check_target(folder / MEMORY_FOLDER, MEMORY_FILES, "memory")
 
 
 def read_session_header(folder: Path) -> dict[str, Any]:

@@ -70,8 +70,8 @@ class Denoiser(Protocol):
         """Features of the past's patches for a local memory to keep beside their latents; None for none."""
         ...
 
-    def memory_shape(self) -> tuple[int, int]:
-        """Width of `memory_features` and their rows in a frame; zeros for none."""
+    def memory_shape(self, latent_height: int) -> tuple[int, int]:
+        """Width of `memory_features` and their rows in a frame of that many rows of latents; a width of 0 for none."""
         ...
 
     def repeat_past(self, past: Past, times: int) -> Past:

@@ -13,9 +13,11 @@ from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from slowfast_vgen.models.denoiser import Latents, NoiseLevels
+from slowfast_vgen.models.denoiser import Latents, NoiseLevels, PatchFeatures, Recall
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 
+MEMORY_PATCH = 2
+"""Rows and columns of latents in a patch of a memory."""
 TIMESTEPS = 1000
 """Diffusers' models read a noise level as a time step of a thousand."""
 
@@ -38,11 +40,31 @@ class PastLatents:
 
 
 class JoinedInTime(ModelMixin, ConfigMixin):
-    """Joins past and new frames in time; a subclass says how its network takes them."""
+    """Joins past and new frames in time; a subclass says how its network takes them.
 
-    def joined(self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding) -> Latents:
+    With `recall` in its settings the network has more input channels, whose weights are zero at the start: what a local
+    memory recalls of the new frames, and how familiar each place is. With a `memory_width` the memory keeps features as
+    well: what the network's last layer sees of the finished frames in one clean pass over them.
+    """
+
+    def joined(
+        self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None
+    ) -> Latents:
         """Runs the network over the whole window."""
         raise NotImplementedError
+
+    def last_layer(self) -> nn.Module:
+        """The layer that turns hidden features into the prediction."""
+        raise NotImplementedError
+
+    def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
+        """What goes into the last layer for `latents`, frame by frame."""
+        raise NotImplementedError
+
+    @property
+    def num_recall_channels(self) -> int:
+        """Input channels for what is recalled: latents, familiarity, features."""
+        return self.config.latent_channels + 1 + self.config.memory_width if self.config.recall else 0
 
     def encode_past(self, latents: Latents, noise_levels: NoiseLevels) -> PastLatents:
         """Keeps the latents."""
@@ -52,15 +74,71 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         """Each episode's past `times` times in a row."""
         return PastLatents(past.latents.repeat_interleave(times, 0), past.noise_levels.repeat_interleave(times, 0))
 
+    def memory_shape(self, latent_height: int) -> tuple[int, int]:
+        """Width of `memory_features` and their rows in a frame."""
+        return self.config.memory_width, latent_height // MEMORY_PATCH
+
+    def memory_features(self, past: PastLatents) -> PatchFeatures | None:
+        """One clean pass over the past, and what the last layer sees of it, a mean for each patch of 2x2 latents."""
+        if not self.config.memory_width:
+            return None
+        seen: list[Tensor] = []
+        handle = self.last_layer().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            self.joined(past.latents, past.noise_levels, TextEncoder.null(len(past.latents), past.latents.device))
+        finally:
+            handle.remove()
+        height, width = past.latents.shape[-2:]
+        hidden = self.hidden(seen[0], past.latents)
+        pooled = F.adaptive_avg_pool2d(hidden, (height // MEMORY_PATCH, width // MEMORY_PATCH))
+        return self.memory_out(pooled.movedim(1, -1)).unflatten(0, past.latents.shape[:2])
+
     def predict(
-        self, noised: Latents, noise_levels: NoiseLevels, text: TextEmbedding, past: PastLatents | None
+        self,
+        noised: Latents,
+        noise_levels: NoiseLevels,
+        text: TextEmbedding,
+        past: PastLatents | None,
+        recall: Recall | None = None,
     ) -> Latents:
         """The prediction for the new frames."""
+        recalled = None if recall is None else self._recalled(recall, noised)
         if past is None:
-            return self.joined(noised, noise_levels, text)
+            return self.joined(noised, noise_levels, text, recalled)
         latents = torch.cat([past.latents, noised], dim=1)
         levels = torch.cat([past.noise_levels, noise_levels], dim=1)
-        return self.joined(latents, levels, text)[:, past.latents.shape[1] :]
+        if recalled is not None:
+            before = recalled.new_zeros(*past.latents.shape[:2], *recalled.shape[2:])
+            recalled = torch.cat([before, recalled], dim=1)
+        return self.joined(latents, levels, text, recalled)[:, past.latents.shape[1] :]
+
+    def _recalled(self, recall: Recall, noised: Latents) -> Latents:
+        """What is recalled as input channels; zeros stand for nothing known."""
+        height, width = noised.shape[-2:]
+
+        def spread(maps: Latents) -> Latents:
+            return F.interpolate(maps.flatten(0, 1), (height, width)).unflatten(0, noised.shape[:2])
+
+        parts = [recall.latents.to(noised), spread(1 - recall.novelty[:, :, None, None, :]).to(noised)]
+        if recall.features is not None:
+            parts.append(spread(recall.features.movedim(-1, 2)).to(noised))
+        return torch.cat(parts, dim=2)
+
+    def _with_recalled(self, channels: Latents, recalled: Latents | None) -> Latents:
+        """The network's input channels, those for what is recalled included."""
+        if not self.num_recall_channels:
+            return channels
+        if recalled is None:
+            shape = (*channels.shape[:2], self.num_recall_channels, *channels.shape[3:])
+            recalled = channels.new_zeros(shape)
+        return torch.cat([channels, recalled], dim=2)
+
+    def _make_room_for_memory(self, first_layer: nn.Conv2d | nn.Conv3d, hidden_width: int) -> None:
+        """New input channels change nothing until training finds a use for them."""
+        if self.num_recall_channels:
+            first_layer.weight.data[:, -self.num_recall_channels :] = 0
+        if self.config.memory_width:
+            self.memory_out = nn.Linear(hidden_width, self.config.memory_width)
 
 
 class UNet3DDenoiser(JoinedInTime):
@@ -78,11 +156,13 @@ class UNet3DDenoiser(JoinedInTime):
         layers_per_block: int = 1,
         head_width: int = 32,
         text_dim: int = 384,
+        recall: bool = False,
+        memory_width: int = 0,
     ) -> None:
         super().__init__()
         attention = len(block_widths) - 1
         self.network = UNet3DConditionModel(
-            in_channels=latent_channels + 1,
+            in_channels=latent_channels + 1 + self.num_recall_channels,
             out_channels=latent_channels,
             block_out_channels=block_widths,
             down_block_types=("CrossAttnDownBlock3D",) * attention + ("DownBlock3D",),
@@ -97,11 +177,22 @@ class UNet3DDenoiser(JoinedInTime):
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
+        self._make_room_for_memory(self.network.conv_in, block_widths[0])
 
-    def joined(self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding) -> Latents:
+    def last_layer(self) -> nn.Module:
+        """The last convolution."""
+        return self.network.conv_out
+
+    def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
+        """The class folds frames into the batch itself."""
+        return inputs
+
+    def joined(
+        self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None
+    ) -> Latents:
         """Joins the noise levels as a channel; the time step is that of the noisiest frame."""
         levels = noise_levels[:, :, None, None, None].expand(*latents.shape[:2], 1, *latents.shape[3:])
-        sample = torch.cat([latents, levels.to(latents)], dim=2).movedim(1, 2)
+        sample = self._with_recalled(torch.cat([latents, levels.to(latents)], dim=2), recalled).movedim(1, 2)
         output = self.network(
             sample,
             noise_levels.amax(1) * TIMESTEPS,
@@ -126,13 +217,15 @@ class WanDenoiser(JoinedInTime):
         ffn_width: int = 512,
         depth: int = 4,
         text_dim: int = 384,
+        recall: bool = False,
+        memory_width: int = 0,
     ) -> None:
         super().__init__()
         self.network = WanTransformer3DModel(
             patch_size=(1, patch_size, patch_size),
             num_attention_heads=num_heads,
             attention_head_dim=head_width,
-            in_channels=latent_channels,
+            in_channels=latent_channels + self.num_recall_channels,
             out_channels=latent_channels,
             text_dim=text_dim,
             freq_dim=128,
@@ -140,10 +233,24 @@ class WanDenoiser(JoinedInTime):
             num_layers=depth,
             rope_max_seq_len=256,
         )
+        self._make_room_for_memory(self.network.patch_embedding, num_heads * head_width)
 
-    def joined(self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding) -> Latents:
+    def last_layer(self) -> nn.Module:
+        """The projection from tokens to patches."""
+        return self.network.proj_out
+
+    def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
+        """Tokens back in the places of their patches."""
+        patch = self.config.patch_size
+        rows, columns = (side // patch for side in latents.shape[-2:])
+        return inputs.unflatten(1, (latents.shape[1], rows, columns)).flatten(0, 1).movedim(-1, 1)
+
+    def joined(
+        self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None
+    ) -> Latents:
         """A time step for every token of a frame."""
         patch = self.config.patch_size
         tokens_per_frame = (latents.shape[-2] // patch) * (latents.shape[-1] // patch)
         timestep: Tensor = (noise_levels * TIMESTEPS).repeat_interleave(tokens_per_frame, dim=1)
-        return self.network(latents.movedim(1, 2), timestep, padded_tokens(text)).sample.movedim(2, 1)
+        sample = self._with_recalled(latents, recalled).movedim(1, 2)
+        return self.network(sample, timestep, padded_tokens(text)).sample.movedim(2, 1)

@@ -202,9 +202,9 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         other.load_state_dict(self.state_dict(), strict=False)
         return other
 
-    def memory_shape(self) -> tuple[int, int]:
+    def memory_shape(self, latent_height: int) -> tuple[int, int]:
         """Width of `memory_features` and their rows in a frame."""
-        return self.config.memory_width, self.grid[0]
+        return self.config.memory_width, latent_height // self.config.patch_size
 
     def memory_features(self, past: PastKeysValues) -> PatchFeatures | None:
         """What a memory keeps of each past patch beside its latents: learned, and free, since the past is encoded."""

@@ -1,6 +1,6 @@
 """Trains the codec on single frames."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -54,13 +54,13 @@ def train_codec(
     codec = Codec.from_config(config.codec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     source, held_out = torch.from_numpy(frames), torch.from_numpy(validation_frames)
 
-    def loss(step: int) -> Tensor:
+    def loss(step: int) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step)
         index = torch.randint(len(source), (config.batch_size,), generator=generator)
         pixels = frames_to_pixels(source[index]).contiguous(memory_format=torch.channels_last)
         raw = codec.encode_pixels(pixels)
         noisy = raw + config.latent_noise * torch.randn(raw.shape, generator=generator)
-        return reconstruction_loss(codec.decode_pixels(noisy), pixels, config.edge_weight)
+        yield reconstruction_loss(codec.decode_pixels(noisy), pixels, config.edge_weight)
 
     def validate() -> dict[str, float]:
         restored = codec.decode(codec.encode(held_out))

@@ -1,6 +1,7 @@
 """Trains the part that follows the actions through the plane; poses teach it, and are not needed afterwards."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,9 +63,9 @@ def train_path(
             "turn_error_degrees": (told[:, None, 2] - motions[..., 2]).abs().mean().rad2deg(),
         }
 
-    def loss(step: int) -> Tensor:
+    def loss(step: int) -> Iterator[Tensor]:
         parts = errors(training, np.random.default_rng((seed, step)), config.batch_size)
-        return parts["motion"] + parts["gate"]
+        yield parts["motion"] + parts["gate"]
 
     def validate() -> dict[str, float]:
         parts = errors(validation, np.random.default_rng(0), VALIDATION_CHAINS)

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -19,6 +21,7 @@ from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
+from slowfast_vgen.train.draws import Share
 
 LOG_FILE = "log.jsonl"
 PRECISIONS = ("float32", "bfloat16")
@@ -83,6 +86,10 @@ def _interrupts_wait() -> Iterator[None]:
 class TrainingRun:
     """Runs `loss(step)` for `num_steps` steps over the parameters of `module`.
 
+    `loss` gives the parts of a step's loss one by one; each is differentiated before the next is asked for, so that a
+    long unroll needs the memory of its largest part only. Under `accelerate launch` each process computes its `share`
+    of every batch, and the gradients are averaged; the first process alone validates and writes.
+
     Every random choice of `loss` must come from the step's number, so that a resumed run repeats an uninterrupted one
     exactly. Writes `log.jsonl` (a line a validation) and `checkpoint/` into `folder`.
     """
@@ -92,12 +99,14 @@ class TrainingRun:
         module: nn.Module,
         optimisation: OptimisationConfig,
         folder: Path,
-        loss: Callable[[int], Tensor],
+        loss: Callable[[int], Iterator[Tensor]],
         validate: Callable[[], dict[str, float]],
         description: dict[str, object],
     ) -> None:
         self.module, self.optimisation, self.folder = module, optimisation, folder
         self.loss, self.validate = loss, validate
+        self.processes = PartialState(cpu=next(module.parameters()).device.type == "cpu")
+        self.share = Share(self.processes.process_index, self.processes.num_processes)
         self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=optimisation.learning_rate, betas=(0.9, 0.99), weight_decay=optimisation.weight_decay
@@ -135,7 +144,8 @@ class TrainingRun:
         progress, num_steps = self.progress, self.optimisation.num_steps
         saved = time.monotonic()
         started = saved - progress.seconds
-        with tqdm(total=num_steps, initial=progress.step, unit="step", dynamic_ncols=True) as bar:
+        quiet = not self.processes.is_main_process
+        with tqdm(total=num_steps, initial=progress.step, unit="step", dynamic_ncols=True, disable=quiet) as bar:
             try:
                 self._log_if_due()  # the run may have been stopped while it validated
                 while progress.step < num_steps:
@@ -161,14 +171,11 @@ class TrainingRun:
         for group in self.optimizer.param_groups:
             group["lr"] = self.optimisation.learning_rate_at(step)
         self.module.train()
-        with self._autocast():
-            loss = self.loss(step)
-        value = float(loss.detach())
+        value = self._differentiate(step)
         if not math.isfinite(value):
             raise UserError(
                 f"the loss is {value} at step {step}; start again with a smaller --learning-rate in a new --out"
             )
-        loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.optimisation.clip_norm)
         with _interrupts_wait():
             self.optimizer.step()
@@ -177,9 +184,34 @@ class TrainingRun:
             self.progress.step += 1
             self.progress.recent_losses.append(value)
 
+    def _differentiate(self, step: int) -> float:
+        """Fills the gradients of all parts of the loss, averaged over the processes; returns the loss."""
+        total = torch.zeros((), device=self.parameters[0].device)
+        parts = self.loss(step)
+        while True:
+            with self._autocast():
+                part = next(parts, None)
+            if part is None:
+                break
+            total += part.detach()
+            if not bool(part.detach().isfinite()):
+                break  # nothing may learn from it
+            part.backward()
+        if self.share.count > 1:
+            total = reduce(total, "mean")
+            if bool(total.isfinite()):
+                for parameter in self.parameters:
+                    if parameter.grad is not None:  # the same ones on every process: shares differ in rows alone
+                        parameter.grad = reduce(parameter.grad, "mean")
+        return float(total)
+
     def _log_if_due(self) -> dict[str, float]:
         step, recent = self.progress.step, self.progress.recent_losses
         if not recent or (step % self.optimisation.validate_every and step < self.optimisation.num_steps):
+            return {}
+        if not self.processes.is_main_process:
+            recent.clear()
+            self.processes.wait_for_everyone()
             return {}
         self.module.eval()
         with self.ema_weights(), torch.no_grad():
@@ -190,6 +222,7 @@ class TrainingRun:
             with (self.folder / LOG_FILE).open("a") as file:
                 file.write(json.dumps(record) + "\n")
             recent.clear()
+        self.processes.wait_for_everyone()
         return loss | figures
 
     def _cut_log(self) -> None:
@@ -202,4 +235,6 @@ class TrainingRun:
                 temporary.write_text("".join(kept))
 
     def _save(self, checkpoint: Path) -> None:
+        if not self.processes.is_main_process:
+            return
         save_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.progress, self.description)

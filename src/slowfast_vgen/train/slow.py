@@ -1,6 +1,7 @@
 """Slow learning (paper 3.2, eq. 1-2): trains a denoiser on windows cut from many episodes."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from slowfast_vgen.data.windows import WindowBatch, WindowLengths, WindowSampler
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, Recall
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 
+ALL = Share()
+"""The whole batch, in a training by one process."""
 VALIDATION_LENGTHS = WindowLengths(past=(4,), new=(4,))
 """The windows that the validation loss is measured on."""
 VALIDATION_BATCHES, VALIDATION_BATCH_SIZE = 3, 64
@@ -59,29 +63,48 @@ class SlowObjective:
         self.noising = Noising(config.target)  # type: ignore[arg-type]
         self.device = next(denoiser.parameters()).device
 
-    def masked(self, batch: WindowBatch, generator: torch.Generator) -> Tensor:
+    def masked(self, batch: WindowBatch, generator: torch.Generator, share: Share = ALL) -> Tensor:
         """Eq. 2 on a batch, with condition dropout and a sometimes slightly noised past."""
-        config, draws = self.config, self.config.noise_draws
-        size, num_past, num_new = len(batch.past), batch.past.shape[1], batch.new.shape[1]
-        dropped = torch.rand(size, generator=generator) < config.condition_dropout
-        noisy_past = torch.rand(size, generator=generator) < config.past_noise_share
-        past_level = noisy_past * config.past_noise_max * torch.rand(size, generator=generator)
-        past_noise = torch.randn(batch.past.shape, generator=generator)
-        levels = draw_noise_levels((size * draws,), generator)
-        noise = torch.randn((size * draws, *batch.new.shape[1:]), generator=generator)
-        past_levels = frame_levels(past_level, num_past)
-        past = self.noising.add_noise(batch.past, past_noise, past_levels)
-        text = self.text_encoder([action for action in batch.actions for _ in range(draws)])
-        text = text.dropped(dropped.repeat_interleave(draws).to(self.device))
-        tensors = (past, past_levels, batch.new, noise, frame_levels(levels, num_new))
-        past, past_levels, new, noise, new_levels = (each.to(self.device) for each in tensors)
-        return masked_loss(self.denoiser, self.noising, past, past_levels, new, noise, new_levels, text)
+        draws = draw_windows(self.config, batch.past.shape, batch.new.shape, self.config.noise_draws, generator)
+        rows = share.rows(len(batch.past))
+        actions = [batch.actions[row] for row in rows.tolist()]
+        return self.masked_windows(batch.past[rows], batch.new[rows], actions, draws.rows(rows))
 
-    def unmasked(self, batch: WindowBatch, generator: torch.Generator) -> Tensor:
+    def masked_windows(
+        self,
+        past: Latents,
+        new: Latents,
+        actions: Sequence[str],
+        draws: WindowDraws,
+        recall: Callable[[Past, Latents], Recall] | None = None,
+    ) -> Tensor:
+        """Eq. 2's loss of each window and draw.
+
+        `recall` tells what a local memory knows of the new frames, from the encoded past and its latents.
+        """
+        draws, past, new = draws.to(self.device), past.to(self.device), new.to(self.device)
+        past = self.noising.add_noise(past, draws.past_noise, draws.past_levels)
+        text = self.text_encoder(actions).repeat(draws.num_draws)
+        text = text.dropped(draws.dropped.repeat_interleave(draws.num_draws))
+        return masked_loss(
+            self.denoiser,
+            self.noising,
+            past,
+            draws.past_levels,
+            new,
+            draws.noise,
+            draws.levels,
+            text,
+            None if recall is None else lambda kept: recall(kept, past),
+        )
+
+    def unmasked(self, batch: WindowBatch, generator: torch.Generator, share: Share = ALL) -> Tensor:
         """Eq. 3's loss on a batch, for the slow weights."""
         window = torch.cat([batch.past, batch.new], dim=1)
         levels = frame_levels(draw_noise_levels((len(window),), generator), window.shape[1])
         noise = torch.randn(window.shape, generator=generator)
+        rows = share.rows(len(window))
+        window, noise, levels = window[rows], noise[rows], levels[rows]
         null = self.text_encoder.null(len(window), self.device)
         window, noise, levels = (each.to(self.device) for each in (window, noise, levels))
         return unmasked_loss(self.denoiser, self.noising, window, noise, levels, null)
@@ -106,13 +129,14 @@ def train_slow(
     held_out.eligible(max(VALIDATION_LENGTHS.past), max(VALIDATION_LENGTHS.new))
     seed = config.optimisation.seed
 
-    def loss(step: int) -> Tensor:
+    def loss(step: int) -> Iterator[Tensor]:
         rng = np.random.default_rng((seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         batch = sampler.draw(rng, config.batch_size, config.lengths)
         if rng.random() < config.unmasked_share:
-            return objective.unmasked(batch, generator).mean()
-        return objective.masked(batch, generator).mean()
+            yield objective.unmasked(batch, generator, run.share).mean()
+        else:
+            yield objective.masked(batch, generator, run.share).mean()
 
     def validate() -> dict[str, float]:
         rng = np.random.default_rng(0)

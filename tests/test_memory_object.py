@@ -1,0 +1,311 @@
+"""The memory as an object: fork, rewind, forget, merge, describe; on sessions, on folders, and by the CLI."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from slowfast_vgen.cli.main import main
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json
+from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
+from slowfast_vgen.memory.episode import EpisodeMemory
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.local import LocalRuleConfig
+from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.rollout import Session, World
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+ACTIONS = ("turn left", "go forward", "turn left", "go back", "turn right")
+LORA = FastLearningConfig(LoraConfig(rank=4), learning_rate=1e-2)
+LOCAL = LocalRuleConfig(journal_chunks=8)
+BOTH = MemoryConfig(LOCAL, LORA)
+
+
+def walked(world: World, memory: MemorySetting, chunks: int = 4, seed: int = 1) -> Session:
+    session = world.start(IMAGES[0], memory=memory, seed=seed, num_sampling_steps=2)
+    for action in ACTIONS[:chunks]:
+        session.step(action)
+    return session
+
+
+def memory_of(session: Session) -> EpisodeMemory:
+    assert session.memory is not None
+    return session.memory
+
+
+def state_of(memory: EpisodeMemory) -> list[Tensor]:
+    parts = [] if memory.local is None else [memory.local.state.gram, memory.local.state.cross, memory.local.pose]
+    return parts + ([] if memory.lora is None else memory.lora.tensors())
+
+
+def largest_difference(one: EpisodeMemory, other: EpisodeMemory) -> float:
+    pairs = list(zip(state_of(one), state_of(other), strict=True))
+    assert pairs
+    return max(float((a - b).abs().max()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("memory", [LOCAL, LORA, BOTH], ids=["local", "lora", "both"])
+def test_a_fork_goes_its_own_way(local_world: World, memory: MemorySetting) -> None:
+    session = walked(local_world, memory)
+    fork = session.fork()
+    before = [each.clone() for each in state_of(memory_of(session))]
+    assert largest_difference(memory_of(session), memory_of(fork)) == 0
+    fork.step("turn right")
+    assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(session)), strict=True))
+    assert largest_difference(memory_of(session), memory_of(fork)) > 0
+    again = session.fork()
+    assert np.array_equal(session.step("go back"), again.step("go back"))
+
+
+@pytest.mark.parametrize("memory", [False, LOCAL, LORA, BOTH], ids=["off", "local", "lora", "both"])
+def test_a_rewound_session_goes_on_as_it_did(local_world: World, memory: MemorySetting) -> None:
+    session = walked(local_world, memory, 5)
+    earlier = walked(local_world, memory, 3)
+    session.rewind(2)
+    assert session.num_chunks == 3
+    if session.memory is not None:
+        assert memory_of(session).num_chunks == 3
+        assert largest_difference(memory_of(session), memory_of(earlier)) < 1e-4
+    one, other = session.step("stay"), earlier.step("stay")
+    assert np.abs(one.astype(int) - other).max() <= (0 if memory in (False, LORA) else 2)
+
+
+def test_rewinding_further_than_it_goes_is_refused_and_changes_nothing(local_world: World) -> None:
+    session = walked(local_world, BOTH)
+    before = [each.clone() for each in state_of(memory_of(session))]
+    for call in (lambda: session.rewind(5), lambda: session.rewind(-1)):
+        with pytest.raises(UserError, match="cannot go back by"):
+            call()
+    with pytest.raises(UserError, match="can be rewound by 2 chunks, not 3"):
+        session.rewind(3)
+    with pytest.raises(UserError, match="by 0 chunks or more"):
+        memory_of(session).rewind(-1)
+    assert session.num_chunks == 4
+    assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(session)), strict=True))
+    small = walked(local_world, LocalRuleConfig(journal_chunks=2))
+    with pytest.raises(UserError, match="keeps the latest 2"):
+        memory_of(small).rewind(2)
+
+
+def test_forgetting_takes_out_single_chunks(local_world: World) -> None:
+    session = walked(local_world, LocalRuleConfig(familiar=0.0, journal_chunks=8))
+    memory = memory_of(session)
+    assert memory.local is not None
+    pose = memory.local.pose.clone()
+    entry = next(each for each in memory.local.journal if each.chunk == 1)
+    learner = session._rollout.local_learner
+    assert learner is not None
+    keys = learner.keys(entry.poses)
+    expected = memory.local.state.gram - keys.mT @ keys
+    memory.forget(1, 2)
+    torch.testing.assert_close(memory.local.state.gram, expected, rtol=0, atol=1e-5)
+    assert torch.equal(memory.local.pose, pose)
+    assert [each.chunk for each in memory.local.journal] == [-1, 0, 2, 3]
+    with pytest.raises(UserError, match="cannot forget chunk 1: it is forgotten already"):
+        memory.forget(0, 3)
+    with pytest.raises(UserError, match="holds chunks 0 to 3"):
+        memory.forget(2, 9)
+    session.step("turn left")
+    for refused in (LORA, BOTH):
+        with pytest.raises(UserError, match="cannot take single chunks out"):
+            memory_of(walked(local_world, refused, 2)).forget(0, 1)
+    with pytest.raises(UserError, match="delta rule mixes them"):
+        memory_of(walked(local_world, LocalRuleConfig(rule="delta"), 2)).forget(0, 1)
+
+
+def test_merged_local_memories_know_both_episodes(local_world: World) -> None:
+    one, other = walked(local_world, LOCAL, 3, seed=1), walked(local_world, LOCAL, 4, seed=2)
+    merged = memory_of(one).fork()
+    merged.merge(memory_of(other))
+    assert merged.local is not None
+    parts = [memory_of(each).local for each in (one, other)]
+    assert all(part is not None for part in parts)
+    total = sum(part.state.gram for part in parts if part is not None)
+    torch.testing.assert_close(merged.local.state.gram, total)
+
+
+def test_merged_loras_are_nearest_to_the_sum(local_world: World) -> None:
+    one, other = walked(local_world, LORA, 3, seed=1), walked(local_world, LORA, 4, seed=2)
+    first, second = memory_of(one).lora, memory_of(other).lora
+    assert first is not None
+    assert second is not None
+    name = next(iter(first.factors))
+    wanted = sum((up @ down)[0] for down, up in (first.factors[name], second.factors[name])).detach()
+    merged = memory_of(one).fork()
+    merged.merge(memory_of(other))
+    assert merged.lora is not None
+    down, up = merged.lora.factors[name]
+    left_over = torch.linalg.matrix_norm(wanted - (up @ down)[0].detach())
+    best = torch.linalg.svdvals(wanted)[4:].square().sum().sqrt()
+    torch.testing.assert_close(left_over, best, rtol=1e-3, atol=1e-5)
+
+
+def test_memories_that_do_not_belong_together_are_not_merged(local_world: World, tiny_world: World) -> None:
+    local, lora = (memory_of(walked(local_world, each, 1)) for each in (LOCAL, LORA))
+    with pytest.raises(UserError, match="written by the same rules"):
+        local.merge(lora)
+    with pytest.raises(UserError, match="of the same weights"):
+        lora.merge(memory_of(walked(tiny_world, LORA, 1)))
+    with pytest.raises(UserError, match="the same settings"):
+        local.merge(memory_of(walked(local_world, LocalRuleConfig(ridge=0.5), 1)))
+    with pytest.raises(UserError, match="same rank and scale"):
+        lora.merge(memory_of(walked(local_world, FastLearningConfig(LoraConfig(rank=2)), 1)))
+
+
+def test_episodes_side_by_side_remember_as_each_alone(local_world: World) -> None:
+    """Batched products may sum in another order: latents of order 1 agree to a thousandth."""
+    seeds = [3, 4, 5]
+    together = local_world.start_batch(IMAGES, LOCAL, seeds)
+    alone = [local_world.start_batch(IMAGES[row : row + 1], LOCAL, [seeds[row]]) for row in range(3)]
+    turns = [ACTIONS, ACTIONS[::-1], ("stay",) * 5]
+    for turn in range(5):
+        chunk = together.step([turns[row][turn] for row in range(3)])
+        for row in range(3):
+            single = alone[row].step([turns[row][turn]])
+            torch.testing.assert_close(chunk[row : row + 1], single, rtol=1e-3, atol=1e-3)
+
+
+def test_the_memory_matters_and_stays_of_one_size(local_world: World) -> None:
+    on, off = walked(local_world, LOCAL, 3), walked(local_world, False, 3)
+    assert not np.array_equal(on.step("turn right"), off.step("turn right"))
+    memory = memory_of(on)
+    size = memory.num_bytes()
+    for _ in range(12):
+        on.step("go forward")
+    assert memory.num_bytes() == size == 4 * (64 * 64 + 64 * (8 * 8 * 2 + 4 * 4))
+    assert memory.local is not None
+    assert len(memory.local.journal) == 8
+
+
+def test_describe_tells_what_is_inside(local_world: World) -> None:
+    told = memory_of(walked(local_world, BOTH)).describe()
+    assert told["chunks"] == 4
+    assert told["local"]["key_width"] == 64
+    assert 0 < told["local"]["directions_in_use"] <= 64
+    assert told["local"]["chunks_in_journal"] == 5
+    assert told["lora"]["rank"] == 4
+    assert told["lora"]["norm"] > 0
+
+
+def test_a_memory_goes_on_in_another_session(local_world: World, tmp_path: Path) -> None:
+    first = walked(local_world, LOCAL)
+    memory_of(first).save(tmp_path / "m")
+    loaded = local_world.load_memory(tmp_path / "m")
+    assert largest_difference(loaded, memory_of(first)) == 0
+    second = local_world.start(IMAGES[0], memory=loaded, seed=9, num_sampling_steps=2)
+    assert memory_of(second).num_chunks == 5
+    assert memory_of(second).local is not loaded.local
+    assert not memory_of(second).local.pose.any()  # type: ignore[union-attr]
+    fresh = local_world.start(IMAGES[0], memory=LOCAL, seed=9, num_sampling_steps=2)
+    assert not np.array_equal(second.step("turn left"), fresh.step("turn left"))
+    other = local_world.start(IMAGES[0], memory=LOCAL)
+    memory_of(other).load(tmp_path / "m")
+    assert largest_difference(memory_of(other), loaded) == 0
+
+
+def test_a_memory_of_other_weights_or_rules_is_refused(local_world: World, tiny_world: World, tmp_path: Path) -> None:
+    memory_of(walked(local_world, LORA, 2)).save(tmp_path / "m")
+    with pytest.raises(UserError, match="learned on other weights"):
+        tiny_world.load_memory(tmp_path / "m")
+    other = walked(local_world, LOCAL, 1)
+    before = [each.clone() for each in state_of(memory_of(other))]
+    with pytest.raises(UserError, match="written with other settings"):
+        memory_of(other).load(tmp_path / "m")
+    assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(other)), strict=True))
+    with pytest.raises(UserError, match="has no addresses for a local memory"):
+        tiny_world.start(IMAGES[0], memory=LOCAL)
+    with pytest.raises(UserError, match="in the world whose weights"):
+        tiny_world.start(IMAGES[0], memory=memory_of(other))
+
+
+def test_frames_that_are_shown_need_their_actions(local_world: World) -> None:
+    rollout = local_world.start_batch(IMAGES[:1], LOCAL, [1])
+    frames = torch.from_numpy(np.repeat(IMAGES[1:2, None], 4, 1))
+    with pytest.raises(UserError, match="must be told the actions"):
+        rollout.observe(frames)
+    rollout.observe(frames, ["turn left"])
+    assert rollout.num_chunks == 1
+    assert rollout.memory is not None
+    assert rollout.memory.local is not None
+    assert len(rollout.memory.local.journal) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------- the CLI
+
+
+@pytest.fixture
+def session_folder(local_world: World, tmp_path: Path) -> Path:
+    walked(local_world, LOCAL).save(tmp_path / "s")
+    return tmp_path / "s"
+
+
+def test_show_tells_and_writes_figures(
+    session_folder: Path, local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["memory", "show", str(session_folder), "--world", str(local_world_folder)]
+    assert main([*words, "--json", str(tmp_path / "told.json")]) == 0
+    assert "4 chunks of the world tiny" in capsys.readouterr().out
+    assert read_json(tmp_path / "told.json")["figures"]["local key_width"]["mean"] == 64
+    assert main(["memory", "show", str(session_folder / "memory"), "--world", str(local_world_folder)]) == 0
+
+
+def test_fork_rewind_forget_merge_and_export(
+    session_folder: Path, local_world_folder: Path, local_world: World, tmp_path: Path
+) -> None:
+    def run(*words: Any) -> int:
+        return main(["memory", *map(str, words), "--world", str(local_world_folder)])
+
+    whole = local_world.resume(session_folder)
+    assert run("fork", session_folder, "--out", tmp_path / "fork") == 0
+    assert np.array_equal(
+        local_world.resume(tmp_path / "fork").step("stay"), local_world.resume(session_folder).step("stay")
+    )
+    assert run("rewind", session_folder, "--chunks", 2, "--out", tmp_path / "earlier") == 0
+    earlier, expected = local_world.resume(tmp_path / "earlier"), walked(local_world, LOCAL, 2)
+    assert earlier.num_chunks == 2
+    assert np.abs(earlier.step("stay").astype(int) - expected.step("stay")).max() <= 2
+    assert run("forget", tmp_path / "fork", "--first", 0, "--last", 1) == 0
+    forgot = memory_of(local_world.resume(tmp_path / "fork")).local
+    assert forgot is not None
+    assert [entry.chunk for entry in forgot.journal] == [-1, 2, 3]
+    assert run("export", session_folder, "--out", tmp_path / "alone") == 0
+    assert largest_difference(local_world.load_memory(tmp_path / "alone"), memory_of(whole)) == 0
+    assert run("merge", tmp_path / "alone", tmp_path / "earlier", "--out", tmp_path / "both") == 0
+    both = local_world.load_memory(tmp_path / "both")
+    assert largest_difference(both, memory_of(whole)) > 0
+    assert run("rewind", tmp_path / "alone", "--chunks", 1) == 0
+    assert local_world.load_memory(tmp_path / "alone").num_chunks == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["show", "nowhere"], "holds no saved memory"),
+        (["rewind", "SESSION", "--chunks", "9"], "cannot go back by 9 chunks"),
+        (["forget", "SESSION", "--first", "3", "--last", "1"], "cannot forget chunks 3 to 1"),
+        (["fork", "SESSION", "--out", "OTHER"], "holds other files"),
+        (["merge", "SESSION", "nowhere", "--out", "new"], "holds no saved memory"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    session_folder: Path,
+    local_world_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    sentence: str,
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious")
+    places = {"SESSION": str(session_folder), "OTHER": str(tmp_path / "other")}
+    before = {path: path.read_bytes() for path in session_folder.rglob("*") if path.is_file()}
+    assert main(["memory", *(places.get(word, word) for word in words), "--world", str(local_world_folder)]) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+    assert {path: path.read_bytes() for path in session_folder.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "other" / "thesis.txt").read_text() == "precious"

@@ -1,0 +1,110 @@
+"""Where am I: composition in the plane, steps that walls refuse, and addresses that close after a full turn."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import randn
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.planar_path import PlanarPath, compose, motions_between
+from slowfast_vgen.models.text import TextEncoder
+
+STEP = 2 * math.pi / 16
+
+
+def told(path: PlanarPath, motion: tuple[float, float, float]) -> None:
+    """Makes the path say one motion whatever the text is."""
+    torch.nn.init.zeros_(path.motion[-1].weight)
+    path.motion[-1].bias.data = torch.tensor(motion)
+
+
+@given(st.lists(st.tuples(*[st.floats(-3, 3)] * 3), min_size=1, max_size=12))
+def test_motions_undo_composition(motions: list[tuple[float, float, float]]) -> None:
+    given_motions = torch.tensor(motions, dtype=torch.float64)
+    start = torch.tensor([0.3, -2.0, 0.7], dtype=torch.float64)
+    poses = torch.cat([start[None], compose(start, given_motions)])
+    torch.testing.assert_close(motions_between(poses), given_motions, rtol=0, atol=1e-9)
+
+
+def test_turns_and_steps_do_not_commute() -> None:
+    forward, turn = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.0, math.pi / 2])
+    one = compose(torch.zeros(3), torch.stack([forward, turn]))[-1]
+    other = compose(torch.zeros(3), torch.stack([turn, forward]))[-1]
+    torch.testing.assert_close(one, torch.tensor([1.0, 0.0, math.pi / 2]))
+    torch.testing.assert_close(other, torch.tensor([0.0, 1.0, math.pi / 2]))
+
+
+def test_composition_in_pieces_is_composition_at_once() -> None:
+    motions = randn(2, 10, 3)
+    start = randn(2, 3, seed=1)
+    whole = compose(start, motions)
+    first = compose(start, motions[:, :6])
+    second = compose(first[:, -1], motions[:, 6:])
+    torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=0, atol=1e-5)
+
+
+def test_a_refused_step_does_not_count_but_a_turn_does(text_encoder: TextEncoder) -> None:
+    path = PlanarPath()
+    told(path, (1.0, 0.0, 0.5))
+    text = text_encoder(["go forward"])
+    last, new = randn(1, 1, 8, 8, 8), randn(1, 4, 8, 8, 8, seed=1)
+    new[:, 2] = new[:, 1]  # the third frame shows the second once more: a wall
+    with torch.no_grad():
+        poses = path.followed(torch.zeros(1, 3), text, last, new)
+    torch.testing.assert_close(poses[0, :, 2], torch.tensor([0.5, 1.0, 1.5, 2.0]))
+    moved = poses[0, :, :2].diff(dim=0).norm(dim=-1)
+    torch.testing.assert_close(moved, torch.tensor([1.0, 0.0, 1.0]))
+
+
+def test_no_text_is_no_motion() -> None:
+    path = PlanarPath()
+    told(path, (1.0, 2.0, 3.0))
+    assert not path.motions(TextEncoder.null(2)).any()
+
+
+@pytest.fixture(scope="module")
+def address() -> PlanarAddress:
+    return PlanarAddress(key_width=2048)
+
+
+def test_addresses_have_length_one_and_close_after_a_full_turn(address: PlanarAddress) -> None:
+    poses = torch.cat([randn(20, 2), 7 * torch.rand(20, 1)], dim=1)
+    keys = address(poses)
+    assert keys.shape == (20, 4, 2048)
+    torch.testing.assert_close(keys.norm(dim=-1), torch.ones(20, 4), rtol=0, atol=1e-4)
+    around = poses + torch.tensor([0.0, 0.0, 2 * math.pi])
+    torch.testing.assert_close(address(around), keys, rtol=0, atol=1e-4)
+
+
+def test_a_patch_is_found_in_the_next_column_after_a_small_turn(address: PlanarAddress) -> None:
+    keys = address(torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, STEP], [6.0, 0.0, 0.0], [0.0, 0.0, math.pi]]))
+    same = keys[0] @ keys[1].T  # the camera turned left, so what was in column 1 is in column 2
+    assert same[1, 2] > 0.6
+    assert same.argmax(dim=1).tolist() == [1, 2, 3, 3]
+    assert (keys[0] @ keys[2].T).diagonal().max() < 0.6
+    assert (keys[0] @ keys[3].T).abs().max() < 0.2
+
+
+def test_addresses_do_not_hang_on_where_the_origin_is(address: PlanarAddress) -> None:
+    poses = torch.cat([randn(5, 2), randn(5, 1, seed=2)], dim=1)
+    moved = poses + torch.tensor([100.0, -50.0, 1.0])
+    near, far = (address(each).flatten(0, 1) for each in (poses, moved))
+    assert (near @ near.T - far @ far.T).abs().max() < 0.25  # random features: alike, not equal
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"key_width": 7}, "even number from 2 on, got 7"),
+        ({"key_width": 0}, "even number from 2 on, got 0"),
+        ({"place_widths": (1.0, 0.0)}, "must all be above 0"),
+        ({"ray_width_degrees": -1.0}, "must all be above 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        PlanarAddress(**settings)  # type: ignore[arg-type]
