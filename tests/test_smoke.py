@@ -10,7 +10,8 @@ from PIL import Image
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate import smoke
+from slowfast_vgen.evaluate import blocks, smoke
+from slowfast_vgen.evaluate.blocks import cache_folder
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import generate_chunks, row_seeds, score_chunks
 from slowfast_vgen.evaluate.held_out import HeldOut, Outcomes, play_tours
@@ -209,7 +210,7 @@ def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
         raise AssertionError("computed anew")
 
     before = (tmp_path / "smoke.json").read_bytes()
-    monkeypatch.setattr(smoke, "compute", never)
+    monkeypatch.setattr(blocks, "compute", never)
     assert run_smoke(hasty_world_folder, tmp_path) == 0
     assert json.loads((tmp_path / "smoke.json").read_bytes())["figures"] == json.loads(before)["figures"]
 
@@ -226,8 +227,8 @@ def test_a_stopped_run_goes_on(
     (cache,) = tmp_path.glob(".smoke-*")
     (cache / "full-turn-off-0.npz").write_bytes(b"cut off")  # a damaged block is computed again
     calls: list[str] = []
-    compute = smoke.compute
-    monkeypatch.setattr(smoke, "compute", lambda block, *rest: (calls.append(block.name), compute(block, *rest))[1])
+    compute = blocks.compute
+    monkeypatch.setattr(blocks, "compute", lambda block, *rest: (calls.append(block.name), compute(block, *rest))[1])
     assert run_smoke(hasty_world_folder, tmp_path, "--seeds", "1") == 0
     assert calls == ["full-turn-off-0", "long-off-0", "long-best-0"]
 
@@ -237,7 +238,8 @@ def interrupt(*_: object) -> None:
 
 
 def test_other_settings_share_no_blocks(tiny_world: World) -> None:
-    folders = {SmokeTest(tiny_world, SmokeConfig(2, 1, frames)).cache_folder(Path("a.json")) for frames in (32, 64)}
+    tests = [SmokeTest(tiny_world, SmokeConfig(2, 1, frames)) for frames in (32, 64)]
+    folders = {cache_folder(Path("a.json"), "smoke", test.protocol) for test in tests}
     assert len(folders) == 2
 
 

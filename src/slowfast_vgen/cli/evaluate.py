@@ -1,7 +1,7 @@
 """`slowfast evaluate`: what a world can do, in figures with intervals."""
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from slowfast_vgen.cli.common import (
     Figure,
@@ -96,10 +96,36 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_json_argument(recall)
     recall.set_defaults(handler=evaluate_recall)
 
+    capacity = commands.add_parser("capacity", help="how many rooms one memory holds; goes on where it was stopped")
+    add_world_argument(capacity)
+    capacity.add_argument("--rows", type=whole_number(1, 1000), metavar="N", help="sessions side by side; default: 8")
+    capacity.add_argument("--quick", action="store_true", help="2 rows of 2 rooms: does it run?")
+    add_json_argument(capacity)
+    capacity.set_defaults(handler=evaluate_capacity)
+
+
+def evaluate_capacity(args: argparse.Namespace) -> int:
+    """`slowfast evaluate capacity`."""
+    from slowfast_vgen.evaluate.blocks import cache_folder
+    from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
+    from slowfast_vgen.evaluate.machine import git_commit, machine
+    from slowfast_vgen.presets.worlds import load
+
+    if args.json:
+        check_output_file(args.json)
+    config = CapacityConfig.quick() if args.quick else CapacityConfig()
+    test = CapacityTest(load(args.world), config if args.rows is None else replace(config, num_rows=args.rows))
+    folder = None if args.json is None else cache_folder(args.json, "capacity", test.protocol)
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in test.run(folder).items()}
+    print_figures({name: name.replace("_", " ") for name in figures}, figures)
+    write_figures(args.json, test.protocol | {"machine": machine(), "git_commit": git_commit()}, figures)
+    return 0
+
 
 def evaluate_recall(args: argparse.Namespace) -> int:
     """`slowfast evaluate recall`."""
     from slowfast_vgen.evaluate.bench import Bench, BenchConfig
+    from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.recall import SHEET_COLUMNS, RecallConfig, RecallTest
     from slowfast_vgen.pictures import contact_sheet, save_picture
     from slowfast_vgen.presets.worlds import load
@@ -114,7 +140,7 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     test = RecallTest(
         world, RecallConfig(**sizes | {name: value for name, value in given.items() if value is not None})
     )
-    report = test.run(test.cache_folder(args.json) if args.json else None)
+    report = test.run(cache_folder(args.json, "recall", test.protocol) if args.json else None)
     cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
     estimates = report.figures | Bench(world, cost).memory_cost()
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
@@ -129,6 +155,7 @@ def evaluate_recall(args: argparse.Namespace) -> int:
 
 def evaluate_smoke(args: argparse.Namespace) -> int:
     """`slowfast evaluate smoke`."""
+    from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.long_rollouts import SHEET_COLUMNS
     from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
     from slowfast_vgen.pictures import contact_sheet, save_picture
@@ -143,7 +170,7 @@ def evaluate_smoke(args: argparse.Namespace) -> int:
     sizes = asdict(SmokeConfig.quick() if args.quick else SmokeConfig())
     config = SmokeConfig(**sizes | {name: value for name, value in given.items() if value is not None})
     test = SmokeTest(load(args.world), config)
-    report = test.run(test.cache_folder(args.json) if args.json else None)
+    report = test.run(cache_folder(args.json, "smoke", test.protocol) if args.json else None)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
     print_figures(HEADLINES, figures)
     write_figures(args.json, report.protocol, figures)

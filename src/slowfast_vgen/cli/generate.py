@@ -47,6 +47,9 @@ examples:
   slowfast demo --world worlds/mine --out mine --seed 3 --gif mine.gif
 """
 
+MEMORIES = ("on", "off", "local", "denoising", "denoising-original", "replay", "local+denoising")
+"""Names that `memory.config.memory_by_name` knows."""
+
 _GENERATE_EXAMPLES = """\
 An action is free text; a number of times may follow it ("turn left x4"). The first frame of the video is the start
 image or, with --load-memory, the frame that the saved session ended with. Images of another size are cropped to the
@@ -80,7 +83,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--actions-file", type=path_name, metavar="FILE", help="one action a line; blanks and # comments are skipped"
     )
     generate.add_argument("--out", required=True, type=path_name, metavar="FILE.mp4", help="the video to write")
-    generate.add_argument("--memory", choices=("on", "off"), help="default: on, or as the loaded session has it")
+    generate.add_argument(
+        "--memory",
+        choices=MEMORIES,
+        metavar="RULE",
+        help=f"{', '.join(MEMORIES)}; default: on, the world's own, or as the loaded session has it",
+    )
     generate.add_argument("--seed", type=whole_number(0), metavar="N", help="default: 0, or the loaded session's")
     generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here")
     generate.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="sampling steps; default: as packed")
@@ -210,10 +218,13 @@ class _Settings(NamedTuple):
 
 def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Settings]":
     """A new session, or the saved one, which no option given beside it may contradict; and what it runs with."""
+    from slowfast_vgen.memory.config import memory_by_name
+
     given = {name: getattr(args, name) for name in _Settings._fields if getattr(args, name) is not None}
     if args.load_memory is None:
         settings = _Settings("on", 0, world.model.config.num_sampling_steps)._replace(**given)
-        return world.start(args.image, settings.memory == "on", settings.seed, settings.steps), settings
+        memory = memory_by_name(settings.memory, world.shipped_memory) or False
+        return world.start(args.image, memory, settings.seed, settings.steps), settings
     from slowfast_vgen.memory.sessions import read_session_header
 
     header = read_session_header(args.load_memory)

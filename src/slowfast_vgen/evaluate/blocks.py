@@ -1,5 +1,7 @@
 """Finished parts of a long measurement, kept in files so that a stopped run goes on where it was."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -58,6 +60,12 @@ def compute(block: Block[Record], folder: Path | None, progress: Progress) -> Re
         with atomic_path(block.file(folder)) as temporary:
             np.savez_compressed(temporary, **{field.name: getattr(record, field.name) for field in fields(record)})
     return record
+
+
+def cache_folder(results: Path, what: str, protocol: dict[str, Any]) -> Path:
+    """Where finished parts are kept: beside the results, in a folder named after the protocol's hash."""
+    digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    return results.parent / f".{what}-{digest[:16]}"
 
 
 def run_blocks(blocks: Sequence[Block[Any]], folder: Path | None) -> dict[str, Any]:

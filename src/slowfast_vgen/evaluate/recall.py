@@ -6,8 +6,6 @@ last frame frozen, and the true frame of the same pose as the codec gives it bac
 that any memory could bring).
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -150,11 +148,6 @@ class RecallTest:
             **asdict(self.config),
             "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
         }
-
-    def cache_folder(self, results: Path) -> Path:
-        """Where finished parts are kept: beside the results, in a folder named after the protocol's hash."""
-        digest = hashlib.sha256(json.dumps(self.protocol, sort_keys=True).encode()).hexdigest()
-        return results.parent / f".recall-{digest[:16]}"
 
     def run(self, folder: Path | None = None) -> RecallReport:
         """Computes what `folder` does not hold yet, and the figures.
@@ -344,6 +337,8 @@ class RecallTest:
         for bucket, (fewest, most) in BUCKETS.items():
             chosen = {name: ((gap >= fewest) & (gap <= most))[:, None] for name, gap in gaps.items()}
             kinds = [name for name in TOUR_SETS if chosen[name].any()]
+            if not kinds:
+                continue
             masked = {arm: [np.where(chosen[name], values[name][arm], np.nan) for name in kinds] for arm in everywhere}
             joined = {arm: np.concatenate(parts, -1) for arm, parts in masked.items()}
             for arm, parts in masked.items():

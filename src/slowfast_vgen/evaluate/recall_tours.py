@@ -24,6 +24,8 @@ LAP = 4
 """Chunks of a full turn on the spot."""
 BUCKETS = {"gap16": (9, 32), "gap64": (41, 104), "gap200": (200, 100_000)}
 """Fewest and most frames of a gap that counts for each figure."""
+LEAST_ROOMS = 3
+"""Rooms that a retraced walk leads through."""
 LONGEST_LOOP = 24
 """Chunks of one round of a loop."""
 _OPPOSITE = {
@@ -96,6 +98,8 @@ def retrace(num_chunks: int) -> Draw:
     def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
         start = draw_start(rng, scene, "wander")
         out = tuple(free_wander(rng, scene, start, num_chunks))
+        if len({scene.room_at(place.x, place.y) for place in walk(scene, start, out)[0]} - {None}) < LEAST_ROOMS:
+            return None
         return Tour(scene, start, out + retraced(out), num_chunks)
 
     return draw

@@ -4,7 +4,6 @@ A figure here does not rank papers; it shows whether the world and its memory do
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -143,11 +142,6 @@ class SmokeTest:
             "image_features": {"name": ImageFeatures.name, "sha256": ImageFeatures.fingerprint},
             "interval": f"95 %, percentile bootstrap over episodes, {NUM_RESAMPLES} resamples",
         }
-
-    def cache_folder(self, results: Path) -> Path:
-        """Where a run whose results go to the file `results` keeps its finished blocks."""
-        digest = hashlib.sha256(json.dumps(self.protocol, sort_keys=True).encode()).hexdigest()
-        return results.parent / f".smoke-{digest[:16]}"
 
     def run(self, folder: Path | None = None) -> SmokeReport:
         """Computes what `folder` does not hold yet, and the figures.

@@ -1,6 +1,6 @@
 """Which rules write an episode's memory, as settings."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from slowfast_vgen.errors import UserError
@@ -47,6 +47,24 @@ class MemoryConfig:
             raise
         except (TypeError, ValueError) as error:
             raise UserError(f"the memory's settings cannot be used ({error}); correct them") from error
+
+
+def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
+    """The memory behind a name that a user gives: `on` is the world's own, `off` none, the others single rules.
+
+    A rule that the world's own memory has as well comes with the world's settings.
+
+    >>> memory_by_name("off", MemoryConfig(LocalRuleConfig())) is None
+    True
+    >>> memory_by_name("local+denoising", MemoryConfig(LocalRuleConfig(ridge=0.1))).local.ridge
+    0.1
+    """
+    if name in ("on", "off"):
+        return shipped if name == "on" else None
+    local = (shipped.local or LocalRuleConfig()) if name.startswith("local") else None
+    rule = name.removeprefix("local").removeprefix("+")
+    lora = replace(shipped.lora or FastLearningConfig(), rule=rule) if rule else None  # type: ignore[arg-type]
+    return MemoryConfig(local, lora)
 
 
 MemorySetting = bool | MemoryConfig | LocalRuleConfig | FastLearningConfig

@@ -1,0 +1,108 @@
+"""Draws docs/images/capacity.png (from results/capacity.json) and path.png: `python benchmarks/plot_recall.py`."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from slowfast_vgen.presets.worlds import load
+from slowfast_vgen.types import Episode
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
+from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+
+
+def plot_capacity(path: Path) -> None:
+    """Recall of the first room against the rooms walked through since, a line a key width."""
+    results = json.loads((ROOT / "results" / "capacity.json").read_text())
+    lines: dict[int, list[tuple[int, dict[str, float]]]] = {}
+    for name, figure in results["figures"].items():
+        if match := re.fullmatch(r"recall_gain_db_width(\d+)_rooms(\d+)", name):
+            lines.setdefault(int(match[1]), []).append((int(match[2]), figure))
+    figure, axes = plt.subplots(figsize=(6, 3.6))
+    for width, points in sorted(lines.items()):
+        rooms = [count for count, _ in points]
+        axes.plot(rooms, [each["mean"] for _, each in points], marker="o", label=f"key width {width}")
+        axes.fill_between(rooms, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.15)
+    axes.set(
+        xscale="log",
+        xlabel="rooms walked through",
+        ylabel="gain over no memory (dB)",
+        title="the first room, seen again",
+    )
+    axes.set_xticks(rooms, [str(count) for count in rooms])
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def integrated_path(world_name: str, episode: Episode, generate: bool) -> np.ndarray:
+    """The path as the memory integrates it, from the actions and from true or generated frames: `[frames, 3]`."""
+    world = load(world_name)
+    rollout = world.start_batch(episode.frames[:1], True, [0])
+    assert rollout.memory is not None and rollout.memory.local is not None
+    local, poses = rollout.memory.local, [rollout.memory.local.pose[0].numpy()]
+    for chunk in episode.chunks:
+        if generate:
+            rollout.step([chunk.action])
+        else:
+            frames = episode.frames[chunk.start_frame : chunk.end_frame]
+            rollout.observe(torch.from_numpy(frames)[None], [chunk.action])
+        poses += list(local.journal[-1].poses[0].numpy())
+    return np.stack(poses)
+
+
+def relative(episode: Episode) -> np.ndarray:
+    """The true path in the units and from the origin of the integrated one."""
+    assert episode.poses is not None
+    poses = episode.poses / [STEP_UNITS, STEP_UNITS, 180 / np.pi]
+    first = poses[0]
+    cos, sin = np.cos(first[2]), np.sin(first[2])
+    x, y = poses[:, 0] - first[0], poses[:, 1] - first[1]
+    return np.stack([x * cos + y * sin, y * cos - x * sin, poses[:, 2] - first[2]], 1)
+
+
+def plot_paths(world_name: str, path: Path, num_episodes: int = 4, num_chunks: int = 64) -> None:
+    """True paths of wandering episodes that bump into walls, and what the memory makes of them."""
+    episodes = list(VizdoomRooms("test", 0).episodes(num_episodes, "wander", num_chunks))
+    figure, rows = plt.subplots(1, num_episodes, figsize=(3.4 * num_episodes, 3.6))
+    errors = []
+    for axes, episode in zip(rows, episodes, strict=True):
+        true = relative(episode)
+        seen = integrated_path(world_name, episode, generate=False)
+        made = integrated_path(world_name, episode, generate=True)
+        axes.plot(true[:, 0], true[:, 1], color="black", linewidth=3, alpha=0.3, label="true")
+        axes.plot(seen[:, 0], seen[:, 1], label="actions and true frames")
+        axes.plot(made[:, 0], made[:, 1], linestyle=":", label="actions and generated frames")
+        axes.set_aspect("equal")
+        axes.set_title(f"{FRAMES_PER_CHUNK * num_chunks} frames", fontsize=9)
+        errors.append(np.linalg.norm(seen[:, :2] - true[:, :2], axis=1))
+    rows[0].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    last = [float(error[-1]) for error in errors]
+    print(f"{path}: error of the place at the end, in steps, per episode: {[round(each, 2) for each in last]}")
+
+
+def main() -> None:
+    """Writes both pictures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--world", default="rooms-64")
+    args = parser.parse_args()
+    if (ROOT / "results" / "capacity.json").is_file():
+        plot_capacity(IMAGES / "capacity.png")
+    plot_paths(args.world, IMAGES / "path.png")
+
+
+if __name__ == "__main__":
+    main()

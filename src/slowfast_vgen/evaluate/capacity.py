@@ -1,0 +1,209 @@
+"""How much one memory holds: recall of the first room against the number of rooms walked through since.
+
+A session walks through maps, one after the other, each at a place of its own on the memory's plane, on true frames;
+then it stands in the first map again, and every chunk of the first walk is predicted once more after its true past.
+The slow weights are the same throughout; only the memory's width changes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
+from slowfast_vgen.evaluate.held_out import SPLIT
+from slowfast_vgen.evaluate.measures import psnr
+from slowfast_vgen.evaluate.statistics import Estimate, estimate
+from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.worlds.actions import PHRASINGS
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, poses_of, walk
+from slowfast_vgen.worlds.rooms_map import Scene
+from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine, VizdoomRooms
+
+VERSION = 1
+APART_STEPS = 1000.0
+"""Distance of one map's origin from the next, in steps: nothing of one is near anything of another."""
+_STREAM = 7  # apart from the streams of the world and of other held-out paths
+
+
+@dataclass(frozen=True)
+class CapacityConfig:
+    """What is measured."""
+
+    key_widths: tuple[int, ...] = (256, 512, 1024, 2048)
+    rooms: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    num_rows: int = 8
+    """Sessions side by side, each through maps of its own."""
+    chunks_per_room: int = 8
+    """Chunks of a walk on each map, about a room's worth: a look round and some steps."""
+
+    def __post_init__(self) -> None:
+        if not self.key_widths or not self.rooms or min(self.key_widths + self.rooms) < 1 or self.num_rows < 1:
+            raise UserError("capacity needs at least one width, one number of rooms and one row, all above 0")
+
+    @classmethod
+    def quick(cls) -> "CapacityConfig":
+        """Shows that everything runs; its figures mean nothing."""
+        return cls((64,), (1, 2), 2, 2)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk on one map."""
+
+    scene: Scene
+    start: Place
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """PSNR of each chunk of the first walk, predicted after as many rooms as `CapacityConfig.rooms` has."""
+
+    psnr: Float[np.ndarray, "rows rooms chunks"]
+
+
+class CapacityTest:
+    """One world under one configuration: `CapacityTest(world, config).run(folder)`."""
+
+    def __init__(self, world: World, config: CapacityConfig) -> None:
+        self.world, self.config = world, config
+        shipped = world.shipped_memory.local
+        if shipped is None or world.model.address is None:
+            name = world.model.config.name
+            raise UserError(f"the world {name!r} has no local memory, whose capacity could be measured")
+        self.memory = MemoryConfig(local=shipped)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Everything that decides the figures, as JSON values."""
+        return {
+            "command": "evaluate capacity",
+            "version": VERSION,
+            "world": self.world.model.config.name,
+            "weights_sha256": self.world.model.fingerprint,
+            "sampling_steps": self.world.model.config.num_sampling_steps,
+            "memory": self.memory.to_json(),
+            "split": SPLIT,
+            **asdict(self.config),
+        }
+
+    def run(self, folder: Path | None = None) -> dict[str, Estimate]:
+        """The figures: gain over no memory, and how many directions the memory has in use."""
+        records = run_blocks(list(self._blocks()), folder)
+        off = records["off"].psnr
+        figures = {}
+        for width in self.config.key_widths:
+            on = records[f"width-{width}"].psnr
+            for index, rooms in enumerate(self.config.rooms):
+                gain = on[:, index] - off[:, 0]
+                figures[f"recall_gain_db_width{width}_rooms{rooms}"] = estimate(gain[:, None])
+        figures["recall_psnr_db_off"] = estimate(off[:, :1])
+        return figures
+
+    def _blocks(self) -> Iterator[Block[Any]]:
+        work = self.config.num_rows * max(self.config.rooms)
+        yield Block("off", Recalled, work, partial(self._recalled, None))
+        for width in self.config.key_widths:
+            yield Block(f"width-{width}", Recalled, work, partial(self._recalled, width))
+
+    def _recalled(self, width: int | None, progress: Progress) -> Recalled:
+        world = self.world if width is None else _with_key_width(self.world, width)
+        frames = self._frames
+        rollout = world.start_batch(
+            frames[:, 0, 0], False if width is None else self.memory, range(self.config.num_rows)
+        )
+        scores = []
+        for room in range(max(self.config.rooms)):
+            if room:
+                _teleport(rollout, room, self._latents[:, room, :1])
+            self._watch(rollout, room)
+            progress(self.config.num_rows)
+            if room + 1 in self.config.rooms:
+                scores.append(self._score(rollout))
+        return Recalled(np.stack(scores, 1))
+
+    def _watch(self, rollout: Rollout, room: int) -> None:
+        for chunk in range(self.config.chunks_per_room):
+            now = slice(1 + FRAMES_PER_CHUNK * chunk, 1 + FRAMES_PER_CHUNK * (chunk + 1))
+            actions = [PHRASINGS[row[room].verbs[chunk]][0] for row in self._walks]
+            rollout.observe_latents(self._latents[:, room, now], actions)
+
+    def _score(self, rollout: Rollout) -> Float[np.ndarray, "rows chunks"]:
+        """Walks through the first map once more, on a copy of the memory, and predicts each chunk."""
+        again = rollout.fork()
+        _teleport(again, 0, self._latents[:, 0, :1])
+        codec, found = self.world.model.codec, []
+        for chunk in range(self.config.chunks_per_room):
+            now = slice(1 + FRAMES_PER_CHUNK * chunk, 1 + FRAMES_PER_CHUNK * (chunk + 1))
+            actions = [PHRASINGS[row[0].verbs[chunk]][0] for row in self._walks]
+            new = codec.decode(again.predict(actions)).cpu().numpy()
+            found.append(psnr(new, self._frames[:, 0, now]).mean(-1))
+            again.observe_latents(self._latents[:, 0, now], actions)
+        return np.stack(found, 1)
+
+    @cached_property
+    def _walks(self) -> list[list[Walk]]:
+        """A row of walks for each session, every one on a map of its own."""
+        world, rooms = VizdoomRooms(SPLIT, 0), max(self.config.rooms)
+        rows = []
+        for row in range(self.config.num_rows):
+            walks = []
+            for room in range(rooms):
+                index = row * rooms + room
+                scene = world.scene(index)
+                rng = np.random.default_rng([_STREAM, index])
+                start = draw_start(rng, scene, "wander")
+                walks.append(Walk(scene, start, tuple(free_wander(rng, scene, start, self.config.chunks_per_room))))
+            rows.append(walks)
+        return rows
+
+    @cached_property
+    def _frames(self) -> np.ndarray:
+        """uint8 `[rows, rooms, frames, height, width, 3]`."""
+        rows = []
+        with RoomsEngine() as engine:
+            for walks in self._walks:
+                engine.load([one.scene for one in walks])
+                rows.append(
+                    np.stack(
+                        [engine.render(one.scene, poses_of(walk(one.scene, one.start, one.verbs)[0])) for one in walks]
+                    )
+                )
+        return np.stack(rows)
+
+    @cached_property
+    def _latents(self) -> Tensor:
+        """`[rows, rooms, frames, channels, h, w]`."""
+        codec = self.world.model.codec
+        return torch.stack([codec.encode(torch.from_numpy(frames).to(self.world.device)) for frames in self._frames])
+
+
+def _teleport(rollout: Rollout, room: int, start: Tensor) -> None:
+    """Stands at the start of a room's map, which lies far from all the others on the memory's plane."""
+    rollout.history = start
+    if rollout.memory is not None and rollout.memory.local is not None:
+        pose = torch.zeros_like(rollout.memory.local.pose)
+        pose[:, 0] = room * APART_STEPS
+        rollout.memory.local.pose = pose
+        rollout.write_start()
+
+
+def _with_key_width(world: World, width: int) -> World:
+    """The same world with a narrower or wider memory: addresses need no training."""
+    model = world.model
+    assert model.address is not None
+    settings = {name: value for name, value in model.address.config.items() if not name.startswith("_")}
+    address = PlanarAddress(**settings | {"key_width": width}).eval().requires_grad_(False)
+    address.path.load_state_dict(model.address.path.state_dict())
+    return World(WorldModel(model.config, model.codec, model.denoiser, model.text_encoder, address))

@@ -1,0 +1,149 @@
+"""Measuring recall: tours that come back after the gap they promise, figures that can be told apart, capacity."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slowfast_vgen.cli.main import main
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate import recall as recall_module
+from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
+from slowfast_vgen.evaluate.measures import revisits
+from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
+from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS, draw_tours, retraced
+from slowfast_vgen.evaluate.statistics import estimate_share
+from slowfast_vgen.files import read_json
+from slowfast_vgen.memory.local import LocalRuleConfig
+from slowfast_vgen.rollout import World
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, poses_of, round_trip, walk
+from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+
+FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "loop-64")}
+
+
+@pytest.mark.parametrize("name", TOUR_SETS)
+def test_tours_come_back_to_shown_places_after_their_gap(name: str) -> None:
+    (tour,) = draw_tours(name, 1)
+    places, refused = walk(tour.scene, tour.start, list(tour.verbs))
+    assert not any(refused)
+    first = 1 + FRAMES_PER_CHUNK * tour.num_out
+    pairs = revisits(poses_of(places), first, 0)
+    assert len(pairs) == len(places) - first, "every generated frame has been in view before"
+    gaps = np.array([later - earlier for later, earlier in pairs])
+    if name != "retrace":
+        fewest, most = BUCKETS[f"gap{name.rsplit('-', 1)[1]}"]
+        assert ((gaps >= fewest) & (gaps <= most)).mean() > 0.4
+    else:
+        assert gaps.max() > 64
+
+
+def test_tours_are_the_same_in_every_run_and_on_held_out_maps() -> None:
+    one, other = draw_tours("full-turn-64", 2), draw_tours("full-turn-64", 2)
+    assert [(tour.scene.digest, tour.start, tour.verbs) for tour in one] == [
+        (tour.scene.digest, tour.start, tour.verbs) for tour in other
+    ]
+    assert one[0].scene.digest == VizdoomRooms("test", 0).scene(0).digest
+    assert one[0].scene.digest != VizdoomRooms("train", 0).scene(0).digest
+
+
+def test_the_way_back_undoes_the_way_out() -> None:
+    world = VizdoomRooms("test", 0)
+    scene = world.scene(3)
+    start = draw_start(np.random.default_rng(0), scene, "wander")
+    verbs = ("turn_left", "turn_left", "turn_right")
+    assert walk(scene, start, [*verbs, *retraced(verbs)])[0][-1] == start
+
+
+def test_a_round_trip_ends_where_it_began_and_sees_other_rooms() -> None:
+    world = VizdoomRooms("test", 0)
+    for index in range(20):
+        scene = world.scene(index)
+        rng = np.random.default_rng(index)
+        start = draw_start(rng, scene, "loop")
+        if verbs := round_trip(rng, scene, start, 2):
+            places, refused = walk(scene, start, verbs)
+            assert places[-1] == start
+            assert not any(refused)
+            assert len({scene.room_at(place.x, place.y) for place in places} - {None}) >= 2
+            return
+    raise AssertionError("no map of twenty has a round trip")
+
+
+def test_shares_of_a_gap() -> None:
+    lower, upper = np.zeros((4, 1, 3)), np.full((4, 1, 3), 10.0)
+    samples = np.full((4, 1, 3), 4.0)
+    samples[0, 0, 0] = np.nan
+    share = estimate_share(samples, lower, upper)
+    assert share.mean == pytest.approx(0.4)
+    assert share.n == 4
+
+
+@pytest.fixture
+def few_tours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall_module, "TOUR_SETS", FEW)
+    monkeypatch.setattr(recall_module, "OWN_SETS", ("full-turn-16",))
+    monkeypatch.setattr(recall_module, "SHEET_SETS", ("full-turn-16",))
+
+
+def test_the_report_has_every_figure_and_goes_on_where_it_was(
+    local_world: World, few_tours: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = RecallTest(local_world, RecallConfig(num_maps=2, num_seeds=1, num_novel_chunks=3))
+    report = test.run(tmp_path / "blocks")
+    for name in (
+        "recall_gain_db_gap16",
+        "recall_gain_db_gap64",
+        "recall_psnr_db_raw_gap16",
+        "recall_psnr_db_frozen_gap64",
+        "recall_psnr_db_retrieval_gap64",
+        "recall_gain_db_full_turn_gap16",
+        "recall_gain_db_loop_gap64",
+        "retrieval_gap_closed",
+        "gain_over_raw_context_db",
+        "history_gain_db",
+        "src_on",
+        "scuts_off",
+        "next_chunk_gain_db",
+    ):
+        assert np.isfinite(report.figures[name].mean), name
+    gain = report.figures["recall_psnr_db_on_gap16"].mean - report.figures["recall_psnr_db_off_gap16"].mean
+    assert report.figures["recall_gain_db_gap16"].mean == pytest.approx(gain)
+    assert len(report.sheet) == 2 * 3
+    monkeypatch.setattr(recall_module, "generate_tours", None)  # all is there already
+    assert test.run(tmp_path / "blocks").figures == report.figures
+
+
+def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
+    test = RecallTest(local_world, RecallConfig.quick())
+    world, memory = test.arms["raw"]
+    assert world.model.config.num_past_frames == 8
+    assert memory is None
+    assert test.arms["on"][1] == local_world.memory_config(LocalRuleConfig(journal_chunks=8))
+
+
+def test_capacity_compares_widths_of_one_world(local_world: World, tiny_world: World, tmp_path: Path) -> None:
+    test = CapacityTest(local_world, CapacityConfig((16, 64), (1, 2), 2, 2))
+    figures = test.run(tmp_path)
+    assert set(figures) == {"recall_psnr_db_off"} | {
+        f"recall_gain_db_width{width}_rooms{rooms}" for width in (16, 64) for rooms in (1, 2)
+    }
+    assert all(np.isfinite(figure.mean) for figure in figures.values())
+    with pytest.raises(UserError, match="has no local memory"):
+        CapacityTest(tiny_world, CapacityConfig.quick())
+    with pytest.raises(UserError, match="all above 0"):
+        CapacityConfig(key_widths=())
+
+
+def test_the_commands_write_their_results(
+    local_world_folder: Path, few_tours: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "recall", "--world", str(local_world_folder), "--quick", "--maps", "1"]
+    assert main([*words, "--json", str(tmp_path / "r.json"), "--contact-sheet", str(tmp_path / "r.png")]) == 0
+    figures = read_json(tmp_path / "r.json")["figures"]
+    for name in ("cost_ratio_shipped", "cost_ratio_50_steps", "chunk1000_over_chunk10", "memory_mb", "src_off"):
+        assert figures[name]["mean"] > 0, name
+    assert (tmp_path / "r.png").stat().st_size > 1000
+    words = ["evaluate", "capacity", "--world", str(local_world_folder), "--quick", "--rows", "1"]
+    assert main([*words, "--json", str(tmp_path / "c.json")]) == 0
+    assert "recall gain db width64 rooms2" in capsys.readouterr().out
