@@ -39,9 +39,12 @@ bench: setup
 # Everything that the README shows: about an hour.
 figures: bench
 	$(BIN)/slowfast evaluate smoke --json results/smoke.json --contact-sheet docs/images/smoke.png
+	$(BIN)/slowfast evaluate recall --json results/recall.json --contact-sheet docs/images/recall.png
+	$(BIN)/slowfast evaluate capacity --json results/capacity.json
 	$(BIN)/slowfast demo --out demo --gif docs/images/demo.gif
 	cp demo/start.png docs/images/start.png
 	$(BIN)/python benchmarks/plot_training.py
+	$(BIN)/python benchmarks/plot_recall.py
 	$(BIN)/python benchmarks/update_readme.py
 
 # Goes on where it was stopped.

@@ -24,29 +24,48 @@ def readme_figures() -> str:
     Raises:
         KeyError: a results file lacks a figure that the README shows.
     """
-    smoke = json.loads((ROOT / "results" / "smoke.json").read_text())
-    bench = json.loads((ROOT / "results" / "bench.json").read_text())
-    quality, speed = smoke["figures"], bench["figures"]
-    protocol = smoke["protocol"]
+    smoke, bench, recall = (
+        json.loads((ROOT / "results" / f"{name}.json").read_text()) for name in ("smoke", "bench", "recall")
+    )
+    quality, speed, memory = smoke["figures"], bench["figures"], recall["figures"]
     rows = [
+        (f"places seen {gap} frames ago, memory on minus off, dB", shown(memory[f"recall_gain_db_{name}"]))
+        for gap, name in (("9 to 32", "gap16"), ("41 to 104", "gap64"), ("200 and more", "gap200"))
+    ]
+    rows += [
+        ("the same, over a raw context twice as long, dB", shown(memory["gain_over_raw_context_db"])),
+        ("of the way to the true frame of the same pose, share", shown(memory["retrieval_gap_closed"])),
+        ("next chunk at places never seen, memory on minus off, dB", shown(memory["novel_gain_db"])),
+        ("revisit against the video's own first visit, on minus off, dB", shown(memory["history_gain_db"])),
         ("turns that go the right way, share of chunks", shown(quality["action_following"], ".3f")),
         ("the right one of five actions, share of chunks", shown(quality["action_following_five_way"], ".3f")),
         ("first new frame against copying the last, dB", shown(quality["first_frame_gain_db"])),
-        ("sharpness of the last 32 of 256 frames, over the true", shown(quality["late_sharpness_ratio"])),
-        ("revisits, memory on minus off, dB: the paper's setting", shown(quality["revisit_gain_db_paper"], ".3f")),
-        ("revisits, memory on minus off, dB: best setting found", shown(quality["revisit_gain_db_best"], ".3f")),
+        (
+            "sharpness of the last 32 of 256 frames, over the true: memory",
+            shown(quality["late_sharpness_ratio_memory"]),
+        ),
+        ("the same without memory", shown(quality["late_sharpness_ratio"])),
         ("frames/s, memory off", shown(speed["fps_memory_off"], ".1f")),
         ("frames/s, memory on", shown(speed["fps_memory_on"], ".1f")),
-        ("time with memory over without", shown(speed["memory_cost_ratio"])),
-        ("time of chunk 200 over chunk 10", shown(speed["chunk200_over_chunk10"])),
-        ("peak memory, MB", shown(speed["peak_rss_mb"], ".0f")),
+        ("time with memory over without", shown(memory["cost_ratio_shipped"])),
+        ("the same at 50 sampling steps", shown(memory["cost_ratio_50_steps"])),
+        ("time of chunk 1000 over chunk 10", shown(memory["chunk1000_over_chunk10"])),
+        ("size of the memory, MB", shown(memory["memory_mb"], ".1f")),
     ]
-    caption = (
-        f"{protocol['episodes']} test maps, {len(protocol['seeds'])} seeds, "
-        f"{protocol['sampling_steps']} sampling steps, weights `{protocol['weights_sha256'][:12]}`; "
-        "95 % intervals by bootstrap over episodes (`slowfast evaluate smoke`, `slowfast bench`)."
+    caption = "\n".join(
+        [
+            f"{recall['protocol']['num_maps']} held-out maps of each kind of path, {_seeds(recall['protocol']['num_seeds'])} "
+            f"(`slowfast evaluate recall`, weights `{recall['protocol']['weights_sha256'][:12]}`); "
+            f"{smoke['protocol']['episodes']} maps, {_seeds(len(smoke['protocol']['seeds']))} (`slowfast evaluate smoke`, "
+            f"`slowfast bench`, weights `{smoke['protocol']['weights_sha256'][:12]}`);",
+            "95 % intervals by bootstrap over maps.",
+        ]
     )
     return f"{table(rows)}\n\n{caption}"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed" + ("s" if count > 1 else "")
 
 
 def main() -> None:
