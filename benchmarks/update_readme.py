@@ -52,14 +52,12 @@ def readme_figures() -> str:
         ("time of chunk 1000 over chunk 10", shown(memory["chunk1000_over_chunk10"])),
         ("size of the memory, MB", shown(memory["memory_mb"], ".1f")),
     ]
-    caption = "\n".join(
-        [
-            f"{recall['protocol']['num_maps']} held-out maps of each kind of path, {_seeds(recall['protocol']['num_seeds'])} "
-            f"(`slowfast evaluate recall`, weights `{recall['protocol']['weights_sha256'][:12]}`); "
-            f"{smoke['protocol']['episodes']} maps, {_seeds(len(smoke['protocol']['seeds']))} (`slowfast evaluate smoke`, "
-            f"`slowfast bench`, weights `{smoke['protocol']['weights_sha256'][:12]}`);",
-            "95 % intervals by bootstrap over maps.",
-        ]
+    tours, smoked = recall["protocol"], smoke["protocol"]
+    caption = (
+        f"{tours['num_maps']} held-out maps of each kind of path, {_seeds(tours['num_seeds'])}, weights "
+        f"`{tours['weights_sha256'][:12]}` (`slowfast evaluate recall`); {smoked['episodes']} maps, "
+        f"{_seeds(len(smoked['seeds']))}, weights `{smoked['weights_sha256'][:12]}` (`slowfast evaluate smoke`, "
+        "`slowfast bench`); 95 % intervals by bootstrap over maps."
     )
     return f"{table(rows)}\n\n{caption}"
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
@@ -309,3 +310,18 @@ def test_mistakes_are_told_in_one_sentence(
     assert told.count("\n") == 1
     assert {path: path.read_bytes() for path in session_folder.rglob("*") if path.is_file()} == before
     assert (tmp_path / "other" / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("rule", ["local", "denoising", "denoising-original", "replay", "local+denoising"])
+def test_a_video_with_each_rule(
+    local_world_folder: Path, local_world: World, tmp_path: Path, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(IMAGES[0]).save(tmp_path / "start.png")
+    words = ["generate", "--world", str(local_world_folder), "--image", str(tmp_path / "start.png"), "--steps", "2"]
+    words += ["--actions", "turn left x2", "--out", str(tmp_path / "out.mp4"), "--memory", rule]
+    assert main([*words, "--save-memory", str(tmp_path / "s")]) == 0
+    memory = memory_of(local_world.resume(tmp_path / "s"))
+    assert (memory.local is not None) == rule.startswith("local")
+    assert (memory.lora.config.rule if memory.lora else "local") == rule.removeprefix("local+")
+    assert main([*words[:3], "--load-memory", str(tmp_path / "s"), *words[7:], "--memory", "off"]) == 2
+    assert "contradicts the session" in capsys.readouterr().err

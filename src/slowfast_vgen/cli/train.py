@@ -41,13 +41,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.set_defaults(handler=train_slow)
 
     path = commands.add_parser("path", help="where actions lead: the part that gives a local memory its addresses")
-    _add_common(path, num_steps=3000, batch_size=8, learning_rate=3e-3)
+    _add_common(path, num_steps=5000, batch_size=8, learning_rate=3e-3)
     path.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
-    path.add_argument("--key-width", type=whole_number(2, 65536), default=1024, help="of the memory; default: 1024")
+    path.add_argument("--key-width", type=whole_number(2, 65536), default=768, help="of the memory; default: 768")
     path.set_defaults(handler=train_path)
 
     loop = commands.add_parser("loop", help="the slow-fast loop (Algorithm 1b): slow weights learn to use a memory")
-    _add_common(loop, num_steps=3000, batch_size=4, learning_rate=4e-4)
+    _add_common(loop, num_steps=2800, batch_size=4, learning_rate=4e-4)
     loop.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
     loop.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
     loop.add_argument(

@@ -23,7 +23,7 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         num_columns: int = 4,
         fov_degrees: float = 89.7,
         step_units: float = 24.0,
-        key_width: int = 1024,
+        key_width: int = 768,
         place_widths: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0),
         ray_width_degrees: float = 14.0,
         heading_width_degrees: float = 45.0,
