@@ -19,7 +19,7 @@ def read_log(path: Path) -> dict[str, list[float]]:
 
 def main() -> None:
     """Writes docs/images/training.png."""
-    figure, (codec_axes, slow_axes) = plt.subplots(1, 2, figsize=(11, 3.6))
+    figure, (codec_axes, slow_axes, loop_axes) = plt.subplots(1, 3, figsize=(15, 3.6))
     codec = read_log(DOCS / "training" / "codec.jsonl")
     codec_axes.plot([seconds / 60 for seconds in codec["seconds"]], codec["validation_psnr_db"])
     codec_axes.set(title="codec", xlabel="minutes", ylabel="PSNR on held-out maps (dB)")
@@ -29,7 +29,14 @@ def main() -> None:
         slow_axes.plot(minutes, log["validation_loss"], label=path.stem.removeprefix("slow-"))
     slow_axes.set(title="denoisers", xlabel="minutes", ylabel="loss on held-out maps (eq. 2)")
     slow_axes.legend()
-    for axes in (codec_axes, slow_axes):
+    loop = read_log(DOCS / "training" / "loop.jsonl")
+    minutes = [seconds / 60 for seconds in loop["seconds"]]
+    for name, label in (("revisit", "places seen before"), ("novel", "new places")):
+        for state, style in (("on", "-"), ("off", "--")):
+            loop_axes.plot(minutes, loop[f"{name}_loss_{state}"], style, label=f"{label}, memory {state}")
+    loop_axes.set(title="slow-fast loop, local rule", xlabel="minutes", ylabel="loss on held-out maps (eq. 2)")
+    loop_axes.legend(fontsize=8)
+    for axes in (codec_axes, slow_axes, loop_axes):
         axes.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(DOCS / "images" / "training.png", dpi=110)

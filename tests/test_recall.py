@@ -8,6 +8,8 @@ import pytest
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import recall as recall_module
+from slowfast_vgen.evaluate import rules as rules_module
+from slowfast_vgen.evaluate import tour_scores
 from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
 from slowfast_vgen.evaluate.measures import revisits
 from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
@@ -110,7 +112,7 @@ def test_the_report_has_every_figure_and_goes_on_where_it_was(
     gain = report.figures["recall_psnr_db_on_gap16"].mean - report.figures["recall_psnr_db_off_gap16"].mean
     assert report.figures["recall_gain_db_gap16"].mean == pytest.approx(gain)
     assert len(report.sheet) == 2 * 3
-    monkeypatch.setattr(recall_module, "generate_tours", None)  # all is there already
+    monkeypatch.setattr(tour_scores, "generate_tours", None)  # all is there already
     assert test.run(tmp_path / "blocks").figures == report.figures
 
 
@@ -147,3 +149,51 @@ def test_the_commands_write_their_results(
     words = ["evaluate", "capacity", "--world", str(local_world_folder), "--quick", "--rows", "1"]
     assert main([*words, "--json", str(tmp_path / "c.json")]) == 0
     assert "recall gain db width64 rooms2" in capsys.readouterr().out
+
+
+def test_rules_are_compared_before_and_after_their_loops(
+    local_world: World, local_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules_module, "SEEN_SETS", ("full-turn-16",))
+    monkeypatch.setattr(rules_module, "OWN_SETS", ("full-turn-16",))
+    denoiser = local_world_folder / "denoiser"
+    words = ["evaluate", "rules", "--world", str(local_world_folder), "--maps", "1", "--seeds", "1"]
+    words += ["--loop", f"local={denoiser}", "--loop", f"denoising={denoiser}", "--json", str(tmp_path / "rules.json")]
+    assert main(words) == 0
+    results = read_json(tmp_path / "rules.json")
+    arms = results["protocol"]["arms"]
+    assert list(arms) == [
+        "off",
+        "denoising_original",
+        "denoising",
+        "replay",
+        "local",
+        "local_and_denoising",
+        "off_after_local_loop",
+        "local_after_local_loop",
+        "local_and_denoising_after_local_loop",
+        "off_after_denoising_loop",
+        "denoising_after_denoising_loop",
+    ]
+    assert arms["off"]["memory"] is None
+    assert arms["local"]["memory"]["local"]["journal_chunks"] == 8  # the world's own settings of the rule
+    assert {f"src_{arm}" for arm in arms} <= set(results["figures"])
+    one, other = (results["figures"][f"revisit_psnr_db_{arm}"]["mean"] for arm in ("local", "local_after_local_loop"))
+    assert one == other  # the same weights
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--loop", "denoising"], "is no RULE=DIR"),
+        (["--loop", "dreaming=DENOISER"], "unknown rule 'dreaming' of a loop"),
+        (["--loop", "denoising=nowhere"], "cannot read"),
+        (["--before", "nowhere"], "cannot read"),
+    ],
+)
+def test_rules_that_cannot_be_compared_are_refused(
+    local_world_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    words = [word.replace("DENOISER", str(local_world_folder / "denoiser")) for word in words]
+    assert main(["evaluate", "rules", "--world", str(local_world_folder), "--quick", *words]) == 2
+    assert sentence in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 import argparse
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slowfast_vgen.cli.common import (
     Figure,
@@ -13,6 +15,9 @@ from slowfast_vgen.cli.common import (
     write_figures,
 )
 from slowfast_vgen.cli.outputs import check_output_file
+
+if TYPE_CHECKING:
+    from slowfast_vgen.models.denoiser import DenoiserModule
 
 HEADLINES = {
     "action_following": "turns go the right way (share)",
@@ -103,6 +108,66 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_json_argument(capacity)
     capacity.set_defaults(handler=evaluate_capacity)
 
+    rules = commands.add_parser("rules", help="all rules of fast learning, with and without the slow-fast loop")
+    add_world_argument(rules)
+    rules.add_argument("--before", type=path_name, metavar="DIR", help="denoiser before any loop; default: the world's")
+    rules.add_argument(
+        "--loop",
+        action="append",
+        default=[],
+        type=_rule_and_folder,
+        metavar="RULE=DIR",
+        help="the denoiser of the loop with a rule; may be given for several",
+    )
+    rules.add_argument("--maps", type=whole_number(1, 10_000), metavar="N", help="of each kind of tour; default: 64")
+    rules.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each tour; default: 3")
+    rules.add_argument("--quick", action="store_true", help="2 maps, 1 seed: does it run?")
+    add_json_argument(rules)
+    rules.set_defaults(handler=evaluate_rules)
+
+
+def _rule_and_folder(text: str) -> tuple[str, Path]:
+    """An argparse type: RULE=DIR."""
+    rule, equals, folder = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no RULE=DIR, such as denoising=runs/loop/denoiser")
+    return rule, path_name(folder)
+
+
+def evaluate_rules(args: argparse.Namespace) -> int:
+    """`slowfast evaluate rules`."""
+    import torch
+
+    from slowfast_vgen.evaluate.blocks import cache_folder
+    from slowfast_vgen.evaluate.rules import RulesConfig, RulesTest, make_arms
+    from slowfast_vgen.models.video_transformer import VideoTransformer
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.presets.worlds import load
+
+    if args.json:
+        check_output_file(args.json)
+    given = {"num_maps": args.maps, "num_seeds": args.seeds}
+    sizes = asdict(RulesConfig.quick() if args.quick else RulesConfig())
+    config = RulesConfig(**sizes | {name: value for name, value in given.items() if value is not None})
+    world = load(args.world)
+    own = world.model.denoiser
+
+    def loaded(folder: Path) -> "DenoiserModule":
+        denoiser = load_denoiser(folder)
+        torch.manual_seed(0)  # room for a memory that was never trained: it says nothing, but has weights
+        if isinstance(denoiser, VideoTransformer) and isinstance(own, VideoTransformer):
+            return denoiser.with_memory(own.config.memory_width)
+        return denoiser
+
+    arms = make_arms(world, loaded(args.before) if args.before else own, {rule: loaded(at) for rule, at in args.loop})
+    test = RulesTest(arms, config)
+    folder = None if args.json is None else cache_folder(args.json, "rules", test.protocol)
+    protocol, estimates = test.run(folder)
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
+    print_figures({name: name.replace("_", " ") for name in figures}, figures)
+    write_figures(args.json, protocol, figures)
+    return 0
+
 
 def evaluate_capacity(args: argparse.Namespace) -> int:
     """`slowfast evaluate capacity`."""
@@ -126,7 +191,8 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     """`slowfast evaluate recall`."""
     from slowfast_vgen.evaluate.bench import Bench, BenchConfig
     from slowfast_vgen.evaluate.blocks import cache_folder
-    from slowfast_vgen.evaluate.recall import SHEET_COLUMNS, RecallConfig, RecallTest
+    from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
+    from slowfast_vgen.evaluate.tour_scores import SHEET_COLUMNS
     from slowfast_vgen.pictures import contact_sheet, save_picture
     from slowfast_vgen.presets.worlds import load
 

@@ -6,33 +6,30 @@ last frame frozen, and the true frame of the same pose as the codec gives it bac
 that any memory could bring).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
-from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
-from slowfast_vgen.evaluate.held_out import SEED, SPLIT, HeldOut, Tour, play_tours
+from slowfast_vgen.evaluate.held_out import SEED, SPLIT, HeldOut
 from slowfast_vgen.evaluate.machine import git_commit, machine
-from slowfast_vgen.evaluate.measures import feature_similarity, motion, pad_with_nan, psnr, revisits, scene_cuts
-from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS, draw_tours
-from slowfast_vgen.evaluate.revisits import generate_tours
+from slowfast_vgen.evaluate.measures import psnr
+from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS
 from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate, estimate, estimate_share
+from slowfast_vgen.evaluate.tour_scores import Own, Seen, TourScores, joined
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
-from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 VERSION = 1
 """Raised with every change that makes kept blocks of older code wrong."""
@@ -43,10 +40,7 @@ RAW_PAST_FRAMES = 8
 NEAR_STEPS, NEAR_RADIANS = 4.0, 1.0
 """A pose is new where no earlier one is as near as this, in steps and in heading."""
 STEP_UNITS = 24.0
-SHEET_COLUMNS, SHEET_TOURS = 16, 3
 SHEET_SETS = ("full-turn-64", "out-and-back-64", "loop-200")
-
-PerFrame = Float[np.ndarray, "tours frames"]
 
 
 @dataclass(frozen=True)
@@ -69,26 +63,6 @@ class RecallConfig:
     def quick(cls) -> "RecallConfig":
         """Shows that everything runs; its figures mean nothing."""
         return cls(num_maps=2, num_seeds=1, num_novel_chunks=4)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Tours whose first part was shown: a value a generated frame, NaN where a tour is shorter."""
-
-    psnr: PerFrame
-    gap: PerFrame
-    sheet: UInt8[np.ndarray, "shown columns height width 3"]
-
-
-@dataclass(frozen=True)
-class Own:
-    """Tours generated whole: a value a revisited frame, or a tour."""
-
-    history_psnr: PerFrame
-    similarity: PerFrame
-    """Cosine of image features times 100, for the last frame of each chunk."""
-    scene_cuts: Float[np.ndarray, " tours"]
-    motion: Float[np.ndarray, " tours"]
 
 
 @dataclass(frozen=True)
@@ -121,8 +95,7 @@ class RecallTest:
             "on": (world, world.shipped_memory),
             "raw": (raw, None),
         }
-        self._tour_sets: dict[str, list[Tour]] = {}
-        self._played: dict[str, list[Play]] = {}
+        self.tours = TourScores(config.num_maps)
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -163,8 +136,8 @@ class RecallTest:
             for name in TOUR_SETS:
                 work = self.config.num_maps * 40
                 if seed == 0:
-                    for reference in ("frozen", "retrieval"):
-                        yield Block(f"{name}-{reference}", Seen, 0, partial(self._reference, name, reference))
+                    yield Block(f"{name}-frozen", Seen, 0, partial(self._reference, name, "frozen"))
+                    yield Block(f"{name}-retrieval", Seen, 0, partial(self._reference, name, "retrieval"))
                 for arm in self.arms:
                     yield Block(f"{name}-{arm}-{seed}", Seen, work, partial(self._seen, name, arm, seed))
             for name in OWN_SETS:
@@ -174,69 +147,16 @@ class RecallTest:
                 work = self.config.num_maps * self.config.num_novel_chunks
                 yield Block(f"novel-{arm}-{seed}", Novel, work, partial(self._novel, arm, seed))
 
-    def _tours(self, name: str) -> list[Tour]:
-        if name not in self._tour_sets:
-            self._tour_sets[name] = draw_tours(name, self.config.num_maps)
-        return self._tour_sets[name]
-
-    def _plays(self, name: str) -> list[Play]:
-        if name not in self._played:
-            self._played[name] = play_tours(self._tours(name))
-        return self._played[name]
-
-    def _pairs(self, name: str, min_gap: int = 0) -> list[list[tuple[int, int]]]:
-        pairs = zip(self._tours(name), self._plays(name), strict=True)
-        return [revisits(play.poses, 1 + FRAMES_PER_CHUNK * tour.num_out, min_gap) for tour, play in pairs]
-
     def _seen(self, name: str, arm: str, seed: int, progress: Progress) -> Seen:
-        world, memory = self.arms[arm]
-        made = generate_tours(world, self._tours(name), self._plays(name), memory, seed, True, lambda _: None)
         progress(self.config.num_maps * 40)
-        return self._score(name, made)
-
-    def _reference(self, name: str, reference: str, progress: Progress) -> Seen:
-        made = []
-        for tour, play in zip(self._tours(name), self._plays(name), strict=True):
-            frames = play.frames.copy()
-            begin = 1 + FRAMES_PER_CHUNK * tour.num_out
-            frames[begin:] = frames[begin - 1] if reference == "frozen" else self._round_trip(frames[begin:])
-            made.append(frames)
-        return self._score(name, made)
-
-    def _score(self, name: str, made: Sequence[Frames]) -> Seen:
-        psnrs: list[np.ndarray] = []
-        gaps: list[np.ndarray] = []
-        sheet: list[np.ndarray] = []
-        for frames, play, pairs in zip(made, self._plays(name), self._pairs(name), strict=True):
-            later = [pair[0] for pair in pairs]
-            psnrs.append(psnr(frames[later], play.frames[later]))
-            gaps.append(np.array([float(after - before) for after, before in pairs]))
-            if len(sheet) < SHEET_TOURS:
-                shown = np.linspace(0, len(later) - 1, SHEET_COLUMNS).round().astype(int)
-                sheet.append(frames[np.array(later)[shown]])
-        longest = max(len(row) for row in psnrs)
-        return Seen(pad_with_nan(psnrs, longest), pad_with_nan(gaps, longest), np.stack(sheet))
+        return self.tours.seen(name, *self.arms[arm], seed)
 
     def _own(self, name: str, arm: str, seed: int, progress: Progress) -> Own:
-        world, memory = self.arms[arm]
-        window = world.model.config.num_past_frames + world.model.config.num_new_frames
-        tours, plays = self._tours(name), self._plays(name)
-        made = generate_tours(world, tours, plays, memory, seed, False, lambda _: None)
         progress(self.config.num_maps * 40)
-        history, similar = [], []
-        for frames, pairs in zip(made, self._pairs(name, window), strict=True):
-            later, earlier = ([pair[side] for pair in pairs] for side in (0, 1))
-            history.append(psnr(frames[later], frames[earlier]))
-            ends = [pair for pair in pairs if pair[0] % FRAMES_PER_CHUNK == 0]
-            found = self._features(np.concatenate([frames[[pair[side] for pair in ends]] for side in (0, 1)]))
-            similar.append(feature_similarity(found[: len(ends)], found[len(ends) :]))
-        fps = world.model.config.fps
-        return Own(
-            pad_with_nan(history, max(len(row) for row in history)),
-            pad_with_nan(similar, max(len(row) for row in similar)),
-            np.array([float(scene_cuts(frames, fps)) for frames in made]),
-            np.array([motion(frames) for frames in made]),
-        )
+        return self.tours.own(name, *self.arms[arm], seed)
+
+    def _reference(self, name: str, reference: Literal["frozen", "retrieval"], progress: Progress) -> Seen:
+        return self.tours.reference(name, self.world.model.codec, reference)
 
     def _novel(self, arm: str, seed: int, progress: Progress) -> Novel:
         world, memory = self.arms[arm]
@@ -279,14 +199,6 @@ class RecallTest:
             found.append(row)
         return np.array(found)
 
-    @cached_property
-    def _features(self) -> ImageFeatures:
-        return ImageFeatures.load()
-
-    def _round_trip(self, frames: Frames) -> Frames:
-        codec = self.world.model.codec
-        return codec.decode(codec.encode(torch.from_numpy(frames).to(self.world.device))).cpu().numpy()
-
     def _report(self, records: dict[str, Any]) -> RecallReport:
         seeds = range(self.config.num_seeds)
         figures = self._seen_figures(records)
@@ -294,10 +206,10 @@ class RecallTest:
         for arm in ("off", "on"):
             parts = {name: [records[f"own-{name}-{arm}-{seed}"] for seed in seeds] for name in OWN_SETS}
             own[arm] = {
-                "history_psnr_db": _joined(parts, "history_psnr"),
-                "src": _joined(parts, "similarity"),
-                "scuts": _joined(parts, "scene_cuts"),
-                "motion": _joined(parts, "motion"),
+                "history_psnr_db": joined(parts, "history_psnr"),
+                "src": joined(parts, "similarity"),
+                "scuts": joined(parts, "scene_cuts"),
+                "motion": joined(parts, "motion"),
             }
             figures |= {f"{name}_{arm}": estimate(values) for name, values in own[arm].items()}
         figures["history_gain_db"] = estimate(own["on"]["history_psnr_db"] - own["off"]["history_psnr_db"])
@@ -309,7 +221,7 @@ class RecallTest:
             figures[f"{name}_gain_db"] = estimate(values["on"] - values["off"])
         sheet: list[Panel] = []
         for name in SHEET_SETS:
-            rows = {"true": self._score(name, [play.frames for play in self._plays(name)]).sheet}
+            rows = {"true": self.tours.reference(name, self.world.model.codec, "true").sheet}
             rows |= {label: records[f"{name}-{arm}-0"].sheet for arm, label in (("on", "memory"), ("off", "no memory"))}
             for index in range(len(rows["true"])):
                 sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in rows.items()]
@@ -357,12 +269,6 @@ class RecallTest:
         figures["raw_context_gain_db"] = estimate(all_of["raw"] - all_of["off"])
         figures["retrieval_gap_closed"] = estimate_share(all_of["on"], all_of["off"], all_of["retrieval"])
         return figures
-
-
-def _joined(parts: dict[str, list[Any]], field: str) -> np.ndarray:
-    """`[maps, seeds, all frames of all tours]`."""
-    stacked = [np.stack([getattr(one, field) for one in seeds], 1) for seeds in parts.values()]
-    return np.concatenate([each.reshape(*each.shape[:2], -1) for each in stacked], -1)
 
 
 def _worst(gains: np.ndarray) -> Estimate:
