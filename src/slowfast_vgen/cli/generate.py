@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _GENERATE = """\
 Makes a video from a start image and a list of actions, a few frames an action, as an MP4 file that browsers play.
-With the memory on, low-rank fast weights learn from each finished chunk.
+With the memory on, what a chunk shows is kept with the place where it was seen, and comes back there.
 The same world, image, actions and seed give the same video on the same machine."""
 
 _DEMO = """\
@@ -53,8 +53,9 @@ MEMORIES = ("on", "off", "local", "denoising", "denoising-original", "replay", "
 _GENERATE_EXAMPLES = """\
 An action is free text; a number of times may follow it ("turn left x4"). The first frame of the video is the start
 image or, with --load-memory, the frame that the saved session ended with. Images of another size are cropped to the
-frame's shape in their middle and resized. Ctrl-C ends after the chunk in hand: the video is kept, and the session is
-saved where --save-memory asks for it; a second Ctrl-C ends at once.
+frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning (docs/concepts.md);
+a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand: the video is kept,
+and the session is saved where --save-memory asks for it; a second Ctrl-C ends at once.
 
 examples:
   slowfast generate --image start.png --actions "turn left x4; go forward; go back" --out out.mp4

@@ -28,6 +28,8 @@ class SamplerConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.num_steps <= 1000:
             raise UserError(f"sampling takes 1 to 1000 steps, got {self.num_steps}")
+        if not 0 <= self.guidance_scale < math.inf:
+            raise UserError(f"the guidance scale must be 0 or more, got {self.guidance_scale}")
 
 
 def make_scheduler(target: Target) -> Scheduler:
