@@ -229,8 +229,8 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
     from slowfast_vgen.memory.sessions import read_session_header
 
     header = read_session_header(args.load_memory)
-    memory = "off" if header["memory"] is None else "on"
-    settings = _Settings(memory, header["seed"], header["num_sampling_steps"])
+    state = "off" if header["memory"] is None else "on"
+    settings = _Settings(state, header["seed"], header["num_sampling_steps"])
     for name, value in given.items():
         if value != getattr(settings, name):
             raise UserError(

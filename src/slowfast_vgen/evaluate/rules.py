@@ -138,7 +138,7 @@ class RulesTest:
                 ("history_psnr_db", own, "history_psnr"),
                 ("revisit_psnr_db", seen, "psnr"),
             ):
-                figures[f"{figure}_{arm.name}"] = estimate(joined(parts, field))  # type: ignore[arg-type]
+                figures[f"{figure}_{arm.name}"] = estimate(joined(parts, field))
         protocol = self.protocol | {
             "per_seed": {name: list(one.per_seed) for name, one in figures.items() if len(one.per_seed) > 1},
             "git_commit": git_commit(),
