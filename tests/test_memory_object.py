@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny import remembering
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
@@ -17,6 +18,7 @@ from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Session, World
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
@@ -180,6 +182,21 @@ def test_the_memory_matters_and_stays_of_one_size(local_world: World) -> None:
     assert memory.num_bytes() == size == 4 * (64 * 64 + 64 * (8 * 8 * 2 + 4 * 4))
     assert memory.local is not None
     assert len(memory.local.journal) == 8
+
+
+@pytest.mark.parametrize("family", ["UNet3DDenoiser", "WanDenoiser"])
+@pytest.mark.parametrize("memory_width", [0, 3])
+def test_the_rule_goes_with_any_denoiser(local_world: World, tmp_path: Path, family: str, memory_width: int) -> None:
+    """Content comes from the latents, and with a memory width from one clean pass over the finished chunk as well."""
+    model, denoiser = local_world.model, remembering(family, memory_width).eval().requires_grad_(False)
+    world = World(WorldModel(model.config, model.codec, denoiser, model.text_encoder, model.address))  # type: ignore[arg-type]
+    session = walked(world, LOCAL, 3)
+    assert memory_of(session).num_bytes() == 4 * (64 * 64 + 64 * (8 * 8 * 2 + 4 * memory_width))
+    session.save(tmp_path / "s")
+    resumed, off = world.resume(tmp_path / "s"), walked(world, False, 3)
+    on = session.step("turn right")
+    assert np.array_equal(resumed.step("turn right"), on)
+    assert not np.array_equal(off.step("turn right"), on)
 
 
 def test_describe_tells_what_is_inside(local_world: World) -> None:

@@ -63,8 +63,12 @@ def compute(block: Block[Record], folder: Path | None, progress: Progress) -> Re
 
 
 def cache_folder(results: Path, what: str, protocol: dict[str, Any]) -> Path:
-    """Where finished parts are kept: beside the results, in a folder named after the protocol's hash."""
-    digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    """Where finished parts are kept: beside the results, in a folder named after the protocol's hash.
+
+    Parts are computed seed by seed, so the number of seeds (`num_seeds`) plays no part in it: more may be added.
+    """
+    fixed = {name: value for name, value in protocol.items() if name != "num_seeds"}
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
     return results.parent / f".{what}-{digest[:16]}"
 
 
