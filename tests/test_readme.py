@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,19 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+MEMORIES = (ROOT / "docs" / "howto" / "work-with-memories.md").read_text()
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def run_command_lines(text: str) -> None:
+    lines = [line for block in blocks("bash", text) for line in block.replace("\\\n", " ").splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("slowfast ")]
+    assert commands
+    for command in commands:
+        assert main(command) == 0, command
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +44,16 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
 
 
 def test_the_command_lines_run(tmp_path: Path) -> None:
-    lines = [line for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
-    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("slowfast ")]
-    assert commands
-    for command in commands:
-        assert main(command) == 0, command
+    run_command_lines(README)
     assert (tmp_path / "out.mp4").stat().st_size > 1000
+
+
+def test_the_page_on_memories_runs(tmp_path: Path) -> None:
+    (code,) = blocks("python", MEMORIES)
+    exec(compile(code, "work-with-memories.md", "exec"), {})
+    shutil.rmtree(tmp_path / "episode")
+    run_command_lines(MEMORIES)
+    assert (tmp_path / "second.mp4").stat().st_size > 1000
 
 
 def test_every_command_in_the_table_exists(capsys: pytest.CaptureFixture[str]) -> None:
