@@ -10,10 +10,11 @@ from PIL import Image
 from tiny import remembering
 from torch import Tensor
 
+from slowfast_vgen.cli.generate import MEMORIES
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
+from slowfast_vgen.memory.config import MEMORY_NAMES, MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.local import LocalRuleConfig
@@ -329,7 +330,13 @@ def test_mistakes_are_told_in_one_sentence(
     assert (tmp_path / "other" / "thesis.txt").read_text() == "precious"
 
 
-@pytest.mark.parametrize("rule", ["local", "denoising", "denoising-original", "replay", "local+denoising"])
+def test_the_command_line_knows_the_same_memories() -> None:
+    assert MEMORIES == MEMORY_NAMES
+    with pytest.raises(UserError, match="unknown memory 'dreams'; choose one of on, off, local"):
+        memory_by_name("dreams", MemoryConfig(LOCAL))
+
+
+@pytest.mark.parametrize("rule", MEMORY_NAMES[2:])
 def test_a_video_with_each_rule(
     local_world_folder: Path, local_world: World, tmp_path: Path, rule: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -339,6 +346,10 @@ def test_a_video_with_each_rule(
     assert main([*words, "--save-memory", str(tmp_path / "s")]) == 0
     memory = memory_of(local_world.resume(tmp_path / "s"))
     assert (memory.local is not None) == rule.startswith("local")
-    assert (memory.lora.config.rule if memory.lora else "local") == rule.removeprefix("local+")
+    if memory.lora is not None:
+        assert memory.lora.config.independent_noise == rule.endswith("independent")
+        assert rule.removeprefix("local+").startswith(memory.lora.config.rule)
+    if memory.local is not None:
+        assert (memory.local.config.rule == "delta") == rule.endswith("delta")
     assert main([*words[:3], "--load-memory", str(tmp_path / "s"), *words[7:], "--memory", "off"]) == 2
     assert "contradicts the session" in capsys.readouterr().err

@@ -47,8 +47,18 @@ examples:
   slowfast demo --world worlds/mine --out mine --seed 3 --gif mine.gif
 """
 
-MEMORIES = ("on", "off", "local", "denoising", "denoising-original", "replay", "local+denoising")
-"""Names that `memory.config.memory_by_name` knows."""
+MEMORIES = (
+    "on",
+    "off",
+    "local",
+    "local-delta",
+    "denoising",
+    "denoising-independent",
+    "denoising-original",
+    "replay",
+    "local+denoising",
+)
+"""As `memory.config.MEMORY_NAMES`, which is not imported for the sake of `--help`."""
 
 _GENERATE_EXAMPLES = """\
 An action is free text; a number of times may follow it ("turn left x4"). The first frame of the video is the start

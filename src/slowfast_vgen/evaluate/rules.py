@@ -18,7 +18,16 @@ from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import World
 
 VERSION = 1
-RULES = ("off", "denoising-original", "denoising", "replay", "local", "local+denoising")
+RULES = (
+    "off",
+    "denoising-original",
+    "denoising",
+    "denoising-independent",
+    "replay",
+    "local",
+    "local-delta",
+    "local+denoising",
+)
 """In the order of the table; `memory.config.memory_by_name` knows them."""
 SEEN_SETS = ("full-turn-16", "out-and-back-64")
 OWN_SETS = ("full-turn-16", "out-and-back-16", "loop-64")
@@ -82,7 +91,7 @@ def make_arms(world: World, before: DenoiserModule, after: Mapping[str, Denoiser
     arms = [Arm(rule, "", first, memory_by_name(rule, world.shipped_memory)) for rule in RULES]
     for loop, denoiser in after.items():
         other = on(denoiser)
-        rules = ["off", loop] + (["local+denoising"] if loop == "local" else [])
+        rules = ["off", loop] + (["local-delta", "local+denoising"] if loop == "local" else [])
         arms += [Arm(rule, loop, other, memory_by_name(rule, world.shipped_memory)) for rule in rules]
     return arms
 

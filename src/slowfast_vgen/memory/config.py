@@ -49,22 +49,48 @@ class MemoryConfig:
             raise UserError(f"the memory's settings cannot be used ({error}); correct them") from error
 
 
-def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
-    """The memory behind a name that a user gives: `on` is the world's own, `off` none, the others single rules.
+MEMORY_NAMES = (
+    "on",
+    "off",
+    "local",
+    "local-delta",
+    "denoising",
+    "denoising-independent",
+    "denoising-original",
+    "replay",
+    "local+denoising",
+)
+"""What `memory_by_name` knows."""
 
-    A rule that the world's own memory has as well comes with the world's settings.
+
+def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
+    """The memory behind a name that a user gives: `on` is the world's own, `off` none, the others are rules.
+
+    A part that the world's own memory has as well comes with the world's settings, but for what the name says.
 
     >>> memory_by_name("off", MemoryConfig(LocalRuleConfig())) is None
     True
     >>> memory_by_name("local+denoising", MemoryConfig(LocalRuleConfig(ridge=0.1))).local.ridge
     0.1
+
+    Raises:
+        UserError: a name that is not known.
     """
-    if name in ("on", "off"):
-        return shipped if name == "on" else None
-    local = (shipped.local or LocalRuleConfig()) if name.startswith("local") else None
-    rule = name.removeprefix("local").removeprefix("+")
-    lora = replace(shipped.lora or FastLearningConfig(), rule=rule) if rule else None  # type: ignore[arg-type]
-    return MemoryConfig(local, lora)
+    local, lora = shipped.local or LocalRuleConfig(), shipped.lora or FastLearningConfig()
+    known: dict[str, MemoryConfig | None] = {
+        "on": shipped,
+        "off": None,
+        "local": MemoryConfig(local),
+        "local-delta": MemoryConfig(replace(local, rule="delta")),
+        "denoising": MemoryConfig(lora=replace(lora, rule="denoising", independent_noise=False)),
+        "denoising-independent": MemoryConfig(lora=replace(lora, rule="denoising", independent_noise=True)),
+        "denoising-original": MemoryConfig(lora=replace(lora, rule="denoising-original")),
+        "replay": MemoryConfig(lora=replace(lora, rule="replay")),
+        "local+denoising": MemoryConfig(local, replace(lora, rule="denoising")),
+    }
+    if name not in known:
+        raise UserError(f"unknown memory {name!r}; choose one of {', '.join(MEMORY_NAMES)}")
+    return known[name]
 
 
 MemorySetting = bool | MemoryConfig | LocalRuleConfig | FastLearningConfig
