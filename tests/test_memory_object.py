@@ -10,15 +10,15 @@ from PIL import Image
 from tiny import remembering
 from torch import Tensor
 
-from slowfast_vgen.cli.generate import MEMORIES
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.memory.config import MEMORY_NAMES, MemoryConfig, MemorySetting, memory_by_name
+from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Session, World
 
@@ -330,8 +330,9 @@ def test_mistakes_are_told_in_one_sentence(
     assert (tmp_path / "other" / "thesis.txt").read_text() == "precious"
 
 
-def test_the_command_line_knows_the_same_memories() -> None:
-    assert MEMORIES == MEMORY_NAMES
+def test_every_name_has_a_memory_and_no_other_has() -> None:
+    for name in MEMORY_NAMES:
+        assert (memory_by_name(name, MemoryConfig(LOCAL)) is None) == (name == "off")
     with pytest.raises(UserError, match="unknown memory 'dreams'; choose one of on, off, local"):
         memory_by_name("dreams", MemoryConfig(LOCAL))
 

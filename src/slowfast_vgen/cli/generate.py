@@ -22,6 +22,7 @@ from slowfast_vgen.cli.common import (
 )
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.names import MEMORY_NAMES
 
 if TYPE_CHECKING:
     from slowfast_vgen.rollout import Session, World
@@ -46,19 +47,6 @@ examples:
   slowfast demo
   slowfast demo --world worlds/mine --out mine --seed 3 --gif mine.gif
 """
-
-MEMORIES = (
-    "on",
-    "off",
-    "local",
-    "local-delta",
-    "denoising",
-    "denoising-independent",
-    "denoising-original",
-    "replay",
-    "local+denoising",
-)
-"""As `memory.config.MEMORY_NAMES`, which is not imported for the sake of `--help`."""
 
 _GENERATE_EXAMPLES = """\
 An action is free text; a number of times may follow it ("turn left x4"). The first frame of the video is the start
@@ -96,9 +84,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument("--out", required=True, type=path_name, metavar="FILE.mp4", help="the video to write")
     generate.add_argument(
         "--memory",
-        choices=MEMORIES,
+        choices=MEMORY_NAMES,
         metavar="RULE",
-        help=f"{', '.join(MEMORIES)}; default: on, the world's own, or as the loaded session has it",
+        help=f"{', '.join(MEMORY_NAMES)}; default: on, the world's own, or as the loaded session has it",
     )
     generate.add_argument("--seed", type=whole_number(0), metavar="N", help="default: 0, or the loaded session's")
     generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here")

@@ -1,6 +1,7 @@
 """`slowfast memory`: what a saved session remembers; copy it, take it back, put two together, give it to others."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     from slowfast_vgen.memory.episode import EpisodeMemory
-    from slowfast_vgen.rollout import World
+    from slowfast_vgen.rollout import Session, World
 
 _DESCRIPTION = """\
 Works on folders: sessions that `slowfast generate --save-memory` wrote, and memories that `export` or `merge` wrote.
@@ -103,48 +104,54 @@ def show_memory(args: argparse.Namespace) -> int:
 
 def fork_memory(args: argparse.Namespace) -> int:
     """`slowfast memory fork`."""
-    _check_out(args)
-    if _is_session(args.folder):
-        _world(args).resume(args.folder).save(args.out)
-    else:
-        world, memory = _load(args, args.folder)
-        memory.save(args.out, world.model.config.name)
-    print(f"forked {args.folder}: {args.out}")
+    out = _change(args, lambda _: None, lambda _: None)
+    print(f"forked {args.folder}: {out}")
     return 0
 
 
 def rewind_memory(args: argparse.Namespace) -> int:
     """`slowfast memory rewind`."""
-    out = _check_out(args)
-    if _is_session(args.folder):
-        session = _world(args).resume(args.folder)
-        session.rewind(args.chunks)
-        session.save(out)
-        left = session.num_chunks
-    else:
-        world, memory = _load(args, args.folder)
-        memory.rewind(args.chunks)
-        memory.save(out, world.model.config.name)
-        left = memory.num_chunks
-    print(f"rewound {args.folder} by {args.chunks} chunks, {left} are left: {out}")
+    left: list[int] = []
+
+    def rewind(target: "Session | EpisodeMemory") -> None:
+        target.rewind(args.chunks)
+        left.append(target.num_chunks)
+
+    out = _change(args, rewind, rewind)
+    print(f"rewound {args.folder} by {args.chunks} chunks, {left[0]} are left: {out}")
     return 0
 
 
 def forget_chunks(args: argparse.Namespace) -> int:
     """`slowfast memory forget`."""
-    out = _check_out(args)
-    if _is_session(args.folder):
-        session = _world(args).resume(args.folder)
+
+    def forget(memory: "EpisodeMemory") -> None:
+        memory.forget(args.first, args.last + 1)
+
+    def forget_in(session: "Session") -> None:
         if session.memory is None:
             raise UserError(f"the session in {args.folder} has no memory")
-        session.memory.forget(args.first, args.last + 1)
-        session.save(out)
-    else:
-        world, memory = _load(args, args.folder)
-        memory.forget(args.first, args.last + 1)
-        memory.save(out, world.model.config.name)
+        forget(session.memory)
+
+    out = _change(args, forget_in, forget)
     print(f"forgot chunks {args.first} to {args.last} of {args.folder}: {out}")
     return 0
+
+
+def _change(
+    args: argparse.Namespace, session: "Callable[[Session], None]", memory: "Callable[[EpisodeMemory], None]"
+) -> Path:
+    """Loads the session or the memory, changes it, and saves it where `--out` says; returns where."""
+    out = _check_out(args)
+    if _is_session(args.folder):
+        loaded = _world(args).resume(args.folder)
+        session(loaded)
+        loaded.save(out)
+    else:
+        world, alone = _load(args, args.folder)
+        memory(alone)
+        alone.save(out, world.model.config.name)
+    return out
 
 
 def merge_memories(args: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
 
 VERSION = 1
 """Raised with every change that makes kept blocks of older code wrong."""
@@ -39,7 +39,6 @@ RAW_PAST_FRAMES = 8
 """Past frames of the arm "raw": the longest context that the slow model was trained on, and dearer than the memory."""
 NEAR_STEPS, NEAR_RADIANS = 4.0, 1.0
 """A pose is new where no earlier one is as near as this, in steps and in heading."""
-STEP_UNITS = 24.0
 SHEET_SETS = ("full-turn-64", "out-and-back-64", "loop-200")
 
 

@@ -7,6 +7,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.names import MEMORY_NAMES
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,6 @@ class MemoryConfig:
             raise
         except (TypeError, ValueError) as error:
             raise UserError(f"the memory's settings cannot be used ({error}); correct them") from error
-
-
-MEMORY_NAMES = (
-    "on",
-    "off",
-    "local",
-    "local-delta",
-    "denoising",
-    "denoising-independent",
-    "denoising-original",
-    "replay",
-    "local+denoising",
-)
-"""What `memory_by_name` knows."""
 
 
 def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
