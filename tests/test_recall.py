@@ -1,5 +1,6 @@
 """Measuring recall: tours that come back after the gap they promise, figures that can be told apart, capacity."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from slowfast_vgen.evaluate.measures import revisits
 from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
 from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS, draw_tours, retraced
 from slowfast_vgen.evaluate.statistics import estimate_share
-from slowfast_vgen.files import read_json
+from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, poses_of, round_trip, walk
@@ -124,17 +125,22 @@ def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
     assert test.arms["on"][1] == local_world.memory_config(LocalRuleConfig(journal_chunks=8))
 
 
-def test_capacity_compares_widths_of_one_world(local_world: World, tiny_world: World, tmp_path: Path) -> None:
-    test = CapacityTest(local_world, CapacityConfig((16, 64), (1, 2), 2, 2))
-    figures = test.run(tmp_path)
-    assert set(figures) == {"recall_psnr_db_off"} | {
-        f"recall_gain_db_width{width}_rooms{rooms}" for width in (16, 64) for rooms in (1, 2)
+def test_capacity_compares_widths_and_ranks_on_one_world(local_world: World, tiny_world: World, tmp_path: Path) -> None:
+    config = CapacityConfig((16, 64), (2,), rooms=(1, 2), num_rows=2, chunks_per_room=2)
+    protocol, figures = CapacityTest(local_world, config).run(tmp_path)
+    arms = ("width16", "width64", "rank2")
+    assert set(figures) == {"recall_psnr_db_off"} | {f"memory_mb_{arm}" for arm in arms} | {
+        f"recall_gain_db_{arm}_rooms{rooms}" for arm in arms for rooms in (1, 2)
     }
     assert all(np.isfinite(figure.mean) for figure in figures.values())
+    assert figures["memory_mb_width16"].mean < figures["memory_mb_width64"].mean
+    assert figures["recall_gain_db_rank2_rooms1"].mean != 0
+    assert protocol["ranks"] == (2,)
     with pytest.raises(UserError, match="has no local memory"):
         CapacityTest(tiny_world, CapacityConfig.quick())
-    with pytest.raises(UserError, match="all above 0"):
-        CapacityConfig(key_widths=())
+    for wrong in ({"key_widths": ()}, {"ranks": (0,)}):
+        with pytest.raises(UserError, match="all above 0"):
+            CapacityConfig(**wrong)
 
 
 def test_the_commands_write_their_results(
@@ -200,3 +206,42 @@ def test_rules_that_cannot_be_compared_are_refused(
     words = [word.replace("DENOISER", str(local_world_folder / "denoiser")) for word in words]
     assert main(["evaluate", "rules", "--world", str(local_world_folder), "--quick", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def finished_run(folder: Path, denoiser: Path, num_steps: int, done: int | None = None) -> Path:
+    """As `train loop` leaves its folder, but for the training's state."""
+    (folder / "checkpoint").mkdir(parents=True)
+    config = {"loop": {"num_chains": 2, "num_chunks": 3}, "optimisation": {"num_steps": num_steps}}
+    header = {"step": num_steps if done is None else done, "ema_steps": 0, "config": config, "sha256": ""}
+    write_json(folder / "checkpoint" / "checkpoint.json", header)
+    shutil.copytree(denoiser, folder / "denoiser")
+    return folder
+
+
+def test_scaling_compares_runs_of_the_loop(local_world_folder: Path, tmp_path: Path) -> None:
+    runs = [finished_run(tmp_path / f"steps-{n}", local_world_folder / "denoiser", n) for n in (10, 30)]
+    words = ["evaluate", "scaling", "--world", str(local_world_folder), "--maps", "1", "--seeds", "1"]
+    words += [word for run in runs for word in ("--run", str(run))]
+    assert main([*words, "--json", str(tmp_path / "scaling.json")]) == 0
+    results = read_json(tmp_path / "scaling.json")
+    figures, points = results["figures"], results["protocol"]["points"]
+    assert list(points) == ["steps-10", "steps-30"]
+    assert points["steps-30"]["loop_flop"] == pytest.approx(3 * points["steps-10"]["loop_flop"])
+    # 8 frames of 4 x 4 patches, 6 windows a step
+    assert points["steps-10"]["loop_flop"] == 6 * points["steps-10"]["parameters"] * (8 * 16 * 6 * 10)
+    gain = figures["recall_psnr_db_on_steps-10"]["mean"] - figures["recall_psnr_db_off_steps-10"]["mean"]
+    assert figures["recall_gain_db_steps-10"]["mean"] == pytest.approx(gain)
+
+
+def test_runs_that_cannot_be_compared_are_refused(
+    local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    denoiser = local_world_folder / "denoiser"
+    words = ["evaluate", "scaling", "--world", str(local_world_folder), "--quick", "--run"]
+    assert main([*words, str(finished_run(tmp_path / "half", denoiser, 30, 15))]) == 2
+    assert "is no finished run" in capsys.readouterr().err
+    one, other = (finished_run(tmp_path / name / "run", denoiser, 3) for name in ("a", "b"))
+    assert main([*words, str(one), "--run", str(other)]) == 2
+    assert "two runs are called 'run'" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err

@@ -6,6 +6,7 @@ Everything between two chunks stays in latents; frames are decoded when someone 
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.memory.sessions import MEMORY_FOLDER, SavedSession, load_session, save_session
 from slowfast_vgen.memory.store import read_memory_header
-from slowfast_vgen.models.denoiser import Latents, Past
+from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past
+from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEmbedding, validate_action
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.types import Frames
@@ -52,6 +54,21 @@ class World:
     def frame_size(self) -> tuple[int, int]:
         """Height and width of a frame in pixels."""
         return self.model.config.frame_height, self.model.config.frame_width
+
+    def with_parts(
+        self,
+        denoiser: DenoiserModule | None = None,
+        address: PlanarAddress | None = None,
+        num_past_frames: int | None = None,
+    ) -> "World":
+        """The same world with another denoiser, other addresses or a longer past; what is not given is shared."""
+        model = self.model
+        config = model.config if num_past_frames is None else replace(model.config, num_past_frames=num_past_frames)
+        return World(
+            WorldModel(
+                config, model.codec, denoiser or model.denoiser, model.text_encoder, address or model.address
+            ).eval()
+        )
 
     @property
     def shipped_memory(self) -> MemoryConfig:

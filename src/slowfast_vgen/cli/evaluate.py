@@ -1,9 +1,10 @@
 """`slowfast evaluate`: what a world can do, in figures with intervals."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from slowfast_vgen.cli.common import (
     Figure,
@@ -15,9 +16,12 @@ from slowfast_vgen.cli.common import (
     write_figures,
 )
 from slowfast_vgen.cli.outputs import check_output_file
+from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
+    from slowfast_vgen.evaluate.statistics import Estimate
     from slowfast_vgen.models.denoiser import DenoiserModule
+    from slowfast_vgen.pictures import Panel
 
 HEADLINES = {
     "action_following": "turns go the right way (share)",
@@ -76,6 +80,20 @@ RECALL_HEADLINES = {
 }
 
 
+class SizedConfig(Protocol):
+    """A configuration that knows its smallest size."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def quick(cls) -> Self:
+        """Shows that everything runs; its figures mean nothing."""
+        ...
+
+
+Config = TypeVar("Config", bound=SizedConfig)
+
+
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `evaluate` and its commands."""
     group = subparsers.add_parser("evaluate", help="measure what a world can do")
@@ -125,6 +143,17 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_json_argument(rules)
     rules.set_defaults(handler=evaluate_rules)
 
+    scaling = commands.add_parser("scaling", help="recall against the compute and the model of the slow-fast loop")
+    add_world_argument(scaling)
+    scaling.add_argument(
+        "--run", action="append", required=True, type=path_name, metavar="DIR", help="a finished `train loop`; several"
+    )
+    scaling.add_argument("--maps", type=whole_number(1, 10_000), metavar="N", help="of each kind of tour; default: 64")
+    scaling.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each tour; default: 3")
+    scaling.add_argument("--quick", action="store_true", help="2 maps, 1 seed: does it run?")
+    add_json_argument(scaling)
+    scaling.set_defaults(handler=evaluate_scaling)
+
 
 def _rule_and_folder(text: str) -> tuple[str, Path]:
     """An argparse type: RULE=DIR."""
@@ -132,6 +161,42 @@ def _rule_and_folder(text: str) -> tuple[str, Path]:
     if not equals:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no RULE=DIR, such as denoising=runs/loop/denoiser")
     return rule, path_name(folder)
+
+
+def _sized(config: type[Config], args: argparse.Namespace, **given: int | None) -> Config:
+    """The configuration, quick where that is asked for, with what the user gave instead of its own values."""
+    return replace(
+        config.quick() if args.quick else config(), **{name: each for name, each in given.items() if each is not None}
+    )
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Hours of measuring must not end at a file that cannot be written."""
+    if args.json:
+        check_output_file(args.json)
+    if getattr(args, "contact_sheet", None):
+        check_output_file(args.contact_sheet, ".png")
+
+
+def _finish(
+    args: argparse.Namespace,
+    protocol: Mapping[str, Any],
+    estimates: "Mapping[str, Estimate]",
+    headlines: Mapping[str, str] | None = None,
+) -> int:
+    """Prints the headlines (None: every figure by its name), and writes the results file."""
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
+    print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
+    write_figures(args.json, protocol, figures)
+    return 0
+
+
+def _draw_sheet(args: argparse.Namespace, sheet: "Sequence[Panel]", num_columns: int) -> None:
+    from slowfast_vgen.pictures import contact_sheet, save_picture
+
+    if args.contact_sheet:
+        save_picture(args.contact_sheet, contact_sheet(sheet, [str(1 + column) for column in range(num_columns)]))
+        print(f"\ndrew {args.contact_sheet}")
 
 
 def evaluate_rules(args: argparse.Namespace) -> int:
@@ -144,11 +209,8 @@ def evaluate_rules(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.presets.worlds import load
 
-    if args.json:
-        check_output_file(args.json)
-    given = {"num_maps": args.maps, "num_seeds": args.seeds}
-    sizes = asdict(RulesConfig.quick() if args.quick else RulesConfig())
-    config = RulesConfig(**sizes | {name: value for name, value in given.items() if value is not None})
+    _check_outputs(args)
+    config = _sized(RulesConfig, args, num_maps=args.maps, num_seeds=args.seeds)
     world = load(args.world)
     own = world.model.denoiser
 
@@ -161,30 +223,42 @@ def evaluate_rules(args: argparse.Namespace) -> int:
 
     arms = make_arms(world, loaded(args.before) if args.before else own, {rule: loaded(at) for rule, at in args.loop})
     test = RulesTest(arms, config)
-    folder = None if args.json is None else cache_folder(args.json, "rules", test.protocol)
-    protocol, estimates = test.run(folder)
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
-    print_figures({name: name.replace("_", " ") for name in figures}, figures)
-    write_figures(args.json, protocol, figures)
-    return 0
+    return _finish(args, *test.run(cache_folder(args.json, "rules", test.protocol) if args.json else None))
+
+
+def evaluate_scaling(args: argparse.Namespace) -> int:
+    """`slowfast evaluate scaling`."""
+    from slowfast_vgen.evaluate.blocks import cache_folder
+    from slowfast_vgen.evaluate.scaling import ScalingConfig, ScalingPoint, ScalingTest
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.presets.worlds import load
+    from slowfast_vgen.train.checkpoint import read_header
+
+    _check_outputs(args)
+    config = _sized(ScalingConfig, args, num_maps=args.maps, num_seeds=args.seeds)
+    world = load(args.world)
+    points = []
+    for folder in args.run:
+        header = read_header(folder / "checkpoint")
+        if "loop" not in header["config"] or header["step"] < header["config"]["optimisation"]["num_steps"]:
+            raise UserError(f"{folder} is no finished run of `slowfast train loop`; give one that is")
+        loop = header["config"]["loop"]
+        denoiser = load_denoiser(folder / "denoiser").to(world.device).eval().requires_grad_(False)
+        windows = loop["num_chains"] * loop["num_chunks"]
+        points.append(ScalingPoint(folder.resolve().name, world.with_parts(denoiser), header["step"], windows))
+    test = ScalingTest(points, world.shipped_memory, config)
+    return _finish(args, *test.run(cache_folder(args.json, "scaling", test.protocol) if args.json else None))
 
 
 def evaluate_capacity(args: argparse.Namespace) -> int:
     """`slowfast evaluate capacity`."""
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
-    from slowfast_vgen.evaluate.machine import git_commit, machine
     from slowfast_vgen.presets.worlds import load
 
-    if args.json:
-        check_output_file(args.json)
-    config = CapacityConfig.quick() if args.quick else CapacityConfig()
-    test = CapacityTest(load(args.world), config if args.rows is None else replace(config, num_rows=args.rows))
-    folder = None if args.json is None else cache_folder(args.json, "capacity", test.protocol)
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in test.run(folder).items()}
-    print_figures({name: name.replace("_", " ") for name in figures}, figures)
-    write_figures(args.json, test.protocol | {"machine": machine(), "git_commit": git_commit()}, figures)
-    return 0
+    _check_outputs(args)
+    test = CapacityTest(load(args.world), _sized(CapacityConfig, args, num_rows=args.rows))
+    return _finish(args, *test.run(cache_folder(args.json, "capacity", test.protocol) if args.json else None))
 
 
 def evaluate_recall(args: argparse.Namespace) -> int:
@@ -193,29 +267,16 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
     from slowfast_vgen.evaluate.tour_scores import SHEET_COLUMNS
-    from slowfast_vgen.pictures import contact_sheet, save_picture
     from slowfast_vgen.presets.worlds import load
 
-    if args.json:
-        check_output_file(args.json)
-    if args.contact_sheet:
-        check_output_file(args.contact_sheet, ".png")
-    given = {"num_maps": args.maps, "num_seeds": args.seeds}
-    sizes = asdict(RecallConfig.quick() if args.quick else RecallConfig())
+    _check_outputs(args)
     world = load(args.world)
-    test = RecallTest(
-        world, RecallConfig(**sizes | {name: value for name, value in given.items() if value is not None})
-    )
+    test = RecallTest(world, _sized(RecallConfig, args, num_maps=args.maps, num_seeds=args.seeds))
     report = test.run(cache_folder(args.json, "recall", test.protocol) if args.json else None)
     cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
-    estimates = report.figures | Bench(world, cost).memory_cost()
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
-    print_figures(RECALL_HEADLINES, figures)
-    write_figures(args.json, report.protocol | {"cost": asdict(cost)}, figures)
-    if args.contact_sheet:
-        columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
-        save_picture(args.contact_sheet, contact_sheet(report.sheet, columns))
-        print(f"\ndrew {args.contact_sheet}")
+    figures = report.figures | Bench(world, cost).memory_cost()
+    _finish(args, report.protocol | {"cost": asdict(cost)}, figures, RECALL_HEADLINES)
+    _draw_sheet(args, report.sheet, SHEET_COLUMNS)
     return 0
 
 
@@ -224,24 +285,12 @@ def evaluate_smoke(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.long_rollouts import SHEET_COLUMNS
     from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
-    from slowfast_vgen.pictures import contact_sheet, save_picture
     from slowfast_vgen.presets.worlds import load
 
-    if args.json:
-        check_output_file(args.json)
-    if args.contact_sheet:
-        check_output_file(args.contact_sheet, ".png")
-
-    given = {"num_episodes": args.episodes, "num_seeds": args.seeds, "num_frames": args.frames}
-    sizes = asdict(SmokeConfig.quick() if args.quick else SmokeConfig())
-    config = SmokeConfig(**sizes | {name: value for name, value in given.items() if value is not None})
+    _check_outputs(args)
+    config = _sized(SmokeConfig, args, num_episodes=args.episodes, num_seeds=args.seeds, num_frames=args.frames)
     test = SmokeTest(load(args.world), config)
     report = test.run(cache_folder(args.json, "smoke", test.protocol) if args.json else None)
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
-    print_figures(HEADLINES, figures)
-    write_figures(args.json, report.protocol, figures)
-    if args.contact_sheet:
-        columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
-        save_picture(args.contact_sheet, contact_sheet(report.sheet, columns))
-        print(f"\ndrew {args.contact_sheet}")
+    _finish(args, report.protocol, report.figures, HEADLINES)
+    _draw_sheet(args, report.sheet, SHEET_COLUMNS)
     return 0

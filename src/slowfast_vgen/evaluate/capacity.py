@@ -2,7 +2,8 @@
 
 A session walks through maps, one after the other, each at a place of its own on the memory's plane, on true frames;
 then it stands in the first map again, and every chunk of the first walk is predicted once more after its true past.
-The slow weights are the same throughout; only the memory's width changes.
+The slow weights are the same throughout; what changes is the local memory's key width, or the rank of a LoRA that
+learns by eq. 3 instead.
 """
 
 from collections.abc import Iterator
@@ -19,18 +20,20 @@ from torch import Tensor
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.held_out import SPLIT
+from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.evaluate.statistics import Estimate, estimate
 from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.planar_address import PlanarAddress
-from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Rollout, World
 from slowfast_vgen.worlds.actions import PHRASINGS
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, poses_of, walk
 from slowfast_vgen.worlds.rooms_map import Scene
 from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine, VizdoomRooms
 
-VERSION = 1
+VERSION = 2
 APART_STEPS = 1000.0
 """Distance of one map's origin from the next, in steps: nothing of one is near anything of another."""
 _STREAM = 7  # apart from the streams of the world and of other held-out paths
@@ -41,6 +44,11 @@ class CapacityConfig:
     """What is measured."""
 
     key_widths: tuple[int, ...] = (256, 512, 1024, 2048)
+    """Of the local memory: its numbers are key width times (key width + value width)."""
+    ranks: tuple[int, ...] = (8, 32, 128)
+    """Of the LoRA."""
+    learning_rate: float = 3e-4
+    """Of the LoRA."""
     rooms: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     num_rows: int = 8
     """Sessions side by side, each through maps of its own."""
@@ -48,13 +56,14 @@ class CapacityConfig:
     """Chunks of a walk on each map, about a room's worth: a look round and some steps."""
 
     def __post_init__(self) -> None:
-        if not self.key_widths or not self.rooms or min(self.key_widths + self.rooms) < 1 or self.num_rows < 1:
+        sizes = (*self.key_widths, *self.ranks, *self.rooms, self.num_rows, self.chunks_per_room)
+        if not self.key_widths or not self.rooms or min(sizes) < 1:
             raise UserError("capacity needs at least one width, one number of rooms and one row, all above 0")
 
     @classmethod
     def quick(cls) -> "CapacityConfig":
         """Shows that everything runs; its figures mean nothing."""
-        return cls((64,), (1, 2), 2, 2)
+        return cls((64,), (2,), rooms=(1, 2), num_rows=2, chunks_per_room=2)
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,12 @@ class CapacityTest:
             name = world.model.config.name
             raise UserError(f"the world {name!r} has no local memory, whose capacity could be measured")
         self.memory = MemoryConfig(local=shipped)
+        self.arms: dict[str, tuple[World, MemoryConfig | None]] = {"off": (world, None)}
+        for width in config.key_widths:
+            self.arms[f"width{width}"] = _with_key_width(world, width), self.memory
+        for rank in config.ranks:
+            learning = FastLearningConfig(LoraConfig(rank), learning_rate=config.learning_rate, rewind_chunks=0)
+            self.arms[f"rank{rank}"] = world, MemoryConfig(lora=learning)
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -98,31 +113,32 @@ class CapacityTest:
             **asdict(self.config),
         }
 
-    def run(self, folder: Path | None = None) -> dict[str, Estimate]:
-        """The figures: gain over no memory, and how many directions the memory has in use."""
+    def run(self, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Estimate]]:
+        """The protocol and the figures: gain over no memory, and each memory's size."""
         records = run_blocks(list(self._blocks()), folder)
         off = records["off"].psnr
         figures = {}
-        for width in self.config.key_widths:
-            on = records[f"width-{width}"].psnr
+        for arm, (world, memory) in self.arms.items():
+            if memory is None:
+                continue
+            gain = records[arm].psnr - off[:, :1]
             for index, rooms in enumerate(self.config.rooms):
-                gain = on[:, index] - off[:, 0]
-                figures[f"recall_gain_db_width{width}_rooms{rooms}"] = estimate(gain[:, None])
+                figures[f"recall_gain_db_{arm}_rooms{rooms}"] = estimate(gain[:, index][:, None])
+            size = world.start_batch(self._frames[:1, 0, 0], memory, [0]).memory
+            assert size is not None
+            megabytes = size.num_bytes() / 2**20
+            figures[f"memory_mb_{arm}"] = Estimate(megabytes, megabytes, megabytes, 1, ())
         figures["recall_psnr_db_off"] = estimate(off[:, :1])
-        return figures
+        return self.protocol | provenance(figures), figures
 
     def _blocks(self) -> Iterator[Block[Any]]:
         work = self.config.num_rows * max(self.config.rooms)
-        yield Block("off", Recalled, work, partial(self._recalled, None))
-        for width in self.config.key_widths:
-            yield Block(f"width-{width}", Recalled, work, partial(self._recalled, width))
+        for arm in self.arms:
+            yield Block(arm, Recalled, work, partial(self._recalled, arm))
 
-    def _recalled(self, width: int | None, progress: Progress) -> Recalled:
-        world = self.world if width is None else _with_key_width(self.world, width)
-        frames = self._frames
-        rollout = world.start_batch(
-            frames[:, 0, 0], False if width is None else self.memory, range(self.config.num_rows)
-        )
+    def _recalled(self, arm: str, progress: Progress) -> Recalled:
+        world, memory = self.arms[arm]
+        rollout = world.start_batch(self._frames[:, 0, 0], memory or False, range(self.config.num_rows))
         scores = []
         for room in range(max(self.config.rooms)):
             if room:
@@ -206,4 +222,4 @@ def _with_key_width(world: World, width: int) -> World:
     settings = {name: value for name, value in model.address.config.items() if not name.startswith("_")}
     address = PlanarAddress(**settings | {"key_width": width}).eval().requires_grad_(False)
     address.path.load_state_dict(model.address.path.state_dict())
-    return World(WorldModel(model.config, model.codec, model.denoiser, model.text_encoder, address))
+    return world.with_parts(address=address)

@@ -3,7 +3,10 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+
+from slowfast_vgen.evaluate.statistics import Estimate
 
 
 def cpu_model() -> str:
@@ -27,6 +30,15 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() if tracked.returncode == answer.returncode == 0 else None
+
+
+def provenance(figures: Mapping[str, Estimate]) -> dict[str, object]:
+    """What stands beside the protocol of figures just made: each seed's own mean, the commit, the machine."""
+    return {
+        "per_seed": {name: list(one.per_seed) for name, one in figures.items() if len(one.per_seed) > 1},
+        "git_commit": git_commit(),
+        "machine": machine(),
+    }
 
 
 def machine() -> dict[str, object]:

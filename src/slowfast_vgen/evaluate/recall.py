@@ -7,7 +7,7 @@ that any memory could bring).
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,12 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, HeldOut
-from slowfast_vgen.evaluate.machine import git_commit, machine
+from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS
 from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate, estimate, estimate_share
 from slowfast_vgen.evaluate.tour_scores import Own, Seen, TourScores, joined
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
@@ -86,13 +85,10 @@ class RecallTest:
 
     def __init__(self, world: World, config: RecallConfig) -> None:
         self.world, self.config = world, config
-        model = world.model
-        longer = replace(model.config, num_past_frames=RAW_PAST_FRAMES)
-        raw = World(WorldModel(longer, model.codec, model.denoiser, model.text_encoder, model.address))
         self.arms: dict[str, tuple[World, MemoryConfig | None]] = {
             "off": (world, None),
             "on": (world, world.shipped_memory),
-            "raw": (raw, None),
+            "raw": (world.with_parts(num_past_frames=RAW_PAST_FRAMES), None),
         }
         self.tours = TourScores(config.num_maps)
 
@@ -224,12 +220,9 @@ class RecallTest:
             rows |= {label: records[f"{name}-{arm}-0"].sheet for arm, label in (("on", "memory"), ("off", "no memory"))}
             for index in range(len(rows["true"])):
                 sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in rows.items()]
-        protocol = self.protocol | {
-            "per_seed": {name: list(one.per_seed) for name, one in figures.items() if len(one.per_seed) > 1},
-            "git_commit": git_commit(),
-            "machine": machine(),
-        }
-        return RecallReport(protocol, {name: one for name, one in figures.items() if one.n}, sheet)
+        return RecallReport(
+            self.protocol | provenance(figures), {name: one for name, one in figures.items() if one.n}, sheet
+        )
 
     def _seen_figures(self, records: dict[str, Any]) -> dict[str, Estimate]:
         """Recall against the true frames: by gap over all tours, and by kind of tour."""

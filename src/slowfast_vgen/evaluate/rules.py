@@ -9,12 +9,12 @@ from typing import Any
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT
-from slowfast_vgen.evaluate.machine import git_commit, machine
+from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate, estimate
 from slowfast_vgen.evaluate.tour_scores import Own, Seen, TourScores, joined
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
-from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import World
 
 VERSION = 1
@@ -29,6 +29,9 @@ RULES = (
     "local+denoising",
 )
 """In the order of the table; `memory.config.memory_by_name` knows them."""
+LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
+"""Of rules that learn by gradients, in a world whose own memory does not: the rate at which eq. 3 keeps most of the
+palette (docs/decisions/0004)."""
 SEEN_SETS = ("full-turn-16", "out-and-back-64")
 OWN_SETS = ("full-turn-16", "out-and-back-16", "loop-64")
 
@@ -83,16 +86,16 @@ def make_arms(world: World, before: DenoiserModule, after: Mapping[str, Denoiser
         raise UserError(f"unknown rule {unknown[0]!r} of a loop; choose one of {', '.join(RULES[1:])}")
 
     def on(denoiser: DenoiserModule) -> World:
-        model = world.model
-        weights = denoiser.to(world.device).eval().requires_grad_(False)
-        return World(WorldModel(model.config, model.codec, weights, model.text_encoder, model.address))
+        return world.with_parts(denoiser.to(world.device).eval().requires_grad_(False))
 
+    shipped = world.shipped_memory
+    settings = MemoryConfig(shipped.local, shipped.lora or LORA)
     first = on(before)
-    arms = [Arm(rule, "", first, memory_by_name(rule, world.shipped_memory)) for rule in RULES]
+    arms = [Arm(rule, "", first, memory_by_name(rule, settings)) for rule in RULES]
     for loop, denoiser in after.items():
         other = on(denoiser)
         rules = ["off", loop] + (["local-delta", "local+denoising"] if loop == "local" else [])
-        arms += [Arm(rule, loop, other, memory_by_name(rule, world.shipped_memory)) for rule in rules]
+        arms += [Arm(rule, loop, other, memory_by_name(rule, settings)) for rule in rules]
     return arms
 
 
@@ -148,12 +151,7 @@ class RulesTest:
                 ("revisit_psnr_db", seen, "psnr"),
             ):
                 figures[f"{figure}_{arm.name}"] = estimate(joined(parts, field))
-        protocol = self.protocol | {
-            "per_seed": {name: list(one.per_seed) for name, one in figures.items() if len(one.per_seed) > 1},
-            "git_commit": git_commit(),
-            "machine": machine(),
-        }
-        return protocol, figures
+        return self.protocol | provenance(figures), figures
 
     def _blocks(self) -> Iterator[Block[Any]]:
         for seed in range(self.config.num_seeds):

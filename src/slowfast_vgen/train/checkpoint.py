@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.training_utils import EMAModel
@@ -48,6 +49,18 @@ def save_checkpoint(
         write_json(temporary / HEADER_FILE, header | {"sha256": sha256_of_file(temporary / STATE_FILE)})
 
 
+def read_header(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: its step and the settings of its training.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    header = read_json(folder / HEADER_FILE)
+    if not isinstance(header, dict) or not header.keys() >= {"step", "ema_steps", "config", "sha256"}:
+        raise UserError(f"{folder / HEADER_FILE} is damaged; delete {folder} to start afresh")
+    return header
+
+
 def load_checkpoint(
     folder: Path, module: nn.Module, ema: EMAModel, optimizer: torch.optim.Optimizer, config: dict[str, object]
 ) -> Progress:
@@ -56,9 +69,7 @@ def load_checkpoint(
     Raises:
         UserError: broken files, another configuration, or weights of other shapes.
     """
-    header = read_json(folder / HEADER_FILE)
-    if not isinstance(header, dict) or not header.keys() >= {"step", "ema_steps", "config", "sha256"}:
-        raise UserError(f"{folder / HEADER_FILE} is damaged; delete {folder} to start afresh")
+    header = read_header(folder)
     differing = sorted(key for key in config if config[key] != header["config"].get(key))
     if differing:
         raise UserError(
