@@ -14,7 +14,15 @@ from slowfast_vgen.evaluate import tour_scores
 from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
 from slowfast_vgen.evaluate.measures import revisits
 from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
-from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS, draw_tours, retraced
+from slowfast_vgen.evaluate.recall_tours import (
+    BUCKETS,
+    PATHS,
+    TOUR_SETS,
+    draw_tours,
+    held_out_tours,
+    retraced,
+    write_tours,
+)
 from slowfast_vgen.evaluate.statistics import estimate_share
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.memory.local import LocalRuleConfig
@@ -48,6 +56,23 @@ def test_tours_are_the_same_in_every_run_and_on_held_out_maps() -> None:
     ]
     assert one[0].scene.digest == VizdoomRooms("test", 0).scene(0).digest
     assert one[0].scene.digest != VizdoomRooms("train", 0).scene(0).digest
+
+
+def test_tours_on_file_are_those_that_are_drawn(tmp_path: Path) -> None:
+    for name in TOUR_SETS:
+        assert held_out_tours(name, 2) == draw_tours(name, 2)
+        assert len(held_out_tours(name, 64)) == 64
+    content = read_json(write_tours("full-turn-16", 2, tmp_path))
+    assert content["tours"] == read_json(PATHS / "full-turn-16.json")["tours"][:2]
+    with pytest.raises(UserError, match="2 tours full-turn-16 are on file; ask for at most as many, not 3"):
+        held_out_tours("full-turn-16", 3, tmp_path)
+    content["tours"][0]["map"] = 1
+    write_json(tmp_path / "full-turn-16.json", content)
+    with pytest.raises(UserError, match="map 1 of vizdoom-rooms is not the one"):
+        held_out_tours("full-turn-16", 1, tmp_path)
+    write_json(tmp_path / "full-turn-16.json", content | {"format": 9})
+    with pytest.raises(UserError, match="has the format 9"):
+        held_out_tours("full-turn-16", 1, tmp_path)
 
 
 def test_the_way_back_undoes_the_way_out() -> None:
@@ -172,7 +197,6 @@ def test_rules_are_compared_before_and_after_their_loops(
         "off",
         "denoising_original",
         "denoising",
-        "denoising_independent",
         "replay",
         "local",
         "local_delta",

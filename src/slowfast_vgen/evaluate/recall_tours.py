@@ -2,21 +2,22 @@
 
 Every tour has a part that is shown (true frames) and a part that is generated, all of whose poses were shown before.
 The *gap* of a generated frame is how many frames ago its pose was last in view.
+
+Tours were drawn once and stand as files in `paths/`, a set each, the same for every model and every version of this
+code: `{"format": 1, "world", "split", "seed", "tours": [{"map", "scene_sha256", "start", "shown_chunks", "verbs"}]}`.
+`python benchmarks/draw_paths.py` draws them anew.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.held_out import SPLIT, Tour
-from slowfast_vgen.worlds.path_scripts import (
-    FRAMES_PER_CHUNK,
-    draw_start,
-    free_wander,
-    round_trip,
-    walk,
-)
+from slowfast_vgen.evaluate.held_out import SEED, SPLIT, Tour
+from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.worlds.actions import VERBS
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, round_trip, walk
 from slowfast_vgen.worlds.rooms_map import Scene
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
 
@@ -35,6 +36,10 @@ _OPPOSITE = {
     "turn_right": "turn_left",
     "stay": "stay",
 }
+PATHS = Path(__file__).parent / "paths"
+FORMAT = 1
+_LETTERS = dict(zip("FBLRS", ("go_forward", "go_back", "turn_left", "turn_right", "stay"), strict=True))
+assert set(_LETTERS.values()) == set(VERBS)
 _STREAM = 5  # apart from the streams that the world and the other held-out tours draw from
 
 Draw = Callable[[np.random.Generator, Scene], Tour | None]
@@ -119,13 +124,61 @@ TOUR_SETS: dict[str, Draw] = {
 """Sets of tours by name; the number is the gap that they aim at."""
 
 
+def held_out_tours(name: str, num_maps: int, paths: Path = PATHS) -> list[Tour]:
+    """The first `num_maps` tours of a set, as they stand in its file.
+
+    Raises:
+        UserError: fewer stand there, a file of another format, or the maps of this version are not those of the file.
+    """
+    file = paths / f"{name}.json"
+    content = read_json(file)
+    if content.get("format") != FORMAT:
+        raise UserError(
+            f"{file} has the format {content.get('format')!r}, this version reads {FORMAT}; install it anew"
+        )
+    if num_maps > len(content["tours"]):
+        raise UserError(f"{len(content['tours'])} tours {name} are on file; ask for at most as many, not {num_maps}")
+    world = VizdoomRooms(content["split"], content["seed"])
+    tours = []
+    for row in content["tours"][:num_maps]:
+        scene = world.scene(row["map"])
+        if scene.digest != row["scene_sha256"]:
+            raise UserError(
+                f"map {row['map']} of vizdoom-rooms is not the one that {file.name} was drawn on, so figures "
+                "could not be compared; use the version of this package that goes with the file"
+            )
+        verbs = tuple(_LETTERS[letter] for letter in row["verbs"])
+        tours.append(Tour(scene, Place(*row["start"]), verbs, row["shown_chunks"]))
+    return tours
+
+
+def write_tours(name: str, num_maps: int, paths: Path = PATHS) -> Path:
+    """Draws a set and writes its file."""
+    letters = {verb: letter for letter, verb in _LETTERS.items()}
+    world = VizdoomRooms(SPLIT, SEED)
+    maps = {world.scene(index).digest: index for index in range(4 * num_maps)}
+    rows = [
+        {
+            "map": maps[tour.scene.digest],
+            "scene_sha256": tour.scene.digest,
+            "start": list(tour.start),
+            "shown_chunks": tour.num_out,
+            "verbs": "".join(letters[verb] for verb in tour.verbs),
+        }
+        for tour in draw_tours(name, num_maps)
+    ]
+    file = paths / f"{name}.json"
+    write_json(file, {"format": FORMAT, "world": "vizdoom-rooms", "split": SPLIT, "seed": SEED, "tours": rows})
+    return file
+
+
 def draw_tours(name: str, num_maps: int, split: str = SPLIT) -> list[Tour]:
     """`num_maps` tours of a set, each on a map of its own; maps on which none is found are passed over.
 
     Raises:
         UserError: not enough maps allow one.
     """
-    world = VizdoomRooms(split, 0)
+    world = VizdoomRooms(split, SEED)
     tours: list[Tour] = []
     kind = list(TOUR_SETS).index(name)
     for index in range(4 * num_maps):

@@ -22,7 +22,6 @@ RULES = (
     "off",
     "denoising-original",
     "denoising",
-    "denoising-independent",
     "replay",
     "local",
     "local-delta",
@@ -32,8 +31,8 @@ RULES = (
 LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
 """Of rules that learn by gradients, in a world whose own memory does not: the rate at which eq. 3 keeps most of the
 palette (docs/decisions/0004)."""
-SEEN_SETS = ("full-turn-16", "out-and-back-64")
-OWN_SETS = ("full-turn-16", "out-and-back-16", "loop-64")
+SEEN_SETS = ("out-and-back-64",)
+OWN_SETS = ("full-turn-16", "out-and-back-16")
 
 
 @dataclass(frozen=True)

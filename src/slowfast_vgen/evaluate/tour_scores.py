@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.held_out import Tour, play_tours
 from slowfast_vgen.evaluate.measures import feature_similarity, motion, pad_with_nan, psnr, revisits, scene_cuts
-from slowfast_vgen.evaluate.recall_tours import draw_tours
+from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.evaluate.revisits import generate_tours
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.codec import Codec
@@ -49,7 +49,7 @@ class Own:
 
 
 class TourScores:
-    """The tours of `recall_tours`, `num_maps` of each set; drawn and played when first asked for."""
+    """The tours of `recall_tours`, `num_maps` of each set; read and played when first asked for."""
 
     def __init__(self, num_maps: int) -> None:
         self.num_maps = num_maps
@@ -59,7 +59,7 @@ class TourScores:
     def tours(self, name: str) -> list[Tour]:
         """The tours of a set."""
         if name not in self._drawn:
-            self._drawn[name] = draw_tours(name, self.num_maps)
+            self._drawn[name] = held_out_tours(name, self.num_maps)
         return self._drawn[name]
 
     def plays(self, name: str) -> list[Play]:

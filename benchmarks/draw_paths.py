@@ -1,0 +1,22 @@
+"""Draws evaluate/paths/*.json, the path scripts of the evaluation, anew: `python benchmarks/draw_paths.py`.
+
+The files do not change unless the drawing does, and then every figure made on them is another.
+"""
+
+import argparse
+
+from slowfast_vgen.evaluate.recall_tours import TOUR_SETS, write_tours
+
+
+def main() -> None:
+    """Writes every set, or those that are named."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", choices=[[], *TOUR_SETS], help="default: all")
+    parser.add_argument("--maps", type=int, default=64)
+    args = parser.parse_args()
+    for name in args.names or TOUR_SETS:
+        print(f"wrote {write_tours(name, args.maps)}")
+
+
+if __name__ == "__main__":
+    main()
