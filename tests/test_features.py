@@ -14,7 +14,6 @@ from slowfast_vgen.evaluate.features import ImageFeatures, preprocess
 # Pictures that come inside the scikit-image wheel, and ImageNet classes that name what they show.
 TABBY, TIGER_CAT, EGYPTIAN_CAT = 281, 282, 285
 ESPRESSO, CUP = 967, 968
-MISSILE, PROJECTILE = 657, 744
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,6 @@ def centre_square(image: np.ndarray) -> np.ndarray:
     [
         ("chelsea", {TABBY, TIGER_CAT, EGYPTIAN_CAT}),
         ("coffee", {ESPRESSO, CUP}),
-        ("rocket", {MISSILE, PROJECTILE}),
     ],
 )
 def test_the_whole_network_sees_what_the_picture_shows(network: ImageFeatures, picture: str, classes: set[int]) -> None:
@@ -53,7 +51,7 @@ def test_the_features_are_what_the_classifier_reads(network: ImageFeatures) -> N
     image = centre_square(skimage.data.chelsea())[None]
     with torch.no_grad():
         logits = network.network(preprocess(torch.from_numpy(image)))
-        ours = network.network._fc(torch.from_numpy(network(image)))
+        ours = network.network.classifier(torch.from_numpy(network(image)))
     torch.testing.assert_close(ours, logits, atol=1e-4, rtol=1e-4)
 
 

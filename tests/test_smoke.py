@@ -180,7 +180,7 @@ EXPECTED = {
     "revisit_psnr_db_copy", "revisit_psnr_db_off", "revisit_psnr_db_paper", "revisit_psnr_db_best",
     "revisit_gain_db_paper", "revisit_gain_db_best", "revisit_gain_db_best_full_turn",
     "revisit_gain_db_best_out_and_back", "history_psnr_db_off", "history_gain_db_best", "revisit_colour_distance_off",
-    "src_effnet_lite0_off", "src_effnet_lite0_gain_best", "chunk_psnr_db_turn_left",
+    "src_mbv2_off", "src_mbv2_gain_best", "chunk_psnr_db_turn_left",
 }  # fmt: skip
 
 

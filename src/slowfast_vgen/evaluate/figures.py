@@ -75,18 +75,18 @@ def revisit_figures(
             "revisit_colour_distance": "colour_distance",
             "history_psnr_db": "history_psnr",
             "history_colour_distance": "history_colour_distance",
-            "src_effnet_lite0": "similarity",
+            "src_mbv2": "similarity",
         }.items():
             own |= {f"{name}_{arm}": _seeds([getattr(one, attribute) for one in seeds]) for arm, seeds in arms.items()}
         for gain, name in {
             "revisit_gain_db": "revisit_psnr_db",
             "history_gain_db": "history_psnr_db",
-            "src_effnet_lite0_gain": "src_effnet_lite0",
+            "src_mbv2_gain": "src_mbv2",
         }.items():
             own |= {f"{gain}_{arm}": own[f"{name}_{arm}"] - own[f"{name}_off"] for arm in arms if arm != "off"}
         own["revisit_psnr_db_copy"] = _seeds([references[script].copy_psnr])
         own["revisit_colour_distance_copy"] = _seeds([references[script].copy_colour_distance])
-        own["src_effnet_lite0_unrelated"] = _seeds([references[script].unrelated_similarity])
+        own["src_mbv2_unrelated"] = _seeds([references[script].unrelated_similarity])
         samples[script] = own
     names = next(iter(samples.values()))
     figures = {name: estimate(np.concatenate([own[name] for own in samples.values()], -1)) for name in names}

@@ -106,7 +106,7 @@ class RecallTest:
             "new_frames": model.config.num_new_frames,
             "sampling_steps": model.config.num_sampling_steps,
             "memory": self.world.shipped_memory.to_json(),
-            "src_network": "EfficientNet-Lite0 on ImageNet, embedded; the paper's SRC has ResNet-18",
+            "src_network": "MobileNetV2 on ImageNet, embedded; the paper's SRC has ResNet-18",
             "raw_context_frames": RAW_PAST_FRAMES,
             "split": SPLIT,
             "map_seed": SEED,

@@ -120,7 +120,7 @@ class RulesTest:
                 }
                 for arm in self.arms
             },
-            "src_network": "EfficientNet-Lite0 on ImageNet, embedded; the paper's SRC has ResNet-18",
+            "src_network": "MobileNetV2 on ImageNet, embedded; the paper's SRC has ResNet-18",
             "seen_tours": list(SEEN_SETS),
             "own_tours": list(OWN_SETS),
             "split": SPLIT,
