@@ -5,16 +5,16 @@ The files do not change unless the drawing does, and then every figure made on t
 
 import argparse
 
-from slowfast_vgen.evaluate.recall_tours import TOUR_SETS, write_tours
+from slowfast_vgen.evaluate.recall_tours import PATH_SETS, write_tours
 
 
 def main() -> None:
     """Writes every set, or those that are named."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*", choices=[[], *TOUR_SETS], help="default: all")
+    parser.add_argument("names", nargs="*", choices=[[], *PATH_SETS], help="default: all")
     parser.add_argument("--maps", type=int, default=64)
     args = parser.parse_args()
-    for name in args.names or TOUR_SETS:
+    for name in args.names or PATH_SETS:
         print(f"wrote {write_tours(name, args.maps)}")
 
 

@@ -5,21 +5,27 @@ import math
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from skimage.metrics import structural_similarity
 
+from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.measures import (
     chunk_distance,
     collapsed,
     colour_distance,
     colour_spread,
+    drift,
     feature_similarity,
+    horizon,
     horizontal_shift,
+    mirror_mse,
     motion,
     pad_with_nan,
     psnr,
     revisits,
     scene_cuts,
     sharpness,
+    ssim,
 )
 from slowfast_vgen.evaluate.statistics import estimate, estimate_ratio
 
@@ -58,6 +64,50 @@ def test_psnr_is_a_value_a_frame_and_falls_where_frames_are_swapped() -> None:
     assert psnr(frames[None], swapped[None]).shape == (1, 3)
     assert psnr(frames, swapped)[2] == 100
     assert (psnr(frames, swapped)[:2] < 20).all()
+
+
+def test_ssim_is_scikit_images_with_the_authors_setting() -> None:
+    a, b = picture(0), blurred(picture(0), 1.5)
+    setting = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)
+    expected = structural_similarity(a / 255, b / 255, channel_axis=2, **setting)
+    assert 0.3 < expected < 0.95
+    assert float(ssim(a, b)) == pytest.approx(expected, abs=1e-4)
+    by_channel = [
+        structural_similarity(a[..., channel] / 255, b[..., channel] / 255, **setting) for channel in range(3)
+    ]
+    assert float(ssim(a, b)) == pytest.approx(np.mean(by_channel), abs=1e-4)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 255), (100, 110)])
+def test_ssim_of_plain_frames_is_known(low: int, high: int) -> None:
+    a, b = (np.full((3, 11, 16, 3), level, np.uint8) for level in (low, high))
+    x, y = low / 255, high / 255
+    assert ssim(a, b) == pytest.approx([(2 * x * y + 1e-4) / (x * x + y * y + 1e-4)] * 3)
+
+
+def test_ssim_is_a_value_a_frame_and_falls_with_blur_colour_and_a_swapped_frame() -> None:
+    frames = np.stack([picture(seed) for seed in range(3)])
+    assert ssim(frames, frames).tolist() == [1.0] * 3
+    assert ssim(frames[None, :0], frames[None, :0]).shape == (1, 0)
+    swapped = ssim(frames[None], frames[[1, 0, 2]][None])
+    assert swapped.shape == (1, 3) and swapped[0, 2] == 1 and (swapped[0, :2] < 0.8).all()
+    blurry = [float(ssim(frames[0], blurred(frames[0], radius))) for radius in (0, 1, 2, 4)]
+    assert blurry == sorted(blurry, reverse=True) and blurry[-1] < 0.8
+    darker = [float(ssim(frames[0], (frames[0] * share).astype(np.uint8))) for share in (1.0, 0.8, 0.5)]
+    assert darker == sorted(darker, reverse=True) and darker[-1] < 0.95
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((2, 64, 64, 3), (2, 64, 32, 3)), r"\[2, 64, 64, 3\] and \[2, 64, 32, 3\]"),
+        (((10, 64, 3), (10, 64, 3)), "at least 11 pixels a side, but 64x10"),
+        (((64, 64), (64, 64)), "8-bit RGB frames"),
+    ],
+)
+def test_ssim_of_frames_that_cannot_be_compared(shapes: tuple[tuple[int, ...], ...], message: str) -> None:
+    with pytest.raises(UserError, match=f"SSIM .*{message}"):
+        ssim(*(np.zeros(shape, np.uint8) for shape in shapes))
 
 
 def test_sharpness_of_stripes_is_known() -> None:
@@ -136,6 +186,45 @@ def test_revisits_are_the_latest_earlier_visit_outside_of_the_window() -> None:
     assert revisits(poses, 14, 0) == [(14, 0)]
     lap = np.array([[0.0, 0.0, 90.0 * (turn % 4)] for turn in range(12)])
     assert revisits(lap, 8, 3) == [(8, 4), (9, 5), (10, 6), (11, 7)]
+
+
+def test_a_mirrored_video_has_no_error_and_a_swapped_frame_shows_where_it_is() -> None:
+    out = [picture(seed) for seed in range(5)]
+    there_and_back = np.stack(out + out[-2::-1])
+    assert mirror_mse(there_and_back, 4).tolist() == [0.0] * 4
+    wrong = there_and_back.copy()
+    wrong[4 + 3] = 255 - wrong[4 - 3]
+    errors = mirror_mse(np.stack([there_and_back, wrong]), 4)
+    assert errors.shape == (2, 4) and np.flatnonzero(errors).tolist() == [4 + 3 - 1]
+    expected = np.square(1 - there_and_back[1] * 2.0 / 255).mean()
+    assert errors[1, 2] == pytest.approx(expected, abs=1e-6)
+    assert mirror_mse(np.concatenate([there_and_back, wrong]), 4).tolist() == [0.0] * 4  # later frames do not count
+
+
+@pytest.mark.parametrize(("frames", "num_out"), [(8, 4), (9, 0)])
+def test_a_way_back_that_is_not_there(frames: int, num_out: int) -> None:
+    with pytest.raises(UserError, match=f"{frames} were given"):
+        mirror_mse(np.zeros((frames, 8, 8, 3), np.uint8), num_out)
+
+
+def test_the_horizon_is_the_mean_of_each_window() -> None:
+    values = np.arange(12.0).reshape(2, 6)
+    np.testing.assert_array_equal(horizon(values, 3), [[1, 4], [7, 10]])
+    np.testing.assert_array_equal(horizon(values, 4), [[1.5, 4.5], [7.5, 10.5]])
+    values[0, :3] = np.nan
+    values[1, 3] = np.nan
+    np.testing.assert_array_equal(horizon(values, 3), [[np.nan, 4], [7, 10.5]])
+    with pytest.raises(UserError, match="at least 1 frame"):
+        horizon(values, 0)
+
+
+def test_drift_is_what_a_video_loses() -> None:
+    sharp = np.stack([blurred(picture(0), radius) for radius in (0, 0, 1, 2, 4, 4)])
+    assert drift(sharpness(sharp), 2) < 0 == drift(sharpness(sharp[:1].repeat(6, 0)), 2)
+    assert drift(np.array([1.0, np.nan, 9, 9, 3, np.nan]), 2) == 2.0
+    assert math.isnan(drift(np.array([np.nan, np.nan, 9, 9, 3, 3]), 2))
+    with pytest.raises(UserError, match="do not overlap, but 4 frames of 6"):
+        drift(np.arange(6.0), 4)
 
 
 def test_a_palindrome_scores_100_and_other_frames_less() -> None:

@@ -16,6 +16,7 @@ from slowfast_vgen.evaluate.measures import revisits
 from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
 from slowfast_vgen.evaluate.recall_tours import (
     BUCKETS,
+    PATH_SETS,
     PATHS,
     TOUR_SETS,
     draw_tours,
@@ -59,7 +60,7 @@ def test_tours_are_the_same_in_every_run_and_on_held_out_maps() -> None:
 
 
 def test_tours_on_file_are_those_that_are_drawn(tmp_path: Path) -> None:
-    for name in TOUR_SETS:
+    for name in PATH_SETS:
         assert held_out_tours(name, 2) == draw_tours(name, 2)
         assert len(held_out_tours(name, 64)) == 64
     content = read_json(write_tours("full-turn-16", 2, tmp_path))

@@ -8,11 +8,12 @@ import torch
 from safetensors import safe_open
 
 from slowfast_vgen.cli.main import main
+from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.evaluate.following import Following, generate_chunks, score_chunks
 from slowfast_vgen.evaluate.held_out import HeldOut, Tour, play_tours
 from slowfast_vgen.evaluate.measures import colour_spread, psnr, sharpness
+from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import draw_tours
-from slowfast_vgen.evaluate.revisits import generate_tours
 from slowfast_vgen.presets.worlds import load, world_folder
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
@@ -93,7 +94,7 @@ def revisit_psnr(world: World, tours: list[Tour], memory: bool) -> float:
     """Mean over the frames of the tours' second half, the first being shown."""
     plays = play_tours(tours)
     config = world.shipped_memory if memory else None
-    made = generate_tours(world, tours, plays, config, 0, True, lambda _: None)
+    made = generate_tours(memory_arm("", "", world, config), tours, plays, range(len(tours)), True, lambda _: None)
     halves = [slice(1 + FRAMES_PER_CHUNK * tour.num_out, None) for tour in tours]
     scores = [psnr(frames[half], play.frames[half]) for frames, play, half in zip(made, plays, halves, strict=True)]
     return float(np.concatenate(scores).mean())

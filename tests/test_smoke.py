@@ -11,13 +11,16 @@ from PIL import Image
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import blocks, smoke
+from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.evaluate.blocks import cache_folder
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import generate_chunks, row_seeds, score_chunks
 from slowfast_vgen.evaluate.held_out import HeldOut, Outcomes, play_tours
 from slowfast_vgen.evaluate.long_rollouts import generate_long, score_video
-from slowfast_vgen.evaluate.revisits import generate_tours, reference_scores, score_tours, tour_pairs
+from slowfast_vgen.evaluate.playing import generate_tours
+from slowfast_vgen.evaluate.revisits import reference_scores, score_tours, tour_pairs
 from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
+from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
@@ -136,11 +139,11 @@ def test_true_tours_score_best_and_wrong_frames_worse(held_out: HeldOut) -> None
 def test_the_way_out_is_true_where_it_is_seen_and_else_generated(hasty_world: World, held_out: HeldOut) -> None:
     tours = held_out.full_turns[:2]
     plays = play_tours(tours)
-    learning = FastLearningConfig(LoraConfig(rank=2), learning_rate=0.05)
+    learning = MemoryConfig(lora=FastLearningConfig(LoraConfig(rank=2), learning_rate=0.05))
     done: list[int] = []
-    seen = generate_tours(hasty_world, tours, plays, learning, 0, True, done.append)
-    own = generate_tours(hasty_world, tours, plays, learning, 0, False, done.append)
-    without = generate_tours(hasty_world, tours, plays, None, 0, True, done.append)
+    seen = generate_tours(memory_arm("", "", hasty_world, learning), tours, plays, range(len(tours)), True, done.append)
+    own = generate_tours(memory_arm("", "", hasty_world, learning), tours, plays, range(len(tours)), False, done.append)
+    without = generate_tours(memory_arm("", "", hasty_world, None), tours, plays, range(len(tours)), True, done.append)
     assert sum(done) == 3 * 2 * 8
     for number, play in enumerate(plays):
         assert (seen[number][:17] == play.frames[:17]).all()

@@ -240,17 +240,24 @@ class Rollout:
 
     def predict(self, actions: Sequence[str]) -> Latents:
         """The chunk that `step` would give, without going on to it."""
+        with torch.no_grad(), self._applied():
+            return self._sample(self._encode_history(), actions)
+
+    def predict_after(self, frames: Latents, actions: Sequence[str]) -> Latents:
+        """The same, after other frames than the latest ones: any number that the denoiser was trained on."""
+        with torch.no_grad(), self._applied():
+            return self._sample(self._encode(frames), actions)
+
+    def _sample(self, past: Past, actions: Sequence[str]) -> Latents:
         assert len(actions) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)
         text = model.text_encoder(list(actions))
-        with torch.no_grad(), self._applied():
-            past = self._encode_history()
-            recall = None
-            if self.local_learner is not None:
-                recall = self.local_learner.recall(self._local, text, model.config.num_new_frames)
-            null_text = model.text_encoder.null(len(actions), world.device)
-            return sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
+        recall = None
+        if self.local_learner is not None:
+            recall = self.local_learner.recall(self._local, text, model.config.num_new_frames)
+        null_text = model.text_encoder.null(len(actions), world.device)
+        return sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
 
     def observe(
         self, frames: UInt8[Tensor, "episodes f_g height width 3"], actions: Sequence[str] | None = None
@@ -285,10 +292,11 @@ class Rollout:
 
     def _encode_history(self) -> Past:
         """What the denoiser makes of the latest frames; a local memory has it made already, when it wrote them."""
-        if self._past is not None:
-            return self._past
-        levels = torch.zeros(self.history.shape[:2], device=self.world.device)
-        return self.world.model.denoiser.encode_past(self.history, levels)
+        return self._encode(self.history) if self._past is None else self._past
+
+    def _encode(self, frames: Latents) -> Past:
+        levels = torch.zeros(frames.shape[:2], device=self.world.device)
+        return self.world.model.denoiser.encode_past(frames, levels)
 
     def write_start(self) -> None:
         """The local memory takes in the start image, where it stands."""

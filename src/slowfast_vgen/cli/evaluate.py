@@ -19,7 +19,9 @@ from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
+    from slowfast_vgen.evaluate.networks import GivenWeights
     from slowfast_vgen.evaluate.statistics import Estimate
+    from slowfast_vgen.evaluate.suite import Suite
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.pictures import Panel
 
@@ -97,7 +99,25 @@ Config = TypeVar("Config", bound=SizedConfig)
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `evaluate` and its commands."""
     group = subparsers.add_parser("evaluate", help="measure what a world can do")
-    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    _add_suite_arguments(group)
+    group.add_argument("--suite", choices=("standard", "quick"), help="every measure, of the world and of baselines")
+    group.set_defaults(handler=evaluate_suite)
+    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for name, told in (
+        ("quality", "short clips after the true past: PSNR, SSIM, perceptual distance, FVD"),
+        ("consistency", "places seen again, and long roll-outs: SCuts, SRC, revisits by gap, mirror, drift, following"),
+        (
+            "isolation",
+            "is the gain due to the memory? the same weights with none, with a foreign one, and before the loop",
+        ),
+        ("ablations", "eq. 3 with one setting changed at a time, the paper's four ablations among them"),
+    ):
+        one = commands.add_parser(name, help=told)
+        _add_suite_arguments(one)
+        one.add_argument("--quick", action="store_true", help="4 maps, 1 seed: does it run?")
+        if name == "isolation":
+            one.add_argument("--before", type=path_name, metavar="DIR", help="the denoiser folder before the loop")
+        one.set_defaults(handler=evaluate_part, part=name)
     smoke = commands.add_parser(
         "smoke", help="actions, long videos and revisits on held-out maps; goes on where it was stopped"
     )
@@ -154,6 +174,24 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_json_argument(scaling)
     scaling.set_defaults(handler=evaluate_scaling)
 
+    report = commands.add_parser("report", help="one page with plots and a verdict, from results files alone")
+    report.add_argument("files", nargs="+", type=path_name, metavar="FILE", help="that --json of any command wrote")
+    report.add_argument("--out", required=True, type=path_name, metavar="DIR", help="for index.html and report.md")
+    report.set_defaults(handler=evaluate_report)
+
+
+def _add_suite_arguments(parser: argparse.ArgumentParser) -> None:
+    add_world_argument(parser)
+    parser.add_argument("--maps", type=whole_number(2, 10_000), metavar="N", help="of each kind of path; default: 64")
+    parser.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each path; default: 3")
+    parser.add_argument("--context", type=path_name, metavar="DIR", help="a denoiser of `train context`, for baselines")
+    parser.add_argument("--resnet18", type=path_name, metavar="PATH", help="torchvision's weights, for SRC")
+    parser.add_argument("--alexnet", type=path_name, metavar="PATH", help="torchvision's weights, for LPIPS")
+    parser.add_argument("--lpips-heads", type=path_name, metavar="PATH", help="default: those of the package lpips")
+    parser.add_argument("--i3d", type=path_name, metavar="PATH", help="StyleGAN-V's i3d_torchscript.pt, for FVD")
+    parser.add_argument("--i3d-sha256", metavar="HASH", help="of that file")
+    add_json_argument(parser)
+
 
 def _rule_and_folder(text: str) -> tuple[str, Path]:
     """An argparse type: RULE=DIR."""
@@ -197,6 +235,77 @@ def _draw_sheet(args: argparse.Namespace, sheet: "Sequence[Panel]", num_columns:
     if args.contact_sheet:
         save_picture(args.contact_sheet, contact_sheet(sheet, [str(1 + column) for column in range(num_columns)]))
         print(f"\ndrew {args.contact_sheet}")
+
+
+def _given_weights(args: argparse.Namespace) -> "GivenWeights":
+    from slowfast_vgen.evaluate.networks import GivenWeights
+
+    return GivenWeights(args.resnet18, args.alexnet, args.lpips_heads, args.i3d, args.i3d_sha256)
+
+
+def _run_suite(args: argparse.Namespace, suite: "Suite") -> int:
+    from slowfast_vgen.evaluate.blocks import cache_folder
+    from slowfast_vgen.evaluate.consistency import SHEET_COLUMNS
+    from slowfast_vgen.pictures import contact_sheet, save_picture
+
+    name = suite.command.removeprefix("evaluate ")
+    report = suite.run(cache_folder(args.json, name, suite.protocol) if args.json else None)
+    pictures = {}
+    if args.json:
+        folder = args.json.with_suffix("")
+        for sheet, panels in report.sheets.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
+            save_picture(folder / f"{sheet}.png", contact_sheet(panels, columns))
+            pictures[sheet] = f"{folder.name}/{sheet}.png"
+    return _finish(args, report.protocol | {"pictures": pictures}, report.figures)
+
+
+def evaluate_suite(args: argparse.Namespace) -> int:
+    """`slowfast evaluate --suite NAME`."""
+    from slowfast_vgen.evaluate.networks import Networks
+    from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, Suite, SuiteConfig, suite_arms
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.presets.worlds import load
+
+    if args.suite is None:
+        raise UserError("nothing to evaluate was named; give --suite standard, --suite quick or a command (see --help)")
+    _check_outputs(args)
+    config = replace(SuiteConfig.named(args.suite), **_counts(args))
+    given, world = _given_weights(args), load(args.world)
+    arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
+    missing = given.missing | ({} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT))
+    return _run_suite(args, Suite(arms, config, Networks.load(given), missing))
+
+
+def evaluate_part(args: argparse.Namespace) -> int:
+    """`slowfast evaluate quality`, `consistency`, `isolation` and `ablations`."""
+    from slowfast_vgen.evaluate.comparisons import ablation_arms, isolation_arms
+    from slowfast_vgen.evaluate.networks import Networks
+    from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, PARTS, Suite, SuiteConfig, suite_arms
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.presets.worlds import load
+
+    _check_outputs(args)
+    parts = {"quality": ("clips",), "consistency": ("revisits", "rollouts"), "isolation": ("clips", "revisits")}
+    config = SuiteConfig.named("quick" if args.quick else "standard")
+    config = replace(config, parts=parts.get(args.part, PARTS), **_counts(args))
+    given, world = _given_weights(args), load(args.world)
+    missing = given.missing
+    if args.part == "isolation":
+        arms = isolation_arms(world, load_denoiser(args.before) if args.before else None)
+        missing |= {} if args.before else {"slow_alone": "needs weights: --before DIR (the denoiser before the loop)"}
+    elif args.part == "ablations":
+        arms = ablation_arms(world)
+    else:
+        arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
+        missing |= {} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT)
+    return _run_suite(args, Suite(arms, config, Networks.load(given), missing, f"evaluate {args.part}"))
+
+
+def _counts(args: argparse.Namespace) -> dict[str, Any]:
+    given = {"num_maps": args.maps, "num_seeds": args.seeds}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def evaluate_rules(args: argparse.Namespace) -> int:
@@ -277,6 +386,17 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     figures = report.figures | Bench(world, cost).memory_cost()
     _finish(args, report.protocol | {"cost": asdict(cost)}, figures, RECALL_HEADLINES)
     _draw_sheet(args, report.sheet, SHEET_COLUMNS)
+    return 0
+
+
+def evaluate_report(args: argparse.Namespace) -> int:
+    """`slowfast evaluate report`."""
+    from slowfast_vgen.evaluate.report.write import write_report
+
+    report = write_report(args.files, args.out)
+    for headline in report.headlines:
+        print("\n  ".join((headline.answer, *headline.sentences)))
+    print(f"wrote {report.index}")
     return 0
 
 

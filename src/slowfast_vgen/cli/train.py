@@ -76,6 +76,17 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     loop.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     loop.set_defaults(handler=train_loop)
 
+    context = commands.add_parser(
+        "context",
+        help="the denoiser whose memory are frames (raw context, anchor, retrieval): a baseline of `evaluate`",
+    )
+    _add_common(context, num_steps=4000, batch_size=8, learning_rate=4e-4)
+    context.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
+    context.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
+    context.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="of the episodes; default: 24")
+    context.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
+    context.set_defaults(handler=train_context)
+
 
 def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int, learning_rate: float) -> None:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="data set to learn from")
@@ -199,6 +210,26 @@ def train_loop(args: argparse.Namespace) -> int:
         return LoraLoop(slow, LoraLoopConfig(learning, args.triples), args.out / "shards")
 
     train_loop(config, denoiser.to(device), objective, TextEncoder.load(device), training, validation, args.out)
+    print(f"wrote {args.out / 'denoiser'}")
+    return 0
+
+
+def train_context(args: argparse.Namespace) -> int:
+    """`slowfast train context`."""
+    import torch
+
+    from slowfast_vgen.models.planar_address import PlanarAddress
+    from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.train.context import ContextTrainingConfig, train_context
+    from slowfast_vgen.train.slow import SlowTrainingConfig
+
+    device = _device(args)
+    torch.manual_seed(args.seed)
+    training, validation = _chains(args, args.chunks, PlanarAddress(key_width=2).config.step_units)
+    config = ContextTrainingConfig(SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size))
+    denoiser = load_denoiser(args.init).to(device)
+    train_context(config, denoiser, TextEncoder.load(device), training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 

@@ -4,11 +4,13 @@ A stand-in for the networks that the published measures use (ResNet-18 for SRC, 
 cannot be had offline: scores made with it carry its name and must not be called SRC or LPIPS.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float32
-from torch import Tensor
+from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.mobilenet_v2 import FEATURES, MobileNetV2
@@ -28,32 +30,24 @@ WEIGHTS_FILE = "weights/mobilenet_v2-b0353104.pth"
 WEIGHTS_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 
 
-class ImageFeatures:
-    """Pooled features of MobileNetV2 (ImageNet; torchvision's weights, BSD-3-Clause). Make one with `load`."""
+class FrameFeatures(ABC):
+    """Pooled features of an ImageNet network, one row a frame: `features(frames)`."""
 
-    name = "mbv2"
-    num_features = FEATURES
-    fingerprint = WEIGHTS_SHA256
+    name: str
+    """What scores made with it are called by."""
+    num_features: int
+    fingerprint: str
     """SHA-256 of the weights file."""
 
-    def __init__(self, network: MobileNetV2) -> None:
+    def __init__(self, network: nn.Module) -> None:
         self.network = network.eval().requires_grad_(False)
 
-    @classmethod
-    def load(cls, device: torch.device | str = "cpu") -> "ImageFeatures":
-        """Loads the verified weights from the installed package, without network.
-
-        Raises:
-            UserError: the package is missing, or its file is not the expected one.
-        """
-        path = packaged_file(PACKAGE, WEIGHTS_FILE, WEIGHTS_SHA256, INSTALL)
-        with torch.device("meta"):  # no random weights to begin with, which would move the global random state
-            network = MobileNetV2()
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
-        return cls(network.to(device))
+    @abstractmethod
+    def _pooled(self, pixels: Float[Tensor, "num_frames 3 224 224"]) -> Float[Tensor, "num_frames features"]:
+        """Features of preprocessed frames."""
 
     @torch.no_grad()
-    def __call__(self, frames: Frames) -> Float32[np.ndarray, "num_frames 1280"]:
+    def __call__(self, frames: Frames) -> Float32[np.ndarray, "num_frames features"]:
         """Features of each frame, averaged over the picture; 0 or more, not normalised.
 
         Frames of any size are resized to 224x224 whole, without a crop, so that nothing at the edges goes unseen.
@@ -70,9 +64,33 @@ class ImageFeatures:
         features = np.empty((len(frames), self.num_features), dtype=np.float32)
         for start in range(0, len(frames), BATCH_SIZE):
             pixels = preprocess(torch.from_numpy(np.ascontiguousarray(frames[start : start + BATCH_SIZE])).to(device))
-            maps = self.network.features(pixels)
-            features[start : start + BATCH_SIZE] = maps.mean((2, 3)).cpu().numpy()
+            features[start : start + BATCH_SIZE] = self._pooled(pixels).cpu().numpy()
         return features
+
+
+class ImageFeatures(FrameFeatures):
+    """Pooled features of MobileNetV2 (ImageNet; torchvision's weights, BSD-3-Clause). Make one with `load`."""
+
+    name = "mbv2"
+    num_features = FEATURES
+    fingerprint = WEIGHTS_SHA256
+    network: MobileNetV2
+
+    @classmethod
+    def load(cls, device: torch.device | str = "cpu") -> "ImageFeatures":
+        """Loads the verified weights from the installed package, without network.
+
+        Raises:
+            UserError: the package is missing, or its file is not the expected one.
+        """
+        path = packaged_file(PACKAGE, WEIGHTS_FILE, WEIGHTS_SHA256, INSTALL)
+        with torch.device("meta"):  # no random weights to begin with, which would move the global random state
+            network = MobileNetV2()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
+        return cls(network.to(device))
+
+    def _pooled(self, pixels: Float[Tensor, "num_frames 3 224 224"]) -> Float[Tensor, "num_frames 1280"]:
+        return self.network.features(pixels).mean((2, 3))
 
 
 def preprocess(frames: Tensor) -> Float[Tensor, "num_frames 3 224 224"]:

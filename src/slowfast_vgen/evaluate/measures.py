@@ -3,12 +3,16 @@
 Frames are uint8 RGB `[..., height, width, 3]`; every score of a frame comes back with the leading axes of its frames.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from skimage.color import rgb2lab
+from skimage.metrics import structural_similarity
 
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.pairs import check_pair
 from slowfast_vgen.types import Frames, Poses
 
 AnyFrames = UInt8[np.ndarray, "*batch height width 3"]
@@ -19,6 +23,8 @@ _COLOUR_CELLS = 4
 _LARGEST_SHIFT = 24  # pixels; a turn of 22.5 degrees shifts 64 pixels that span 90 degrees by 13 to 23
 BLANK_SPREAD = 0.02
 """Frames whose colours deviate by less (of 1, so 5 grey levels) are nearly one colour."""
+SSIM_WINDOW = 11
+"""Pixels across the Gaussian window of SSIM: deviation 1.5, cut at 3.5 deviations."""
 NOISE_ROUGHNESS = 1.0
 """Sharpness over colour spread: 2.26 for white noise, 0.05 to 0.4 for rooms; above this a frame is like noise."""
 
@@ -31,6 +37,32 @@ def psnr(a: AnyFrames, b: AnyFrames) -> PerFrame:
     """
     error = np.square((a.astype(np.float32) - b.astype(np.float32)) / 255).mean((-3, -2, -1), dtype=np.float64)
     return np.minimum(-10 * np.log10(np.maximum(error, 1e-12)) + 0.0, PSNR_CAP_DB)
+
+
+def ssim(a: AnyFrames, b: AnyFrames) -> PerFrame:
+    """Structural similarity of each frame, at most 1, which only equal frames have (Wang et al. 2004).
+
+    The authors' setting as scikit-image has it: RGB in [0, 1], a Gaussian window of deviation 1.5, population
+    covariances, the mean of the channels and of the pixels at least 5 from the border.
+
+    Raises:
+        UserError: not 8-bit RGB, not of one shape, or under 11 pixels a side.
+    """
+    check_pair("SSIM", a, b, SSIM_WINDOW)
+    *batch, height, width, _ = a.shape
+    pairs = zip(*(frames.reshape(math.prod(batch), height, width, 3) for frames in (a, b)), strict=True)
+    values = [
+        structural_similarity(
+            *(frame.astype(np.float64) / 255 for frame in pair),
+            channel_axis=2,
+            data_range=1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for pair in pairs
+    ]
+    return np.array(values, dtype=np.float64).reshape(batch)
 
 
 def sharpness(frames: AnyFrames) -> PerFrame:
@@ -126,6 +158,69 @@ def revisits(poses: Poses, first_later: int, min_gap: int) -> list[tuple[int, in
             pairs.append((index, latest[pose]))
         latest[pose] = index
     return pairs
+
+
+def mirror_mse(
+    frames: UInt8[np.ndarray, "*batch num_frames height width 3"], num_out: int
+) -> Float[np.ndarray, "*batch num_out"]:
+    """How far a video is from its mirror on a path that leads `num_out` frames forward and the same way back.
+
+    Frame 0 is the start and frame `num_out` the turning point. Value `k - 1`, for k = 1 to `num_out`, is the mean
+    squared error between frames `num_out + k` and `num_out - k`, RGB in [0, 1]: 0 where the way back shows what the way
+    out did. Its gap is 2k frames. Frames after the way back are not looked at.
+
+    Raises:
+        UserError: fewer than `2 num_out + 1` frames, or no way out.
+
+    >>> there_and_back = np.repeat(np.array([0, 51, 102, 51, 255], np.uint8), 3).reshape(5, 1, 1, 3)
+    >>> mirror_mse(there_and_back, 2).tolist()
+    [0.0, 1.0]
+    """
+    if num_out < 1 or frames.shape[-4] < 2 * num_out + 1:
+        raise UserError(
+            f"{num_out} frames out and back need at least 1 frame out and {2 * max(num_out, 1) + 1} frames in all, but"
+            f" {frames.shape[-4]} were given; generate the whole way back"
+        )
+    pixels = frames[..., : 2 * num_out + 1, :, :, :].astype(np.float32) / 255
+    out, back = pixels[..., num_out - 1 :: -1, :, :, :], pixels[..., num_out + 1 :, :, :, :]
+    return np.square(back - out).mean((-3, -2, -1), dtype=np.float64)
+
+
+def horizon(values: Float[np.ndarray, "*batch frames"], window: int) -> Float[np.ndarray, "*batch windows"]:
+    """Mean over each `window` frames in turn; NaN counts as not measured, and a window of nothing else is NaN.
+
+    The last window is shorter where `window` does not divide the number of frames.
+
+    >>> horizon(np.array([1.0, 3.0, 5.0, np.nan, 9.0]), 2).tolist()
+    [2.0, 5.0, 9.0]
+    """
+    if window < 1:
+        raise UserError(f"a window has at least 1 frame, but {window} was given; choose a larger one")
+    starts = np.arange(0, values.shape[-1], window)
+    counts = np.add.reduceat(~np.isnan(values), starts, axis=-1, dtype=np.int64)
+    sums = np.add.reduceat(np.nan_to_num(values, posinf=np.inf, neginf=-np.inf), starts, axis=-1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def drift(values: Float[np.ndarray, "*batch frames"], window: int) -> Float[np.ndarray, "*batch"]:
+    """Mean of the last `window` frames minus that of the first ones: what a score gains (+) or loses (-) on the way.
+
+    NaN counts as not measured; NaN comes back where one of the two windows holds nothing else.
+
+    Raises:
+        UserError: the two windows would overlap.
+
+    >>> drift(np.array([[30.0, 28.0, np.nan, 20.0], [30.0, 28.0, np.nan, np.nan]]), 2).tolist()
+    [-9.0, nan]
+    """
+    length = values.shape[-1]
+    if not 1 <= window <= length // 2:
+        raise UserError(
+            f"drift needs two windows of at least 1 frame that do not overlap, but {window} frames of {length} were"
+            " asked for; shorten the window"
+        )
+    early, late = (horizon(part, window)[..., 0] for part in (values[..., :window], values[..., -window:]))
+    return late - early
 
 
 def feature_similarity(

@@ -17,7 +17,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, Tour
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, round_trip, walk
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, round_trip, walk, wander
 from slowfast_vgen.worlds.rooms_map import Scene
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
 
@@ -124,6 +124,20 @@ TOUR_SETS: dict[str, Draw] = {
 """Sets of tours by name; the number is the gap that they aim at."""
 
 
+def wandering(num_chunks: int, num_shown: int) -> Draw:
+    """A walk as in training, bumps included, of which the last chunks are generated."""
+
+    def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
+        start = draw_start(rng, scene, "wander")
+        return Tour(scene, start, tuple(wander(rng, scene, start, num_chunks)), num_shown)
+
+    return draw
+
+
+PATH_SETS: dict[str, Draw] = TOUR_SETS | {"wander": wandering(24, 20)}
+"""All sets that stand as files: those that come back, and one that need not."""
+
+
 def held_out_tours(name: str, num_maps: int, paths: Path = PATHS) -> list[Tour]:
     """The first `num_maps` tours of a set, as they stand in its file.
 
@@ -180,11 +194,11 @@ def draw_tours(name: str, num_maps: int, split: str = SPLIT) -> list[Tour]:
     """
     world = VizdoomRooms(split, SEED)
     tours: list[Tour] = []
-    kind = list(TOUR_SETS).index(name)
+    kind = list(PATH_SETS).index(name)
     for index in range(4 * num_maps):
         scene = world.scene(index)
         for attempt in range(40):
-            tour = TOUR_SETS[name](np.random.default_rng([_STREAM, kind, index, attempt]), scene)
+            tour = PATH_SETS[name](np.random.default_rng([_STREAM, kind, index, attempt]), scene)
             if tour is not None:
                 tours.append(tour)
                 break

@@ -5,21 +5,15 @@ compared with the true frames. *Own*: all is generated from the start image, and
 with the session's own frame of the same pose (docs/conventions.md: ground-truth and history comparison).
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 
-from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.features import ImageFeatures
-from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import colour_distance, feature_similarity, pad_with_nan, psnr, revisits
-from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
@@ -62,43 +56,6 @@ class RevisitReference:
 def tour_pairs(tour: Tour, play: Play, window: int) -> list[tuple[int, int]]:
     """Frames of the way back and the earlier frames of the same pose, where these left the context `window`."""
     return revisits(play.poses, 1 + FRAMES_PER_CHUNK * tour.num_out, window)
-
-
-def generate_tours(
-    world: World,
-    tours: Sequence[Tour],
-    plays: Sequence[Play],
-    memory: MemoryConfig | None,
-    seed: int,
-    observe: bool,
-    progress: Progress,
-) -> list[Frames]:
-    """The frames of each tour, start image and true frames of the way out (with `observe`) included."""
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, tour in enumerate(tours):
-        groups[len(tour.verbs), tour.num_out].append(index)
-    made: dict[int, Frames] = {}
-    for (num_chunks, num_out), members in groups.items():
-        for begin in range(0, len(members), ROWS_PER_BATCH):
-            rows = members[begin : begin + ROWS_PER_BATCH]
-            true = np.stack([plays[row].frames for row in rows])
-            rollout = world.start_batch(true[:, 0], memory or False, [row_seeds(seed, row, 1)[0] for row in rows])
-            kept = FRAMES_PER_CHUNK * num_out if observe else 0
-            observed = torch.from_numpy(true[:, 1 : 1 + kept]).to(world.device)
-            latents = world.model.codec.encode(observed) if kept else None
-            chunks = []
-            for number in range(num_chunks):
-                actions = [tours[row].actions[number] for row in rows]
-                begin_frame = FRAMES_PER_CHUNK * number
-                if latents is not None and begin_frame < kept:
-                    rollout.observe_latents(latents[:, begin_frame : begin_frame + FRAMES_PER_CHUNK], actions)
-                else:
-                    chunks.append(rollout.step(actions))
-                progress(len(rows))
-            new = world.model.codec.decode(torch.cat(chunks, 1)).cpu().numpy()
-            for row, frames in zip(rows, np.concatenate([true[:, : 1 + kept], new], 1), strict=True):
-                made[row] = frames
-    return [made[index] for index in range(len(tours))]
 
 
 def score_tours(

@@ -16,9 +16,10 @@ from jaxtyping import UInt8
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import figures as named
+from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.features import ImageFeatures
-from slowfast_vgen.evaluate.following import Following, generate_chunks, score_chunks
+from slowfast_vgen.evaluate.following import Following, generate_chunks, row_seeds, score_chunks
 from slowfast_vgen.evaluate.held_out import LAP_CHUNKS, SEED, SPLIT, HeldOut, Outcomes, Tour, play_tours
 from slowfast_vgen.evaluate.long_rollouts import (
     SHEET_COLUMNS,
@@ -29,11 +30,11 @@ from slowfast_vgen.evaluate.long_rollouts import (
     score_video,
 )
 from slowfast_vgen.evaluate.machine import git_commit, machine
+from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.revisits import (
     MOST_PAIRS,
     RevisitReference,
     Revisits,
-    generate_tours,
     reference_scores,
     score_tours,
     tour_pairs,
@@ -201,10 +202,9 @@ class SmokeTest:
 
     def _revisits(self, script: str, arm: str, seed: int, progress: Progress) -> Revisits:
         tours, plays = self._tours(script), self._plays(script)
-        seen, own = (
-            generate_tours(self.world, tours, plays, self.arms[arm], seed, observe, progress)
-            for observe in (True, False)
-        )
+        compared = memory_arm(arm, ARM_LABELS[arm], self.world, self.arms[arm])
+        seeds = row_seeds(seed, 0, len(tours))
+        seen, own = (generate_tours(compared, tours, plays, seeds, observe, progress) for observe in (True, False))
         return score_tours(seen, own, plays, self._pairs(script), self._features)
 
     def _revisit_reference(self, script: str, progress: Progress) -> RevisitReference:

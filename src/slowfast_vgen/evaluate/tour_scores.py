@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.evaluate.features import ImageFeatures
+from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.held_out import Tour, play_tours
 from slowfast_vgen.evaluate.measures import feature_similarity, motion, pad_with_nan, psnr, revisits, scene_cuts
+from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import held_out_tours
-from slowfast_vgen.evaluate.revisits import generate_tours
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.rollout import World
@@ -74,7 +76,7 @@ class TourScores:
 
     def seen(self, name: str, world: World, memory: MemoryConfig | None, seed: int) -> Seen:
         """The first part shown, the rest generated."""
-        made = generate_tours(world, self.tours(name), self.plays(name), memory, seed, True, lambda _: None)
+        made = self._generate(name, world, memory, seed, observe=True)
         return self.score(name, made)
 
     def reference(self, name: str, codec: Codec, reference: Literal["frozen", "retrieval", "true"]) -> Seen:
@@ -109,8 +111,7 @@ class TourScores:
     def own(self, name: str, world: World, memory: MemoryConfig | None, seed: int) -> Own:
         """All generated from the start image."""
         config = world.model.config
-        tours, plays = self.tours(name), self.plays(name)
-        made = generate_tours(world, tours, plays, memory, seed, False, lambda _: None)
+        made = self._generate(name, world, memory, seed, observe=False)
         history, similar = [], []
         for frames, pairs in zip(made, self._pairs(name, WINDOW_FRAMES), strict=True):
             later, earlier = ([pair[side] for pair in pairs] for side in (0, 1))
@@ -124,6 +125,10 @@ class TourScores:
             np.array([float(scene_cuts(frames, config.fps)) for frames in made]),
             np.array([motion(frames) for frames in made]),
         )
+
+    def _generate(self, name: str, world: World, memory: MemoryConfig | None, seed: int, observe: bool) -> list[Frames]:
+        arm, tours = memory_arm("", "", world, memory), self.tours(name)
+        return generate_tours(arm, tours, self.plays(name), row_seeds(seed, 0, len(tours)), observe, lambda _: None)
 
     @cached_property
     def _features(self) -> ImageFeatures:

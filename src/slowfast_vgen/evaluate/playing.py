@@ -1,0 +1,57 @@
+"""Tours played by an arm: the way out true or generated, the way back generated."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from slowfast_vgen.evaluate.arms import Arm
+from slowfast_vgen.evaluate.blocks import Progress
+from slowfast_vgen.evaluate.following import ROWS_PER_BATCH
+from slowfast_vgen.evaluate.held_out import Tour
+from slowfast_vgen.types import Frames
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
+from slowfast_vgen.worlds.vizdoom_rooms import Play
+
+
+def generate_tours(
+    arm: Arm,
+    tours: Sequence[Tour],
+    plays: Sequence[Play],
+    seeds: Sequence[int],
+    observe: bool,
+    progress: Progress,
+) -> list[Frames]:
+    """The frames of each tour, start image and true frames of the way out (with `observe`) included.
+
+    Tours of one length go side by side.
+    """
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, tour in enumerate(tours):
+        groups[len(tour.verbs), tour.num_out].append(index)
+    made: dict[int, Frames] = {}
+    codec, device = arm.world.model.codec, arm.world.device
+    for (num_chunks, num_out), members in groups.items():
+        for begin in range(0, len(members), ROWS_PER_BATCH):
+            rows = members[begin : begin + ROWS_PER_BATCH]
+            true = np.stack([plays[row].frames for row in rows])
+            poses = np.stack([plays[row].poses for row in rows]) / [STEP_UNITS, STEP_UNITS, 180 / np.pi]
+            rollout = arm.begin(true[:, 0], [seeds[row] for row in rows], torch.from_numpy(poses).float())
+            kept = FRAMES_PER_CHUNK * num_out if observe else 0
+            latents = codec.encode(torch.from_numpy(true[:, 1 : 1 + kept]).to(device)) if kept else None
+            chunks = []
+            for number in range(num_chunks):
+                actions = [tours[row].actions[number] for row in rows]
+                begin_frame = FRAMES_PER_CHUNK * number
+                if latents is not None and begin_frame < kept:
+                    new = latents[:, begin_frame : begin_frame + FRAMES_PER_CHUNK]
+                else:
+                    new = rollout.predict(actions)
+                    chunks.append(new)
+                rollout.observe_latents(new, actions)
+                progress(len(rows))
+            decoded = codec.decode(torch.cat(chunks, 1)).cpu().numpy()
+            for row, frames in zip(rows, np.concatenate([true[:, : 1 + kept], decoded], 1), strict=True):
+                made[row] = frames
+    return [made[index] for index in range(len(tours))]

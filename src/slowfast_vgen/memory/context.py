@@ -1,0 +1,77 @@
+"""Memories that keep frames instead of weights, as earlier work has them: what the fast weights are compared with.
+
+Beside the last few frames the denoiser is given others of the episode as more of its past: those just before (`raw`),
+the first one (`anchor`, StreamingT2V's idea, arXiv 2403.14773), or for each new frame the one of the nearest pose
+(`retrieval`, WorldMem's idea, arXiv 2504.12369). They cost attention in every layer and every sampling step, and all
+frames of the episode must be kept.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.denoiser import Latents
+
+KINDS = ("raw", "anchor", "retrieval")
+STEPS_PER_RADIAN = 4.0
+"""How much a turn counts against a step where poses are compared: a turn of one radian takes two thirds of the picture
+out of view, and so do some four steps where walls are near."""
+
+
+@dataclass(frozen=True)
+class ContextConfig:
+    """Which frames are kept in view."""
+
+    kind: Literal["raw", "anchor", "retrieval"] = "raw"
+    num_frames: int = 28
+    """Beside the window of the last frames. `anchor` has one; `retrieval` one for each new frame."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UserError(f"unknown kind of context {self.kind!r}; choose one of {', '.join(KINDS)}")
+        if self.num_frames < 1:
+            raise UserError(f"a context holds at least 1 frame, got {self.num_frames}")
+
+
+def chosen_frames(
+    config: ContextConfig,
+    past_poses: Float[Tensor, "episodes past 3"],
+    new_poses: Float[Tensor, "episodes new 3"],
+    num_window: int,
+) -> Int64[Tensor, "episodes chosen"]:
+    """Numbers of the frames that go before the window of the last `num_window`; none as long as there are none.
+
+    Poses are x, y in steps and the heading in radians; only `retrieval` looks at them. Of frames that are equally near
+    the first is taken: it was not made of a later one.
+
+    >>> poses = torch.zeros(1, 9, 3)
+    >>> chosen_frames(ContextConfig("raw", 3), poses, poses[:, :4], 4).tolist()
+    [[2, 3, 4]]
+    >>> poses[0, 2, 0] = 7
+    >>> chosen_frames(ContextConfig("retrieval", 2), poses, torch.tensor([[[7.0, 0, 0], [0.1, 0, 0]]]), 4).tolist()
+    [[2, 0]]
+    """
+    episodes, past = past_poses.shape[:2]
+    free = max(0, past - num_window)
+    if not free:
+        return torch.empty(episodes, 0, dtype=torch.int64)
+    if config.kind == "anchor":
+        return torch.zeros(episodes, 1, dtype=torch.int64)
+    if config.kind == "raw":
+        return torch.arange(max(0, free - config.num_frames), free).expand(episodes, -1)
+    turned = new_poses[:, :, None, 2] - past_poses[:, None, :free, 2]
+    turned = torch.remainder(turned + torch.pi, 2 * torch.pi) - torch.pi
+    away = (new_poses[:, :, None, :2] - past_poses[:, None, :free, :2]).norm(dim=-1)
+    distance = away + STEPS_PER_RADIAN * turned.abs()
+    first: Bool[Tensor, "episodes new free"] = distance <= distance.amin(-1, keepdim=True) + 1e-4
+    return first.int().argmax(-1)[:, : config.num_frames]
+
+
+def past_with_context(frames: Latents, chosen: Int64[Tensor, "episodes chosen"], num_window: int) -> Latents:
+    """The chosen frames, then the last `num_window` of all: what the denoiser is given as its past."""
+    rows = torch.arange(len(frames))[:, None]
+    return torch.cat([frames[rows, chosen], frames[:, -num_window:]], dim=1)

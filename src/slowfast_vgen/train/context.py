@@ -1,0 +1,136 @@
+"""Trains the denoiser that reads frames as its memory: the baselines of `evaluate`, trained for what they do.
+
+Eq. 2 as in slow learning, with other frames of the episode before the window (`memory.context`). One set of weights
+serves raw contexts of several lengths, an anchor frame and retrieved frames: what it is given differs, and so each kind
+is drawn for whole batches.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slowfast_vgen.data.chains import ChainBatch, ChainSampler
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
+from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.train.draws import Share, draw_windows
+from slowfast_vgen.train.run import TrainingRun
+from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
+
+VALIDATION_WINDOWS = 96
+
+Kinds = tuple[tuple[float, ContextConfig], ...]
+
+
+@dataclass(frozen=True)
+class ContextTrainingConfig:
+    """Settings of `slowfast train context`; what concerns windows stands in `slow`."""
+
+    slow: SlowTrainingConfig
+    kinds: Kinds = (
+        (0.10, ContextConfig("raw", 4)),
+        (0.15, ContextConfig("raw", 12)),
+        (0.30, ContextConfig("raw", 28)),
+        (0.15, ContextConfig("anchor", 1)),
+        (0.30, ContextConfig("retrieval", 4)),
+    )
+    """How often each is drawn. With the window of 4, the raw ones are contexts of 2, 4 and 8 chunks."""
+
+    def __post_init__(self) -> None:
+        if not self.kinds or min(share for share, _ in self.kinds) <= 0:
+            raise UserError("a training with context needs at least one kind, each with a share above 0")
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest context."""
+        return max(kind.num_frames for _, kind in self.kinds)
+
+
+class ContextObjective:
+    """Eq. 2's loss of windows that have other frames of their episode before them."""
+
+    def __init__(self, slow: SlowObjective, config: ContextTrainingConfig) -> None:
+        self.slow, self.config = slow, config
+
+    def draw_kind(self, rng: np.random.Generator) -> ContextConfig:
+        """The kind of a batch."""
+        shares = np.array([share for share, _ in self.config.kinds])
+        return self.config.kinds[int(rng.choice(len(shares), p=shares / shares.sum()))][1]
+
+    def losses(
+        self,
+        chains: ChainBatch,
+        kind: ContextConfig,
+        chunk: int,
+        generator: torch.Generator,
+        num_draws: int,
+        share: Share = ALL,
+    ) -> Tensor:
+        """Of chunk `chunk` of each chain and each noise draw, all frames before it being the episode so far."""
+        num_frames = chains.new.shape[2]
+        stop = num_frames * (chunk + 1)
+        chosen = chosen_frames(kind, chains.poses[:, :stop], chains.poses[:, stop : stop + num_frames], num_frames)
+        past, new = past_with_context(chains.frames[:, :stop], chosen, num_frames), chains.new[:, chunk]
+        draws = draw_windows(self.slow.config, past.shape, new.shape, num_draws, generator)
+        rows = share.rows(len(past))
+        actions = [chains.actions[row][chunk] for row in rows.tolist()]
+        return self.slow.masked_windows(past[rows], new[rows], actions, draws.rows(rows))
+
+
+def train_context(
+    config: ContextTrainingConfig,
+    denoiser: DenoiserModule,
+    text_encoder: TextEncoder,
+    training: ChainSampler,
+    validation: ChainSampler,
+    folder: Path,
+) -> None:
+    """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
+
+    Raises:
+        UserError: chains too short for the longest context, told before the first step; or as `TrainingRun.run`.
+    """
+    objective = ContextObjective(SlowObjective(denoiser, text_encoder, config.slow), config)
+    window = training.num_frames
+    if window * training.num_chunks < config.longest + window:
+        raise UserError(
+            f"chains of {training.num_chunks} chunks cannot hold a context of {config.longest} frames; use longer ones"
+        )
+    optimisation = config.slow.optimisation
+
+    def loss(step: int) -> Iterator[Tensor]:
+        rng = np.random.default_rng((optimisation.seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        kind = objective.draw_kind(rng)
+        chains = training.draw(rng, config.slow.batch_size)
+        fewest = kind.num_frames // window if kind.kind == "raw" else 1
+        chunk = int(rng.integers(fewest, training.num_chunks))
+        yield objective.losses(chains, kind, chunk, generator, config.slow.noise_draws, run.share).mean()
+
+    def validate() -> dict[str, float]:
+        chains = validation.draw(np.random.default_rng(0), VALIDATION_WINDOWS)
+        last = validation.num_chunks - 1
+        figures = {}
+        for _, kind in config.kinds:
+            generator = torch.Generator().manual_seed(0)
+            losses = [objective.losses(part, kind, last, generator, 1) for part in chains.split(16)]
+            figures[f"{kind.kind}_{kind.num_frames}_loss"] = float(torch.cat(losses).mean())
+        return figures
+
+    description: dict[str, object] = {
+        "denoiser": {"class": type(denoiser).__name__, **json.loads(denoiser.to_json_string())},
+        "context": json.loads(json.dumps(asdict(config) | {"slow": asdict(config.slow) | {"optimisation": None}})),
+        "data": training.source.key,
+    }
+    run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
+    run.run()
+    run.ema.copy_to(run.parameters)
+    if run.processes.is_main_process:
+        denoiser.save_pretrained(folder / "denoiser", safe_serialization=True)
+    run.processes.wait_for_everyone()

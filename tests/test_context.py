@@ -1,0 +1,149 @@
+"""Memories that keep frames: which ones are chosen, the training with them, the arms that use them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from slowfast_vgen.cli.main import main
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.arms import ContextRollout, context_arm, foreign_memory_arm, frozen_arm, memory_arm
+from slowfast_vgen.evaluate.cost import measured_cost
+from slowfast_vgen.evaluate.held_out import play_tours
+from slowfast_vgen.evaluate.playing import generate_tours
+from slowfast_vgen.evaluate.recall_tours import held_out_tours
+from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
+from slowfast_vgen.models.world_model import load_denoiser
+from slowfast_vgen.rollout import World
+from slowfast_vgen.train.context import ContextTrainingConfig
+from slowfast_vgen.train.run import OptimisationConfig
+from slowfast_vgen.train.slow import SlowTrainingConfig
+
+
+def path(num_frames: int) -> torch.Tensor:
+    """Straight ahead, a step a frame."""
+    poses = torch.zeros(1, num_frames, 3)
+    poses[0, :, 0] = torch.arange(num_frames)
+    return poses
+
+
+def test_raw_contexts_are_the_frames_before_the_window() -> None:
+    poses = path(21)
+    new = torch.zeros(1, 4, 3)
+    assert chosen_frames(ContextConfig("raw", 12), poses, new, 4).tolist() == [list(range(5, 17))]
+    assert chosen_frames(ContextConfig("raw", 40), poses, new, 4).tolist() == [list(range(17))]
+    assert chosen_frames(ContextConfig("raw", 12), poses[:, :4], new, 4).shape == (1, 0)
+
+
+def test_retrieval_finds_the_pose_where_the_action_leads_but_not_in_the_window() -> None:
+    poses = path(21)
+    ahead = torch.tensor([[[3.0, 0, 0], [7.0, 0, 0.1], [2.0, 0, 2 * torch.pi], [19.0, 0, 0]]])
+    found = chosen_frames(ContextConfig("retrieval", 4), poses, ahead, 4)
+    assert found.tolist() == [[3, 7, 2, 16]]  # the last is in the window: the nearest frame before it
+    turned = poses.clone()
+    turned[0, 3, 2] = torch.pi
+    assert chosen_frames(ContextConfig("retrieval", 1), turned, ahead, 4).tolist() != [[3]]
+
+
+def test_an_anchor_is_the_first_frame() -> None:
+    assert chosen_frames(ContextConfig("anchor", 1), path(9), torch.zeros(1, 4, 3), 4).tolist() == [[0]]
+
+
+def test_the_past_is_the_chosen_frames_and_the_window() -> None:
+    frames = torch.arange(10.0).reshape(1, 10, 1, 1, 1)
+    past = past_with_context(frames, torch.tensor([[0, 3]]), 4)
+    assert past.flatten().tolist() == [0, 3, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [({"kind": "dream"}, "unknown kind of context 'dream'"), ({"num_frames": 0}, "at least 1")],
+)
+def test_contexts_that_cannot_be_are_refused(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        ContextConfig(**settings)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="at least one kind"):
+        ContextTrainingConfig(SlowTrainingConfig(OptimisationConfig(1)), kinds=())
+
+
+def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, codec = str(tmp_path / "train"), str(tmp_path / "codec")
+    words = ["--world", "vizdoom-rooms", "--split", "train", "--episodes", "3", "--num-chunks", "12"]
+    assert main(["data", "make", "--out", train, *words]) == 0
+    common = ["--data", train, "--validation", train, "--steps", "3", "--batch-size", "2"]
+    assert main(["train", "codec", *common, "--out", codec]) == 0
+    coded = [*common, "--codec", f"{codec}/codec"]
+    assert main(["train", "slow", *coded, "--width", "32", "--depth", "1", "--out", str(tmp_path / "slow")]) == 0
+    context = [
+        "train",
+        "context",
+        *coded,
+        "--init",
+        str(tmp_path / "slow" / "denoiser"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main([*context, "--chunks", "9"]) == 0
+    before, after = (load_denoiser(tmp_path / name / "denoiser") for name in ("slow", "out"))
+    changed = [not torch.equal(one, other) for one, other in zip(before.parameters(), after.parameters(), strict=True)]
+    assert any(changed)
+    log = (tmp_path / "out" / "log.jsonl").read_text()
+    for name in ("raw_28_loss", "anchor_1_loss", "retrieval_4_loss"):
+        assert name in log
+    capsys.readouterr()
+    assert main([*context[:-1], str(tmp_path / "short"), "--chunks", "5"]) == 2
+    assert "cannot hold a context of 28 frames" in capsys.readouterr().err
+
+
+def test_arms_go_the_same_way_with_the_same_noise(local_world: World) -> None:
+    tours = held_out_tours("full-turn-16", 3)
+    plays = play_tours(tours)
+    off = generate_tours(memory_arm("a", "", local_world, None), tours, plays, [0, 1, 2], True, lambda _: None)
+    kinds = {
+        "short": ContextConfig("raw", 4),
+        "anchor": ContextConfig("anchor", 1),
+        "retrieval": ContextConfig("retrieval", 4),
+    }
+    made = {
+        name: generate_tours(context_arm(name, "", local_world, kind), tours, plays, [0, 1, 2], True, lambda _: None)
+        for name, kind in kinds.items()
+    }
+    for name, frames in made.items():
+        for row, play in enumerate(plays):
+            np.testing.assert_array_equal(frames[row][:17], play.frames[:17])
+            assert (frames[row][17:] != off[row][17:]).any(), name
+    again = generate_tours(
+        context_arm("r", "", local_world, kinds["retrieval"]), tours[1:2], plays[1:2], [1], True, lambda _: None
+    )
+    difference = np.abs(again[0].astype(int) - made["retrieval"][1].astype(int))
+    assert difference.max() <= 1  # alone as in a batch, up to the order of sums
+
+
+def test_a_frozen_arm_shows_its_last_frame(local_world: World) -> None:
+    tours = held_out_tours("full-turn-16", 2)
+    frames = generate_tours(frozen_arm(local_world), tours, play_tours(tours), [0, 1], True, lambda _: None)[0]
+    assert (frames[18:] == frames[17]).all()
+
+
+def test_a_foreign_memory_is_read_and_the_own_one_left_as_it_is(local_world: World) -> None:
+    memory = local_world.shipped_memory
+    tours = held_out_tours("full-turn-16", 2)
+    plays = play_tours(tours)
+    arms = memory_arm("m", "", local_world, memory), foreign_memory_arm(local_world, memory)
+    own, foreign = (generate_tours(arm, tours, plays, [0, 1], True, lambda _: None) for arm in arms)
+    assert (own[0][17:] != foreign[0][17:]).any()
+    alone = generate_tours(arms[1], tours[:1], plays[:1], [0], True, lambda _: None)
+    np.testing.assert_array_equal(alone[0], generate_tours(arms[0], tours[:1], plays[:1], [0], True, lambda _: None)[0])
+
+
+def test_costs_tell_what_is_kept(local_world: World) -> None:
+    (play,) = play_tours(held_out_tours("retrace", 1))
+    without = memory_arm("no_memory", "", local_world, None)
+    assert measured_cost(without, without, play).megabytes == 0
+    raw = measured_cost(context_arm("raw", "", local_world, ContextConfig("raw", 4)), without, play)
+    all_frames = measured_cost(context_arm("retrieval", "", local_world, ContextConfig("retrieval", 4)), without, play)
+    assert 0 < raw.megabytes < all_frames.megabytes
+    assert (raw.seconds_per_frame > 0).all()
+    run = context_arm("raw", "", local_world, ContextConfig("raw", 4)).begin(play.frames[:1], [0], torch.zeros(1, 9, 3))
+    assert isinstance(run, ContextRollout)
