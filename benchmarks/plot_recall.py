@@ -1,4 +1,4 @@
-"""Draws docs/images/capacity.png (from results/capacity.json) and path.png: `python benchmarks/plot_recall.py`."""
+"""Draws docs/images/capacity.png and scaling.png (from results/) and path.png: `python benchmarks/plot_recall.py`."""
 
 import argparse
 import json
@@ -22,16 +22,18 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def plot_capacity(path: Path) -> None:
-    """Recall of the first room against the rooms walked through since, a line a key width."""
+    """Recall of the first room against the rooms walked through since, a line a key width or rank."""
     results = json.loads((ROOT / "results" / "capacity.json").read_text())
-    lines: dict[int, list[tuple[int, dict[str, float]]]] = {}
+    lines: dict[tuple[str, int], list[tuple[int, dict[str, float]]]] = {}
     for name, figure in results["figures"].items():
-        if match := re.fullmatch(r"recall_gain_db_width(\d+)_rooms(\d+)", name):
-            lines.setdefault(int(match[1]), []).append((int(match[2]), figure))
+        if match := re.fullmatch(r"recall_gain_db_(width|rank)(\d+)_rooms(\d+)", name):
+            lines.setdefault((match[1], int(match[2])), []).append((int(match[3]), figure))
     figure, axes = plt.subplots(figsize=(6, 3.6))
-    for width, points in sorted(lines.items()):
+    labels = {"width": "local, key width", "rank": "eq. 3, rank"}
+    for (kind, width), points in sorted(lines.items(), reverse=True):
         rooms = [count for count, _ in points]
-        axes.plot(rooms, [each["mean"] for _, each in points], marker="o", label=f"key width {width}")
+        style = "-" if kind == "width" else "--"
+        axes.plot(rooms, [each["mean"] for _, each in points], style, marker="o", label=f"{labels[kind]} {width}")
         axes.fill_between(rooms, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.15)
     axes.set(
         xscale="log",
@@ -40,6 +42,31 @@ def plot_capacity(path: Path) -> None:
         title="the first room, seen again",
     )
     axes.set_xticks(rooms, [str(count) for count in rooms])
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def plot_scaling(path: Path) -> None:
+    """What the memory adds against the loop's compute, a line a size of the denoiser."""
+    results = json.loads((ROOT / "results" / "scaling.json").read_text())
+    lines: dict[int, list[tuple[float, dict[str, float]]]] = {}
+    for name, point in results["protocol"]["points"].items():
+        gain = results["figures"][f"recall_gain_db_{name}"]
+        lines.setdefault(point["parameters"], []).append((point["loop_flop"] / 1e15, gain))
+    figure, axes = plt.subplots(figsize=(6, 3.6))
+    for parameters, unsorted in sorted(lines.items()):
+        points = sorted(unsorted, key=lambda point: point[0])
+        flop = [each for each, _ in points]
+        axes.plot(flop, [each["mean"] for _, each in points], marker="o", label=f"{parameters / 1e6:.1f} M weights")
+        axes.fill_between(flop, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.15)
+    axes.set(
+        xscale="log",
+        xlabel="compute of the slow-fast loop (petaFLOP)",
+        ylabel="gain over no memory (dB)",
+        title="places seen again",
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     figure.tight_layout()
@@ -101,6 +128,8 @@ def main() -> None:
     args = parser.parse_args()
     if (ROOT / "results" / "capacity.json").is_file():
         plot_capacity(IMAGES / "capacity.png")
+    if (ROOT / "results" / "scaling.json").is_file():
+        plot_scaling(IMAGES / "scaling.png")
     plot_paths(args.world, IMAGES / "path.png")
 
 
