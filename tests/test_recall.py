@@ -152,9 +152,9 @@ def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
 
 
 def test_capacity_compares_widths_and_ranks_on_one_world(local_world: World, tiny_world: World, tmp_path: Path) -> None:
-    config = CapacityConfig((16, 64), (2,), rooms=(1, 2), num_rows=2, chunks_per_room=2)
+    config = CapacityConfig((16, 64), (2,), ("replay",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
     protocol, figures = CapacityTest(local_world, config).run(tmp_path)
-    arms = ("width16", "width64", "rank2")
+    arms = ("width16", "width64", "rank2", "replay")
     assert set(figures) == {"recall_psnr_db_off"} | {f"memory_mb_{arm}" for arm in arms} | {
         f"recall_gain_db_{arm}_rooms{rooms}" for arm in arms for rooms in (1, 2)
     }

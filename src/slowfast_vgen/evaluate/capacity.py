@@ -2,8 +2,8 @@
 
 A session walks through maps, one after the other, each at a place of its own on the memory's plane, on true frames;
 then it stands in the first map again, and every chunk of the first walk is predicted once more after its true past.
-The slow weights are the same throughout; what changes is the local memory's key width, or the rank of a LoRA that
-learns by eq. 3 instead.
+The slow weights are the same throughout; what changes is the local memory's key width, the rank of a LoRA that learns
+by eq. 3 instead, or the rule.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from slowfast_vgen.evaluate.held_out import SPLIT
 from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.evaluate.statistics import Estimate, estimate
-from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.planar_address import PlanarAddress
@@ -46,9 +46,11 @@ class CapacityConfig:
     key_widths: tuple[int, ...] = (256, 512, 1024, 2048)
     """Of the local memory: its numbers are key width times (key width + value width)."""
     ranks: tuple[int, ...] = (8, 32, 128)
-    """Of the LoRA."""
+    """Of a LoRA that learns by eq. 3."""
+    rules: tuple[str, ...] = ("local-delta", "denoising-original", "replay")
+    """Other rules, at the world's own key width and a rank of 32."""
     learning_rate: float = 3e-4
-    """Of the LoRA."""
+    """Of every LoRA."""
     rooms: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     num_rows: int = 8
     """Sessions side by side, each through maps of its own."""
@@ -63,7 +65,7 @@ class CapacityConfig:
     @classmethod
     def quick(cls) -> "CapacityConfig":
         """Shows that everything runs; its figures mean nothing."""
-        return cls((64,), (2,), rooms=(1, 2), num_rows=2, chunks_per_room=2)
+        return cls((64,), (2,), ("local-delta",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,12 @@ class CapacityTest:
         for width in config.key_widths:
             self.arms[f"width{width}"] = _with_key_width(world, width), self.memory
         for rank in config.ranks:
-            learning = FastLearningConfig(LoraConfig(rank), learning_rate=config.learning_rate, rewind_chunks=0)
-            self.arms[f"rank{rank}"] = world, MemoryConfig(lora=learning)
+            self.arms[f"rank{rank}"] = world, MemoryConfig(lora=self._learning(rank))
+        for rule in config.rules:
+            self.arms[rule.replace("-", "_")] = world, memory_by_name(rule, MemoryConfig(shipped, self._learning()))
+
+    def _learning(self, rank: int = 32) -> FastLearningConfig:
+        return FastLearningConfig(LoraConfig(rank), learning_rate=self.config.learning_rate, rewind_chunks=0)
 
     @property
     def protocol(self) -> dict[str, Any]:
