@@ -17,8 +17,8 @@ from slowfast_vgen.evaluate.networks import GivenWeights, Networks
 from slowfast_vgen.evaluate.quality import CLIP_FRAMES, score_clips
 from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.evaluate.signatures import signatures
-from slowfast_vgen.evaluate.statistics import estimate_distance
 from slowfast_vgen.evaluate.suite import Suite, SuiteConfig, suite_arms
+from slowfast_vgen.evaluate.video_distance import estimate_distance
 from slowfast_vgen.files import read_json
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from slowfast_vgen.evaluate.video_distance import frechet_distance
-
 NUM_RESAMPLES = 4000
-NUM_DISTANCE_RESAMPLES = 100
 _SEED = 20241030
 
 Samples = Float[np.ndarray, "episodes seeds *more"]
@@ -61,26 +58,6 @@ def estimate_share(samples: Samples, lower: Samples, upper: Samples) -> Estimate
     """
     missing = np.isnan(samples) | np.isnan(lower) | np.isnan(upper)
     return _estimate(np.where(missing, 0, samples - lower), np.where(missing, 0, upper - lower))
-
-
-def estimate_distance(
-    samples: Float[np.ndarray, "episodes seeds features"], reference: Float[np.ndarray, "clips features"]
-) -> Estimate:
-    """Fréchet distance of all samples together from the reference; the interval resamples episodes.
-
-    `n` counts the samples: the distance is biased upwards where they are few (see `video_distance`), and resampling,
-    which repeats some, adds to that. The interval is shifted by the bias that it shows, so that it holds the distance.
-    """
-    count = len(samples)
-    flat = samples.reshape(-1, samples.shape[-1])
-    distance = frechet_distance(flat, reference)
-    rng = np.random.default_rng(_SEED)
-    draws = [
-        frechet_distance(samples[rng.integers(0, count, count)].reshape(flat.shape), reference)
-        for _ in range(NUM_DISTANCE_RESAMPLES)
-    ]
-    low, high = np.quantile(draws, (0.025, 0.975)) - (np.mean(draws) - distance)
-    return Estimate(distance, float(low), float(high), len(flat), ())
 
 
 def _total(values: np.ndarray) -> PerEpisode:

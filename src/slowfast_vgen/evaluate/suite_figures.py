@@ -15,8 +15,8 @@ from slowfast_vgen.evaluate.networks import Networks
 from slowfast_vgen.evaluate.quality import NextChunks
 from slowfast_vgen.evaluate.recall_tours import BUCKETS
 from slowfast_vgen.evaluate.signatures import Signature, signatures
-from slowfast_vgen.evaluate.statistics import Estimate, estimate, estimate_distance
-from slowfast_vgen.evaluate.video_distance import small_sample_warning
+from slowfast_vgen.evaluate.statistics import Estimate, estimate
+from slowfast_vgen.evaluate.video_distance import estimate_distance, small_sample_warning
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
