@@ -1,21 +1,23 @@
-"""Draws evaluate/paths/*.json, the path scripts of the evaluation, anew: `python benchmarks/draw_paths.py`.
+"""Draws evaluate/paths/, the path scripts of the evaluation, anew: `python benchmarks/draw_paths.py`.
 
 The files do not change unless the drawing does, and then every figure made on them is another.
 """
 
 import argparse
 
-from slowfast_vgen.evaluate.recall_tours import PATH_SETS, write_tours
+from slowfast_vgen.evaluate.held_out import WORLD
+from slowfast_vgen.evaluate.recall_tours import LEAST_ROOMS, PATH_SETS, write_tours
 
 
 def main() -> None:
     """Writes every set, or those that are named."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", choices=[[], *PATH_SETS], help="default: all")
+    parser.add_argument("--world", choices=LEAST_ROOMS, default=WORLD)
     parser.add_argument("--maps", type=int, default=64)
     args = parser.parse_args()
     for name in args.names or PATH_SETS:
-        print(f"wrote {write_tours(name, args.maps)}")
+        print(f"wrote {write_tours(name, args.maps, world=args.world)}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The world vizdoom-rooms: exact motion, identical revisits, scripts that end where they say, splits apart."""
 
+import hashlib
 import json
 import math
 import os
@@ -99,6 +100,22 @@ def test_a_map_is_the_same_when_drawn_again():
     assert again is not first
     assert again == first
     assert again.digest == first.digest
+
+
+def test_maps_and_frames_are_what_they_were_when_models_were_trained_on_them():
+    world = VizdoomRooms("test", 0)
+    assert [world.scene(index).digest for index in range(3)] == [
+        "0db35a89a1a4686ea4426d017cea4f1985b9a5179637668d0ebf084383184341",
+        "711c8080874615d1b084dacad228ecc8aa67a1664c3a0491c1713f86c6f9aa3b",
+        "37532a20292cfaaff6014c88b0df3e6539d3b32464ca13549f3903a69cddf695",
+    ]
+    episode = next(world.episodes(1, "wander", 4))
+    assert hashlib.sha256(episode.frames.tobytes()).hexdigest() == (
+        "2fc84f66b2ce14dfe93b533b7e0b84ed688082387131c2912ca6db036c33b52d"
+    )
+    assert hashlib.sha256(episode.poses.tobytes()).hexdigest() == (
+        "8635674612c98a1337ddd0c2a0b37431c25bb4cebaa56adecfad4624b78c33c4"
+    )
 
 
 # --- motion

@@ -47,6 +47,21 @@ def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     return parse
 
 
+def number(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
 def path_name(text: str) -> Path:
     """An argparse type: a name that a file or folder can have, whether or not one is there."""
     if not text or "\0" in text or len(text) > 4000 or any(len(os.fsencode(part)) > 240 for part in Path(text).parts):

@@ -1,4 +1,4 @@
-"""`slowfast data`: make, check and describe data sets."""
+"""`slowfast data`: make, import, check, describe and export data sets."""
 
 import argparse
 import sys
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, whole_number, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 
 DEFECTS_EXIT_CODE = 1
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `data` and its commands."""
-    group = subparsers.add_parser("data", help="make, check and describe data sets")
+    group = subparsers.add_parser("data", help="make, import, check and describe data sets")
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
     make = commands.add_parser("make", help="record episodes of a world; goes on where it was stopped")
@@ -29,6 +29,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_json_argument(make)
     make.set_defaults(handler=make_dataset)
 
+    _register_import(commands)
+
     check = commands.add_parser("check", help="name every defect; with several: scenes shared between splits too")
     check.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder of a data set")
     add_json_argument(check)
@@ -39,6 +41,47 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     info.add_argument("--contact-sheet", type=Path, metavar="FILE.png", help="draw frames of several episodes here")
     add_json_argument(info)
     info.set_defaults(handler=describe_data)
+
+    export = commands.add_parser("export", help="write a data set in another format")
+    export.add_argument("--to", required=True, choices=("lerobot",), help="lerobot: LeRobot, format 3")
+    export.add_argument("source", type=Path, metavar="SRC", help="folder of a data set")
+    export.add_argument("out", type=path_name, metavar="OUT", help="new or empty folder")
+    export.add_argument("--lossless", action="store_true", help="keep every pixel value; few players show such videos")
+    add_json_argument(export)
+    export.set_defaults(handler=export_dataset)
+
+
+def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds `import`."""
+    parser = commands.add_parser("import", help="read other people's recordings; goes on where it was stopped")
+    parser.add_argument(
+        "--from", dest="adapter", required=True, metavar="NAME", help="epic-kitchens, folder, hdd, lerobot, rlds or vpt"
+    )
+    parser.add_argument("source", type=Path, metavar="SRC", help="folder of the source")
+    parser.add_argument("out", type=path_name, metavar="OUT", help="folder of the data set")
+    parser.add_argument("--size", type=whole_number(8, 4096), default=64, metavar="PIXELS", help="a side; default: 64")
+    parser.add_argument("--fps", type=number(0.1, 1000), default=10.0, help="frames a second; default: 10")
+    parser.add_argument(
+        "--chunk-frames", type=whole_number(1, 10_000), default=4, metavar="N", help="at most; default: 4"
+    )
+    parser.add_argument(
+        "--episode-frames", type=whole_number(2, 100_000), default=513, metavar="N", help="at most; default: 513"
+    )
+    parser.add_argument("--limit", type=whole_number(1, 999_999), metavar="N", help="episodes at most; default: all")
+    parser.add_argument(
+        "--max-bad-share", type=number(0, 1), default=0.5, metavar="SHARE",
+        help="stop where more of the samples cannot be used; default: 0.5",
+    )  # fmt: skip
+    parser.add_argument("--split", choices=("train", "validation", "test"), default="train", help="default: train")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="the terms of the source, where it states none")
+    parser.add_argument("--table", type=path_name, metavar="FILE", help="the table to read (folder, epic-kitchens)")
+    parser.add_argument("--camera", default="", metavar="NAME", help="the camera to take (lerobot, rlds)")
+    parser.add_argument(
+        "--source-fps", type=number(0.1, 1000), metavar="FPS", help="where the source tells none (rlds)"
+    )
+    parser.add_argument("--lossy", action="store_true", help="a third of the size, and playable; default: lossless")
+    add_json_argument(parser)
+    parser.set_defaults(handler=import_data)
 
 
 def make_dataset(args: argparse.Namespace) -> int:
@@ -74,6 +117,67 @@ def make_dataset(args: argparse.Namespace) -> int:
     protocol = {"command": "data make", "world": args.world, "split": args.split, **creation, "seconds": seconds}
     figures = {"episodes": writer.num_present, "new_frames": num_frames, "frames_per_second": rate}
     _write_counts(args.json, protocol, figures)
+    return 0
+
+
+def import_data(args: argparse.Namespace) -> int:
+    """`slowfast data import`."""
+    from tqdm import tqdm
+
+    from slowfast_vgen.data.adapters.base import ImportSettings
+    from slowfast_vgen.data.adapters.registry import open_adapter
+    from slowfast_vgen.data.importing import REPORT_FILE, ImportReport, import_dataset
+
+    names = ("size", "fps", "chunk_frames", "episode_frames", "split", "licence", "table", "camera", "source_fps")
+    settings = ImportSettings(**{name: getattr(args, name) for name in names})
+    adapter = open_adapter(args.adapter, args.source, settings)
+    print(f"licence: {args.licence or adapter.licence}")
+    done = 0
+    try:
+        with tqdm(total=args.limit, unit="episode", dynamic_ncols=True) as bar:
+
+            def show(report: ImportReport) -> None:
+                nonlocal done
+                done = report.episodes
+                bar.set_postfix_str(
+                    f"{report.recordings_done} recordings, {report.num_left_out} left out", refresh=False
+                )
+                bar.update(done - bar.n)
+
+            report = import_dataset(
+                adapter, args.out, settings, args.limit, args.max_bad_share, lossless=not args.lossy, on_progress=show
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{done} episodes are written; the same command goes on from there") from None
+    print(
+        f"{args.out} holds {report.episodes} episodes ({report.frames} frames) of {report.recordings_done} recordings"
+    )
+    for what, tallies in (("left out", report.left_out), ("noticed", report.noticed)):
+        for reason, tally in sorted(tallies.items()):
+            first = tally.first[0]
+            print(f"{what}: {reason} {tally.count}, first {first['name']}: {first['message']}")
+    print(f"report: {args.out / REPORT_FILE}")
+    protocol = {"command": "data import", "from": args.adapter, "source": str(args.source), "licence": adapter.licence}
+    figures = {"episodes": report.episodes, "frames": report.frames, "left_out": report.num_left_out}
+    figures |= {f"left out: {reason}": tally.count for reason, tally in sorted(report.left_out.items())}
+    figures |= {f"noticed: {reason}": tally.count for reason, tally in sorted(report.noticed.items())}
+    _write_counts(args.json, protocol, figures)
+    return 0
+
+
+def export_dataset(args: argparse.Namespace) -> int:
+    """`slowfast data export`."""
+    from tqdm import tqdm
+
+    from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.data.lerobot_export import export_lerobot
+
+    dataset = EpisodeDataset(args.source)
+    with tqdm(total=len(dataset), unit="episode", dynamic_ncols=True) as bar:
+        num_frames = export_lerobot(dataset, args.out, args.lossless, on_progress=bar.update)
+    print(f"wrote {len(dataset)} episodes ({num_frames} frames) to {args.out}")
+    protocol = {"command": "data export", "to": args.to, "folder": str(args.source), "lossless": args.lossless}
+    _write_counts(args.json, protocol, {"episodes": len(dataset), "frames": num_frames})
     return 0
 
 

@@ -243,6 +243,12 @@ class DatasetWriter:
         write_episode(episode_folder(self.folder, self.num_present), episode, lossless)
         self.num_present += 1
 
+    def finish(self) -> None:
+        """Says that no more episodes will come: those that are there are all. Nothing happens where there is none."""
+        if self.num_present:
+            self._header = replace(self._header, num_episodes=self.num_present)
+            self._write_header()
+
     def _refuse_other_settings(self, made: DatasetHeader) -> None:
         was, now = ({"world": one.world, "split": one.split, **one.creation} for one in (made, self._header))
         differing = [name for name in was | now if was.get(name) != now.get(name)]

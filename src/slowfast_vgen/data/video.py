@@ -1,4 +1,7 @@
-"""Video files in and out. Every frame is RGB, uint8, 0 to 255; nothing else in the project opens a video file."""
+"""Video files in and out. Every frame is RGB, uint8, 0 to 255.
+
+Only adapters/clips.py, which reads stretches of other people's files, opens videos too.
+"""
 
 import itertools
 from collections.abc import Iterator

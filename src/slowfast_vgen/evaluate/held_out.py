@@ -1,4 +1,4 @@
-"""Held-out episodes and tours of `vizdoom-rooms`, with their true frames. No test map was ever trained on."""
+"""Held-out episodes and tours of a ViZDoom world, with their true frames. No test map was ever trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,13 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, full_turn, poses_of, walk
-from slowfast_vgen.worlds.rooms_map import Scene
-from slowfast_vgen.worlds.vizdoom_rooms import Play, RoomsEngine, VizdoomRooms
+from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.vizdoom_engine import Play, VizdoomEngine
+from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 
 SPLIT, SEED = "test", 0
+WORLD = "vizdoom-rooms"
+"""Where nothing else is said."""
 LAP_CHUNKS = 4
 LINE_CHUNKS = (3, 4)
 """Fewest and most chunks of an out-and-back's way out."""
@@ -58,11 +61,14 @@ class HeldOut:
     """The test episodes of one run of the protocol. Frames are rendered when first asked for.
 
     Settings are chosen with `split="validation"`, so that the test maps stay unseen until they are reported on.
+
+    Raises:
+        UserError: no such world, or one of another engine.
     """
 
-    def __init__(self, num_episodes: int, num_chunks: int, split: str = SPLIT) -> None:
+    def __init__(self, num_episodes: int, num_chunks: int, split: str = SPLIT, world: str = WORLD) -> None:
         self.num_episodes, self.num_chunks = num_episodes, num_chunks
-        self.world = VizdoomRooms(split, SEED)
+        self.world = open_vizdoom_world(world, split, SEED)
 
     @cached_property
     def scenes(self) -> list[Scene]:
@@ -77,7 +83,7 @@ class HeldOut:
     def outcomes(self, num_chunks: int) -> Outcomes:
         """The true outcomes of every verb for the first chunks of the wandering episodes."""
         rows = []
-        with RoomsEngine() as engine:
+        with VizdoomEngine() as engine:
             for index, (scene, episode) in enumerate(zip(self.scenes, self.wanders, strict=True)):
                 if index % _MAPS_PER_LOAD == 0:
                     engine.load(self.scenes[index : index + _MAPS_PER_LOAD])
@@ -98,7 +104,7 @@ class HeldOut:
         """Two laps on the spot: one out, one again."""
         tours = []
         for index, scene in enumerate(self.scenes):
-            rng = np.random.default_rng([_TOUR_STREAM, 0, index])
+            rng = self.world.random(_TOUR_STREAM, 0, index)
             start = draw_start(rng, scene, "full-turn")
             tours.append(Tour(scene, start, tuple(full_turn(rng, scene, start, 2 * LAP_CHUNKS)), LAP_CHUNKS))
         return tours
@@ -113,7 +119,7 @@ class HeldOut:
         tours: list[Tour] = []
         for index in range(4 * self.num_episodes):
             scene = self.world.scene(index)
-            length, start = _free_line(np.random.default_rng([_TOUR_STREAM, 1, index]), scene)
+            length, start = _free_line(self.world.random(_TOUR_STREAM, 1, index), scene)
             if length:
                 tours.append(Tour(scene, start, ("go_forward",) * length + ("go_back",) * length, length))
             if len(tours) == self.num_episodes:
@@ -123,12 +129,13 @@ class HeldOut:
 
 
 def play_tours(tours: Sequence[Tour]) -> list[Play]:
-    """The true frames and poses of each tour."""
+    """The true frames and poses of each tour, in the world of its scene."""
     plays = []
-    with RoomsEngine() as engine:
+    with VizdoomEngine() as engine:
         for index, tour in enumerate(tours):
             if index % _MAPS_PER_LOAD == 0:
-                engine.load([one.scene for one in tours[index : index + _MAPS_PER_LOAD]])
+                scenes = [one.scene for one in tours[index : index + _MAPS_PER_LOAD]]
+                engine.load([scene for scene in scenes if scene.world == tour.scene.world])
             plays.append(engine.play(tour.scene, poses_of([tour.start])[0], tour.verbs))
     return plays
 

@@ -1,10 +1,11 @@
-"""Paths of `vizdoom-rooms` that come back to places after a given number of frames, on maps that were never trained on.
+"""Paths that come back to places after a given number of frames, on maps that were never trained on.
 
 Every tour has a part that is shown (true frames) and a part that is generated, all of whose poses were shown before.
 The *gap* of a generated frame is how many frames ago its pose was last in view.
 
 Tours were drawn once and stand as files in `paths/`, a set each, the same for every model and every version of this
 code: `{"format": 1, "world", "split", "seed", "tours": [{"map", "scene_sha256", "start", "shown_chunks", "verbs"}]}`.
+Those of `vizdoom-rooms` stand in the folder itself, those of another world in the folder of its name.
 `python benchmarks/draw_paths.py` draws them anew.
 """
 
@@ -14,19 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.held_out import SEED, SPLIT, Tour
+from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.worlds.actions import VERBS
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, round_trip, walk, wander
-from slowfast_vgen.worlds.rooms_map import Scene
-from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 
 LAP = 4
 """Chunks of a full turn on the spot."""
 BUCKETS = {"gap16": (9, 32), "gap64": (41, 104), "gap200": (200, 100_000)}
 """Fewest and most frames of a gap that counts for each figure."""
-LEAST_ROOMS = 3
-"""Rooms that a retraced walk leads through."""
+LEAST_ROOMS = {"vizdoom-rooms": 3, "vizdoom-mazes": 5}
+"""Rooms that a retraced walk leads through; a maze's junctions are nearer to each other than rooms are."""
+LEAST_HITS = {"vizdoom-rooms": 0.0, "vizdoom-mazes": 0.5}
+"""Share of a second lap's frames that must have the gap aimed at; a maze's corridors often lead back past the start."""
 LONGEST_LOOP = 24
 """Chunks of one round of a loop."""
 _OPPOSITE = {
@@ -62,9 +65,22 @@ def full_turn_after(gap: int) -> Draw:
         lap = (str(rng.choice(["turn_left", "turn_right"])),) * LAP
         out = free_wander(rng, scene, start, (gap // FRAMES_PER_CHUNK - LAP) // 2)
         walk_away = (*out, *retraced(tuple(out)))
-        return Tour(scene, start, (*lap, *walk_away, *lap), LAP + len(walk_away))
+        tour = Tour(scene, start, (*lap, *walk_away, *lap), LAP + len(walk_away))
+        return tour if _hits(tour, gap) >= LEAST_HITS[scene.world] else None
 
     return draw
+
+
+def _hits(tour: Tour, gap: int) -> float:
+    """Share of the generated frames whose gap lies in the same bucket as `gap`."""
+    places, _ = walk(tour.scene, tour.start, tour.verbs)
+    fewest, most = next(bucket for bucket in BUCKETS.values() if bucket[0] <= gap <= bucket[1])
+    last: dict[Place, int] = {}
+    gaps = []
+    for frame, place in enumerate(places):
+        gaps.append(frame - last.get(place, frame))
+        last[place] = frame
+    return float(np.mean([fewest <= one <= most for one in gaps[1 + FRAMES_PER_CHUNK * tour.num_out :]]))
 
 
 def out_and_back_after(gap: int) -> Draw:
@@ -103,7 +119,8 @@ def retrace(num_chunks: int) -> Draw:
     def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
         start = draw_start(rng, scene, "wander")
         out = tuple(free_wander(rng, scene, start, num_chunks))
-        if len({scene.room_at(place.x, place.y) for place in walk(scene, start, out)[0]} - {None}) < LEAST_ROOMS:
+        rooms = {scene.room_at(place.x, place.y) for place in walk(scene, start, out)[0]} - {None}
+        if len(rooms) < LEAST_ROOMS[scene.world]:
             return None
         return Tour(scene, start, out + retraced(out), num_chunks)
 
@@ -138,27 +155,30 @@ PATH_SETS: dict[str, Draw] = TOUR_SETS | {"wander": wandering(24, 20)}
 """All sets that stand as files: those that come back, and one that need not."""
 
 
-def held_out_tours(name: str, num_maps: int, paths: Path = PATHS) -> list[Tour]:
+def held_out_tours(name: str, num_maps: int, paths: Path = PATHS, world: str = WORLD) -> list[Tour]:
     """The first `num_maps` tours of a set, as they stand in its file.
 
     Raises:
-        UserError: fewer stand there, a file of another format, or the maps of this version are not those of the file.
+        UserError: no such file, fewer stand there, a file of another format or world, or the maps of this version are
+            not those of the file.
     """
-    file = paths / f"{name}.json"
+    file = _file(name, paths, world)
     content = read_json(file)
     if content.get("format") != FORMAT:
         raise UserError(
             f"{file} has the format {content.get('format')!r}, this version reads {FORMAT}; install it anew"
         )
+    if content["world"] != world:
+        raise UserError(f"{file} holds paths of {content['world']}, not of {world}; install it anew")
     if num_maps > len(content["tours"]):
         raise UserError(f"{len(content['tours'])} tours {name} are on file; ask for at most as many, not {num_maps}")
-    world = VizdoomRooms(content["split"], content["seed"])
+    source = open_vizdoom_world(world, content["split"], content["seed"])
     tours = []
     for row in content["tours"][:num_maps]:
-        scene = world.scene(row["map"])
+        scene = source.scene(row["map"])
         if scene.digest != row["scene_sha256"]:
             raise UserError(
-                f"map {row['map']} of vizdoom-rooms is not the one that {file.name} was drawn on, so figures "
+                f"map {row['map']} of {world} is not the one that {file.name} was drawn on, so figures "
                 "could not be compared; use the version of this package that goes with the file"
             )
         verbs = tuple(_LETTERS[letter] for letter in row["verbs"])
@@ -166,11 +186,11 @@ def held_out_tours(name: str, num_maps: int, paths: Path = PATHS) -> list[Tour]:
     return tours
 
 
-def write_tours(name: str, num_maps: int, paths: Path = PATHS) -> Path:
+def write_tours(name: str, num_maps: int, paths: Path = PATHS, world: str = WORLD) -> Path:
     """Draws a set and writes its file."""
     letters = {verb: letter for letter, verb in _LETTERS.items()}
-    world = VizdoomRooms(SPLIT, SEED)
-    maps = {world.scene(index).digest: index for index in range(4 * num_maps)}
+    source = open_vizdoom_world(world, SPLIT, SEED)
+    maps = {source.scene(index).digest: index for index in range(4 * num_maps)}
     rows = [
         {
             "map": maps[tour.scene.digest],
@@ -179,26 +199,30 @@ def write_tours(name: str, num_maps: int, paths: Path = PATHS) -> Path:
             "shown_chunks": tour.num_out,
             "verbs": "".join(letters[verb] for verb in tour.verbs),
         }
-        for tour in draw_tours(name, num_maps)
+        for tour in draw_tours(name, num_maps, world=world)
     ]
-    file = paths / f"{name}.json"
-    write_json(file, {"format": FORMAT, "world": "vizdoom-rooms", "split": SPLIT, "seed": SEED, "tours": rows})
+    file = _file(name, paths, world)
+    write_json(file, {"format": FORMAT, "world": world, "split": SPLIT, "seed": SEED, "tours": rows})
     return file
 
 
-def draw_tours(name: str, num_maps: int, split: str = SPLIT) -> list[Tour]:
+def _file(name: str, paths: Path, world: str) -> Path:
+    return (paths if world == WORLD else paths / world) / f"{name}.json"
+
+
+def draw_tours(name: str, num_maps: int, split: str = SPLIT, world: str = WORLD) -> list[Tour]:
     """`num_maps` tours of a set, each on a map of its own; maps on which none is found are passed over.
 
     Raises:
         UserError: not enough maps allow one.
     """
-    world = VizdoomRooms(split, SEED)
+    source = open_vizdoom_world(world, split, SEED)
     tours: list[Tour] = []
     kind = list(PATH_SETS).index(name)
     for index in range(4 * num_maps):
-        scene = world.scene(index)
+        scene = source.scene(index)
         for attempt in range(40):
-            tour = PATH_SETS[name](np.random.default_rng([_STREAM, kind, index, attempt]), scene)
+            tour = PATH_SETS[name](source.random(_STREAM, kind, index, attempt), scene)
             if tour is not None:
                 tours.append(tour)
                 break

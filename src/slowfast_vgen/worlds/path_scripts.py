@@ -1,4 +1,4 @@
-"""How the camera of `vizdoom-rooms` moves, and scripts that decide where it goes, one verb a chunk.
+"""How the camera of the ViZDoom worlds moves, and scripts that decide where it goes, one verb a chunk.
 
 Everything here is exact integer arithmetic on a `Place`, so that a pose seen twice is the very same pose.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Poses
 from slowfast_vgen.worlds.actions import check_verb
-from slowfast_vgen.worlds.rooms_map import Scene
+from slowfast_vgen.worlds.scene import Scene
 
 FRAMES_PER_CHUNK = 4
 TURN_DEGREES = 22.5
@@ -21,8 +21,6 @@ TURN_DEGREES = 22.5
 HEADINGS = 16
 STEP_UNITS = 24
 """Length of one frame's step, up to the rounding of its two parts to whole units."""
-START_MARGIN = 96
-"""Paths start this far from walls, so that the start image shows more than one of them."""
 
 
 class Place(NamedTuple):
@@ -43,8 +41,8 @@ class Place(NamedTuple):
         sixteenths = degrees / TURN_DEGREES
         if not (x.is_integer() and y.is_integer() and sixteenths.is_integer()):
             raise UserError(
-                f"the pose ({x}, {y}, {degrees}) is not on the grid of the world vizdoom-rooms; give x and y as whole "
-                f"numbers and the heading as a multiple of {TURN_DEGREES} degrees"
+                f"the pose ({x}, {y}, {degrees}) is not on the camera's grid; give x and y as whole numbers and the "
+                f"heading as a multiple of {TURN_DEGREES} degrees"
             )
         return cls(int(x), int(y), int(sixteenths) % HEADINGS)
 
@@ -310,16 +308,16 @@ def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: i
 def draw_start(rng: np.random.Generator, scene: Scene, script: str) -> Place:
     """A random place in a room. Scripts that walk mostly start along an axis: lines are long there, doors passable."""
     straight = {"wander": 0.75, "out-and-back": 1.0, "loop": 1.0}.get(script, 0.0)
-    inner = [room.grown(-START_MARGIN, -START_MARGIN) for room in scene.rooms]
-    areas = np.array([(rect.right - rect.left) * (rect.top - rect.bottom) for rect in inner], np.float64)
+    least = max(scene.start_chunks, 2 if script == "out-and-back" else 0)
+    areas = np.array([(rect.right - rect.left) * (rect.top - rect.bottom) for rect in scene.starts], np.float64)
     for _ in range(200):
-        rect = inner[rng.choice(len(inner), p=areas / areas.sum())]
+        rect = scene.starts[rng.choice(len(scene.starts), p=areas / areas.sum())]
         x, y = int(rng.integers(rect.left, rect.right + 1)), int(rng.integers(rect.bottom, rect.top + 1))
         heading = int(rng.integers(4)) * 4 if rng.random() < straight else int(rng.integers(HEADINGS))
         place = Place(x, y, heading)
-        if script == "out-and-back" and _free_chunks(scene, place, "go_forward", 2) < 2:
+        if least and _free_chunks(scene, place, "go_forward", least) < least:
             continue
-        if script == "loop" and not loops_from(scene, place, 8):
+        if script == "loop" and not loops_from(scene, place, scene.loop_chunks):
             continue
         break
     return place

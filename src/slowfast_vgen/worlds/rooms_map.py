@@ -5,10 +5,8 @@ other; straight corridors join them. Surfaces are broad and flat on purpose: a v
 to draw them, and each wall of a room looks different, so that it matters to remember which is where.
 """
 
-import hashlib
 from collections import deque
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,91 +17,24 @@ from slowfast_vgen.worlds.rooms_wad import (
     FLOOR_COLOURS,
     TILE,
     WALL_COLOURS,
+    RoomsLook,
     plain,
-    playpal,
     texture_name,
-    texture_pixels,
 )
+from slowfast_vgen.worlds.scene import CELL, MARGIN, Corridor, Rect, Scene
+from slowfast_vgen.worlds.udmf import Panel, write_udmf
 
-CELL = 32
-MARGIN = 40
-"""The camera keeps this far from walls, measured along each axis (a square body)."""
+__all__ = ["MARGIN", "Corridor", "Rect", "Scene", "draw_scene"]
+
 ROOM_CELLS = (10, 18)
 ROOM_COUNT = (3, 6)
 DOOR_CELLS = (6, 7)
 """Wide enough that free width (door - 2 MARGIN) exceeds the 96 units of a chunk: a walker on that lattice can pass."""
 DOOR_HEIGHT = 128
-
-
-@dataclass(frozen=True)
-class Rect:
-    """A closed rectangle in map units."""
-
-    left: int
-    bottom: int
-    right: int
-    top: int
-
-    def holds(self, x: int, y: int) -> bool:
-        """Whether the point lies inside or on the border."""
-        return self.left <= x <= self.right and self.bottom <= y <= self.top
-
-    def grown(self, by_x: int, by_y: int) -> "Rect":
-        """The rectangle with each side moved outward (inward where negative)."""
-        return Rect(self.left - by_x, self.bottom - by_y, self.right + by_x, self.top + by_y)
-
-    def meets(self, other: "Rect") -> bool:
-        """Whether the two have a point in common."""
-        meets_x = self.left <= other.right and other.left <= self.right
-        return meets_x and self.bottom <= other.top and other.bottom <= self.top
-
-
-@dataclass(frozen=True)
-class Corridor:
-    """A straight passage between the rooms `first` and `second`; `along_x` tells its direction."""
-
-    rect: Rect
-    first: int
-    second: int
-    along_x: bool
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One map: where the rooms are and the UDMF text that draws them; made anew from `seed` by `draw_scene`."""
-
-    seed: int
-    rooms: tuple[Rect, ...]
-    corridors: tuple[Corridor, ...]
-    text: str
-    """The map in UDMF, the engine's text format."""
-    textures: tuple[str, ...]
-    """Names of the textures that the text mentions, sorted."""
-
-    @cached_property
-    def walkable(self) -> tuple[Rect, ...]:
-        """Where the camera may stand: the rooms less the margin, joined through the corridors."""
-        inner = [room.grown(-MARGIN, -MARGIN) for room in self.rooms]
-        for corridor in self.corridors:
-            by_x, by_y = (MARGIN, -MARGIN) if corridor.along_x else (-MARGIN, MARGIN)
-            inner.append(corridor.rect.grown(by_x, by_y))
-        return tuple(inner)
-
-    def is_free(self, x: int, y: int) -> bool:
-        """Whether the camera may stand at (x, y): no solid point within `MARGIN` along either axis."""
-        return any(rect.holds(x, y) for rect in self.walkable)
-
-    def room_at(self, x: int, y: int) -> int | None:
-        """Index of the room around (x, y), None in corridors and in the solid."""
-        return next((index for index, room in enumerate(self.rooms) if room.holds(x, y)), None)
-
-    @cached_property
-    def digest(self) -> str:
-        """Hex SHA-256 of the map's text and its textures' bytes: equal exactly where the maps look the same."""
-        sha = hashlib.sha256(self.text.encode() + playpal())
-        for name in self.textures:
-            sha.update(name.encode() + texture_pixels(name).tobytes())
-        return sha.hexdigest()
+START_MARGIN = 96
+"""Paths start this far from walls, so that the start image shows more than one of them."""
+LOOP_CHUNKS = 8
+"""Of the smallest loop: one chunk on each side."""
 
 
 @lru_cache(maxsize=256)
@@ -115,8 +46,11 @@ def draw_scene(seed: int) -> Scene:
         corridors = _draw_corridors(rng, rooms)
         if corridors is not None:
             break
-    text, textures = _udmf(rng, rooms, corridors)
-    return Scene(seed, tuple(rooms), tuple(corridors), text, textures)
+    decor = _RoomsDecor(rng)
+    heights = [int(rng.choice((160, 192, 224))) for _ in rooms] + [DOOR_HEIGHT] * len(corridors)
+    text, textures = write_udmf(rooms, corridors, heights, decor)
+    starts = tuple(room.grown(-START_MARGIN, -START_MARGIN) for room in rooms)
+    return Scene(seed, tuple(rooms), tuple(corridors), starts, 0, LOOP_CHUNKS, text, textures, RoomsLook())
 
 
 def _draw_rooms(rng: np.random.Generator) -> list[Rect]:
@@ -193,83 +127,35 @@ def _swap(rect: Rect) -> Rect:
     return Rect(rect.bottom, rect.left, rect.top, rect.right)
 
 
-def _udmf(rng: np.random.Generator, rooms: list[Rect], corridors: list[Corridor]) -> tuple[str, tuple[str, ...]]:
-    """The map's text and the names of its textures."""
-    used: set[str] = set()
-    vertices: dict[tuple[int, int], int] = {}
-    sides: list[str] = []
-    lines: list[str] = []
-    sectors: list[str] = []
+class _RoomsDecor:
+    """Floors and ceilings of one colour, walls of one or two. A `Decor`."""
 
-    def vertex(x: int, y: int) -> int:
-        return vertices.setdefault((x, y), len(vertices))
+    sector_settings = "lightlevel=255;"
 
-    def line(v1: tuple[int, int], v2: tuple[int, int], front: int, back: int | None) -> None:
-        two = "twosided=true;" if back is not None else "blocking=true;"
-        back_side = f"sideback={back};" if back is not None else ""
-        lines.append(f"linedef{{v1={vertex(*v1)};v2={vertex(*v2)};sidefront={front};{back_side}{two}}}")
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._floors = rng.permutation(len(FLOOR_COLOURS)) + FIRST_FLOOR
+        self._ceilings = rng.permutation(len(CEILING_COLOURS)) + FIRST_CEILING
+        self._colours: dict[int, _Colours] = {}
 
-    def side(text: str) -> int:
-        sides.append(f"sidedef{{{text}}}")
-        return len(sides) - 1
+    def flats(self, region: int) -> tuple[str, str]:
+        """Each colour once before one comes again."""
+        floor = plain(int(self._floors[region % len(self._floors)]))
+        return floor, plain(int(self._ceilings[region % len(self._ceilings)]))
 
-    def panel(sector: int, length: int, height: int, colours: _Colours) -> int:
-        name, tile_width, tile_height = _draw_panel(rng, length, height, colours)
-        used.add(name)
-        scale = f"scalex_mid={TILE / tile_width:.8f};scaley_mid={TILE / tile_height:.8f};"
-        return side(f'sector={sector};texturemiddle="{name}";{scale}')
+    def panel(self, region: int, length: int, height: int) -> Panel:
+        """One of the patterns."""
+        name, tile_width, tile_height = _draw_panel(self._rng, length, height, self._colours_of(region))
+        return Panel(name, TILE / tile_width, TILE / tile_height)
 
-    floors = rng.permutation(len(FLOOR_COLOURS)) + FIRST_FLOOR
-    ceilings = rng.permutation(len(CEILING_COLOURS)) + FIRST_CEILING
-    regions = [*rooms, *(corridor.rect for corridor in corridors)]
-    heights = [int(rng.choice((160, 192, 224))) for _ in rooms] + [DOOR_HEIGHT] * len(corridors)
-    for index in range(len(regions)):
-        floor, ceiling = plain(int(floors[index % len(floors)])), plain(int(ceilings[index % len(ceilings)]))
-        used |= {floor, ceiling}
-        sectors.append(
-            f'sector{{heightfloor=0;heightceiling={heights[index]};texturefloor="{floor}";'
-            f'textureceiling="{ceiling}";lightlevel=255;}}'
-        )
-    for index, region in enumerate(regions):
-        colours = _Colours(rng)
-        for v1, v2 in _clockwise(region):
-            if index >= len(rooms) and (v1[0] == v2[0]) == corridors[index - len(rooms)].along_x:
-                continue  # the open ends of a corridor: the rooms draw them
-            cuts = [v1]
-            for sector, corridor in enumerate(corridors, start=len(rooms)) if index < len(rooms) else ():
-                ends = _shared(v1, v2, corridor.rect)
-                if ends is None:
-                    continue
-                lintel = plain(colours.draw())
-                used.add(lintel)
-                front = side(f'sector={index};texturetop="{lintel}";')
-                line(ends[0], ends[1], front, side(f"sector={sector};"))
-                cuts += ends
-            cuts = sorted([*cuts, v2], key=lambda point: abs(point[0] - v1[0]) + abs(point[1] - v1[1]))
-            for a, b in zip(cuts[::2], cuts[1::2], strict=True):
-                line(a, b, panel(index, abs(a[0] - b[0]) + abs(a[1] - b[1]), heights[index], colours), None)
-    thing = f"thing{{x={rooms[0].left + 2 * CELL};y={rooms[0].bottom + 2 * CELL};angle=0;type=1;"
-    thing += "skill1=true;skill2=true;skill3=true;skill4=true;skill5=true;single=true;coop=true;dm=true;}"
-    points = [f"vertex{{x={x};y={y};}}" for x, y in vertices]
-    text = "\n".join(['namespace="zdoom";', thing, *points, *lines, *sides, *sectors, ""])
-    return text, tuple(sorted(used))
+    def lintel(self, region: int) -> str:
+        """One colour."""
+        return plain(self._colours_of(region).draw())
 
-
-def _clockwise(rect: Rect) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """The four sides with the inside at the right hand, as the engine wants it."""
-    corners = [(rect.left, rect.bottom), (rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom)]
-    return list(zip(corners, corners[1:] + corners[:1], strict=True))
-
-
-def _shared(v1: tuple[int, int], v2: tuple[int, int], rect: Rect) -> list[tuple[int, int]] | None:
-    """The ends, in the order of v1 to v2, of the side of `rect` that lies on the line; None where none does."""
-    for b, a in _clockwise(rect):
-        across = 0 if v1[0] == v2[0] else 1
-        along = 1 - across
-        low, high = sorted((v1[along], v2[along]))
-        if a[across] == b[across] == v1[across] and low <= min(a[along], b[along]) and max(a[along], b[along]) <= high:
-            return [a, b]
-    return None
+    def _colours_of(self, region: int) -> "_Colours":
+        if region not in self._colours:
+            self._colours[region] = _Colours(self._rng)
+        return self._colours[region]
 
 
 class _Colours:

@@ -1,17 +1,16 @@
-"""Textures, palette and archive of the maps of `vizdoom-rooms`, all generated, none borrowed."""
+"""Textures and palette of the maps of `vizdoom-rooms`, all generated, none borrowed."""
 
 import io
-import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-EYE_HEIGHT = 72
-"""Higher than the game's 41, so that floors do not fill the picture."""
-_CAMERA = f"actor RoomsCamera : DoomPlayer {{ player.viewheight {EYE_HEIGHT} }}\n"
+from slowfast_vgen.worlds.look import Lump
+
 TILE = 64
 """Side in pixels of each texture; the map stretches it over a wall."""
 
@@ -68,19 +67,22 @@ def playpal() -> bytes:
     return palette.tobytes()
 
 
-def build_wad(map_texts: Sequence[str], textures: Iterable[str]) -> bytes:
-    """One WAD (the engine's archive) with the maps as MAP01, MAP02, ... (at most 99), the textures and the palette."""
-    # an identity colour map at every light level: nothing fades with distance
-    lumps = [("PLAYPAL", playpal() * 14), ("COLORMAP", bytes(range(256)) * 34)]
-    for number, text in enumerate(map_texts, start=1):
-        lumps += [(f"MAP{number:02d}", b""), ("TEXTMAP", text.encode()), ("ENDMAP", b"")]
-    lumps += [("DECORATE", _CAMERA.encode()), ("ZMAPINFO", b'gameinfo { playerclasses = "RoomsCamera" }\n')]
-    lumps.append(("TX_START", b""))
-    lumps += [(name, _texture_png(name)) for name in sorted(set(textures))]
-    lumps.append(("TX_END", b""))
-    body, directory, position = [], [], 12
-    for name, data in lumps:
-        directory.append(struct.pack("<ii8s", position, len(data), name.encode()))
-        body.append(data)
-        position += len(data)
-    return struct.pack("<4sii", b"PWAD", len(lumps), position) + b"".join(body) + b"".join(directory)
+@dataclass(frozen=True)
+class RoomsLook:
+    """Flat colours that reach the screen exactly. A `Look`."""
+
+    world: str = "vizdoom-rooms"
+
+    def palette(self) -> list[Lump]:
+        """Our colours, at every light level the same: nothing fades with distance."""
+        return [("PLAYPAL", playpal() * 14), ("COLORMAP", bytes(range(256)) * 34)]
+
+    def textures(self, names: Iterable[str]) -> list[Lump]:
+        """A PNG for each."""
+        return [("TX_START", b""), *((name, _texture_png(name)) for name in sorted(set(names))), ("TX_END", b"")]
+
+    def identity(self, names: Iterable[str]) -> Iterator[bytes]:
+        """The palette, then each name with its pixels."""
+        yield playpal()
+        for name in names:
+            yield name.encode() + texture_pixels(name).tobytes()

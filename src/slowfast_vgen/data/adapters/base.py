@@ -1,0 +1,211 @@
+"""What an adapter is: it tells which recordings a source holds and, lazily, the episodes that can be made of each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from slowfast_vgen.data.rules import MAX_ACTION_CHARACTERS, SPLITS
+from slowfast_vgen.data.video import FPS_RANGE
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.images import LARGEST_SIDE, SMALLEST_SIDE
+from slowfast_vgen.types import Frames, Poses
+
+REASONS = {
+    "missing-video": "the video is not there",
+    "broken-video": "the video cannot be decoded, or breaks off",
+    "short-video": "the video is cut off, or it and its table tell different lengths; what is whole is used",
+    "range-outside": "the range lies outside the video, or ends before it starts",
+    "too-short": "fewer than two frames at the rate asked for",
+    "bad-row": "a row of a table, or a line, that cannot be read",
+    "no-action": "no words that tell what is done, or more than 1000 characters of them",
+    "unknown-label": "a label that the source's list does not have",
+    "overlap": "the range overlaps one before it in the same video",
+    "missing-file": "the log, labels or records that belong to the rest are not there",
+    "broken-file": "a table, a record or a label file that cannot be read",
+}
+"""Why something was left out or noticed, as docs/howto/bring-your-data.md lists it."""
+
+LONGEST_RECORDING = 24 * 3600.0
+"""Seconds. A range beyond it comes from a damaged table or file, and would only keep the machine busy."""
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """How any source is brought into the episode format."""
+
+    size: int = 64
+    """Pixels a side: the largest centred square is cut out and resized (`images.py`)."""
+    fps: float = 10.0
+    """Frames a second of the episodes; of the source, those nearest in time are taken."""
+    chunk_frames: int = 4
+    """An action that lasts longer becomes several chunks of so many frames."""
+    episode_frames: int = 513
+    """A recording that lasts longer becomes several episodes; each starts at the last frame of the one before."""
+    split: str = "train"
+    """train, validation or test; sources that come in splits give the one of that name."""
+    licence: str = ""
+    """In place of the source's own."""
+    table: Path | None = None
+    """The table to read, where a source has several or none of the usual name."""
+    camera: str = ""
+    """The camera to take, where a source has several."""
+    source_fps: float | None = None
+    """Frames a second of a source that does not tell."""
+
+    def __post_init__(self) -> None:
+        if not SMALLEST_SIDE <= self.size <= LARGEST_SIDE:
+            raise UserError(f"the size {self.size} is out of range; use {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+        for name, rate in (("fps", self.fps), ("source-fps", self.source_fps or self.fps)):
+            if not FPS_RANGE[0] <= rate <= FPS_RANGE[1]:
+                raise UserError(f"{name} {rate} is out of range; use {FPS_RANGE[0]} to {FPS_RANGE[1]}")
+        if self.chunk_frames < 1 or self.episode_frames < 2:
+            raise UserError(
+                f"chunks of {self.chunk_frames} and episodes of {self.episode_frames} frames cannot be cut; "
+                "use 1 or more and 2 or more"
+            )
+        if self.split not in SPLITS:
+            raise UserError(f"the split {self.split!r} is unknown; choose {', '.join(SPLITS)}")
+
+
+class UnusableError(UserError):
+    """Something of a source cannot be used: why, and the frames that could be had before it broke."""
+
+    def __init__(self, reason: str, message: str, frames: Sequence[np.ndarray] = ()) -> None:
+        """Keeps one of `REASONS`, one sentence, and uint8 RGB frames of one size."""
+        super().__init__(message)
+        assert reason in REASONS, reason
+        self.reason, self.message, self.frames = reason, message, tuple(frames)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that the report of an import names."""
+
+    name: str
+    """The row, file or stretch: what a user looks for in the source."""
+    reason: str
+    """One of `REASONS`."""
+    message: str
+    lost: bool = True
+    """A sample is lost by it; else it is told and what is whole is used."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is done while a frame comes about."""
+
+    action: str
+    """Free text as a user would type it."""
+    verb: str = ""
+    """The canonical name behind it; empty where the source has none."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One episode to be: everything but the pixels, and how to get those."""
+
+    name: str
+    """Tells it from every other of the source, by words of the source."""
+    scene: str
+    """The same for two episodes that show the same place, as far as the source tells."""
+    words: tuple[Words, ...]
+    """Of frames 1 to the last."""
+    decode: Callable[[], Frames]
+    """uint8 [1 + len(words), size, size, 3]; raises UnusableError with the frames before a break."""
+    poses: Poses | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """JSON values of the source's own, such as who recorded it."""
+    ends: Sequence[int] = ()
+    """Numbers of frames, rising, after which the episode may end where the rest is broken; none: only whole."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a source keeps together: a video, a session, a record. Opened only when its turn comes."""
+
+    name: str
+    samples: Callable[[], Iterator[Recipe | Finding]]
+    """The same ones in the same order at every call."""
+
+
+class Adapter(Protocol):
+    """A source of recorded data. The same files always give the same recordings, in the same order."""
+
+    name: ClassVar[str]
+    """As `slowfast data import --from` knows it."""
+    options: ClassVar[frozenset[str]]
+    """Which of `table`, `camera`, `source_fps` it reads."""
+
+    def __init__(self, source: Path, settings: ImportSettings) -> None:
+        """Looks for the tables; reads as little as it can.
+
+        Raises:
+            UserError: `source` does not have the layout.
+        """
+        ...
+
+    @property
+    def licence(self) -> str:
+        """The terms of the source, or that none are stated."""
+        ...
+
+    def index_files(self) -> list[Path]:
+        """The files that settle which recordings there are: an import goes on only while they stay the same."""
+        ...
+
+    def recordings(self) -> Iterator[Recording]:
+        """Every recording of the source.
+
+        Raises:
+            UserError: a table without which nothing can be told.
+        """
+        ...
+
+
+def words_of(text: object, verb: str = "") -> Words:
+    """Words from a source's text, outer blanks taken off.
+
+    Raises:
+        UnusableError: not text, blank, too long, or not valid Unicode.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise UnusableError("no-action", "there is no text that tells what is done")
+    if len(text.strip()) > MAX_ACTION_CHARACTERS:
+        raise UnusableError("no-action", f"the text has {len(text)} characters, over {MAX_ACTION_CHARACTERS}")
+    if any("\ud800" <= letter <= "\udfff" for letter in text + verb):
+        raise UnusableError("no-action", "the text is not valid Unicode")
+    return Words(text.strip(), verb.strip())
+
+
+def frame_times(start: float, end: float, settings: ImportSettings) -> np.ndarray:
+    """The times of the frames from `start` to `end` in seconds, both included where the rate hits them.
+
+    Raises:
+        UnusableError: the end comes before the start, or fewer than two frames.
+    """
+    if not 0 <= start <= end <= LONGEST_RECORDING:
+        raise UnusableError("range-outside", f"seconds {start:g} to {end:g} are no range of a video")
+    count = int((end - start) * settings.fps + 1e-6) + 1
+    if count < 2:
+        raise UnusableError(
+            "too-short", f"seconds {start:g} to {end:g} give one frame at {settings.fps:g} frames a second"
+        )
+    return start + np.arange(count) / settings.fps
+
+
+def parts(num_frames: int, settings: ImportSettings) -> list[tuple[int, int]]:
+    """Where the episodes of a long recording begin and end: frames `first` to `stop - 1`, neighbours share one.
+
+    >>> parts(9, ImportSettings(episode_frames=5))
+    [(0, 5), (4, 9)]
+    """
+    step = settings.episode_frames - 1
+    return [(first, min(first + step + 1, num_frames)) for first in range(0, num_frames - 1, step)]
+
+
+def part_name(name: str, number: int, count: int) -> str:
+    """The name of one of the episodes of a recording."""
+    return name if count == 1 else f"{name} part {number + 1} of {count}"

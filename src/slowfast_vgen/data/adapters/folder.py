@@ -1,0 +1,149 @@
+"""Any videos with a table of what is done when: `video,start,end,action`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from slowfast_vgen.data.adapters.base import (
+    Finding,
+    ImportSettings,
+    Recipe,
+    Recording,
+    UnusableError,
+    Words,
+    frame_times,
+    part_name,
+    parts,
+    words_of,
+)
+from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
+from slowfast_vgen.data.adapters.csv_rows import Row, read_rows
+from slowfast_vgen.errors import UserError
+
+TABLE = "actions.csv"
+COLUMNS = ("video", "start", "end", "action")
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """What one row tells."""
+
+    row: str
+    start: float
+    end: float
+    words: Words
+
+
+class Folder:
+    """SRC/actions.csv, and the videos that it names by their paths from SRC.
+
+    Rows of a video that follow one another without a gap make one episode; after a gap a new one begins.
+    """
+
+    name: ClassVar[str] = "folder"
+    options: ClassVar[frozenset[str]] = frozenset({"table"})
+
+    def __init__(self, source: Path, settings: ImportSettings) -> None:
+        self._source, self._settings = source, settings
+        self._table = settings.table or _find_table(source)
+
+    @property
+    def licence(self) -> str:
+        """The user's own videos; nothing in the folder states terms."""
+        return "not stated"
+
+    def index_files(self) -> list[Path]:
+        """The table."""
+        return [self._table]
+
+    def recordings(self) -> Iterator[Recording]:
+        """One a video, in the order in which the table names them; first what it could not make out.
+
+        Raises:
+            UserError: the table cannot be read, or a column is not there.
+        """
+        rows: dict[str, list[Row]] = {}
+        bad: list[Finding] = []
+        for row in read_rows(self._table, COLUMNS):
+            if isinstance(row, Finding):
+                bad.append(row)
+            else:
+                rows.setdefault(row.cells["video"], []).append(row)
+        if bad:
+            yield Recording(self._table.name, partial(iter, bad))
+        for video, its_rows in rows.items():
+            yield Recording(video, partial(self._samples, video, its_rows))
+
+    def _samples(self, video: str, rows: list[Row]) -> Iterator[Recipe | Finding]:
+        path = self._source / video
+        try:
+            facts = video_facts(path)
+        except UnusableError as error:
+            yield from (Finding(f"{row.name} ({video})", error.reason, error.message) for row in rows)
+            return
+        if facts.is_cut:
+            yield Finding(video, "short-video", "the file is cut off before the end that its index tells", lost=False)
+        stretches = []
+        for row in rows:
+            try:
+                stretches.append(self._stretch(row, facts))
+            except UnusableError as error:
+                yield Finding(f"{row.name} ({video})", error.reason, error.message)
+        half_a_frame = 0.5 / self._settings.fps
+        run: list[_Stretch] = []
+        for stretch in sorted(stretches, key=lambda each: each.start):
+            if run and stretch.start < run[-1].end - half_a_frame:
+                message = f"it begins at {stretch.start:g} s, before {run[-1].row} ends"
+                yield Finding(f"{stretch.row} ({video})", "overlap", message)
+                continue
+            if run and stretch.start > run[-1].end + half_a_frame:
+                yield from self._recipes(video, run)
+                run = []
+            run.append(stretch)
+        if run:
+            yield from self._recipes(video, run)
+
+    def _stretch(self, row: Row, facts: VideoFacts) -> _Stretch:
+        words = words_of(row.cells["action"])
+        start, end = row.number("start"), row.number("end")
+        frame_times(start, end, self._settings)
+        if end > facts.seconds + 1 / facts.fps:
+            raise UnusableError("range-outside", f"it ends at {end:g} s, the video at {facts.seconds:.3f} s")
+        return _Stretch(row.name, start, end, words)
+
+    def _recipes(self, video: str, run: list[_Stretch]) -> Iterator[Recipe]:
+        times = frame_times(run[0].start, run[-1].end, self._settings)
+        row_of = _index_at(times, np.array([stretch.end for stretch in run]))
+        cuts = parts(len(times), self._settings)
+        for number, (first, stop) in enumerate(cuts):
+            its_rows = row_of[first : stop - 1]
+            # Where the video breaks, the episode may end with a row: an action half shown is another action.
+            ends = [1 + int(index) for index in np.flatnonzero(np.diff(its_rows)) + 1]
+            name = f"{video} {run[0].row.removeprefix(self._table.name).strip()}"
+            yield Recipe(
+                name=part_name(name, number, len(cuts)),
+                scene=f"{self.name} {video}",
+                words=tuple(run[index].words for index in its_rows),
+                decode=partial(read_clip, self._source / video, times[first:stop], self._settings.size),
+                metadata={"video": video, "start_seconds": float(times[first])},
+                ends=ends,
+            )
+
+
+def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """For each frame but the first: which stretch was going on halfway between it and the frame before."""
+    return np.minimum(np.searchsorted(ends, (times[1:] + times[:-1]) / 2, side="right"), len(ends) - 1)
+
+
+def _find_table(source: Path) -> Path:
+    if (source / TABLE).is_file():
+        return source / TABLE
+    tables = sorted(source.glob("*.csv"))
+    if len(tables) != 1:
+        found = "no table" if not tables else f"{len(tables)} tables"
+        raise UserError(f"{source} holds {found}; name the table {TABLE} or point to it with --table")
+    return tables[0]

@@ -1,0 +1,235 @@
+"""HRI Driving Dataset (HDD): front-camera videos of drives, a goal label a frame, and what the car's CAN bus tells.
+
+DAY/SESSION/camera/center/*.mp4, DAY/SESSION/general/csv/{vel,brake_pedal}.csv   as release_2019_07_08 has them
+target/SESSION.npy                                                        the labels, spread evenly over the session
+DAY/SESSION/camera/center/png_timestamp.csv                               the clock of the frames, of another release
+
+The columns of the CSV files are told by third parties, not by a specification that we could read.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from slowfast_vgen.data.adapters.base import (
+    LONGEST_RECORDING,
+    Finding,
+    ImportSettings,
+    Recipe,
+    Recording,
+    UnusableError,
+    Words,
+    frame_times,
+    part_name,
+    parts,
+)
+from slowfast_vgen.data.adapters.clips import read_clip, video_facts
+from slowfast_vgen.data.adapters.csv_rows import Row, read_rows
+from slowfast_vgen.errors import UserError
+
+GOALS = {
+    1: Words("drive straight through the intersection", "intersection_passing"),
+    2: Words("turn left at the intersection", "left_turn"),
+    3: Words("turn right at the intersection", "right_turn"),
+    4: Words("change lane to the left", "left_lane_change"),
+    5: Words("change lane to the right", "right_lane_change"),
+    6: Words("take the left branch of the road", "left_lane_branch"),
+    7: Words("take the right branch of the road", "right_lane_branch"),
+    8: Words("drive over the crosswalk", "crosswalk_passing"),
+    9: Words("drive over the railroad crossing", "railroad_passing"),
+    10: Words("merge into the traffic", "merge"),
+    11: Words("make a U-turn", "u_turn"),
+}
+"""By goal label. With 0, background, the CAN bus tells what is done."""
+WAIT, BRAKE, DRIVE = Words("stop and wait", "wait"), Words("brake", "brake"), Words("drive on", "drive_on")
+STANDING_SPEED = 1.0
+"""Of vel.csv, whose unit is km/h or m/s: below either one the car stands."""
+BRAKE_KPA = 100.0
+LABEL_RATES = (1.0, 60.0)
+"""Labels a second; others do not belong to the video."""
+_VIDEO = "camera/center/*.mp4"
+_CLOCK = "camera/center/png_timestamp.csv"
+_CLOCKS = ("unix_timestamp", "timestamp")
+_SIGNALS = {"vel": "speed", "brake_pedal": "pedalpressure(kPa)"}
+
+
+class Hdd:
+    """A goal label gives the words where there is one; else standing, braking and driving are told apart."""
+
+    name: ClassVar[str] = "hdd"
+    options: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, source: Path, settings: ImportSettings) -> None:
+        self._source, self._settings = source, settings
+        self._labels = sorted(path for path in source.rglob("*.npy") if path.parent.name == "target")
+        if not self._labels:
+            raise UserError(f"{source} holds no target/SESSION.npy; the goal labels must lie there, a file a session")
+        self._folders: dict[str, list[Path]] = {}
+        for root, folders, _ in os.walk(source):
+            for folder in [each for each in folders if re.fullmatch("[0-9]{12}(_ITS)?", each)]:
+                self._folders.setdefault(folder[:12], []).append(Path(root) / folder)
+                folders.remove(folder)  # nothing below is another session's
+        labelled = {path.stem for path in self._labels}
+        self._sessions = sorted(labelled | {each for each in self._folders if self._find(each, _VIDEO)})
+
+    @property
+    def licence(self) -> str:
+        """It is handed out by request."""
+        return "by agreement with Honda Research Institute USA, for non-commercial research"
+
+    def index_files(self) -> list[Path]:
+        """The labels."""
+        return list(self._labels)
+
+    def recordings(self) -> Iterator[Recording]:
+        """One a session that has labels or a video."""
+        paths = {path.stem: path for path in self._labels}
+        for session in self._sessions:
+            yield Recording(session, partial(self._samples, session, paths.get(session)))
+
+    def _samples(self, session: str, path: Path | None) -> Iterator[Recipe | Finding]:
+        clock, findings = self._clock(session)
+        try:
+            if path is None:
+                raise UnusableError("missing-file", f"there is no target/{session}.npy")
+            labels = _read_labels(path)
+            video = self._find(session, _VIDEO)
+            if video is None:
+                raise UnusableError("missing-video", f"there is no DAY/{session}/{_VIDEO}")
+            facts = video_facts(video)
+            seconds = clock[1] - clock[0] + 1 / facts.fps if clock else facts.seconds
+            rate = len(labels) / seconds
+            if max(seconds, facts.seconds) > LONGEST_RECORDING or not LABEL_RATES[0] <= rate <= LABEL_RATES[1]:
+                raise UnusableError("broken-file", f"{len(labels)} labels do not belong to {seconds:.1f} s")
+            times = frame_times(0.0, facts.seconds - 1 / facts.fps, self._settings)
+        except UnusableError as error:
+            yield Finding(session, error.reason, error.message)
+            return
+        if facts.is_cut or abs(facts.seconds - seconds) > 1:
+            message = f"{video} has {facts.seconds:.1f} s of {seconds:.1f} s{', and is cut off' * facts.is_cut}"
+            yield Finding(session, "short-video", message, lost=False)
+        between = (times[1:] + times[:-1]) / 2
+        signals, more_findings = self._signals(session, clock[0] if clock else None, facts.seconds)
+        yield from [*findings, *more_findings]
+        words = _words(labels[np.minimum((between * rate).astype(int), len(labels) - 1)], between, signals)
+        yield from self._recipes(session, video, times, words)
+
+    def _recipes(
+        self, session: str, video: Path, times: np.ndarray, words: list[Words | int]
+    ) -> Iterator[Recipe | Finding]:
+        cuts = parts(len(times), self._settings)
+        for number, (first, stop) in enumerate(cuts):
+            name = part_name(session, number, len(cuts))
+            told = [each for each in words[first : stop - 1] if isinstance(each, Words)]
+            if len(told) < stop - first - 1:
+                label = next(each for each in words[first : stop - 1] if not isinstance(each, Words))
+                yield Finding(name, "unknown-label", f"the goal label {label} is none of 0 to {max(GOALS)}")
+                continue
+            yield Recipe(
+                name=name,
+                scene=f"{self.name} {session}",
+                words=tuple(told),
+                decode=partial(read_clip, video, times[first:stop], self._settings.size),
+                metadata={"session": session, "start_seconds": float(times[first])},
+                ends=range(2, stop - first + 1),
+            )
+
+    def _clock(self, session: str) -> tuple[tuple[float, float] | None, list[Finding]]:
+        """When the first and the last frame were recorded, if that is told."""
+        path = self._find(session, _CLOCK)
+        if path is None:
+            return None, [Finding(session, "missing-file", f"there is no DAY/{session}/{_CLOCK}", lost=False)]
+        told, findings = _read_signal(session, path, None)
+        return ((float(told[0, 0]), float(told[-1, 0])) if len(told) else None), findings
+
+    def _signals(
+        self, session: str, start: float | None, seconds: float
+    ) -> tuple[dict[str, np.ndarray], list[Finding]]:
+        """Speed and pressure on the brake, rows of (seconds into the video, value), as far as they are there."""
+        signals: dict[str, np.ndarray] = {}
+        findings: list[Finding] = []
+        for name, column in _SIGNALS.items():
+            path = self._find(session, f"general/csv/{name}.csv") or self._find(session, f"general/csv/{name}_info.csv")
+            if path is None:
+                message = f"there is no DAY/{session}/general/csv/{name}.csv"
+                findings.append(Finding(session, "missing-file", message, lost=False))
+                continue
+            told, bad = _read_signal(session, path, column)
+            findings += bad
+            if len(told):
+                # Without the frames' clock, the bus is taken to start with the video.
+                signals[name] = told - [told[0, 0] if start is None else start, 0.0]
+                if (end := float(signals[name][-1, 0])) < seconds - 1:
+                    message = f"{path.name} ends at {end:.1f} s of {seconds:.1f} s"
+                    findings.append(Finding(session, "broken-file", message, lost=False))
+        return signals, findings
+
+    def _find(self, session: str, pattern: str) -> Path | None:
+        found = [path for folder in sorted(self._folders.get(session, [])) for path in sorted(folder.glob(pattern))]
+        return found[0] if found else None
+
+
+def _words(labels: np.ndarray, times: np.ndarray, signals: dict[str, np.ndarray]) -> list[Words | int]:
+    """Words for each time, or the label that is unknown."""
+    speed, brake = (_at(signals.get(name), times) for name in _SIGNALS)
+    words: list[Words | int] = []
+    for label, its_speed, its_brake in zip(labels.tolist(), speed, brake, strict=True):
+        if label:
+            words.append(GOALS.get(label, label))
+        else:
+            words.append(WAIT if its_speed < STANDING_SPEED else BRAKE if its_brake >= BRAKE_KPA else DRIVE)
+    return words
+
+
+def _at(signal: np.ndarray | None, times: np.ndarray) -> np.ndarray:
+    """The signal's latest value at each time, NaN (which is below and above nothing) before the first."""
+    if signal is None:
+        return np.full(len(times), np.nan)
+    latest = np.searchsorted(signal[:, 0], times, side="right") - 1
+    return np.where(latest >= 0, signal[latest, 1], np.nan)
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    try:
+        labels = np.asarray(np.load(path, allow_pickle=False))
+    except Exception as error:  # numpy reads the header as Python, and so raises whatever that runs into
+        raise UnusableError("broken-file", f"{path} is no array of labels ({' '.join(str(error).split())})") from error
+    is_whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)))
+    if labels.ndim != 1 or not len(labels) or not is_whole:
+        raise UnusableError("broken-file", f"{path} holds {labels.dtype} {list(labels.shape)}, want whole numbers [N]")
+    return labels.astype(np.int64)
+
+
+def _read_signal(session: str, path: Path, column: str | None) -> tuple[np.ndarray, list[Finding]]:
+    """Rows of (seconds on the recorder's clock, value), rising in time; findings for what cannot be read."""
+    rows: list[tuple[float, float]] = []
+    bad: list[str] = []
+    try:
+        for row in read_rows(path, [column] if column else []):
+            try:
+                rows.append(_reading(row, column))
+            except UnusableError:
+                bad.append(row.name)
+    except UserError as error:
+        return np.zeros((0, 2)), [Finding(session, "broken-file", str(error), lost=False)]
+    findings = []
+    if bad:
+        message = f"{len(bad)} rows cannot be read, the first is {bad[0]}"
+        findings.append(Finding(session, "bad-row", message, lost=False))
+    elif not rows:
+        findings.append(Finding(session, "broken-file", f"{path} has no rows", lost=False))
+    return np.array(sorted(rows), dtype=np.float64).reshape(-1, 2), findings
+
+
+def _reading(row: Row | Finding, column: str | None) -> tuple[float, float]:
+    if isinstance(row, Finding):
+        raise UnusableError("bad-row", row.message)
+    clock = next((name for name in _CLOCKS if name in row.cells), None)
+    if clock is None:
+        raise UnusableError("bad-row", "there is no unix_timestamp")
+    return row.number(clock), row.number(column) if column else 0.0

@@ -1,0 +1,166 @@
+"""Open X-Embodiment and other RLDS data sets, as TensorFlow Datasets writes them, read without TensorFlow.
+
+Files such as NAME-train.tfrecord-00000-of-00010, each record an episode whose steps are flattened into one `Example`:
+`steps/observation/image` (PNG or JPEG), `steps/language_instruction`, `steps/action` and so on.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from slowfast_vgen.data.adapters.base import (
+    Finding,
+    ImportSettings,
+    Recipe,
+    Recording,
+    UnusableError,
+    Words,
+    frame_times,
+    part_name,
+    parts,
+    words_of,
+)
+from slowfast_vgen.data.adapters.encoded import decode_images
+from slowfast_vgen.data.adapters.tfrecord import Feature, Place, read_example, read_record, record_places
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json
+from slowfast_vgen.types import Frames
+
+INSTRUCTIONS = (
+    "steps/language_instruction",
+    "steps/observation/natural_language_instruction",
+    "steps/observation/language_instruction",
+    "steps/natural_language_instruction",
+    "language_instruction",
+    "episode_metadata/language_instruction",
+)
+"""Where Open X-Embodiment's sets keep the words, the first one found is taken."""
+_MAIN_CAMERA = "steps/observation/image"
+_OTHER_VIEWS = ("wrist", "hand", "gripper", "depth", "segmentation")
+_IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff")
+
+
+class Rlds:
+    """The instruction is the action. Steps have no times: each is taken for a frame unless `--source-fps` is given."""
+
+    name: ClassVar[str] = "rlds"
+    options: ClassVar[frozenset[str]] = frozenset({"camera", "source_fps"})
+
+    def __init__(self, source: Path, settings: ImportSettings) -> None:
+        self._source, self._settings = source, settings
+        files = sorted(path for path in source.rglob("*.tfrecord*") if path.is_file())
+        if not files:
+            raise UserError(f"{source} holds no .tfrecord files; give the folder of a data set's version")
+        of_the_split = [path for path in files if f"-{settings.split}.tfrecord" in path.name]
+        self._files = of_the_split or files
+
+    @property
+    def licence(self) -> str:
+        """As dataset_info.json states it."""
+        for path in sorted(self._source.rglob("dataset_info.json")):
+            try:
+                told = read_json(path)["redistributionInfo"]["license"]
+            except (UserError, KeyError, TypeError):
+                continue
+            if isinstance(told, str) and told.strip():
+                return told.strip()
+        return "not stated; see the data set's own page"
+
+    def index_files(self) -> list[Path]:
+        """The record files of the split."""
+        return list(self._files)
+
+    def _missing_files(self) -> list[Finding]:
+        """Of files numbered -00000-of-00010 and so on, those that are not there."""
+        names = {path.relative_to(self._source).as_posix() for path in self._files}
+        findings = []
+        for name in sorted(names):
+            if found := re.fullmatch(r"(.*)-([0-9]{5})-of-([0-9]{5})", name):
+                wanted = {f"{found[1]}-{number:05d}-of-{found[3]}" for number in range(int(found[3]))}
+                findings += [Finding(each, "missing-file", "it is not there") for each in sorted(wanted - names)]
+                names |= wanted
+        return findings
+
+    def recordings(self) -> Iterator[Recording]:
+        """One a record; where a file breaks, one that says so, and first one for the files that are not there."""
+        if missing := self._missing_files():
+            yield Recording("missing files", partial(iter, missing))
+        for path in self._files:
+            name = path.relative_to(self._source).as_posix()
+            number = 0
+            try:
+                for number, place in enumerate(record_places(path), start=1):
+                    yield Recording(f"{name} record {number}", partial(self._samples, f"{name} record {number}", place))
+                if number == 0:
+                    raise UnusableError("broken-file", "the file holds no records")
+            except UnusableError as error:
+                finding = Finding(f"{name} after record {number}", error.reason, error.message)
+                yield Recording(finding.name, partial(iter, [finding]))
+
+    def _samples(self, name: str, place: Place) -> Iterator[Recipe | Finding]:
+        try:
+            example = read_example(read_record(place))
+            camera = self._camera(example)
+            images = example[camera]
+            assert isinstance(images, list), "cameras are lists of bytes"
+            words = _words(example, len(images))
+            fps = self._settings.source_fps or self._settings.fps
+            times = frame_times(0.0, (len(images) - 1) / fps, self._settings)
+        except UnusableError as error:
+            yield Finding(name, error.reason, error.message)
+            return
+        picks = np.round(times * fps).astype(int)
+        before = np.minimum((times[1:] + times[:-1]) / 2 * fps, len(images) - 1).astype(int)
+        cuts = parts(len(times), self._settings)
+        for number, (first, stop) in enumerate(cuts):
+            yield Recipe(
+                name=part_name(name, number, len(cuts)),
+                scene=f"{self.name} {self._source.resolve().name} {name}",
+                words=tuple(words[index] for index in before[first : stop - 1]),
+                decode=partial(self._decode, [images[index] for index in picks[first:stop]]),
+                metadata={"camera": camera.removeprefix("steps/observation/")},
+                ends=range(2, stop - first + 1),
+            )
+
+    def _decode(self, images: list[memoryview]) -> Frames:
+        return decode_images(images, self._settings.size)
+
+    def _camera(self, example: dict[str, Feature]) -> str:
+        """The name of the feature whose images are taken."""
+        cameras = sorted(name for name, feature in example.items() if _is_images(feature))
+        if wanted := self._settings.camera:
+            found = [name for name in cameras if name in (wanted, f"steps/observation/{wanted}")]
+        elif _MAIN_CAMERA in cameras:
+            return _MAIN_CAMERA
+        else:
+            found = [name for name in cameras if not re.search("|".join(_OTHER_VIEWS), name)] or cameras
+        if not found:
+            held = ", ".join(name.removeprefix("steps/observation/") for name in cameras) or "none"
+            raise UnusableError("missing-video", f"the record has no images{wanted and f' of {wanted}'}; it has {held}")
+        return found[0]
+
+
+def _words(example: dict[str, Feature], num_steps: int) -> list[Words]:
+    """What is done at each step."""
+    for name in INSTRUCTIONS:
+        texts = example.get(name)
+        if not isinstance(texts, list) or len(texts) not in (1, num_steps):
+            continue
+        told: dict[bytes, Words] = {}
+        for text in map(bytes, texts):
+            if text not in told:
+                try:
+                    told[text] = words_of(str(text, "utf-8"))
+                except UnicodeDecodeError as error:
+                    raise UnusableError("no-action", "the instruction is not UTF-8") from error
+        words = [told[bytes(text)] for text in texts]
+        return words if len(words) == num_steps else words * num_steps
+    raise UnusableError("no-action", "the record has no language_instruction, one or one a step")
+
+
+def _is_images(feature: Feature) -> bool:
+    return isinstance(feature, list) and bool(feature) and bytes(feature[0][:4]).startswith(_IMAGE_MAGIC)

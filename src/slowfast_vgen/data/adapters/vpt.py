@@ -1,0 +1,236 @@
+"""VPT's contractor data and MineRL BASALT 2022's: X.mp4 of Minecraft, X.jsonl with keyboard and mouse of each frame."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from slowfast_vgen.data.adapters.base import (
+    LONGEST_RECORDING,
+    Finding,
+    ImportSettings,
+    Recipe,
+    Recording,
+    UnusableError,
+    Words,
+    frame_times,
+    part_name,
+    parts,
+)
+from slowfast_vgen.data.adapters.clips import read_clip, video_facts
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Poses
+
+SOURCE_FPS = 20.0
+DEGREES_PER_PIXEL = 360 / 2400
+"""Of the mouse (VPT, run_inverse_dynamics_model.py)."""
+TURN_DEGREES_PER_SECOND = 20.0
+"""A slower movement of the mouse is aiming, not turning."""
+_LONGEST_LINE = 1_000_000
+_KEY = "key.keyboard."
+
+
+@dataclass(frozen=True)
+class Step:
+    """What keyboard and mouse do at one frame of the video; it shows in the next one."""
+
+    keys: frozenset[str]
+    """Such as "w" or "left.shift"."""
+    buttons: frozenset[int]
+    """0 is left, 1 is right."""
+    right: float
+    """Degrees that the view turns to the right."""
+    down: float
+    """Degrees that the view turns down."""
+    is_in_menu: bool
+    pose: tuple[float, float, float] | None
+    """As `Poses`, where the line tells it."""
+
+
+class Vpt:
+    """Words come from keys and mouse by `words_for`, one for each frame of the episode."""
+
+    name: ClassVar[str] = "vpt"
+    options: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, source: Path, settings: ImportSettings) -> None:
+        self._source, self._settings = source, settings
+        logs = set(source.rglob("*.jsonl"))
+        if not logs:
+            raise UserError(f"{source} holds no .jsonl files; give the folder with the .mp4 and .jsonl files")
+        self._alone = {path for path in source.rglob("*.mp4") if path.with_suffix(".jsonl") not in logs}
+        self._files = sorted(logs | self._alone)
+
+    @property
+    def licence(self) -> str:
+        """No terms lie beside the recordings."""
+        return "not stated with the recordings; see the page of Video PreTraining (VPT)"
+
+    def index_files(self) -> list[Path]:
+        """The logs, and the videos without one."""
+        return list(self._files)
+
+    def recordings(self) -> Iterator[Recording]:
+        """One a log, and one a video without."""
+        for path in self._files:
+            name = path.relative_to(self._source).with_suffix("").as_posix()
+            if path in self._alone:
+                finding = Finding(f"{name}.mp4", "missing-file", f"there is no {name}.jsonl that tells what is done")
+                yield Recording(name, partial(iter, [finding]))
+            else:
+                yield Recording(name, partial(self._samples, name, path))
+
+    def _samples(self, name: str, log: Path) -> Iterator[Recipe | Finding]:
+        video = log.with_suffix(".mp4")
+        try:
+            facts = video_facts(video)
+            steps: list[Step | None] = []
+            for number, step in enumerate(read_steps(log), start=1):
+                if isinstance(step, UnusableError):
+                    yield Finding(f"{name}.jsonl line {number}", step.reason, step.message)
+                steps.append(step if isinstance(step, Step) else None)
+        except UnusableError as error:
+            yield Finding(name, error.reason, error.message)
+            return
+        shown = math.floor(facts.seconds * SOURCE_FPS + 0.5)
+        num_frames = min(len(steps), shown)
+        if num_frames < 2:
+            yield Finding(name, "too-short", f"{len(steps)} lines for {facts.seconds:.2f} s make no episode")
+            return
+        if facts.is_cut or abs(len(steps) - shown) > 1:
+            message = f"it has {shown} frames for {len(steps)} lines{', and is cut off' * facts.is_cut}"
+            yield Finding(f"{name}.mp4", "short-video", message, lost=False)
+        # A line that cannot be read ends one run of frames, and the next begins after it.
+        broken = [index for index, step in enumerate(steps[:num_frames]) if step is None]
+        for first, last in zip([0, *(index + 1 for index in broken)], [*broken, num_frames - 1], strict=True):
+            run = steps[first : last + 1]
+            yield from self._recipes(name, video, first / SOURCE_FPS, [step for step in run if step], last - first)
+
+    def _recipes(
+        self, name: str, video: Path, start: float, steps: list[Step], num_steps: int
+    ) -> Iterator[Recipe | Finding]:
+        label = name if start == 0 else f"{name} from {start:g} s"
+        if num_steps < 1:
+            return  # between two lines that are named
+        try:
+            times = frame_times(0.0, num_steps / SOURCE_FPS, self._settings)
+        except UnusableError as error:
+            yield Finding(label, error.reason, error.message)
+            return
+        at = np.round(times * SOURCE_FPS).astype(int)
+        words = []
+        for begin, end in pairwise(at.tolist()):
+            begin = min(begin, num_steps - 1)  # the last lines count twice where frames are doubled
+            words.append(words_for(steps[begin : max(end, begin + 1)]))
+        poses = _poses(steps, at)
+        cuts = parts(len(times), self._settings)
+        for number, (first, stop) in enumerate(cuts):
+            yield Recipe(
+                name=part_name(label, number, len(cuts)),
+                # The segments of one session, which differ in date and time alone, are of one world.
+                scene=f"{self.name} {re.sub(r'-[0-9]{8}-[0-9]{6}$', '', Path(name).name)}",
+                words=tuple(words[first : stop - 1]),
+                decode=partial(read_clip, video, start + times[first:stop], self._settings.size),
+                poses=None if poses is None else poses[first:stop],
+                metadata={"start_seconds": float(start + times[first])},
+                ends=range(2, stop - first + 1),
+            )
+
+
+def words_for(steps: list[Step]) -> Words:
+    """What the steps behind one new frame amount to, in the words of a user.
+
+    A key or button counts where any step has it, the turns are averaged, and opposite keys cancel out.
+
+    >>> words_for([Step(frozenset({"w", "space"}), frozenset(), 0.0, 0.0, False, None)])
+    Words(action='jump and go forward', verb='jump+go_forward')
+    """
+    if any(step.is_in_menu for step in steps):
+        return Words("use the inventory", "use_inventory")
+    keys = frozenset[str]().union(*(step.keys for step in steps))
+    buttons = frozenset[int]().union(*(step.buttons for step in steps))
+    seconds = len(steps) / SOURCE_FPS
+    right = sum(step.right for step in steps) / seconds
+    down = sum(step.down for step in steps) / seconds
+    forward, side = ("w" in keys) - ("s" in keys), ("d" in keys) - ("a" in keys)
+    said = ["jump"] if "space" in keys else []
+    if forward > 0:
+        gait = "sneak" if "left.shift" in keys else "run" if "left.control" in keys else "go"
+        said.append(f"{gait} forward")
+    elif forward < 0:
+        said.append("go back")
+    if side:
+        said.append("step right" if side > 0 else "step left")
+    if abs(right) >= TURN_DEGREES_PER_SECOND:
+        said.append("turn right" if right > 0 else "turn left")
+    if abs(down) >= TURN_DEGREES_PER_SECOND:
+        said.append("look down" if down > 0 else "look up")
+    said += [word for button, word in ((0, "attack"), (1, "use the item")) if button in buttons]
+    said += ["drop the item"] if "q" in keys else []
+    said = said or ["stay"]
+    action = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    return Words(action, "+".join(word.replace(" ", "_") for word in said))
+
+
+def read_steps(path: Path) -> Iterator[Step | UnusableError]:
+    """One step a line of the log, or why the line cannot be read.
+
+    Raises:
+        UnusableError: the file cannot be read, or tells of more frames than a day has.
+    """
+    # In some recordings the attack button is down from the first line on though nobody holds it, until it is pressed
+    # for the first time (VPT, data_loader.py).
+    is_attack_stuck = False
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
+                if number > LONGEST_RECORDING * SOURCE_FPS:
+                    raise UnusableError("broken-file", f"{path} has more lines than a day has frames")
+                try:
+                    record = json.loads(line)
+                    step = _step(record)
+                    new = frozenset(record["mouse"].get("newButtons") or ())
+                except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+                    yield UnusableError("bad-row", f"the line is no record of keyboard and mouse ({error!r:.80})")
+                    continue
+                is_attack_stuck = new == {0} if number == 0 else is_attack_stuck and 0 not in new
+                if is_attack_stuck:
+                    step = replace(step, buttons=step.buttons - {0})
+                yield step
+    except OSError as error:
+        raise UnusableError("broken-file", f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def _step(record: dict[str, Any]) -> Step:
+    mouse = record["mouse"]
+    right, down = float(mouse["dx"]) * DEGREES_PER_PIXEL, float(mouse["dy"]) * DEGREES_PER_PIXEL
+    if not (math.isfinite(right) and math.isfinite(down)):
+        raise ValueError("dx or dy is not finite")
+    keys = frozenset(str(key).removeprefix(_KEY) for key in record["keyboard"]["keys"])
+    buttons = frozenset(int(button) for button in mouse["buttons"])
+    return Step(keys, buttons, right, down, bool(record.get("isGuiOpen")), _pose(record))
+
+
+def _pose(record: dict[str, Any]) -> tuple[float, float, float] | None:
+    """Minecraft's x is east, its z south; yaw 0 looks south, and it grows clockwise."""
+    told = [record.get(name) for name in ("xpos", "zpos", "yaw")]
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in told):
+        return None
+    x, z, yaw = (float(each) for each in told)  # type: ignore[arg-type]  # all three are numbers
+    heading = (270.0 - yaw) % 360.0
+    return x, -z, heading if heading < 360.0 else 0.0
+
+
+def _poses(steps: list[Step], at: np.ndarray) -> Poses | None:
+    """The pose of each frame; the last one's line may be the one that cannot be read."""
+    told = [steps[index].pose for index in at if index < len(steps)]
+    if len(told) < len(at) or None in told:
+        return None
+    return np.array(told, dtype=np.float64)

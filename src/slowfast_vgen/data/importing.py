@@ -1,0 +1,285 @@
+"""Brings recorded data of any source into a data set folder: streaming, stopped and gone on with at any time.
+
+What was made and what was left out stands in OUT/import.json, written after each episode. An import that is stopped and
+started again makes the very data set and the very report of one that was not.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slowfast_vgen.data.adapters.base import (
+    Adapter,
+    Finding,
+    ImportSettings,
+    Recipe,
+    Recording,
+    UnusableError,
+    Words,
+)
+from slowfast_vgen.data.format import DATASET_FILE, DatasetWriter, episode_folder, read_header
+from slowfast_vgen.data.headers import DatasetHeader
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.types import Chunk, Episode
+
+REPORT_FILE = "import.json"
+NUM_NAMED = 100
+"""How many names the report keeps for each reason; the counts are of all."""
+FEWEST_SAMPLES = 100
+"""While an import goes on, the share of bad samples is of so many at least: a bad start alone ends none."""
+MOST_EPISODES = 999_999
+_SHORTENED = "frames_of_source"
+
+
+@dataclass
+class Tally:
+    """How often something was found, and the first names."""
+
+    count: int = 0
+    first: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class ImportReport:
+    """What an import has done so far: all that is needed to go on from there."""
+
+    recordings_done: int = 0
+    samples_done: int = 0
+    """Of the recording that is next."""
+    episodes: int = 0
+    frames: int = 0
+    is_finished: bool = False
+    """The source has no more."""
+    left_out: dict[str, Tally] = field(default_factory=dict)
+    """By reason: samples that were lost."""
+    noticed: dict[str, Tally] = field(default_factory=dict)
+    """By reason: what is not as it should be, though nothing but broken frames was lost by it."""
+
+    @property
+    def num_left_out(self) -> int:
+        """Samples that were lost."""
+        return sum(tally.count for tally in self.left_out.values())
+
+    def add(self, finding: Finding) -> None:
+        """Counts a finding, and names it if it is among the first."""
+        tally = (self.left_out if finding.lost else self.noticed).setdefault(finding.reason, Tally())
+        tally.count += 1
+        if len(tally.first) < NUM_NAMED:
+            tally.first.append({"name": _printable(finding.name), "message": _printable(finding.message)})
+
+
+def import_dataset(
+    adapter: Adapter,
+    out: Path,
+    settings: ImportSettings,
+    limit: int | None = None,
+    max_bad_share: float = 0.5,
+    lossless: bool = True,
+    on_progress: Callable[[ImportReport], None] = lambda report: None,
+) -> ImportReport:
+    """Makes the episodes of a source, or goes on making them.
+
+    Args:
+        adapter: as `open_adapter` gives it, made with the same `settings`.
+        out: new or empty, or the folder of the same import.
+        settings: how.
+        limit: episodes at most; None makes all.
+        max_bad_share: more bad samples than this share of them end the import.
+        lossless: as `write_episode`.
+        on_progress: called after each sample.
+
+    Raises:
+        UserError: a folder of something else or of an import of other tables or settings; too many bad samples; nothing
+            to use at all; a place that cannot be written.
+    """
+    licence = settings.licence or adapter.licence
+    creation = _creation(adapter, settings, lossless)
+    report_path = out / REPORT_FILE
+    if report_path.is_file() and not (out / DATASET_FILE).exists():
+        report_path.unlink()  # of an import that found nothing to use
+    for written in (report_path, out / DATASET_FILE):  # a killed import could not tidy up what it was writing
+        for leftover in out.glob(f".{written.stem}-*.json"):
+            leftover.unlink()
+    writer = DatasetWriter(out, DatasetHeader(adapter.name, settings.split, limit or MOST_EPISODES, creation))
+    report = _read_report(report_path) if report_path.is_file() else ImportReport()
+    made_already = _name_of_unreported_episode(out, writer.num_present, report)
+
+    def save() -> None:
+        head = {"format": "slowfast-import", "version": 1, "from": adapter.name, "licence": licence}
+        write_json(report_path, head | asdict(report))
+
+    for sample in _remaining(adapter, report, limit):
+        if isinstance(sample, Finding):
+            report.add(sample)
+        elif made_already == _printable(sample.name):  # it was written, and then the power went
+            header = read_header(episode_folder(out, report.episodes))
+            if _SHORTENED in header.metadata:  # why, the report is still to be told
+                _episode(sample, settings, adapter.name, licence, report)
+            report.episodes, made_already = report.episodes + 1, None
+            report.frames += header.num_frames
+        elif (episode := _episode(sample, settings, adapter.name, licence, report)) is not None:
+            writer.append(episode, lossless)
+            report.episodes += 1
+            report.frames += episode.num_frames
+        report.samples_done += 1
+        if isinstance(sample, Recipe):
+            save()
+        on_progress(report)
+        num_samples = report.episodes + report.num_left_out
+        if report.num_left_out > max_bad_share * max(num_samples, FEWEST_SAMPLES):
+            _stop_for_bad_share(report, max_bad_share, save, report_path)
+    num_samples = report.episodes + report.num_left_out
+    # Where a limit ended it, too little may have been seen for the share to mean anything.
+    if report.episodes == 0 or (report.is_finished and report.num_left_out > max_bad_share * num_samples):
+        _stop_for_bad_share(report, max_bad_share, save, report_path)
+    save()
+    writer.finish()
+    return report
+
+
+def chunks_of(words: tuple[Words, ...], chunk_frames: int) -> tuple[Chunk, ...]:
+    """Cuts frames 1 to the last into chunks: one ends where the words change, or after `chunk_frames`.
+
+    >>> chunks_of((Words("go"), Words("go"), Words("go"), Words("stay")), 2)
+    (Chunk(action='go', verb='', start_frame=1, num_frames=2),
+     Chunk(action='go', verb='', start_frame=3, num_frames=1),
+     Chunk(action='stay', verb='', start_frame=4, num_frames=1))
+    """
+    chunks: list[Chunk] = []
+    start = 0
+    for index in range(1, len(words) + 1):
+        if index == len(words) or words[index] != words[start] or index - start == chunk_frames:
+            chunks.append(Chunk(words[start].action, words[start].verb, 1 + start, index - start))
+            start = index
+    return tuple(chunks)
+
+
+def _remaining(adapter: Adapter, report: ImportReport, limit: int | None) -> Iterator[Recipe | Finding]:
+    """The samples that are not done; keeps count of the recordings in `report`, and says when there are no more."""
+    if report.is_finished:
+        return
+    for number, recording in enumerate(adapter.recordings()):
+        if number < report.recordings_done:
+            continue
+        num_skipped = report.samples_done
+        for index, sample in enumerate(_samples(recording)):
+            if index < num_skipped:
+                continue
+            if limit is not None and report.episodes >= limit:
+                return
+            yield sample
+        report.recordings_done, report.samples_done = number + 1, 0
+    report.is_finished = True
+
+
+def _samples(recording: Recording) -> Iterator[Recipe | Finding]:
+    """The samples of a recording, and what an adapter did not see coming as a finding like any other."""
+    try:
+        yield from recording.samples()
+    except UnusableError as error:
+        yield Finding(recording.name, error.reason, error.message)
+    except UserError as error:
+        yield Finding(recording.name, "broken-file", str(error))
+
+
+def _episode(
+    recipe: Recipe, settings: ImportSettings, world: str, licence: str, report: ImportReport
+) -> Episode | None:
+    """Decodes an episode, shortened where the rest is broken; None where too little is left."""
+    num_frames = len(recipe.words) + 1
+    shortened = {}
+    try:
+        frames = recipe.decode()
+    except UnusableError as error:
+        ends = [end for end in recipe.ends if 2 <= end <= len(error.frames)]
+        message = f"{error.message}; its first {ends[-1]} of {num_frames} frames are used" if ends else error.message
+        report.add(Finding(recipe.name, error.reason, message, lost=not ends))
+        if not ends:
+            return None
+        frames = np.stack(error.frames[: ends[-1]])
+        shortened = {_SHORTENED: num_frames}
+        num_frames = len(frames)
+    metadata: dict[str, Any] = {
+        "world": world,
+        "split": settings.split,
+        "scene": _printable(recipe.scene),
+        "script": "recorded",
+        "licence": licence,
+        "source": _printable(recipe.name),
+        **recipe.metadata,
+        **shortened,
+    }
+    poses = None if recipe.poses is None else recipe.poses[:num_frames]
+    chunks = chunks_of(recipe.words[: num_frames - 1], settings.chunk_frames)
+    return Episode(frames, chunks, poses, settings.fps, metadata)
+
+
+def _creation(adapter: Adapter, settings: ImportSettings, lossless: bool) -> dict[str, Any]:
+    """What an import must have been made with for another one to go on with it."""
+    files = [(path.name, path.stat().st_size) for path in adapter.index_files() if path.is_file()]
+    tables = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
+    kept = {"size", "fps", "chunk_frames", "episode_frames", "licence", "camera", "source_fps"}
+    options = {name: value for name, value in asdict(settings).items() if name in kept and value}
+    return {"tables": tables, **options, "lossless": lossless}
+
+
+def _name_of_unreported_episode(out: Path, num_present: int, report: ImportReport) -> str | None:
+    """The name of the episode that was written just before an import died, if there is one that its report lacks.
+
+    Raises:
+        UserError: report and episodes are apart by more than that.
+    """
+    if num_present == report.episodes:
+        return None
+    if num_present != report.episodes + 1:
+        raise UserError(
+            f"{out} holds {num_present} episodes, its {REPORT_FILE} tells of {report.episodes}; use a new folder"
+        )
+    return str(read_header(episode_folder(out, num_present - 1)).metadata.get("source"))
+
+
+def _read_report(path: Path) -> ImportReport:
+    told = read_json(path)
+    try:
+        if told["format"] != "slowfast-import":
+            raise KeyError(told["format"])
+        plain = ("recordings_done", "samples_done", "episodes", "frames", "is_finished")
+        report = ImportReport(**{name: told[name] for name in plain})
+        report.left_out = {reason: Tally(**tally) for reason, tally in told["left_out"].items()}
+        report.noticed = {reason: Tally(**tally) for reason, tally in told["noticed"].items()}
+        return report
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no report of an import ({error!r}); use a new folder") from error
+
+
+def _stop_for_bad_share(
+    report: ImportReport, max_bad_share: float, save: Callable[[], None], report_path: Path
+) -> None:
+    """Raises UserError with what was found most."""
+    if report.num_left_out == 0:
+        raise UserError("the source holds nothing to import; check that it is whole")
+    save()
+    reason, tally = max(report.left_out.items(), key=lambda item: item[1].count)
+    first = tally.first[0]
+    num_samples = report.episodes + report.num_left_out
+    allowed = (
+        "so there is nothing to use"
+        if report.episodes == 0
+        else f"more than the share of {max_bad_share:g}; mend the source or allow more with --max-bad-share"
+    )
+    raise UserError(
+        f"{report.num_left_out} of {num_samples} samples cannot be used, {allowed}; most often: {reason}, first "
+        f"{first['name']}: {first['message']} (all in {report_path})"
+    )
+
+
+def _printable(text: str) -> str:
+    """One line of valid Unicode, not too long: names of files may be anything."""
+    line = " ".join(text.encode("utf-8", "replace").decode().split())
+    return line if len(line) <= 300 else f"{line[:300]}..."

@@ -1,0 +1,123 @@
+"""The text of a map in UDMF, the engine's text format: one sector a room or corridor, a panel on each wall."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from slowfast_vgen.worlds.scene import CELL, Corridor, Rect
+
+
+class Panel(NamedTuple):
+    """What covers a wall: a texture's name, and how many of its pixels go on one map unit in each direction."""
+
+    texture: str
+    scale_x: float
+    scale_y: float
+
+
+class Decor(Protocol):
+    """Chooses what covers the surfaces of one map. Regions are the rooms, then the corridors, counted through.
+
+    It is asked region by region, floors and ceilings first, so that choices may depend on those made before.
+    """
+
+    @property
+    def sector_settings(self) -> str:
+        """Settings that all sectors share: the light, and the scale of floors and ceilings."""
+        ...
+
+    def flats(self, region: int) -> tuple[str, str]:
+        """Textures of the floor and the ceiling."""
+        ...
+
+    def panel(self, region: int, length: int, height: int) -> Panel:
+        """What covers the region's next wall."""
+        ...
+
+    def lintel(self, region: int) -> str:
+        """The texture above the region's next door."""
+        ...
+
+
+def write_udmf(
+    rooms: Sequence[Rect], corridors: Sequence[Corridor], heights: Sequence[int], decor: Decor
+) -> tuple[str, tuple[str, ...]]:
+    """The map's text and the names of its textures, sorted.
+
+    Args:
+        rooms: the rooms; they do not touch each other.
+        corridors: the passages between them; they touch no room but their two, and not each other.
+        heights: of the ceiling of each room, then of each corridor, which is nowhere higher than its rooms.
+        decor: what covers the surfaces.
+    """
+    used: set[str] = set()
+    vertices: dict[tuple[int, int], int] = {}
+    sides: list[str] = []
+    lines: list[str] = []
+    sectors: list[str] = []
+
+    def vertex(x: int, y: int) -> int:
+        return vertices.setdefault((x, y), len(vertices))
+
+    def line(v1: tuple[int, int], v2: tuple[int, int], front: int, back: int | None) -> None:
+        two = "twosided=true;" if back is not None else "blocking=true;"
+        back_side = f"sideback={back};" if back is not None else ""
+        lines.append(f"linedef{{v1={vertex(*v1)};v2={vertex(*v2)};sidefront={front};{back_side}{two}}}")
+
+    def side(text: str) -> int:
+        sides.append(f"sidedef{{{text}}}")
+        return len(sides) - 1
+
+    def panel(region: int, length: int) -> int:
+        name, scale_x, scale_y = decor.panel(region, length, heights[region])
+        used.add(name)
+        scale = f"scalex_mid={scale_x:.8f};scaley_mid={scale_y:.8f};"
+        return side(f'sector={region};texturemiddle="{name}";{scale}')
+
+    regions = [*rooms, *(corridor.rect for corridor in corridors)]
+    for index, height in enumerate(heights):
+        floor, ceiling = decor.flats(index)
+        used |= {floor, ceiling}
+        sectors.append(
+            f'sector{{heightfloor=0;heightceiling={height};texturefloor="{floor}";'
+            f'textureceiling="{ceiling}";{decor.sector_settings}}}'
+        )
+    for index, region in enumerate(regions):
+        for v1, v2 in _clockwise(region):
+            if index >= len(rooms) and (v1[0] == v2[0]) == corridors[index - len(rooms)].along_x:
+                continue  # the open ends of a corridor: the rooms draw them
+            cuts = [v1]
+            for sector, corridor in enumerate(corridors, start=len(rooms)) if index < len(rooms) else ():
+                ends = _shared(v1, v2, corridor.rect)
+                if ends is None:
+                    continue
+                lintel = decor.lintel(index)
+                used.add(lintel)
+                front = side(f'sector={index};texturetop="{lintel}";')
+                line(ends[0], ends[1], front, side(f"sector={sector};"))
+                cuts += ends
+            cuts = sorted([*cuts, v2], key=lambda point: abs(point[0] - v1[0]) + abs(point[1] - v1[1]))
+            for a, b in zip(cuts[::2], cuts[1::2], strict=True):
+                if a != b:  # equal where a door is as wide as the room
+                    line(a, b, panel(index, abs(a[0] - b[0]) + abs(a[1] - b[1])), None)
+    thing = f"thing{{x={rooms[0].left + 2 * CELL};y={rooms[0].bottom + 2 * CELL};angle=0;type=1;"
+    thing += "skill1=true;skill2=true;skill3=true;skill4=true;skill5=true;single=true;coop=true;dm=true;}"
+    points = [f"vertex{{x={x};y={y};}}" for x, y in vertices]
+    text = "\n".join(['namespace="zdoom";', thing, *points, *lines, *sides, *sectors, ""])
+    return text, tuple(sorted(used))
+
+
+def _clockwise(rect: Rect) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The four sides with the inside at the right hand, as the engine wants it."""
+    corners = [(rect.left, rect.bottom), (rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom)]
+    return list(zip(corners, corners[1:] + corners[:1], strict=True))
+
+
+def _shared(v1: tuple[int, int], v2: tuple[int, int], rect: Rect) -> list[tuple[int, int]] | None:
+    """The ends, in the order of v1 to v2, of the side of `rect` that lies on the line; None where none does."""
+    for b, a in _clockwise(rect):
+        across = 0 if v1[0] == v2[0] else 1
+        along = 1 - across
+        low, high = sorted((v1[along], v2[along]))
+        if a[across] == b[across] == v1[across] and low <= min(a[along], b[along]) and max(a[along], b[along]) <= high:
+            return [a, b]
+    return None

@@ -1,0 +1,196 @@
+"""ViZDoom with its software renderer as a camera: frames of a scene from exact poses.
+
+A pose seen twice gives the same pixels, in every process: nothing in a scene moves, and light hangs on the pose alone.
+"""
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from PIL import Image
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Frames, Poses
+from slowfast_vgen.worlds.path_scripts import HEADINGS, TURN_DEGREES, Place, check_free, poses_of, walk
+from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.wad import build_wad
+
+FRAME_SIZE = 64
+FPS = 10.0
+# The engine renders 256x192; the middle 192x192 is averaged over 3x3 blocks. Its field of view is set in whole degrees
+# for the full 4:3 picture: 106 there leaves 3/4 of the tangent in the square.
+_RENDER_SCALE = 3
+_ENGINE_FOV_DEGREES = 106
+HORIZONTAL_FOV_DEGREES = math.degrees(2 * math.atan(0.75 * math.tan(math.radians(_ENGINE_FOV_DEGREES / 2))))
+"""Of the 64x64 frame: 89.73 degrees."""
+VERTICAL_FOV_DEGREES = math.degrees(2 * math.atan(0.75 / 1.2 * math.tan(math.radians(_ENGINE_FOV_DEGREES / 2))))
+"""Of the 64x64 frame: 79.34 degrees. Doom stretches heights by 1.2, so a pixel is not square."""
+_WARM_UP_TICS = 20  # the engine ignores input for some 8 tics, and the field of view widens over several
+# A missing AutoExec section would make the engine create a folder `_vizdoom` in the working directory.
+_CONFIG = "".join(f"[{game}.AutoExec]\n" for game in ("Doom", "Heretic", "Hexen", "Strife", "Chex"))
+
+# When the engine ends, its static destructors read a table that is already freed; where malloc has given the page back,
+# that is a crash (one close in five, with a log in the working directory). So the engine's malloc shall give none back.
+_ENGINE_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+
+
+class Play(NamedTuple):
+    """What `VizdoomEngine.play` saw; row 0 is the start, then `FRAMES_PER_CHUNK` rows a verb."""
+
+    frames: Frames
+    poses: Poses
+    collided: Bool[np.ndarray, " num_frames"]
+    """True where the frame's step was refused because a wall is too near."""
+
+
+class VizdoomEngine:
+    """One ViZDoom game that shows scenes from exact poses. A context manager; `close` ends the game and its files.
+
+    Raises:
+        UserError: ViZDoom is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import vizdoom
+        except ImportError as error:
+            raise UserError("this world needs ViZDoom; install it with: pip install vizdoom") from error
+        self._vizdoom = vizdoom
+        self._game: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._maps: dict[tuple[str, int], int] = {}  # world and scene seed -> number of its map in the WAD
+
+    def __enter__(self) -> "VizdoomEngine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the game and removes its files; may be called twice."""
+        if self._game is not None:
+            self._game.close()
+            self._game = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+        self._maps = {}
+
+    def load(self, scenes: Sequence[Scene]) -> None:
+        """Starts a game with up to 99 scenes of one world, which `render` and `play` then show within milliseconds.
+
+        Not needed, only quick: a scene that is not loaded is loaded when it is shown, in some 0.3 s.
+        """
+        assert 1 <= len(scenes) <= 99, "one WAD holds 1 to 99 maps"
+        look = scenes[0].look
+        assert all(scene.look == look for scene in scenes), "one WAD has one palette"
+        self.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="slowfast-vizdoom-")
+        wad, config = Path(self._folder.name, "maps.wad"), Path(self._folder.name, "vizdoom.ini")
+        textures = {name for scene in scenes for name in scene.textures}
+        wad.write_bytes(build_wad([scene.text for scene in scenes], look, textures))
+        config.write_text(_CONFIG)
+        vizdoom = self._vizdoom
+        game = vizdoom.DoomGame()
+        # Freedoom, also where someone has put another game beside it: its textures are those of some worlds
+        game.set_doom_game_path(str(Path(*vizdoom.__path__, "freedoom2.wad")))
+        game.set_doom_scenario_path(str(wad))
+        game.set_doom_config_path(str(config))
+        game.set_doom_map("MAP01")
+        game.set_screen_resolution(vizdoom.ScreenResolution.RES_256X192)
+        game.set_screen_format(vizdoom.ScreenFormat.RGB24)
+        game.set_render_hud(False)
+        game.set_render_weapon(False)
+        game.set_render_crosshair(False)
+        game.set_render_messages(False)
+        game.set_window_visible(False)
+        game.set_sound_enabled(False)
+        game.set_mode(vizdoom.Mode.PLAYER)
+        game.set_available_buttons([vizdoom.Button.TURN_LEFT_RIGHT_DELTA])
+        game.set_available_game_variables([])
+        game.set_episode_timeout(0)
+        game.add_game_args("+sv_cheats 1 +movebob 0")
+        self._game = game
+        with _environment(_ENGINE_ENVIRONMENT):
+            game.init()
+        self._maps = {(scene.world, scene.seed): number for number, scene in enumerate(scenes, start=1)}
+
+    def render(self, scene: Scene, poses: Poses) -> Frames:
+        """The true frames of any poses in the scene, 64x64 each.
+
+        Raises:
+            UserError: a pose off the grid (see `Place.of_pose`) or too near a wall.
+        """
+        places = [Place.of_pose(pose) for pose in poses]
+        for place in places:
+            check_free(scene, place)
+        return self._render(scene, places)
+
+    def play(self, scene: Scene, start_pose: Sequence[float] | np.ndarray, verbs: Sequence[str]) -> Play:
+        """Carries out the verbs, one chunk each, from the start pose (x, y, degrees) on.
+
+        Raises:
+            UserError: an unknown verb, a start off the grid (see `Place.of_pose`) or too near a wall.
+        """
+        places, refused = walk(scene, Place.of_pose(start_pose), verbs)
+        return Play(self._render(scene, places), poses_of(places), np.array(refused))
+
+    def _render(self, scene: Scene, places: Sequence[Place]) -> Frames:
+        heading = self._enter_map(scene)
+        frames = np.empty((len(places), FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
+        before = None
+        for index, place in enumerate(places):
+            if place == before:
+                frames[index] = frames[index - 1]
+                continue
+            clockwise = (heading - place.heading + HEADINGS // 2) % HEADINGS - HEADINGS // 2
+            if before is None or (place.x, place.y) != (before.x, before.y):
+                # The eye is back at its height only in the second tic after a warp: turn in the first, then look.
+                self._game.send_game_command(f"warp {place.x} {place.y}")
+                self._game.set_action([clockwise * TURN_DEGREES])
+                self._game.advance_action(1, False)
+                clockwise = 0
+            self._game.make_action([clockwise * TURN_DEGREES])
+            frames[index] = _square(self._game.get_state().screen_buffer)
+            heading, before = place.heading, place
+        return frames
+
+    def _enter_map(self, scene: Scene) -> int:
+        """Makes the scene's map the running one; returns the camera's heading in sixteenths."""
+        key = (scene.world, scene.seed)
+        if key not in self._maps:
+            self.load([scene])
+        number = self._maps[key]
+        self._game.set_doom_map(f"MAP{number:02d}")
+        self._game.new_episode()
+        self._game.send_game_command(f"fov {_ENGINE_FOV_DEGREES}")
+        self._game.make_action([0], _WARM_UP_TICS)
+        return 0  # the map's start looks east
+
+
+def _square(screen: np.ndarray) -> np.ndarray:
+    """The middle square of the screen, averaged down to `FRAME_SIZE`."""
+    side = FRAME_SIZE * _RENDER_SCALE
+    left = (screen.shape[1] - side) // 2
+    return np.asarray(Image.fromarray(np.ascontiguousarray(screen[:, left : left + side])).reduce(_RENDER_SCALE))
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for the processes that are started inside the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
