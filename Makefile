@@ -8,7 +8,7 @@ WORLD ?= vizdoom-rooms
 EPISODES ?= 500
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check bench figures data clean
+.PHONY: setup demo test check quick bench figures data clean
 
 setup: .venv/.installed
 
@@ -32,6 +32,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Every measure and its page, on 4 episodes: does it run? A few minutes; the figures mean nothing.
+quick: setup
+	$(BIN)/slowfast evaluate --suite quick --json build/quick/quick.json
+	$(BIN)/slowfast evaluate report build/quick/quick.json --out build/quick/report
 
 bench: setup
 	$(BIN)/slowfast bench --json results/bench.json

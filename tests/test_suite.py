@@ -119,6 +119,16 @@ def test_the_commands_write_results_and_pictures(
     assert main([*isolation, "--before", str(local_world_folder / "denoiser")]) == 0
     figures = read_json(tmp_path / "isolation.json")["figures"]
     assert {f"psnr_{arm}" for arm in ("memory", "no_memory", "foreign_memory", "slow_alone")} <= set(figures)
+    cross = ["evaluate", "crossdomain", *words, "--quick", "--json", str(tmp_path / "crossdomain.json")]
+    assert main(cross) == 0
+    results = read_json(tmp_path / "crossdomain.json")
+    assert results["protocol"]["paths_of"] == "vizdoom-mazes"
+    assert {f"psnr_{arm}" for arm in ("memory", "no_memory", "frozen", "eq3", "memory_and_eq3")} <= set(
+        results["figures"]
+    )
+    assert (
+        read_json(tmp_path / "quick.json")["figures"]["psnr_frozen"] != results["figures"]["psnr_frozen"]
+    )  # other paths
     capsys.readouterr()
     for wrong, sentence in (
         (["evaluate"], "nothing to evaluate was named"),

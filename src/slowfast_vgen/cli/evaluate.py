@@ -82,6 +82,10 @@ RECALL_HEADLINES = {
 }
 
 
+PATH_WORLDS = ("vizdoom-mazes", "vizdoom-rooms")
+"""Worlds that have held-out paths on file."""
+
+
 class SizedConfig(Protocol):
     """A configuration that knows its smallest size."""
 
@@ -110,6 +114,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "isolation",
             "is the gain due to the memory? the same weights with none, with a foreign one, and before the loop",
         ),
+        ("crossdomain", "the same measures in a world that was not trained on, with and without fast learning"),
         ("ablations", "eq. 3 with one setting changed at a time, the paper's four ablations among them"),
     ):
         one = commands.add_parser(name, help=told)
@@ -117,6 +122,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         one.add_argument("--quick", action="store_true", help="4 maps, 1 seed: does it run?")
         if name == "isolation":
             one.add_argument("--before", type=path_name, metavar="DIR", help="the denoiser folder before the loop")
+        if name == "crossdomain":
+            one.add_argument("--on", choices=PATH_WORLDS, default=PATH_WORLDS[0], help="whose paths; %(default)s")
         one.set_defaults(handler=evaluate_part, part=name)
     smoke = commands.add_parser(
         "smoke", help="actions, long videos and revisits on held-out maps; goes on where it was stopped"
@@ -279,8 +286,8 @@ def evaluate_suite(args: argparse.Namespace) -> int:
 
 
 def evaluate_part(args: argparse.Namespace) -> int:
-    """`slowfast evaluate quality`, `consistency`, `isolation` and `ablations`."""
-    from slowfast_vgen.evaluate.comparisons import ablation_arms, isolation_arms
+    """`slowfast evaluate quality`, `consistency`, `isolation`, `crossdomain` and `ablations`."""
+    from slowfast_vgen.evaluate.comparisons import ablation_arms, crossdomain_arms, isolation_arms
     from slowfast_vgen.evaluate.networks import Networks
     from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, PARTS, Suite, SuiteConfig, suite_arms
     from slowfast_vgen.models.world_model import load_denoiser
@@ -297,6 +304,8 @@ def evaluate_part(args: argparse.Namespace) -> int:
         missing |= {} if args.before else {"slow_alone": "needs weights: --before DIR (the denoiser before the loop)"}
     elif args.part == "ablations":
         arms = ablation_arms(world)
+    elif args.part == "crossdomain":
+        arms, config = crossdomain_arms(world), replace(config, paths_of=args.on)
     else:
         arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
         missing |= {} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT)

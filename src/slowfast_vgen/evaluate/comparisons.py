@@ -1,9 +1,9 @@
-"""Comparisons beside the standard one, each a list of arms for the suite: isolation of the gain, and ablations."""
+"""Comparisons beside the standard one, each a list of arms for the suite: isolation, another domain, ablations."""
 
 from collections.abc import Mapping
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.arms import Arm, foreign_memory_arm, memory_arm
+from slowfast_vgen.evaluate.arms import Arm, foreign_memory_arm, frozen_arm, memory_arm
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
@@ -34,6 +34,25 @@ def isolation_arms(world: World, before: DenoiserModule | None) -> list[Arm]:
         alone = world.with_parts(before.to(world.device).eval().requires_grad_(False))
         arms.append(memory_arm("slow_alone", "slow weights before the loop", alone, None))
     return arms
+
+
+def crossdomain_arms(world: World) -> list[Arm]:
+    """Does fast learning adapt a world to a domain that it never saw? With none, and with each of its kinds.
+
+    Raises:
+        UserError: a world without a local memory.
+    """
+    local = world.shipped_memory.local
+    if local is None:
+        raise UserError(f"the world {world.model.config.name!r} has no local memory to take to another domain")
+    eq3 = ablation_configs()["eq3"][1]
+    return [
+        memory_arm("memory", "local rule (shipped)", world, MemoryConfig(local=local)),
+        memory_arm("no_memory", "no fast learning", world, None),
+        frozen_arm(world),
+        memory_arm("eq3", "eq. 3", world, MemoryConfig(lora=eq3)),
+        memory_arm("memory_and_eq3", "local rule and eq. 3", world, MemoryConfig(local, eq3)),
+    ]
 
 
 def ablation_configs() -> Mapping[str, tuple[str, FastLearningConfig]]:

@@ -10,7 +10,8 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 
 STANDARD = "evaluate standard"
-SUITE_COMMANDS = (STANDARD, *(f"evaluate {part}" for part in ("quality", "consistency", "isolation", "ablations")))
+_PARTS = ("quality", "consistency", "isolation", "crossdomain", "ablations")
+SUITE_COMMANDS = (STANDARD, *(f"evaluate {part}" for part in _PARTS))
 """Commands that run the suite, or parts of it, on some arms; their files have one form."""
 SUITE_VERSION = 1
 _DEEPEST = 40

@@ -18,6 +18,7 @@ from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.consistency import Revisited, RolledOut, revisited, rolled_out, sheet_columns
 from slowfast_vgen.evaluate.cost import Cost, measured_cost
 from slowfast_vgen.evaluate.following import row_seeds
+from slowfast_vgen.evaluate.held_out import WORLD as HOME
 from slowfast_vgen.evaluate.held_out import Tour, play_tours
 from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.networks import Networks
@@ -63,6 +64,8 @@ class SuiteConfig:
     num_seeds: int = 3
     parts: tuple[str, ...] = PARTS
     """What is measured of `PARTS`."""
+    paths_of: str = HOME
+    """The world whose held-out paths are walked, by its name in `worlds.registry`."""
 
     def __post_init__(self) -> None:
         if self.num_maps < 2 or self.num_seeds < 1:
@@ -115,7 +118,7 @@ class Suite:
         world = arms[0].world
         if world.frame_size != (FRAME_SIZE, FRAME_SIZE):
             raise UserError(
-                f"the suite's paths are those of vizdoom-rooms, {FRAME_SIZE}x{FRAME_SIZE} pixels; "
+                f"the suite's paths are those of {config.paths_of}, {FRAME_SIZE}x{FRAME_SIZE} pixels; "
                 f"{world.model.config.name} has {world.frame_size[1]}x{world.frame_size[0]}"
             )
         self.arms, self.config, self.networks, self.missing = list(arms), config, networks, dict(missing)
@@ -229,7 +232,7 @@ class Suite:
 
     def _set(self, name: str) -> tuple[list[Tour], list[Play]]:
         if name not in self._played:
-            tours = held_out_tours(name, self.config.num_maps)
+            tours = held_out_tours(name, self.config.num_maps, world=self.config.paths_of)
             self._played[name] = tours, play_tours(tours)
         return self._played[name]
 

@@ -10,6 +10,7 @@ from slowfast_vgen.evaluate.results import Results
 _COLUMNS = {
     "command": "command",
     "world": "world",
+    "paths_of": "paths of",
     "weights_sha256": "weights",
     "sampling_steps": "sampling steps",
     "num_maps": "maps",
