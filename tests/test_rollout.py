@@ -44,6 +44,22 @@ def test_the_seed_decides_the_video_bit_for_bit(tiny_world: World, tiny_world_fo
     assert not np.array_equal(first[:4], video(tiny_world, seed=2)[:4])
 
 
+def test_in_bfloat16_the_video_is_nearly_the_same_and_the_memory_keeps_its_precision(local_world: World) -> None:
+    half = World(local_world.model, "bfloat16")
+    rollouts = [world.start_batch(IMAGES, local_world.shipped_memory, [1, 2, 3]) for world in (local_world, half)]
+    for action in ACTIONS:
+        exact, rounded = (rollout.step([action] * 3) for rollout in rollouts)
+    assert rounded.dtype == torch.float32 and rollouts[1].memory is not None and rollouts[1].memory.local is not None
+    assert rollouts[1].memory.local.state.cross.dtype == torch.float32
+    assert 0 < float((exact - rounded).abs().max()) and float((exact - rounded).std()) < 0.1 * float(exact.std())
+    learned = half.start_batch(IMAGES, STRONG, [1, 2, 3])
+    learned.step(ACTIONS)
+    assert all(each.dtype == torch.float32 for each in lora_of(learned).tensors())
+    assert np.array_equal(video(half, seed=1), video(World(local_world.model, "bfloat16"), seed=1))
+    with pytest.raises(UserError, match="unknown precision 'half'"):
+        World(local_world.model, "half")
+
+
 def test_global_random_state_plays_no_part(tiny_world: World) -> None:
     torch.manual_seed(1)
     first = video(tiny_world, seed=1)

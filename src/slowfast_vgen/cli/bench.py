@@ -3,7 +3,14 @@
 import argparse
 from dataclasses import asdict
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, add_world_argument, print_figures, write_figures
+from slowfast_vgen.cli.common import (
+    Figure,
+    add_json_argument,
+    add_world_argument,
+    load_world,
+    print_figures,
+    write_figures,
+)
 from slowfast_vgen.cli.outputs import check_output_file
 
 HEADLINES = {
@@ -35,12 +42,11 @@ def run_bench(args: argparse.Namespace) -> int:
     """`slowfast bench`."""
     from slowfast_vgen.evaluate.bench import BATCH, EARLY_CHUNK, Bench, BenchConfig
     from slowfast_vgen.evaluate.machine import git_commit, machine
-    from slowfast_vgen.presets.worlds import load
 
     if args.json:
         check_output_file(args.json)
     config = BenchConfig.quick() if args.quick else BenchConfig()
-    world = load(args.world)
+    world = load_world(args)
     bench = Bench(world, config)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
     print_figures(HEADLINES, figures)
@@ -53,6 +59,7 @@ def run_bench(args: argparse.Namespace) -> int:
         "past_frames": model.config.num_past_frames,
         "new_frames": model.config.num_new_frames,
         "sampling_steps": model.config.num_sampling_steps,
+        "precision": args.precision,
         "memory": {name: arm.to_json() if arm else None for name, arm in bench.arms.items()},
         "batch": BATCH,
         "early_chunk": EARLY_CHUNK,

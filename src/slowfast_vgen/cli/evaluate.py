@@ -10,6 +10,7 @@ from slowfast_vgen.cli.common import (
     Figure,
     add_json_argument,
     add_world_argument,
+    load_world,
     path_name,
     print_figures,
     whole_number,
@@ -273,13 +274,12 @@ def evaluate_suite(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.networks import Networks
     from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, Suite, SuiteConfig, suite_arms
     from slowfast_vgen.models.world_model import load_denoiser
-    from slowfast_vgen.presets.worlds import load
 
     if args.suite is None:
         raise UserError("nothing to evaluate was named; give --suite standard, --suite quick or a command (see --help)")
     _check_outputs(args)
     config = replace(SuiteConfig.named(args.suite), **_counts(args))
-    given, world = _given_weights(args), load(args.world)
+    given, world = _given_weights(args), load_world(args)
     arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
     missing = given.missing | ({} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT))
     return _run_suite(args, Suite(arms, config, Networks.load(given), missing))
@@ -291,13 +291,12 @@ def evaluate_part(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.networks import Networks
     from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, PARTS, Suite, SuiteConfig, suite_arms
     from slowfast_vgen.models.world_model import load_denoiser
-    from slowfast_vgen.presets.worlds import load
 
     _check_outputs(args)
     parts = {"quality": ("clips",), "consistency": ("revisits", "rollouts"), "isolation": ("clips", "revisits")}
     config = SuiteConfig.named("quick" if args.quick else "standard")
     config = replace(config, parts=parts.get(args.part, PARTS), **_counts(args))
-    given, world = _given_weights(args), load(args.world)
+    given, world = _given_weights(args), load_world(args)
     missing = given.missing
     if args.part == "isolation":
         arms = isolation_arms(world, load_denoiser(args.before) if args.before else None)
@@ -325,11 +324,10 @@ def evaluate_rules(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.rules import RulesConfig, RulesTest, make_arms
     from slowfast_vgen.models.video_transformer import VideoTransformer
     from slowfast_vgen.models.world_model import load_denoiser
-    from slowfast_vgen.presets.worlds import load
 
     _check_outputs(args)
     config = _sized(RulesConfig, args, num_maps=args.maps, num_seeds=args.seeds)
-    world = load(args.world)
+    world = load_world(args)
     own = world.model.denoiser
 
     def loaded(folder: Path) -> "DenoiserModule":
@@ -349,12 +347,11 @@ def evaluate_scaling(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.scaling import ScalingConfig, ScalingPoint, ScalingTest
     from slowfast_vgen.models.world_model import load_denoiser
-    from slowfast_vgen.presets.worlds import load
     from slowfast_vgen.train.checkpoint import read_header
 
     _check_outputs(args)
     config = _sized(ScalingConfig, args, num_maps=args.maps, num_seeds=args.seeds)
-    world = load(args.world)
+    world = load_world(args)
     points = []
     for folder in args.run:
         header = read_header(folder / "checkpoint")
@@ -372,10 +369,9 @@ def evaluate_capacity(args: argparse.Namespace) -> int:
     """`slowfast evaluate capacity`."""
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
-    from slowfast_vgen.presets.worlds import load
 
     _check_outputs(args)
-    test = CapacityTest(load(args.world), _sized(CapacityConfig, args, num_rows=args.rows))
+    test = CapacityTest(load_world(args), _sized(CapacityConfig, args, num_rows=args.rows))
     return _finish(args, *test.run(cache_folder(args.json, "capacity", test.protocol) if args.json else None))
 
 
@@ -385,10 +381,9 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
     from slowfast_vgen.evaluate.tour_scores import SHEET_COLUMNS
-    from slowfast_vgen.presets.worlds import load
 
     _check_outputs(args)
-    world = load(args.world)
+    world = load_world(args)
     test = RecallTest(world, _sized(RecallConfig, args, num_maps=args.maps, num_seeds=args.seeds))
     report = test.run(cache_folder(args.json, "recall", test.protocol) if args.json else None)
     cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
@@ -414,11 +409,10 @@ def evaluate_smoke(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.long_rollouts import SHEET_COLUMNS
     from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
-    from slowfast_vgen.presets.worlds import load
 
     _check_outputs(args)
     config = _sized(SmokeConfig, args, num_episodes=args.episodes, num_seeds=args.seeds, num_frames=args.frames)
-    test = SmokeTest(load(args.world), config)
+    test = SmokeTest(load_world(args), config)
     report = test.run(cache_folder(args.json, "smoke", test.protocol) if args.json else None)
     _finish(args, report.protocol, report.figures, HEADLINES)
     _draw_sheet(args, report.sheet, SHEET_COLUMNS)

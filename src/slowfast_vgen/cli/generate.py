@@ -16,6 +16,7 @@ from slowfast_vgen.cli.common import (
     Figure,
     add_json_argument,
     add_world_argument,
+    load_world,
     path_name,
     whole_number,
     write_figures,
@@ -132,7 +133,6 @@ def generate_video(args: argparse.Namespace) -> int:
     from slowfast_vgen.memory.sessions import read_session_header
     from slowfast_vgen.models.text import validate_action
     from slowfast_vgen.pictures import upscaled
-    from slowfast_vgen.presets.worlds import load
 
     for action in dict.fromkeys(actions):
         validate_action(action)
@@ -140,7 +140,7 @@ def generate_video(args: argparse.Namespace) -> int:
         frame_from_image(args.image, 1, 1)  # here too: what cannot be used is told before the weights are loaded
     else:
         read_session_header(args.load_memory)
-    world = load(args.world)
+    world = load_world(args)
     session, settings = _begin(world, args)
 
     num_chunks = num_frames = 0
@@ -249,9 +249,8 @@ def make_demo(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from slowfast_vgen.presets import demo as presets
-    from slowfast_vgen.presets.worlds import load
 
-    world = load(args.world)
+    world = load_world(args)
     with tqdm(total=2 * len(presets.VERBS), unit="chunk", dynamic_ncols=True) as bar:
 
         def show(arm: str, _: int) -> None:
@@ -277,6 +276,7 @@ def make_demo(args: argparse.Namespace) -> int:
         "actions": list(demo.actions),
         "seed": args.seed,
         "sampling_steps": world.model.config.num_sampling_steps,
+        "precision": args.precision,
         "frame_size": list(world.frame_size),
         "intervals": "1.96 standard errors over the frames of one episode, which are not independent: an illustration",
     }

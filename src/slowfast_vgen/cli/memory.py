@@ -9,6 +9,7 @@ from slowfast_vgen.cli.common import (
     Figure,
     add_json_argument,
     add_world_argument,
+    load_world,
     path_name,
     whole_number,
     write_figures,
@@ -144,7 +145,7 @@ def _change(
     """Loads the session or the memory, changes it, and saves it where `--out` says; returns where."""
     out = _check_out(args)
     if _is_session(args.folder):
-        loaded = _world(args).resume(args.folder)
+        loaded = load_world(args).resume(args.folder)
         session(loaded)
         loaded.save(out)
     else:
@@ -202,13 +203,7 @@ def _memory_folder(folder: Path) -> Path:
     return folder / MEMORY_FOLDER
 
 
-def _world(args: argparse.Namespace) -> "World":
-    from slowfast_vgen.presets.worlds import load
-
-    return load(args.world)
-
-
 def _load(args: argparse.Namespace, folder: Path) -> "tuple[World, EpisodeMemory]":
     memory_folder = _memory_folder(folder)
-    world = _world(args)
+    world = load_world(args)
     return world, world.load_memory(memory_folder)

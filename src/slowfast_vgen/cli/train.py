@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from slowfast_vgen.cli.common import whole_number
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.precision import PRECISIONS
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.train.run import OptimisationConfig
 
-PRECISIONS = ("float32", "bfloat16")
 """As in `train.run`, which is not imported for the sake of `--help`."""
 
 

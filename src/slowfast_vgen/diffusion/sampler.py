@@ -96,5 +96,6 @@ def sample_chunk(
         if config.guidance_scale != 1.0:
             unguided = denoiser.predict(latents, levels, null_text, past, recall)
             prediction = unguided + config.guidance_scale * (prediction - unguided)
-        latents = scheduler.step(prediction, timestep, latents, return_dict=False)[0]
+        # The scheduler gives what the prediction has, and rounding would add up over the steps.
+        latents = scheduler.step(prediction.to(latents), timestep, latents, return_dict=False)[0]
     return latents

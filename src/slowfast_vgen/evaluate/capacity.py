@@ -114,6 +114,7 @@ class CapacityTest:
             "world": self.world.model.config.name,
             "weights_sha256": self.world.model.fingerprint,
             "sampling_steps": self.world.model.config.num_sampling_steps,
+            "precision": self.world.precision,
             "memory": self.memory.to_json(),
             "split": SPLIT,
             **asdict(self.config),

@@ -105,6 +105,7 @@ class RecallTest:
             "past_frames": model.config.num_past_frames,
             "new_frames": model.config.num_new_frames,
             "sampling_steps": model.config.num_sampling_steps,
+            "precision": self.world.precision,
             "memory": self.world.shipped_memory.to_json(),
             "src_network": "MobileNetV2 on ImageNet, embedded; the paper's SRC has ResNet-18",
             "raw_context_frames": RAW_PAST_FRAMES,

@@ -113,6 +113,7 @@ class RulesTest:
             "version": VERSION,
             "world": world.model.config.name,
             "sampling_steps": world.model.config.num_sampling_steps,
+            "precision": world.precision,
             "arms": {
                 arm.name: {
                     "weights_sha256": arm.world.model.fingerprint,

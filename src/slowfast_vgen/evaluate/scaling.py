@@ -92,6 +92,7 @@ class ScalingTest:
             "version": VERSION,
             "world": world.model.config.name,
             "sampling_steps": world.model.config.num_sampling_steps,
+            "precision": world.precision,
             "memory": self.memory.to_json(),
             "points": {
                 point.name: {

@@ -128,6 +128,7 @@ class SmokeTest:
             "past_frames": model.config.num_past_frames,
             "new_frames": model.config.num_new_frames,
             "sampling_steps": model.config.num_sampling_steps,
+            "precision": self.world.precision,
             "episodes": self.config.num_episodes,
             "seeds": list(range(self.config.num_seeds)),
             "long_video_frames": self.config.num_frames,

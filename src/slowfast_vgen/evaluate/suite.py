@@ -138,6 +138,7 @@ class Suite:
             "past_frames": model.config.num_past_frames,
             "new_frames": model.config.num_new_frames,
             "sampling_steps": model.config.num_sampling_steps,
+            "precision": self.arms[0].world.precision,
             "arms": {arm.name: arm.describe() for arm in self.arms},
             "networks_sha256": self.networks.sha256,
             "clips": f"{CLIP_FRAMES} frames, {CLIP_CHUNKS} chunks in closed loop after the true way so far",

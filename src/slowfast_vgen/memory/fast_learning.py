@@ -24,6 +24,7 @@ from slowfast_vgen.memory.lora import Factors, LoraConfig, LoraSlots
 from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents
 from slowfast_vgen.models.text import TextEmbedding
+from slowfast_vgen.precision import computing
 
 LEARNING_NOISE = 1
 """Which stream of an episode's seed the noise of fast learning comes from (the sampler's is 0)."""
@@ -196,8 +197,10 @@ class FastLearner:
         noising: Noising,
         null_text: Callable[[int], TextEmbedding],
         config: FastLearningConfig,
+        precision: str = "float32",
     ) -> None:
         self.denoiser, self.noising, self.null_text, self.config = denoiser, noising, null_text, config
+        self.precision = precision
         self.slots = LoraSlots(denoiser, config.lora)
 
     def fresh(self, seeds: Sequence[int]) -> LoraMemory:
@@ -281,15 +284,16 @@ class FastLearner:
         self, window: Latents, num_past: int, text: TextEmbedding | None, noise: Tensor, levels: Tensor
     ) -> Float[Tensor, " episodes"]:
         draws = self.config.noise_draws
-        if self._original:
-            assert text is not None, "the original rule learns with the action"
-            past, new = window[:, :num_past], window[:, num_past:]
-            clean = past.new_zeros(past.shape[:2])
-            losses = masked_loss(self.denoiser, self.noising, past, clean, new, noise, levels, text.repeat(draws))
-        else:
-            repeated = window.repeat_interleave(draws, 0)
-            null = self.null_text(len(repeated))
-            losses = unmasked_loss(self.denoiser, self.noising, repeated, noise, levels, null)
+        with computing(window.device, self.precision):
+            if self._original:
+                assert text is not None, "the original rule learns with the action"
+                past, new = window[:, :num_past], window[:, num_past:]
+                clean = past.new_zeros(past.shape[:2])
+                losses = masked_loss(self.denoiser, self.noising, past, clean, new, noise, levels, text.repeat(draws))
+            else:
+                repeated = window.repeat_interleave(draws, 0)
+                null = self.null_text(len(repeated))
+                losses = unmasked_loss(self.denoiser, self.noising, repeated, noise, levels, null)
         return losses.unflatten(0, (len(window), -1)).mean(1)
 
     @staticmethod

@@ -36,15 +36,15 @@ def world_folder(name: str | Path) -> Path:
     )
 
 
-def load(name: str | Path, device: torch.device | str = "cpu") -> World:
+def load(name: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> World:
     """Loads a world by name or folder, and lets the process keep what it frees (`allocator`).
 
     Raises:
-        UserError: no such world, or damaged files in it.
+        UserError: no such world, damaged files in it, or an unknown precision.
 
     >>> session = load("rooms-64").start("docs/images/start.png", memory=True, seed=0)
     >>> session.step("turn left").shape
     (4, 64, 64, 3)
     """
     keep_freed_memory()
-    return World(WorldModel.load(world_folder(name), device))
+    return World(WorldModel.load(world_folder(name), device), precision)

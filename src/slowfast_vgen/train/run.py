@@ -20,11 +20,11 @@ from tqdm import tqdm
 from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
+from slowfast_vgen.precision import check_precision, computing
 from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
 from slowfast_vgen.train.draws import Share
 
 LOG_FILE = "log.jsonl"
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class OptimisationConfig:
             raise UserError(f"a training needs at least 1 step, got {self.num_steps}")
         if not 0 < self.learning_rate < 1:
             raise UserError(f"the learning rate must lie between 0 and 1, got {self.learning_rate}")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"unknown precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        check_precision(self.precision)
 
     def learning_rate_at(self, step: int) -> float:
         """Warm-up, plateau, linear decay to zero.
@@ -163,8 +162,7 @@ class TrainingRun:
                 raise
 
     def _autocast(self) -> torch.autocast:
-        device = self.parameters[0].device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.optimisation.precision == "bfloat16")
+        return computing(self.parameters[0].device, self.optimisation.precision)
 
     def _take_step(self) -> None:
         step = self.progress.step
