@@ -12,6 +12,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.planar_path import PlanarPath, compose, motions_between
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.trail import way_back, ways_back
 
 STEP = 2 * math.pi / 16
 
@@ -54,10 +55,45 @@ def test_a_refused_step_does_not_count_but_a_turn_does(text_encoder: TextEncoder
     last, new = randn(1, 1, 8, 8, 8), randn(1, 4, 8, 8, 8, seed=1)
     new[:, 2] = new[:, 1]  # the third frame shows the second once more: a wall
     with torch.no_grad():
-        poses = path.followed(torch.zeros(1, 3), text, last, new)
+        poses = path.followed(torch.zeros(1, 1, 3), text, last, new)
     torch.testing.assert_close(poses[0, :, 2], torch.tensor([0.5, 1.0, 1.5, 2.0]))
     moved = poses[0, :, :2].diff(dim=0).norm(dim=-1)
     torch.testing.assert_close(moved, torch.tensor([1.0, 0.0, 1.0]))
+
+
+@given(st.lists(st.sampled_from([(1.0, 0.0, 0.0), (0.0, 0.0, STEP), (0.0, 0.0, -STEP), (-1.0, 0.0, 0.0)]), max_size=40))
+def test_a_trail_has_no_loops_and_leads_back_to_the_start(motions: list[tuple[float, float, float]]) -> None:
+    start = torch.tensor([[5.0, -3.0, 40.0]], dtype=torch.float64)
+    path = torch.cat([start, compose(start[0], torch.tensor(motions, dtype=torch.float64).view(-1, 3))])
+    back = way_back(path[None], 45)[0]
+    torch.testing.assert_close(back[-1], start[0])
+    steps = motions_between(torch.cat([path[-1:], back])).abs()
+    assert steps.max() < 1.001  # each frame of the way back undoes one frame, and never jumps
+    moving = int((steps > 1e-6).any(1).sum())
+    places = {tuple(pose) for pose in torch.cat([path[-1:], back[:moving]]).mul(1000).round().int().tolist()}
+    assert len(places) == moving + 1 <= len(motions) + 1
+
+
+def test_the_way_back_goes_on_chunk_by_chunk_and_a_text_asks_for_it(text_encoder: TextEncoder) -> None:
+    path = PlanarPath(retrace=True)
+    told(path, (1.0, 0.0, 0.0))
+    text = text_encoder(["retrace your steps", "go forward"])
+    embedded = text.pooled() * path.text_dim**0.5
+    path.retrace.weight.data = (embedded[:1] - embedded[1:]) / (embedded[0] - embedded[1]).square().sum()
+    path.retrace.bias.data = -path.retrace(embedded).mean().detach()[None]
+    walked = compose(torch.zeros(2, 3), torch.tensor([1.0, 0.0, 0.0]).repeat(2, 8, 1))
+    with torch.no_grad():
+        ahead = path.predicted(walked, text, 4)
+        again = path.predicted(torch.cat([walked, ahead], 1), text, 4)
+        frames = randn(2, 1, 8, 8, 8)
+        still = path.followed(walked, text, frames, frames.expand(-1, 4, -1, -1, -1))
+    assert ahead[0, :, 0].tolist() == [7, 6, 5, 4] and again[0, :, 0].tolist() == [3, 2, 1, 1]
+    assert ahead[1, :, 0].tolist() == [9, 10, 11, 12]
+    assert torch.equal(still[0], ahead[0]) and still[1, :, 0].tolist() == [8] * 4  # a trail was free, a wall is none
+    whole = walked[:1].unflatten(1, (2, 4))
+    assert ways_back(whole, 4)[0, :, :, 0].tolist() == [[3, 2, 1, 1], [7, 6, 5, 4]]
+    assert torch.isinf(path.retrace_logits(TextEncoder.null(1))).all()
+    assert torch.isinf(PlanarPath().retrace_logits(text)).all()
 
 
 def test_no_text_is_no_motion() -> None:

@@ -21,14 +21,13 @@ from slowfast_vgen.evaluate.recall_tours import (
     TOUR_SETS,
     draw_tours,
     held_out_tours,
-    retraced,
     write_tours,
 )
 from slowfast_vgen.evaluate.statistics import estimate_share
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, poses_of, round_trip, walk
+from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, poses_of, retraced, round_trip, walk
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
 
 FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "loop-64")}

@@ -13,8 +13,8 @@ import pytest
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.worlds import path_scripts, vizdoom_rooms
-from slowfast_vgen.worlds.actions import PHRASINGS, VERBS, draw_phrasing, verb_of
-from slowfast_vgen.worlds.path_scripts import SCRIPTS, STEPS, Place, draw_path, draw_start, poses_of, walk
+from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS, draw_phrasing, verb_of
+from slowfast_vgen.worlds.path_scripts import SCRIPTS, STEPS, Place, draw_path, draw_start, led_walk, poses_of, walk
 from slowfast_vgen.worlds.rooms_map import MARGIN, Scene, draw_scene
 from slowfast_vgen.worlds.rooms_wad import COLOURS
 from slowfast_vgen.worlds.vizdoom_rooms import SPLITS, RoomsEngine, VizdoomRooms, scene_seed
@@ -264,6 +264,32 @@ def test_wander_explores_uses_every_verb_and_bumps_rarely():
     assert all(verbs_used[verb] / verbs_used.total() > 0.01 for verb in VERBS)
     assert np.mean(rooms) > 2.3
     assert 0.005 < np.mean(bumps) < 0.1
+
+
+def test_a_led_walk_crosses_rooms_without_a_bump_and_never_stands_twice_on_a_pose():
+    rooms = []
+    for index in range(12):
+        scene = draw_scene(scene_seed("train", 3, index))
+        rng = np.random.default_rng(index)
+        start = draw_start(rng, scene, "retrace")
+        verbs = led_walk(rng, scene, start, 16)
+        places, refused = walk(scene, start, verbs)
+        stood = places[::4]
+        assert len(verbs) in (0, 16)
+        assert not any(refused)
+        assert len(set(stood)) == len(stood)
+        rooms.append(len({scene.room_at(place.x, place.y) for place in places} - {None}))
+    assert np.mean(rooms) > 2
+
+
+def test_the_way_back_is_told_as_such_and_ends_at_the_start():
+    for index in range(4):
+        episode = next(VizdoomRooms("train", 9).episodes(1, "retrace", 9, first_index=index))
+        verbs = [chunk.verb for chunk in episode.chunks]
+        assert verbs[0] == "stay" and verbs[5:] == ["retrace"] * 4 and "retrace" not in verbs[:5]
+        assert all(chunk.action in RETRACE_PHRASINGS for chunk in episode.chunks[5:])
+        assert (episode.poses[4:][::-1] == episode.poses[4:]).all()
+        assert (episode.frames[4:][::-1] == episode.frames[4:]).all()
 
 
 def test_starts_are_free():

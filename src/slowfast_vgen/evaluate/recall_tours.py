@@ -18,7 +18,16 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, round_trip, walk, wander
+from slowfast_vgen.worlds.path_scripts import (
+    FRAMES_PER_CHUNK,
+    Place,
+    draw_start,
+    free_wander,
+    retraced,
+    round_trip,
+    walk,
+    wander,
+)
 from slowfast_vgen.worlds.scene import Scene
 from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 
@@ -32,13 +41,6 @@ LEAST_HITS = {"vizdoom-rooms": 0.0, "vizdoom-mazes": 0.5}
 """Share of a second lap's frames that must have the gap aimed at; a maze's corridors often lead back past the start."""
 LONGEST_LOOP = 24
 """Chunks of one round of a loop."""
-_OPPOSITE = {
-    "go_forward": "go_back",
-    "go_back": "go_forward",
-    "turn_left": "turn_right",
-    "turn_right": "turn_left",
-    "stay": "stay",
-}
 PATHS = Path(__file__).parent / "paths"
 FORMAT = 1
 _LETTERS = dict(zip("FBLRS", ("go_forward", "go_back", "turn_left", "turn_right", "stay"), strict=True))
@@ -46,15 +48,6 @@ assert set(_LETTERS.values()) == set(VERBS)
 _STREAM = 5  # apart from the streams that the world and the other held-out tours draw from
 
 Draw = Callable[[np.random.Generator, Scene], Tour | None]
-
-
-def retraced(verbs: tuple[str, ...]) -> tuple[str, ...]:
-    """The way back along the same poses: the opposite verbs in reverse order.
-
-    >>> retraced(("go_forward", "turn_left"))
-    ('turn_right', 'go_back')
-    """
-    return tuple(_OPPOSITE[verb] for verb in reversed(verbs))
 
 
 def full_turn_after(gap: int) -> Draw:

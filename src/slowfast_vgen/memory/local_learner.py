@@ -44,6 +44,11 @@ class LocalMemory:
         """Episodes side by side."""
         return len(self.pose)
 
+    @property
+    def path(self) -> Float[Tensor, "episodes past 3"]:
+        """The poses that the journal holds, the latest being where the episodes stand."""
+        return torch.cat([*(entry.poses for entry in self.journal), self.pose[:, None]], dim=1)
+
     def num_bytes(self) -> int:
         """What the fast weights take; the journal, which has a constant size as well, not counted."""
         return 4 * (self.state.gram.numel() + self.state.cross.numel())
@@ -111,7 +116,7 @@ class LocalLearner:
 
         Solved once a chunk: addresses hold no content, so they are the same at every sampling step.
         """
-        poses = self.address.path.predicted(memory.pose, text, num_frames)
+        poses = self.address.path.predicted(memory.path, text, num_frames)
         values, novelty = memory.state.read(self._factor(memory), self.keys(poses))
         shape = (num_frames, self.num_columns)
         return from_columns(
@@ -124,7 +129,7 @@ class LocalLearner:
 
         Returns the poses `[episodes, frames, 3]` of its frames.
         """
-        poses = self.address.path.followed(memory.pose, text, last, new)
+        poses = self.address.path.followed(memory.path, text, last, new)
         memory.pose = poses[:, -1]
         memory.num_chunks += 1
         return poses

@@ -14,7 +14,8 @@ class PlanarAddress(ModelMixin, ConfigMixin):
     """`path` follows the actions through the plane, `rays` turns a pose into an address a column of patches.
 
     Widths of places are in steps of the world, those of directions in degrees. A memory's size goes with the square of
-    `key_width`, which may be changed without training anew.
+    `key_width`, which may be changed without training anew. With `retrace` the path learns which texts ask for the way
+    back.
     """
 
     @register_to_config
@@ -28,13 +29,14 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         ray_width_degrees: float = 14.0,
         heading_width_degrees: float = 45.0,
         seed: int = 0,
+        retrace: bool = False,
     ) -> None:
         super().__init__()
         if key_width < 2 or key_width % 2:
             raise UserError(f"the width of a memory's keys must be an even number from 2 on, got {key_width}")
         if min(ray_width_degrees, heading_width_degrees, *place_widths) <= 0:
             raise UserError("the widths of places, rays and headings must all be above 0")
-        self.path = PlanarPath()
+        self.path = PlanarPath(retrace=retrace)
         self.rays = RayAddress(
             num_columns,
             fov_degrees,

@@ -3,7 +3,8 @@
 Turns and steps do not commute, so the pose is a point of SE(2), `(x, y, heading)`, composed motion by motion from the
 origin; no pose is ever given at inference. Two things are learned (with poses as teachers, in training only): the
 motion that an action's text brings about in each frame, and whether a frame differs enough from the one before for a
-step to have happened: the action says forward, a wall says no.
+step to have happened: the action says forward, a wall says no. A path may learn a third: which texts ask for no motion
+of their own but for the way back along the trail ("retrace your steps").
 """
 
 import math
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from slowfast_vgen.models.denoiser import Latents
 from slowfast_vgen.models.text import EMBED_DIM, TextEmbedding
+from slowfast_vgen.models.trail import way_back
 
 PlanarPoses = Float[Tensor, "*batch 3"]
 """x, y in steps of the world, heading in radians counter-clockwise; an episode begins at (0, 0, 0)."""
@@ -56,7 +58,7 @@ def motions_between(poses: Float[Tensor, "*batch f 3"]) -> Float[Tensor, "*batch
 class PlanarPath(nn.Module):
     """Text of an action -> motion of one frame; two frames -> whether a step was made between them."""
 
-    def __init__(self, text_dim: int = EMBED_DIM, width: int = 128) -> None:
+    def __init__(self, text_dim: int = EMBED_DIM, width: int = 128, retrace: bool = False) -> None:
         super().__init__()
         self.text_dim = text_dim
         self.motion = nn.Sequential(nn.Linear(text_dim, width), nn.SiLU(), nn.Linear(width, 3))
@@ -64,11 +66,22 @@ class PlanarPath(nn.Module):
         # To begin with, a tenth of the latents' variance is the change that tells a step from none.
         nn.init.constant_(self.gate.weight, 4.0)
         nn.init.constant_(self.gate.bias, -4.0 * math.log(0.1))
+        self.retrace = nn.Linear(text_dim, 1) if retrace else None
 
     def motions(self, text: TextEmbedding) -> Float[Tensor, "batch 3"]:
         """The motion of each frame of a chunk, as the action tells it; none for no text."""
-        pooled = text.pooled() * self.text_dim**0.5
+        pooled = self._pooled(text)
         return self.motion(pooled) * (pooled != 0).any(-1, keepdim=True)
+
+    def _pooled(self, text: TextEmbedding) -> Float[Tensor, "batch width"]:
+        return text.pooled() * self.text_dim**0.5
+
+    def retrace_logits(self, text: TextEmbedding) -> Float[Tensor, " batch"]:
+        """Log-odds that the text asks for the way back; hopeless for no text, and where the path has not learned it."""
+        pooled = self._pooled(text)
+        if self.retrace is None:
+            return pooled.new_full((len(pooled),), -torch.inf)
+        return self.retrace(pooled).squeeze(-1).masked_fill(~(pooled != 0).any(-1), -torch.inf)
 
     def step_logits(self, before: Latents, after: Latents) -> Float[Tensor, "batch frames"]:
         """Log-odds that a step was made between two frames, from how much the latents changed."""
@@ -82,11 +95,27 @@ class PlanarPath(nn.Module):
         parts = torch.cat([stepped[..., None].expand(-1, -1, 2), torch.ones_like(stepped)[..., None]], dim=-1)
         return motions[:, None] * parts
 
-    def predicted(self, start: Float[Tensor, "batch 3"], text: TextEmbedding, num_frames: int) -> Tensor:
-        """Poses `[batch, num_frames, 3]` of the chunk to come, as far as the action alone tells them."""
-        return compose(start, self.motions(text)[:, None].expand(-1, num_frames, -1))
+    def predicted(self, path: Float[Tensor, "batch past 3"], text: TextEmbedding, num_frames: int) -> Tensor:
+        """Poses `[batch, num_frames, 3]` of the chunk to come, as far as the action alone tells them.
 
-    def followed(self, start: Float[Tensor, "batch 3"], text: TextEmbedding, last: Latents, new: Latents) -> Tensor:
-        """Poses `[batch, num_frames, 3]` of a finished chunk; `last` is the one frame before it."""
+        `path` ends where one stands; the poses before matter to a text that asks for the way back.
+        """
+        ahead = compose(path[:, -1], self.motions(text)[:, None].expand(-1, num_frames, -1))
+        return self._or_back(ahead, path, text)
+
+    def followed(
+        self, path: Float[Tensor, "batch past 3"], text: TextEmbedding, last: Latents, new: Latents
+    ) -> Float[Tensor, "batch frames 3"]:
+        """Poses of a finished chunk; `last` is the one frame before it. A trail was free when it was walked."""
         before = torch.cat([last, new[:, :-1]], dim=1)
-        return compose(start, self.corrected(self.motions(text), self.step_logits(before, new) > 0))
+        ahead = compose(path[:, -1], self.corrected(self.motions(text), self.step_logits(before, new) > 0))
+        return self._or_back(ahead, path, text)
+
+    def _or_back(
+        self, ahead: Float[Tensor, "batch frames 3"], path: Float[Tensor, "batch past 3"], text: TextEmbedding
+    ) -> Float[Tensor, "batch frames 3"]:
+        back = self.retrace_logits(text) > 0
+        if bool(back.any()):
+            ahead = ahead.clone()
+            ahead[back] = way_back(path[back], ahead.shape[1])
+        return ahead

@@ -19,6 +19,7 @@ from slowfast_vgen.memory.columns import from_columns, to_columns
 from slowfast_vgen.memory.local import causal_reading
 from slowfast_vgen.models.denoiser import Latents, Past, Recall
 from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.trail import ways_back
 from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
 from slowfast_vgen.train.slow import ALL, SlowObjective
 
@@ -87,9 +88,13 @@ class LocalLoop:
             chains, chunks, num_frames = batch.new.shape[:3]
             poses = batch.poses.to(device).unflatten(1, (chunks + 1, num_frames))
             text = self.slow.text_encoder([action for chain in batch.actions for action in chain])
-            ahead = self.address.path.predicted(poses[:, :-1, -1].flatten(0, 1), text, num_frames)
+            ahead = self.address.path.predicted(poses[:, :-1, -1:].flatten(0, 1), text, num_frames)
+            ahead = ahead.unflatten(0, (chains, chunks))
+            back = (self.address.path.retrace_logits(text) > 0).view(chains, chunks, 1, 1)
+            if bool(back.any()):
+                ahead = torch.where(back, ways_back(poses[:, :-1], num_frames), ahead)
             keys = self.address(poses[:, :-1]).flatten(1, 3)
-            queries = self.address(ahead.unflatten(0, (chains, chunks))).flatten(1, 3)
+            queries = self.address(ahead).flatten(1, 3)
             chunk = torch.arange(chunks, device=device).repeat_interleave(keys.shape[1] // chunks)
             reading, novelty = causal_reading(keys, queries, chunk, chunk, self.config.ridge)
             return reading, novelty.unflatten(1, (chunks, num_frames, -1))

@@ -14,6 +14,7 @@ from slowfast_vgen.data.chains import ChainSampler
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.planar_path import motions_between
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.trail import ways_back
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 
 STEPPED = 0.5
@@ -51,16 +52,27 @@ def train_path(
         motions = motions_between(batch.poses)[:, num_frames - 1 :].unflatten(1, (-1, num_frames)).flatten(0, 1)
         logits = address.path.step_logits((batch.frames + noise)[:, :-1], (batch.frames + noise)[:, 1:])
         logits = logits[:, num_frames - 1 :].reshape(motions.shape[:2])
-        told = address.path.motions(text_encoder([action for chain in batch.actions for action in chain]))
-        asked = (told[:, :2].detach().norm(dim=-1) > STEPPED)[:, None].expand_as(logits)
+        text = text_encoder([action for chain in batch.actions for action in chain])
+        told = address.path.motions(text)
+        # The distance in L1 is least at the median: what an action brings about, refused steps being few.
+        distance = (told[:, None] - motions).abs().mean((1, 2))
+        back = address.path.retrace_logits(text).sigmoid()
+        if address.path.retrace is not None:
+            # Which of the two the text asks for, its own motion or the way back, is what tells less wrong on average.
+            poses = batch.poses.unflatten(1, (-1, num_frames))
+            ahead = torch.cat([poses[:, :-1, -1:], ways_back(poses[:, :-1], num_frames)], dim=2)
+            distance_back = (motions_between(ahead).flatten(0, 1) - motions).abs().mean((1, 2))
+            distance = (1 - back) * distance + back * distance_back
+        own = back < 0.5
+        asked = ((told[:, :2].detach().norm(dim=-1) > STEPPED) & own)[:, None].expand_as(logits)
         stepped = motions[..., :2].norm(dim=-1) > STEPPED
         wrong = (logits > 0) != stepped
         return {
-            # The distance in L1 is least at the median: what an action brings about, refused steps being few.
-            "motion": (told[:, None] - motions).abs().mean(),
+            "motion": distance.mean(),
             "gate": F.binary_cross_entropy_with_logits(logits, stepped.float(), weight=asked.float()),
             "wrong_gates": wrong[asked].float().mean(),
-            "turn_error_degrees": (told[:, None, 2] - motions[..., 2]).abs().mean().rad2deg(),
+            "turn_error_degrees": (told[:, None, 2] - motions[..., 2]).abs()[own].mean().rad2deg(),
+            "retraced": 1 - own.float().mean(),
         }
 
     def loss(step: int) -> Iterator[Tensor]:

@@ -27,6 +27,13 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
 """Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
 
 VERBS = tuple(PHRASINGS)
+RETRACE = "retrace"
+"""What the way back of a led walk is told as: no motion of its own, but all motions so far, backwards."""
+RETRACE_PHRASINGS = (
+    "retrace your steps", "go back the way you came", "return along your path", "follow your own trail back",
+    "undo your last moves", "go back to where you were before", "walk the same path in reverse", "backtrack",
+)  # fmt: skip
+"""The canonical one first; none stands under a verb."""
 CANONICAL_SHARE = 0.4
 """Share of the chunks that are told by the canonical phrasing; the others share the rest evenly."""
 
@@ -37,10 +44,11 @@ def draw_phrasing(rng: np.random.Generator, verb: str) -> str:
     """One of the verb's phrasings, the canonical one with probability `CANONICAL_SHARE`.
 
     Raises:
-        UserError: `verb` is none of `VERBS`.
+        UserError: `verb` is none of `VERBS`, nor `RETRACE`.
     """
-    check_verb(verb)
-    canonical, *others = PHRASINGS[verb]
+    if verb != RETRACE:
+        check_verb(verb)
+    canonical, *others = RETRACE_PHRASINGS if verb == RETRACE else PHRASINGS[verb]
     return canonical if rng.random() < CANONICAL_SHARE else others[rng.integers(len(others))]
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Poses
-from slowfast_vgen.worlds.actions import check_verb
+from slowfast_vgen.types import Chunk, Poses
+from slowfast_vgen.worlds.actions import RETRACE, check_verb, draw_phrasing
 from slowfast_vgen.worlds.scene import Scene
 
 FRAMES_PER_CHUNK = 4
@@ -272,6 +272,65 @@ def free_wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks
     return verbs[:num_chunks]
 
 
+_OPPOSITE = {
+    "go_forward": "go_back",
+    "go_back": "go_forward",
+    "turn_left": "turn_right",
+    "turn_right": "turn_left",
+    "stay": "stay",
+}
+
+
+def retraced(verbs: Sequence[str]) -> tuple[str, ...]:
+    """The way back along the same poses: the opposite verbs in reverse order.
+
+    >>> retraced(("go_forward", "turn_left"))
+    ('turn_right', 'go_back')
+    """
+    return tuple(_OPPOSITE[verb] for verb in reversed(verbs))
+
+
+_LED_TRIES = 200
+
+
+def led_walk(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """From room to room without a bump, never twice at the same pose at a chunk's end: a way worth retracing.
+
+    Loops are cut off as they close. Empty where so long a way is not found.
+    """
+    verbs: list[str] = []
+    trail = [start]
+    for _ in range(_LED_TRIES):
+        way = _route(rng, scene, trail[-1]) if rng.random() < 0.6 else []
+        for verb in way or [_turn(rng)] * int(rng.integers(1, 4)):
+            place = walk(scene, trail[-1], [verb])[0][-1]
+            if place in trail:
+                kept = trail.index(place)
+                trail, verbs = trail[: kept + 1], verbs[:kept]
+            else:
+                trail.append(place)
+                verbs.append(verb)
+            if len(verbs) == num_chunks:
+                return verbs
+    return []
+
+
+def retrace(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """A led walk and all the way back along it; waits first where the number is odd, or where there is no such walk."""
+    out = led_walk(rng, scene, start, num_chunks // 2)
+    return ["stay"] * (num_chunks - 2 * len(out)) + out + list(retraced(out))
+
+
+def told_chunks(rng: np.random.Generator, script: str, verbs: Sequence[str]) -> tuple[Chunk, ...]:
+    """Each verb told by one of its phrasings, the way back of `retrace` by those of `RETRACE`."""
+    back = sum(verb != "stay" for verb in verbs) // 2 if script == "retrace" else 0
+    told = [*verbs[: len(verbs) - back], *[RETRACE] * back]
+    return tuple(
+        Chunk(draw_phrasing(rng, verb), verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
+        for number, verb in enumerate(told)
+    )
+
+
 Script = Callable[[np.random.Generator, Scene, Place, int], list[str]]
 SCRIPTS: dict[str, Script] = {
     "wander": wander,
@@ -279,6 +338,7 @@ SCRIPTS: dict[str, Script] = {
     "turn-and-return": turn_and_return,
     "out-and-back": out_and_back,
     "loop": loop,
+    "retrace": retrace,
 }
 MIX = {"wander": 0.5, "full-turn": 0.15, "turn-and-return": 0.1, "out-and-back": 0.15, "loop": 0.1}
 """Shares of the scripts where the script is "mix"."""
@@ -307,7 +367,7 @@ def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: i
 
 def draw_start(rng: np.random.Generator, scene: Scene, script: str) -> Place:
     """A random place in a room. Scripts that walk mostly start along an axis: lines are long there, doors passable."""
-    straight = {"wander": 0.75, "out-and-back": 1.0, "loop": 1.0}.get(script, 0.0)
+    straight = {"wander": 0.75, "out-and-back": 1.0, "loop": 1.0, "retrace": 1.0}.get(script, 0.0)
     least = max(scene.start_chunks, 2 if script == "out-and-back" else 0)
     areas = np.array([(rect.right - rect.left) * (rect.top - rect.bottom) for rect in scene.starts], np.float64)
     for _ in range(200):

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Chunk, Episode, Frames
-from slowfast_vgen.worlds.actions import draw_phrasing
+from slowfast_vgen.types import Episode, Frames
 from slowfast_vgen.worlds.path_scripts import (
-    FRAMES_PER_CHUNK,
     STEP_UNITS,
     TURN_DEGREES,
     Place,
     check_script,
     poses_of,
+    told_chunks,
 )
 from slowfast_vgen.worlds.vizdoom_world import SPLITS, scene_seed
 
@@ -49,7 +48,7 @@ def recorded(
     verbs: Sequence[str],
     metadata: dict[str, Any],
 ) -> Episode:
-    """The episode of a walk: each verb is told by one of its phrasings, and what every world tells is added.
+    """The episode of a walk: told in words (see `told_chunks`), and what every world tells is added.
 
     Args:
         rng: draws the phrasings.
@@ -57,12 +56,9 @@ def recorded(
         places: one a frame.
         refused: for each frame whether its step was refused.
         verbs: one a chunk.
-        metadata: what else there is to tell.
+        metadata: what else there is to tell; "script" must be there.
     """
-    chunks = tuple(
-        Chunk(draw_phrasing(rng, verb), verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
-        for number, verb in enumerate(verbs)
-    )
+    chunks = told_chunks(rng, metadata["script"], verbs)
     common = {
         "collisions": [frame for frame, bumped in enumerate(refused) if bumped],
         "frame_size": FRAME_SIZE,

@@ -126,5 +126,5 @@ def _draw_start(rng: np.random.Generator, scene: Scene, home: Place, script: str
         places, refused = walk(scene, ahead, ["go_forward"])
         if not any(refused):
             place = places[-1]
-    straight = script in ("wander", "out-and-back", "loop")
+    straight = script in ("wander", "out-and-back", "loop", "retrace")
     return place._replace(heading=4 * int(rng.integers(4)) if straight else int(rng.integers(HEADINGS)))

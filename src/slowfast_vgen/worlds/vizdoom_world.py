@@ -7,15 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Chunk, Episode
-from slowfast_vgen.worlds.actions import draw_phrasing
+from slowfast_vgen.types import Episode
 from slowfast_vgen.worlds.path_scripts import (
-    FRAMES_PER_CHUNK,
     STEP_UNITS,
     TURN_DEGREES,
     check_script,
     draw_path,
     poses_of,
+    told_chunks,
 )
 from slowfast_vgen.worlds.registry import open_world
 from slowfast_vgen.worlds.scene import Scene
@@ -107,10 +106,6 @@ class VizdoomWorld(ABC):
         rng = self.random(SPLITS.index(self.split), self.seed, index, 2)  # apart from the map's
         drawn, start, verbs = draw_path(rng, scene, script, num_chunks)
         frames, poses, collided = engine.play(scene, poses_of([start])[0], verbs)
-        chunks = tuple(
-            Chunk(draw_phrasing(rng, verb), verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
-            for number, verb in enumerate(verbs)
-        )
         metadata = {
             "world": self.name,
             "split": self.split,
@@ -124,7 +119,7 @@ class VizdoomWorld(ABC):
             "turn_degrees": TURN_DEGREES,
             "step_units": STEP_UNITS,
         }
-        return Episode(frames, chunks, poses, FPS, metadata)
+        return Episode(frames, told_chunks(rng, drawn, verbs), poses, FPS, metadata)
 
 
 def open_vizdoom_world(name: str, split: str, seed: int) -> VizdoomWorld:
