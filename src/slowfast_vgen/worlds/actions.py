@@ -1,5 +1,7 @@
 """The five verbs of first-person worlds and the ways in which people say them."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from slowfast_vgen.errors import UserError
@@ -48,7 +50,12 @@ def draw_phrasing(rng: np.random.Generator, verb: str) -> str:
     """
     if verb != RETRACE:
         check_verb(verb)
-    canonical, *others = RETRACE_PHRASINGS if verb == RETRACE else PHRASINGS[verb]
+    return one_of(rng, RETRACE_PHRASINGS if verb == RETRACE else PHRASINGS[verb])
+
+
+def one_of(rng: np.random.Generator, phrasings: tuple[str, ...]) -> str:
+    """One of the phrasings, the first with probability `CANONICAL_SHARE`."""
+    canonical, *others = phrasings
     return canonical if rng.random() < CANONICAL_SHARE else others[rng.integers(len(others))]
 
 
@@ -67,7 +74,7 @@ def verb_of(text: str) -> str:
     return _VERB_OF[plain]
 
 
-def check_verb(verb: str) -> None:
-    """Raises `UserError` unless `verb` is one of `VERBS`."""
-    if verb not in PHRASINGS:
-        raise UserError(f"unknown verb {verb!r}; choose one of {', '.join(VERBS)}")
+def check_verb(verb: str, verbs: Collection[str] = VERBS) -> None:
+    """Raises `UserError` unless `verb` is one of `verbs`."""
+    if verb not in verbs:
+        raise UserError(f"unknown verb {verb!r}; choose one of {', '.join(verbs)}")

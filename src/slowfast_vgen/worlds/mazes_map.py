@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from slowfast_vgen.worlds.grid import draw_pairs, has_block
 from slowfast_vgen.worlds.mazes_look import CEILINGS, FLOORS, WALL_HEIGHT, WALL_WIDTHS, MazesLook
 from slowfast_vgen.worlds.scene import CELL, Corridor, Rect, Scene
 from slowfast_vgen.worlds.udmf import Panel, write_udmf
@@ -38,7 +39,7 @@ def draw_maze(seed: int) -> Scene:
     shape = [int(side) for side in rng.permutation(GRIDS[rng.integers(len(GRIDS))])]
     lefts, bottoms = (np.cumsum([CELL, *rng.choice(SPACINGS, side - 1)]).tolist() for side in shape)
     junctions = [Rect(left, bottom, left + WIDTH, bottom + WIDTH) for bottom in bottoms for left in lefts]
-    while not _has_block(pairs := _draw_pairs(rng, *shape), shape[0]):
+    while not has_block(pairs := draw_pairs(rng, shape[0], shape[1], OPENED), shape[0]):
         pass  # every map shall have a loop that can be walked
     corridors = [_corridor(junctions, *pair) for pair in pairs]
     decor = _MazesDecor(rng, len(junctions), corridors)
@@ -46,33 +47,6 @@ def draw_maze(seed: int) -> Scene:
     text, textures = write_udmf(junctions, corridors, heights, decor)
     starts = tuple(junction.grown(-START_MARGIN, -START_MARGIN) for junction in junctions)
     return Scene(seed, tuple(junctions), tuple(corridors), starts, 1, LOOP_CHUNKS, text, textures, MazesLook())
-
-
-def _has_block(pairs: list[tuple[int, int]], columns: int) -> bool:
-    """Whether some four corridors lead round a single block."""
-    one, up = 1, columns
-    sides = ((0, one), (0, up), (one, one + up), (up, one + up))
-    return any(all((first + a, first + b) in pairs for a, b in sides) for first, _ in pairs)
-
-
-def _draw_pairs(rng: np.random.Generator, columns: int, rows: int) -> list[tuple[int, int]]:
-    """The junctions that a corridor joins: a random tree over all, then some of the pairs that are left."""
-    index = np.arange(columns * rows).reshape(rows, columns)
-    pairs = np.concatenate([_pairs(index[:, :-1], index[:, 1:]), _pairs(index[:-1], index[1:])])
-    rng.shuffle(pairs)
-    group = index.ravel()
-    tree, left = [], []
-    for i, j in pairs.tolist():
-        if group[i] == group[j]:
-            left.append((i, j))
-        else:
-            tree.append((i, j))
-            group = np.where(group == group[j], group[i], group)
-    return tree + left[: round(rng.uniform(*OPENED) * len(left))]
-
-
-def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.stack([first.ravel(), second.ravel()], axis=1)
 
 
 def _corridor(junctions: list[Rect], i: int, j: int) -> Corridor:

@@ -5,8 +5,8 @@ Everything here is exact integer arithmetic on a `Place`, so that a pose seen tw
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Poses
 from slowfast_vgen.worlds.actions import RETRACE, check_verb, draw_phrasing
 from slowfast_vgen.worlds.scene import Scene
+
+PlaceT = TypeVar("PlaceT")
 
 FRAMES_PER_CHUNK = 4
 TURN_DEGREES = 22.5
@@ -91,10 +93,17 @@ def walk(scene: Scene, start: Place, verbs: Sequence[str]) -> tuple[list[Place],
     for verb in verbs:
         check_verb(verb)
     check_free(scene, start)
+    return carried_out(start, verbs, lambda place, verb: advance(scene, place, verb))
+
+
+def carried_out(
+    start: PlaceT, verbs: Sequence[str], advance: Callable[[PlaceT, str], tuple[PlaceT, bool]]
+) -> tuple[list[PlaceT], list[bool]]:
+    """What `walk` returns, of anything that moves as `advance` tells: the place one frame later, and any refusal."""
     places, refused = [start], [False]
     for verb in verbs:
         for _ in range(FRAMES_PER_CHUNK):
-            place, bumped = advance(scene, places[-1], verb)
+            place, bumped = advance(places[-1], verb)
             places.append(place)
             refused.append(bumped)
     return places, refused
@@ -325,9 +334,14 @@ def told_chunks(rng: np.random.Generator, script: str, verbs: Sequence[str]) -> 
     """Each verb told by one of its phrasings, the way back of `retrace` by those of `RETRACE`."""
     back = sum(verb != "stay" for verb in verbs) // 2 if script == "retrace" else 0
     told = [*verbs[: len(verbs) - back], *[RETRACE] * back]
+    return chunks_of(told, (draw_phrasing(rng, verb) for verb in told))
+
+
+def chunks_of(verbs: Iterable[str], texts: Iterable[str]) -> tuple[Chunk, ...]:
+    """One chunk after the other, of `FRAMES_PER_CHUNK` frames each."""
     return tuple(
-        Chunk(draw_phrasing(rng, verb), verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
-        for number, verb in enumerate(told)
+        Chunk(text, verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
+        for number, (verb, text) in enumerate(zip(verbs, texts, strict=True))
     )
 
 
@@ -344,10 +358,10 @@ MIX = {"wander": 0.5, "full-turn": 0.15, "turn-and-return": 0.1, "out-and-back":
 """Shares of the scripts where the script is "mix"."""
 
 
-def check_script(name: str, num_chunks: int) -> None:
-    """Raises `UserError` unless `name` is a script (or "mix") and there is at least one chunk."""
-    if name not in SCRIPTS and name != "mix":
-        raise UserError(f"unknown script {name!r}; choose one of {', '.join([*SCRIPTS, 'mix'])}")
+def check_script(name: str, num_chunks: int, scripts: Collection[str] = SCRIPTS) -> None:
+    """Raises `UserError` unless `name` is one of the scripts (or "mix") and there is at least one chunk."""
+    if name not in scripts and name != "mix":
+        raise UserError(f"unknown script {name!r}; choose one of {', '.join([*scripts, 'mix'])}")
     if num_chunks < 1:
         raise UserError(f"an episode of {num_chunks} chunks was asked for; ask for at least 1")
 

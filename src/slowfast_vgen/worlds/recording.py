@@ -1,6 +1,6 @@
 """What engines have in common beside the frames: size and speed of a recording, checks, and the telling of actions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode, Frames
 from slowfast_vgen.worlds.path_scripts import (
+    SCRIPTS,
     STEP_UNITS,
     TURN_DEGREES,
     Place,
@@ -21,13 +22,21 @@ FRAME_SIZE = 64
 FPS = 10.0
 
 
-def check_request(world_number: int, split: str, seed: int, indices: range, script: str, num_chunks: int) -> None:
+def check_request(
+    world_number: int,
+    split: str,
+    seed: int,
+    indices: range,
+    script: str,
+    num_chunks: int,
+    scripts: Collection[str] = SCRIPTS,
+) -> None:
     """Checks what `World.episodes` was asked for, before anything is made.
 
     Raises:
         UserError: unknown script, no chunk or episode, or a number out of range.
     """
-    check_script(script, num_chunks)
+    check_script(script, num_chunks, scripts)
     if not indices:
         raise UserError(f"{len(indices)} episodes were asked for; ask for at least 1")
     for index in (indices[0], indices[-1]):

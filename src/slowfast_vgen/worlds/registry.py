@@ -8,11 +8,14 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
 WORLDS = {
+    "car-racing": ("slowfast_vgen.worlds.car_racing", "CarRacing"),
+    "metaworld": ("slowfast_vgen.worlds.metaworld_world", "MetaWorld"),
     "miniworld-rooms": ("slowfast_vgen.worlds.miniworld_rooms", "MiniworldRooms"),
     "miniworld-rooms-third": ("slowfast_vgen.worlds.miniworld_rooms", "MiniworldRoomsThird"),
     "unrealcv": ("slowfast_vgen.worlds.unrealcv_world", "UnrealWorld"),
     "vizdoom-mazes": ("slowfast_vgen.worlds.vizdoom_mazes", "VizdoomMazes"),
     "vizdoom-rooms": ("slowfast_vgen.worlds.vizdoom_rooms", "VizdoomRooms"),
+    "vizdoom-streets": ("slowfast_vgen.worlds.vizdoom_streets", "VizdoomStreets"),
 }
 """Name -> module and class. A new world is one more line; its class is made as `WorldClass(split, seed)`."""
 

@@ -1,15 +1,8 @@
 """Textures and palette of the maps of `vizdoom-rooms`, all generated, none borrowed."""
 
-import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
-
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
-from slowfast_vgen.worlds.look import Lump
+from slowfast_vgen.worlds.painted_look import PaintedLook, Pixels
 
 TILE = 64
 """Side in pixels of each texture; the map stretches it over a wall."""
@@ -42,47 +35,16 @@ def plain(colour: int) -> str:
     return texture_name("P", colour, colour)
 
 
-def texture_pixels(name: str) -> UInt8[np.ndarray, "64 64"]:
-    """A texture's tile as indices into the palette of `playpal`."""
-    kind, first, second = name[1], int(name[2:4], 16), int(name[4:6], 16)
-    half = np.arange(TILE) >= TILE // 2
-    rows, columns = np.meshgrid(half, half, indexing="ij")
-    mask = {"P": np.zeros_like(rows), "V": columns, "H": rows, "C": rows ^ columns}[kind]
-    return np.where(mask, second + 1, first + 1).astype(np.uint8)
+class RoomsLook(PaintedLook):
+    """Flat colours. A `Look`."""
 
+    world = "vizdoom-rooms"
+    colours = COLOURS
 
-@cache
-def _texture_png(name: str) -> bytes:
-    image = Image.fromarray(texture_pixels(name), mode="P")
-    image.putpalette(playpal())
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-def playpal() -> bytes:
-    """256 RGB triples, ours instead of the game's: each colour reaches the screen exactly. Colour c is entry c + 1."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[1 : len(COLOURS) + 1] = COLOURS
-    return palette.tobytes()
-
-
-@dataclass(frozen=True)
-class RoomsLook:
-    """Flat colours that reach the screen exactly. A `Look`."""
-
-    world: str = "vizdoom-rooms"
-
-    def palette(self) -> list[Lump]:
-        """Our colours, at every light level the same: nothing fades with distance."""
-        return [("PLAYPAL", playpal() * 14), ("COLORMAP", bytes(range(256)) * 34)]
-
-    def textures(self, names: Iterable[str]) -> list[Lump]:
-        """A PNG for each."""
-        return [("TX_START", b""), *((name, _texture_png(name)) for name in sorted(set(names))), ("TX_END", b"")]
-
-    def identity(self, names: Iterable[str]) -> Iterator[bytes]:
-        """The palette, then each name with its pixels."""
-        yield playpal()
-        for name in names:
-            yield name.encode() + texture_pixels(name).tobytes()
+    def pixels(self, name: str) -> Pixels:
+        """A tile of 64x64 pixels."""
+        kind, first, second = name[1], int(name[2:4], 16), int(name[4:6], 16)
+        half = np.arange(TILE) >= TILE // 2
+        rows, columns = np.meshgrid(half, half, indexing="ij")
+        mask = {"P": np.zeros_like(rows), "V": columns, "H": rows, "C": rows ^ columns}[kind]
+        return np.where(mask, second + 1, first + 1).astype(np.uint8)

@@ -93,8 +93,13 @@ class Scene:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 of the map's text and of what its textures are: equal exactly where the maps look the same."""
-        sha = hashlib.sha256(self.text.encode())
-        for part in self.look.identity(self.textures):
-            sha.update(part)
-        return sha.hexdigest()
+        """Hex SHA-256, equal exactly where the maps look the same."""
+        return digest_of(self.text, self.look, self.textures)
+
+
+def digest_of(text: str, look: Look, textures: tuple[str, ...]) -> str:
+    """Hex SHA-256 of a map's text and of what its textures are."""
+    sha = hashlib.sha256(text.encode())
+    for part in look.identity(textures):
+        sha.update(part)
+    return sha.hexdigest()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from slowfast_vgen.worlds.scene import CELL, Corridor, Rect
+from slowfast_vgen.worlds.udmf_text import MapText
 
 
 class Panel(NamedTuple):
@@ -49,38 +50,15 @@ def write_udmf(
         heights: of the ceiling of each room, then of each corridor, which is nowhere higher than its rooms.
         decor: what covers the surfaces.
     """
-    used: set[str] = set()
-    vertices: dict[tuple[int, int], int] = {}
-    sides: list[str] = []
-    lines: list[str] = []
-    sectors: list[str] = []
-
-    def vertex(x: int, y: int) -> int:
-        return vertices.setdefault((x, y), len(vertices))
-
-    def line(v1: tuple[int, int], v2: tuple[int, int], front: int, back: int | None) -> None:
-        two = "twosided=true;" if back is not None else "blocking=true;"
-        back_side = f"sideback={back};" if back is not None else ""
-        lines.append(f"linedef{{v1={vertex(*v1)};v2={vertex(*v2)};sidefront={front};{back_side}{two}}}")
-
-    def side(text: str) -> int:
-        sides.append(f"sidedef{{{text}}}")
-        return len(sides) - 1
+    text = MapText()
 
     def panel(region: int, length: int) -> int:
         name, scale_x, scale_y = decor.panel(region, length, heights[region])
-        used.add(name)
-        scale = f"scalex_mid={scale_x:.8f};scaley_mid={scale_y:.8f};"
-        return side(f'sector={region};texturemiddle="{name}";{scale}')
+        return text.side(region, "middle", name, (scale_x, scale_y))
 
     regions = [*rooms, *(corridor.rect for corridor in corridors)]
     for index, height in enumerate(heights):
-        floor, ceiling = decor.flats(index)
-        used |= {floor, ceiling}
-        sectors.append(
-            f'sector{{heightfloor=0;heightceiling={height};texturefloor="{floor}";'
-            f'textureceiling="{ceiling}";{decor.sector_settings}}}'
-        )
+        text.sector((0, height), decor.flats(index), decor.sector_settings)
     for index, region in enumerate(regions):
         for v1, v2 in _clockwise(region):
             if index >= len(rooms) and (v1[0] == v2[0]) == corridors[index - len(rooms)].along_x:
@@ -90,20 +68,14 @@ def write_udmf(
                 ends = _shared(v1, v2, corridor.rect)
                 if ends is None:
                     continue
-                lintel = decor.lintel(index)
-                used.add(lintel)
-                front = side(f'sector={index};texturetop="{lintel}";')
-                line(ends[0], ends[1], front, side(f"sector={sector};"))
+                front = text.side(index, "top", decor.lintel(index))
+                text.line(ends[0], ends[1], front, text.side(sector))
                 cuts += ends
             cuts = sorted([*cuts, v2], key=lambda point: abs(point[0] - v1[0]) + abs(point[1] - v1[1]))
             for a, b in zip(cuts[::2], cuts[1::2], strict=True):
                 if a != b:  # equal where a door is as wide as the room
-                    line(a, b, panel(index, abs(a[0] - b[0]) + abs(a[1] - b[1])), None)
-    thing = f"thing{{x={rooms[0].left + 2 * CELL};y={rooms[0].bottom + 2 * CELL};angle=0;type=1;"
-    thing += "skill1=true;skill2=true;skill3=true;skill4=true;skill5=true;single=true;coop=true;dm=true;}"
-    points = [f"vertex{{x={x};y={y};}}" for x, y in vertices]
-    text = "\n".join(['namespace="zdoom";', thing, *points, *lines, *sides, *sectors, ""])
-    return text, tuple(sorted(used))
+                    text.line(a, b, panel(index, abs(a[0] - b[0]) + abs(a[1] - b[1])), None)
+    return text.finish((rooms[0].left + 2 * CELL, rooms[0].bottom + 2 * CELL)), text.textures
 
 
 def _clockwise(rect: Rect) -> list[tuple[tuple[int, int], tuple[int, int]]]:

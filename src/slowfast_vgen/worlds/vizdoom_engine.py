@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Bool
@@ -17,7 +17,8 @@ from PIL import Image
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Frames, Poses
-from slowfast_vgen.worlds.path_scripts import HEADINGS, TURN_DEGREES, Place, check_free, poses_of, walk
+from slowfast_vgen.worlds.look import Look
+from slowfast_vgen.worlds.path_scripts import Place, check_free, poses_of, walk
 from slowfast_vgen.worlds.scene import Scene
 from slowfast_vgen.worlds.wad import build_wad
 
@@ -38,6 +39,30 @@ _CONFIG = "".join(f"[{game}.AutoExec]\n" for game in ("Doom", "Heretic", "Hexen"
 # When the engine ends, its static destructors read a table that is already freed; where malloc has given the page back,
 # that is a crash (one close in five, with a log in the working directory). So the engine's malloc shall give none back.
 _ENGINE_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+
+
+class DrawnMap(Protocol):
+    """What the engine must know of a map to show it."""
+
+    @property
+    def seed(self) -> int:
+        """Tells it from the other maps of its world."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The map in UDMF."""
+        ...
+
+    @property
+    def textures(self) -> tuple[str, ...]:
+        """Names of the textures that the text mentions."""
+        ...
+
+    @property
+    def look(self) -> Look:
+        """Where the engine finds those textures."""
+        ...
 
 
 class Play(NamedTuple):
@@ -82,7 +107,7 @@ class VizdoomEngine:
             self._folder = None
         self._maps = {}
 
-    def load(self, scenes: Sequence[Scene]) -> None:
+    def load(self, scenes: Sequence[DrawnMap]) -> None:
         """Starts a game with up to 99 scenes of one world, which `render` and `play` then show within milliseconds.
 
         Not needed, only quick: a scene that is not loaded is loaded when it is shown, in some 0.3 s.
@@ -119,7 +144,7 @@ class VizdoomEngine:
         self._game = game
         with _environment(_ENGINE_ENVIRONMENT):
             game.init()
-        self._maps = {(scene.world, scene.seed): number for number, scene in enumerate(scenes, start=1)}
+        self._maps = {(scene.look.world, scene.seed): number for number, scene in enumerate(scenes, start=1)}
 
     def render(self, scene: Scene, poses: Poses) -> Frames:
         """The true frames of any poses in the scene, 64x64 each.
@@ -130,7 +155,7 @@ class VizdoomEngine:
         places = [Place.of_pose(pose) for pose in poses]
         for place in places:
             check_free(scene, place)
-        return self._render(scene, places)
+        return self.show(scene, poses_of(places))
 
     def play(self, scene: Scene, start_pose: Sequence[float] | np.ndarray, verbs: Sequence[str]) -> Play:
         """Carries out the verbs, one chunk each, from the start pose (x, y, degrees) on.
@@ -139,31 +164,34 @@ class VizdoomEngine:
             UserError: an unknown verb, a start off the grid (see `Place.of_pose`) or too near a wall.
         """
         places, refused = walk(scene, Place.of_pose(start_pose), verbs)
-        return Play(self._render(scene, places), poses_of(places), np.array(refused))
+        poses = poses_of(places)
+        return Play(self.show(scene, poses), poses, np.array(refused))
 
-    def _render(self, scene: Scene, places: Sequence[Place]) -> Frames:
+    def show(self, scene: DrawnMap, poses: Poses) -> Frames:
+        """The frames of poses that are known to be free; x and y are whole, headings multiples of 360 / 65536."""
         heading = self._enter_map(scene)
-        frames = np.empty((len(places), FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
+        frames = np.empty((len(poses), FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
         before = None
-        for index, place in enumerate(places):
-            if place == before:
+        for index, pose in enumerate(poses.tolist()):
+            if pose == before:
                 frames[index] = frames[index - 1]
                 continue
-            clockwise = (heading - place.heading + HEADINGS // 2) % HEADINGS - HEADINGS // 2
-            if before is None or (place.x, place.y) != (before.x, before.y):
+            x, y, degrees = pose
+            clockwise = (heading - degrees + 180) % 360 - 180
+            if before is None or [x, y] != before[:2]:
                 # The eye is back at its height only in the second tic after a warp: turn in the first, then look.
-                self._game.send_game_command(f"warp {place.x} {place.y}")
-                self._game.set_action([clockwise * TURN_DEGREES])
+                self._game.send_game_command(f"warp {int(x)} {int(y)}")
+                self._game.set_action([clockwise])
                 self._game.advance_action(1, False)
                 clockwise = 0
-            self._game.make_action([clockwise * TURN_DEGREES])
+            self._game.make_action([clockwise])
             frames[index] = _square(self._game.get_state().screen_buffer)
-            heading, before = place.heading, place
+            heading, before = degrees, pose
         return frames
 
-    def _enter_map(self, scene: Scene) -> int:
-        """Makes the scene's map the running one; returns the camera's heading in sixteenths."""
-        key = (scene.world, scene.seed)
+    def _enter_map(self, scene: DrawnMap) -> float:
+        """Makes the scene's map the running one; returns the camera's heading in degrees."""
+        key = (scene.look.world, scene.seed)
         if key not in self._maps:
             self.load([scene])
         number = self._maps[key]

@@ -1,13 +1,10 @@
-"""What the ViZDoom worlds have in common: a fresh map for each episode, one verb a chunk, exact poses."""
+"""What the ViZDoom worlds that one walks through have in common: the camera of `path_scripts`, and its verbs."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Episode
 from slowfast_vgen.worlds.path_scripts import (
     STEP_UNITS,
     TURN_DEGREES,
@@ -15,111 +12,29 @@ from slowfast_vgen.worlds.path_scripts import (
     draw_path,
     poses_of,
     told_chunks,
+    walk,
 )
 from slowfast_vgen.worlds.registry import open_world
 from slowfast_vgen.worlds.scene import Scene
-from slowfast_vgen.worlds.vizdoom_engine import FPS, FRAME_SIZE, VizdoomEngine
+from slowfast_vgen.worlds.vizdoom_source import SPLITS, Trip, VizdoomSource, scene_seed
 
-SPLITS = ("train", "validation", "test")
-_MAX_SEED = 2**32
-_STREAMS_PER_WORLD = 16
+__all__ = ["SPLITS", "VizdoomWorld", "open_vizdoom_world", "scene_seed"]
 
 
-def scene_seed(split: str, seed: int, episode_index: int, world_number: int = 0) -> int:
-    """The seed of an episode's map: world, split, seed and index side by side in one number.
+class VizdoomWorld(VizdoomSource[Scene]):
+    """Episodes of a walk. See `VizdoomSource`."""
 
-    Different arguments give different numbers, so two splits, or two worlds, never draw from the same seed.
+    motion: ClassVar[dict[str, float]] = {"turn_degrees": TURN_DEGREES, "step_units": STEP_UNITS}
 
-    Raises:
-        UserError: unknown split, or a number outside 0 to 2^32 - 1.
-    """
-    if split not in SPLITS:
-        raise UserError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
-    for name, value in (("seed", seed), ("episode index", episode_index)):
-        if not 0 <= value < _MAX_SEED:
-            raise UserError(f"the {name} {value} is out of range; choose one from 0 to {_MAX_SEED - 1}")
-    code = _STREAMS_PER_WORLD * world_number + SPLITS.index(split)
-    return (code * _MAX_SEED + seed) * _MAX_SEED + episode_index
-
-
-class VizdoomWorld(ABC):
-    """Episodes of one split: a fresh map, start and path each, all drawn from (split, seed, episode index).
-
-    Raises:
-        UserError: unknown split, or a seed out of range.
-    """
-
-    name: ClassVar[str]
-    number: ClassVar[int]
-    """Parts the world's random streams from those of the others."""
-    licence: ClassVar[str]
-    """Of the episodes, as their metadata tells it."""
-
-    def __init__(self, split: str, seed: int, maps_per_load: int = 32) -> None:
-        scene_seed(split, seed, 0, self.number)
-        self.split = split
-        self.seed = seed
-        self._maps_per_load = maps_per_load
-
-    @abstractmethod
-    def draw(self, seed: int) -> Scene:
-        """The map of a seed as `scene_seed` gives it."""
-
-    def scene(self, episode_index: int) -> Scene:
-        """The map of an episode.
-
-        Raises:
-            UserError: an index out of range.
-        """
-        return self.draw(scene_seed(self.split, self.seed, episode_index, self.number))
-
-    def random(self, stream: int, *numbers: int) -> np.random.Generator:
-        """A generator for the stream (0 to 15) and the numbers; no other world has it."""
-        assert 0 <= stream < _STREAMS_PER_WORLD
-        return np.random.default_rng([_STREAMS_PER_WORLD * self.number + stream, *numbers])
-
-    def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
-        """Episodes `first_index` to `first_index + num_episodes - 1`, each of `4 num_chunks + 1` frames.
-
-        An episode depends on its index, the script and the number of chunks alone, not on how many are asked for.
-
-        Raises:
-            UserError: unknown script, no chunk or episode, an index out of range, or ViZDoom missing.
-        """
+    def check(self, script: str, num_chunks: int) -> None:
+        """The scripts are those of `path_scripts`."""
         check_script(script, num_chunks)
-        if num_episodes < 1:
-            raise UserError(f"{num_episodes} episodes were asked for; ask for at least 1")
-        scene_seed(self.split, self.seed, first_index)
-        scene_seed(self.split, self.seed, first_index + num_episodes - 1)
-        return self._episodes(range(first_index, first_index + num_episodes), script, num_chunks)
 
-    def _episodes(self, indices: range, script: str, num_chunks: int) -> Iterator[Episode]:
-        with VizdoomEngine() as engine:
-            for begin in range(0, len(indices), self._maps_per_load):
-                block = indices[begin : begin + self._maps_per_load]
-                scenes = [self.scene(index) for index in block]
-                engine.load(scenes)
-                for index, scene in zip(block, scenes, strict=True):
-                    yield self._episode(engine, scene, index, script, num_chunks)
-
-    def _episode(self, engine: VizdoomEngine, scene: Scene, index: int, script: str, num_chunks: int) -> Episode:
-        rng = self.random(SPLITS.index(self.split), self.seed, index, 2)  # apart from the map's
+    def travel(self, rng: np.random.Generator, scene: Scene, script: str, num_chunks: int) -> Trip:
+        """Draws a walk."""
         drawn, start, verbs = draw_path(rng, scene, script, num_chunks)
-        frames, poses, collided = engine.play(scene, poses_of([start])[0], verbs)
-        metadata = {
-            "world": self.name,
-            "split": self.split,
-            "seed": self.seed,
-            "episode_index": index,
-            "scene": scene.digest,
-            "script": drawn,
-            "licence": self.licence,
-            "collisions": [int(frame) for frame in np.flatnonzero(collided)],
-            "frame_size": FRAME_SIZE,
-            "turn_degrees": TURN_DEGREES,
-            "step_units": STEP_UNITS,
-        }
-        return Episode(frames, told_chunks(rng, drawn, verbs), poses, FPS, metadata)
+        places, refused = walk(scene, start, verbs)
+        return Trip(drawn, poses_of(places), refused, told_chunks(rng, drawn, verbs))
 
 
 def open_vizdoom_world(name: str, split: str, seed: int) -> VizdoomWorld:

@@ -1,0 +1,112 @@
+"""MuJoCo as a camera: what a simulation looks like from a fixed place, without a display.
+
+Shadows, reflections and multi-samples are off: together they take most of the time and add little at 64x64. The picture
+is drawn at twice the size and averaged down instead, so that small things do not flicker.
+"""
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from slowfast_vgen.worlds.metaworld_engine import cannot_draw, import_mujoco
+
+FRAME_SIZE = 64
+_RENDER_SCALE = 2
+
+Frame = UInt8[np.ndarray, "size size 3"]
+"""One RGB frame, 0 to 255."""
+
+
+class View(NamedTuple):
+    """Where a camera stands. x is to the right of the robot, y away from it, z up; metres and degrees."""
+
+    look_at: tuple[float, float, float]
+    distance: float
+    azimuth: float
+    """Direction of sight, counter-clockwise from x: 90 looks over the robot's shoulder, -90 into its face."""
+    elevation: float
+    """Of the line of sight; negative looks down."""
+
+
+class Camera:
+    """Draws the state of one model from one view. A context manager; `close` gives its memory back.
+
+    Raises:
+        UserError: MuJoCo is not installed, or cannot draw here.
+    """
+
+    def __init__(self, model: Any, view: View, size: int = FRAME_SIZE) -> None:
+        mujoco = import_mujoco()
+        side = size * _RENDER_SCALE
+        model.vis.quality.offsamples = 0
+        model.vis.quality.shadowsize = 0
+        model.vis.global_.offwidth = max(model.vis.global_.offwidth, side)
+        model.vis.global_.offheight = max(model.vis.global_.offheight, side)
+        threads = os.environ.get("LP_NUM_THREADS")
+        # Mesa's software renderer loses more by threads than it gains on frames so small; others do not read this.
+        os.environ.setdefault("LP_NUM_THREADS", "0")
+        try:
+            with _other_context_kept():
+                self._renderer = mujoco.Renderer(model, side, side)
+        except Exception as error:  # drivers fail in many ways
+            raise cannot_draw(error) from error
+        finally:
+            if threads is None:
+                del os.environ["LP_NUM_THREADS"]
+        self._close = weakref.finalize(self, _close, self._renderer)  # at the end of the process it would be too late
+        self._options = mujoco.MjvOption()
+        self._off = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION)
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+        self._camera.lookat[:] = view.look_at
+        self._camera.distance, self._camera.azimuth, self._camera.elevation = view[1:]
+
+    def __enter__(self) -> "Camera":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the drawing context; may be called twice."""
+        self._close()
+
+    def shoot(self, data: Any) -> Frame:
+        """The frame of a state (`mujoco.MjData`) of the model."""
+        self._renderer.update_scene(data, self._camera, self._options)
+        for flag in self._off:
+            self._renderer.scene.flags[flag] = False
+        with _other_context_kept():
+            picture = self._renderer.render()
+        return np.asarray(Image.fromarray(picture).reduce(_RENDER_SCALE))
+
+
+def _close(renderer: Any) -> None:
+    with _other_context_kept():
+        renderer.close()
+
+
+@contextmanager
+def _other_context_kept() -> Iterator[None]:
+    """MuJoCo leaves its own EGL context the current one; another engine in the process goes on with its own."""
+    if os.environ.get("MUJOCO_GL") != "egl":
+        yield
+        return
+    from OpenGL import EGL
+
+    EGL.eglBindAPI(EGL.EGL_OPENGL_API)
+    context, display = EGL.eglGetCurrentContext(), EGL.eglGetCurrentDisplay()
+    surfaces = [EGL.eglGetCurrentSurface(which) for which in (EGL.EGL_DRAW, EGL.EGL_READ)]
+    try:
+        yield
+    finally:
+        EGL.eglReleaseThread()
+        EGL.eglBindAPI(EGL.EGL_OPENGL_API)
+        if context:
+            EGL.eglMakeCurrent(display, *surfaces, context)
