@@ -26,10 +26,11 @@ from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser
+from slowfast_vgen.precision import PRECISIONS
 from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.checkpoint import HEADER_FILE, STATE_FILE
 from slowfast_vgen.train.codec import CodecTrainingConfig, psnr, train_codec
-from slowfast_vgen.train.run import LOG_FILE, PRECISIONS, OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, TrainingRun
 from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_slow
 from slowfast_vgen.types import Chunk, Episode
 

@@ -1,4 +1,4 @@
-"""`slowfast data`: make, import, check, describe and export data sets."""
+"""`slowfast data`: make, import, check, describe and export data sets; shards and cards are in modules beside it."""
 
 import argparse
 import sys
@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slowfast_vgen.cli.card import add_card_arguments, write_cards
 from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
+from slowfast_vgen.cli.shard import register_shard
+from slowfast_vgen.errors import UserError
 
 DEFECTS_EXIT_CODE = 1
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `data` and its commands."""
-    group = subparsers.add_parser("data", help="make, import, check and describe data sets")
+    group = subparsers.add_parser("data", help="make, import, check, describe and shard data sets")
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
     make = commands.add_parser("make", help="record episodes of a world; goes on where it was stopped")
@@ -30,15 +33,17 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     make.set_defaults(handler=make_dataset)
 
     _register_import(commands)
+    register_shard(commands)
 
     check = commands.add_parser("check", help="name every defect; with several: scenes shared between splits too")
     check.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder of a data set")
     add_json_argument(check)
     check.set_defaults(handler=check_data)
 
-    info = commands.add_parser("info", help="count episodes, frames, scripts, verbs and scenes")
-    info.add_argument("folder", type=Path, metavar="DIR", help="folder of a data set")
+    info = commands.add_parser("info", help="count episodes, frames, scripts, verbs and scenes; write data cards")
+    info.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder of a data set; several with --card")
     info.add_argument("--contact-sheet", type=Path, metavar="FILE.png", help="draw frames of several episodes here")
+    add_card_arguments(info)
     add_json_argument(info)
     info.set_defaults(handler=describe_data)
 
@@ -202,9 +207,17 @@ def check_data(args: argparse.Namespace) -> int:
 def describe_data(args: argparse.Namespace) -> int:
     """`slowfast data info`."""
     from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.data.shard_index import is_sharded
     from slowfast_vgen.data.summary import save_contact_sheet, summarise
 
-    dataset = EpisodeDataset(args.folder, unfinished=True)
+    if args.card:
+        return write_cards(args)
+    if len(args.folders) > 1 or args.out:
+        raise UserError("without --card, `data info` takes one folder and no --out")
+    (folder,) = args.folders
+    if is_sharded(folder):
+        raise UserError(f"{folder} holds shards; describe them with --card, or describe what they were made from")
+    dataset = EpisodeDataset(folder, unfinished=True)
     summary = summarise(dataset)
     fewest, most = summary.frames_per_episode
     lines = {
@@ -230,7 +243,7 @@ def describe_data(args: argparse.Namespace) -> int:
     if args.contact_sheet:
         save_contact_sheet(dataset, args.contact_sheet)
         print(f"\ndrew {args.contact_sheet}")
-    protocol = {"command": "data info", "folder": str(args.folder), "content_hash": dataset.content_hash}
+    protocol = {"command": "data info", "folder": str(folder), "content_hash": dataset.content_hash}
     figures = {
         "episodes": summary.num_episodes,
         "frames": summary.num_frames,

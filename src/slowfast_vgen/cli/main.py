@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from slowfast_vgen.errors import EXIT_CODE, UserError
 
-GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "bench")
+GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench")
 """Modules of this package, one a group of commands.
 
 Each has `register(subparsers)`, which sets `handler` for its commands: a function from the parsed arguments to the exit

@@ -1,28 +1,27 @@
 """`slowfast train`: the trainings of the slow weights."""
 
 import argparse
-from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slowfast_vgen.cli.common import number, path_name, whole_number
+from slowfast_vgen.cli.common import Figure, add_json_argument, whole_number, write_figures
+from slowfast_vgen.cli.outputs import check_output_file
+from slowfast_vgen.cli.plan_tables import print_reading
+from slowfast_vgen.cli.train_data import (
+    add_cached_arguments,
+    add_data_arguments,
+    load_chains,
+    load_latents,
+    some_episodes,
+)
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.precision import PRECISIONS
 
 if TYPE_CHECKING:
     import torch
 
-    from slowfast_vgen.data.chains import ChainSampler
-    from slowfast_vgen.data.latents import LatentSet
     from slowfast_vgen.models.denoiser import DenoiserModule
-    from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.train.run import OptimisationConfig
-    from slowfast_vgen.types import Episode
-
-NO_CACHE = Path("none")
-CODEC_EPISODES = 2000
-"""Of shards that a codec is trained on: of 129 frames of 64x64, every fourth of them takes 800 MB of memory."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,7 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     slow = commands.add_parser("slow", help="the denoiser, on windows of past frames, action and next frames (eq. 1-2)")
     _add_common(slow, num_steps=10_000, batch_size=16, learning_rate=1e-3)
-    _add_cached(slow)
+    add_cached_arguments(slow)
     slow.add_argument("--denoiser", choices=("transformer", "unet3d", "wan"), default="transformer")
     slow.add_argument("--width", type=whole_number(32, 4096), default=256, help="of the transformer; default: 256")
     slow.add_argument("--depth", type=whole_number(1, 64), default=6, help="of the transformer; default: 6")
@@ -48,7 +47,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     path = commands.add_parser("path", help="where actions lead: the part that gives a local memory its addresses")
     _add_common(path, num_steps=5000, batch_size=8, learning_rate=3e-3)
-    _add_cached(path)
+    add_cached_arguments(path)
     path.add_argument("--key-width", type=whole_number(2, 65536), default=768, help="of the memory; default: 768")
     path.add_argument("--chunks", type=whole_number(1, 4096), default=16, help="of the chains; default: 16")
     path.add_argument(
@@ -58,7 +57,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     loop = commands.add_parser("loop", help="the slow-fast loop (Algorithm 1b): slow weights learn to use a memory")
     _add_common(loop, num_steps=2800, batch_size=4, learning_rate=4e-4)
-    _add_cached(loop)
+    add_cached_arguments(loop)
     loop.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
     loop.add_argument(
         "--rule",
@@ -91,20 +90,25 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="the denoiser whose memory are frames (raw context, anchor, retrieval): a baseline of `evaluate`",
     )
     _add_common(context, num_steps=4000, batch_size=8, learning_rate=4e-4)
-    _add_cached(context)
+    add_cached_arguments(context)
     context.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
     context.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="of the episodes; default: 24")
     context.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     context.set_defaults(handler=train_context)
 
+    reading = commands.add_parser(
+        "inverse-dynamics", help="which action led from one frame to the next: what `plan` reads imagined videos with"
+    )
+    _add_common(reading, num_steps=1500, batch_size=64, learning_rate=2e-3)
+    reading.add_argument("--codec", type=Path, metavar="DIR", help="learn to read frames after its round trip as well")
+    told = "at most so many of the data to learn from; default: 400"
+    reading.add_argument("--episodes", type=whole_number(1), default=400, metavar="N", help=told)
+    add_json_argument(reading)
+    reading.set_defaults(handler=train_inverse_dynamics)
+
 
 def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int, learning_rate: float) -> None:
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="data set, or shards, to learn from")
-    parser.add_argument("--validation", required=True, type=Path, metavar="DIR", help="the same of other scenes")
-    parser.add_argument(
-        "--max-bad-share", type=number(0, 1), default=0.0, metavar="SHARE",
-        help="leave out episodes that cannot be read, at most this share of them; default: 0",
-    )  # fmt: skip
+    add_data_arguments(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
     parser.add_argument("--steps", type=whole_number(1), default=num_steps, help=f"default: {num_steps}")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
@@ -117,15 +121,6 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
         help="of the products; bfloat16 is faster where the CPU has it",
     )
     parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
-
-
-def _add_cached(parser: argparse.ArgumentParser) -> None:
-    """What the trainings on latents have."""
-    parser.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
-    parser.add_argument(
-        "--cache", type=path_name, metavar="DIR|none",
-        help="where encoded episodes are kept; none keeps them in memory; default: .cache in each data set",
-    )  # fmt: skip
 
 
 def _optimisation(args: argparse.Namespace) -> "OptimisationConfig":
@@ -148,8 +143,8 @@ def train_codec(args: argparse.Namespace) -> int:
     config = CodecTrainingConfig(
         _optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
     )
-    frames = sample_frames(_some_episodes(args.data, args), every=4)
-    held_out = sample_frames(_some_episodes(args.validation, args), every=16)
+    frames = sample_frames(some_episodes(args.data, args), every=4)
+    held_out = sample_frames(some_episodes(args.validation, args), every=16)
     train_codec(config, frames, held_out, args.out)
     print(f"wrote {args.out / 'codec'}")
     return 0
@@ -166,7 +161,7 @@ def train_slow(args: argparse.Namespace) -> int:
     device = _device(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)  # the last thing before the weights are drawn
-    training, validation = _latents(args, text_encoder)
+    training, validation = load_latents(args, text_encoder)
     channels, height, width = training.latents.shape[1:]
     denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
     config = SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
@@ -186,7 +181,7 @@ def train_path(args: argparse.Namespace) -> int:
     text_encoder = TextEncoder.load()
     torch.manual_seed(args.seed)
     address = PlanarAddress(key_width=args.key_width, retrace=args.retrace)
-    training, validation = _chains(args, text_encoder, num_chunks=args.chunks, step_units=address.config.step_units)
+    training, validation = load_chains(args, text_encoder, num_chunks=args.chunks, step_units=address.config.step_units)
     config = PathTrainingConfig(_optimisation(args), batch_size=args.batch_size)
     train_path(config, address, text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'address'}")
@@ -218,7 +213,7 @@ def train_loop(args: argparse.Namespace) -> int:
     denoiser = load_denoiser(args.init)
     if local and isinstance(denoiser, VideoTransformer):
         denoiser = denoiser.with_memory(args.memory_width)
-    training, validation = _chains(args, text_encoder, args.chunks, address.config.step_units)
+    training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units)
     config = LoopConfig(
         SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size),
         num_chains=args.batch_size,
@@ -253,11 +248,52 @@ def train_context(args: argparse.Namespace) -> int:
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     step_units = PlanarAddress(key_width=2).config.step_units
-    training, validation = _chains(args, text_encoder, args.chunks, step_units)
+    training, validation = load_chains(args, text_encoder, args.chunks, step_units)
     config = ContextTrainingConfig(SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size))
     denoiser = load_denoiser(args.init).to(device)
     train_context(config, denoiser, text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
+    return 0
+
+
+def train_inverse_dynamics(args: argparse.Namespace) -> int:
+    """`slowfast train inverse-dynamics`."""
+    from itertools import islice
+
+    import torch
+
+    from slowfast_vgen.models.codec import Codec
+    from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+    from slowfast_vgen.plan.reading import read_held_out
+    from slowfast_vgen.train.frame_pairs import frame_pairs
+    from slowfast_vgen.train.inverse_dynamics import FOLDER, InverseDynamicsTrainingConfig, train_inverse_dynamics
+
+    if args.json:
+        check_output_file(args.json)
+    config = InverseDynamicsTrainingConfig(_optimisation(args), batch_size=args.batch_size)
+    codec = Codec.load(args.codec) if args.codec else None
+    training = frame_pairs(list(islice(some_episodes(args.data, args), args.episodes)))
+    held_out = list(islice(some_episodes(args.validation, args), args.episodes))
+    torch.manual_seed(args.seed)
+    model = train_inverse_dynamics(
+        config, InverseDynamics(training.names), codec, training, frame_pairs(held_out, training.names), args.out
+    )
+    report = read_held_out(model, held_out)
+    print_reading(report)
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
+    protocol = {
+        "command": "train inverse-dynamics",
+        "steps": args.steps,
+        "batch_size": args.batch_size,
+        "seed": args.seed,
+        "num_parameters": model.num_parameters(),
+        "weights_sha256": model.fingerprint,
+        "training_pairs": len(training.first),
+        "verbs": list(model.names),
+        "confusion": report.confusion.tolist(),
+    }
+    write_figures(args.json, protocol, figures)
+    print(f"wrote {args.out / FOLDER}")
     return 0
 
 
@@ -270,55 +306,6 @@ def _device(args: argparse.Namespace) -> "torch.device":
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
     return device
-
-
-def _some_episodes(folder: Path, args: argparse.Namespace) -> "Iterable[Episode]":
-    """All of a folder's; of shards so many of the shuffled stream as a codec needs."""
-    from slowfast_vgen.data.shard_index import is_sharded
-    from slowfast_vgen.data.shard_stream import ShardStream, StreamConfig
-    from slowfast_vgen.data.sources import open_episodes, readable_episodes
-
-    if not is_sharded(folder):
-        return readable_episodes(open_episodes(folder), args.max_bad_share)
-    config = StreamConfig(seed=args.seed, num_epochs=1, max_bad_share=args.max_bad_share)
-    return islice(ShardStream(folder, config), CODEC_EPISODES)
-
-
-def _latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[LatentSet, LatentSet]":
-    """Of the data to learn from and of the data to validate on; the encoder then knows their texts."""
-    from slowfast_vgen.data.latent_cache import CACHE_FOLDER
-    from slowfast_vgen.data.latents import cached_latents
-    from slowfast_vgen.data.sources import open_episodes
-    from slowfast_vgen.models.codec import Codec
-
-    codec = Codec.load(args.codec)
-    sets = [
-        cached_latents(
-            open_episodes(folder),
-            codec.encode,
-            codec.fingerprint(),
-            None if args.cache == NO_CACHE else args.cache or folder / CACHE_FOLDER,
-            lambda text: text_encoder([text]).tokens[0].cpu(),
-            text_encoder.fingerprint,
-            args.max_bad_share,
-        )
-        for folder in (args.data, args.validation)
-    ]
-    text_encoder.know({**sets[1].texts, **sets[0].texts})
-    return sets[0], sets[1]
-
-
-def _chains(
-    args: argparse.Namespace, text_encoder: "TextEncoder", num_chunks: int, step_units: float
-) -> "tuple[ChainSampler, ChainSampler]":
-    from slowfast_vgen.data.chains import ChainSampler, episode_poses
-    from slowfast_vgen.data.sources import open_episodes
-
-    samplers = [
-        ChainSampler(latents, episode_poses(open_episodes(folder), latents.episodes), num_chunks, 4, step_units)
-        for latents, folder in zip(_latents(args, text_encoder), (args.data, args.validation), strict=True)
-    ]
-    return samplers[0], samplers[1]
 
 
 def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int) -> "DenoiserModule":

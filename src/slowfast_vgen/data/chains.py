@@ -1,5 +1,6 @@
 """Chains of consecutive chunks with their poses: what the slow-fast loop unrolls (Algorithm 1b's episodes)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from slowfast_vgen.data.format import EpisodeDataset, read_header, read_poses
 from slowfast_vgen.data.latents import LatentSet
+from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.errors import UserError
 
 
@@ -50,18 +51,20 @@ class ChainBatch:
         ]
 
 
-def episode_poses(dataset: EpisodeDataset) -> Float64[np.ndarray, "total_frames 3"]:
-    """The poses of all episodes end to end, as `LatentSet` lays out their latents.
+def episode_poses(
+    source: EpisodeSource, episodes: Iterable[int] | None = None
+) -> Float64[np.ndarray, "total_frames 3"]:
+    """The poses of all episodes, or of the given ones, end to end, as `LatentSet` lays out their latents.
 
     Raises:
         UserError: an episode without poses.
     """
     rows = []
-    for folder in dataset.episode_folders:
-        poses = read_poses(folder, read_header(folder))
+    for number in range(len(source)) if episodes is None else episodes:
+        poses = source.poses(number)
         if poses is None:
             raise UserError(
-                f"the episode {folder} has no poses, which teach the loop where its actions lead; "
+                f"the episode {source.name(number)} has no poses, which teach the loop where its actions lead; "
                 "use a data set of a world that gives them"
             )
         rows.append(poses)

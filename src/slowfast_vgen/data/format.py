@@ -4,12 +4,10 @@ DIR/dataset.json
 DIR/episodes/000000/{episode.json, video.mp4, chunks.parquet, poses.parquet}
 """
 
-import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +29,8 @@ from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 
 DATASET_FILE, EPISODES_FOLDER = "dataset.json", "episodes"
 EPISODE_FILE, VIDEO_FILE, CHUNKS_FILE, POSES_FILE = "episode.json", "video.mp4", "chunks.parquet", "poses.parquet"
+GROUP_EPISODES = 256
+"""Of a folder, in one file of what is computed from it: a grown data set has only its last group computed anew."""
 
 
 def write_episode(folder: Path, episode: Episode, lossless: bool = True) -> None:
@@ -183,15 +183,54 @@ class EpisodeDataset:
         """Reads one episode after the other."""
         return map(read_episode, self.episode_folders)
 
-    @staticmethod
-    def read_tables(folder: Path) -> tuple[EpisodeHeader, tuple[Chunk, ...]]:
-        """The header and the chunks of one of the `episode_folders`: all but the pixels and poses, and so quick.
+    @property
+    def groups(self) -> tuple[range, ...]:
+        """The numbers of the episodes in parts of `GROUP_EPISODES`: what is computed from each is kept together."""
+        return tuple(
+            range(first, min(first + GROUP_EPISODES, len(self))) for first in range(0, len(self), GROUP_EPISODES)
+        )
+
+    def name(self, number: int) -> str:
+        """The episode's folder."""
+        return str(self.episode_folders[number])
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all files of the episodes."""
+        return sum(path.stat().st_size for folder in self.episode_folders for path in folder.iterdir())
+
+    @property
+    def headers(self) -> tuple[DatasetHeader, ...]:
+        """The header, which all episodes share."""
+        return (self.header,)
+
+    def tables(self, number: int) -> tuple[EpisodeHeader, tuple[Chunk, ...]]:
+        """The header and the chunks of an episode: all but the pixels and poses, and so quick.
 
         Raises:
             DefectiveDataError: missing or broken.
         """
+        folder = self.episode_folders[number]
         header = read_header(folder)
         return header, read_chunks(folder, header)
+
+    def frames(self, number: int) -> Frames:
+        """The decoded frames of an episode.
+
+        Raises:
+            DefectiveDataError: missing or broken.
+        """
+        folder = self.episode_folders[number]
+        return read_episode_frames(folder, read_header(folder))
+
+    def poses(self, number: int) -> Poses | None:
+        """The poses of an episode, or None where it has none.
+
+        Raises:
+            DefectiveDataError: missing or broken.
+        """
+        folder = self.episode_folders[number]
+        return read_poses(folder, read_header(folder))
 
     @cached_property
     def content_hash(self) -> str:
@@ -200,11 +239,7 @@ class EpisodeDataset:
         Raises:
             DefectiveDataError: a header or a chunk table that is missing or broken.
         """
-        digest = hashlib.sha256()
-        for folder in self.episode_folders:
-            header, chunks = self.read_tables(folder)
-            digest.update(json.dumps([header.video_sha256, [asdict(chunk) for chunk in chunks]]).encode())
-        return digest.hexdigest()
+        return tables.content_hash(map(self.tables, range(len(self))))
 
 
 class DatasetWriter:

@@ -1,30 +1,60 @@
-"""Episodes as latents: encoded once, kept in one file under a key of content and codec, read back in a blink."""
+"""Episodes as latents: encoded once, kept on disk (see latent_cache.py), read back in a blink."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float16, Int64, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.data.latent_cache import Encoded, EncodeText, cache_key, cache_path, load_encoded, save_encoded
+from slowfast_vgen.data.left_out import LeftOut
+from slowfast_vgen.data.rules import Defect, DefectiveDataError
+from slowfast_vgen.data.sources import EpisodeSource, Tables
+from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_path
 
 Encode = Callable[[UInt8[Tensor, "frames height width 3"]], Float[Tensor, "frames channels h w"]]
+
+
+class JoinedLatents:
+    """Several tensors end to end that is never made one: each may be a file of which only what is asked for is read."""
+
+    def __init__(self, parts: Sequence[Float16[Tensor, "frames channels h w"]]) -> None:
+        """Keeps `parts`, one at least, alike in all but their length."""
+        self._parts = tuple(parts)
+        self._stops = torch.tensor([len(part) for part in parts]).cumsum(0)
+
+    def __len__(self) -> int:
+        """Frames in all parts."""
+        return int(self._stops[-1])
+
+    @property
+    def shape(self) -> torch.Size:
+        """As of one tensor."""
+        return torch.Size((len(self), *self._parts[0].shape[1:]))
+
+    def __getitem__(self, frames: Int64[Tensor, "*rows"]) -> Float16[Tensor, "*rows channels h w"]:
+        """The given frames, as indexing one tensor with them would give."""
+        flat = frames.flatten()
+        part_of = torch.bucketize(flat, self._stops, right=True)
+        found = torch.empty((len(flat), *self.shape[1:]), dtype=self._parts[0].dtype)
+        for number in part_of.unique().tolist():
+            rows = part_of == number
+            before = int(self._stops[number - 1]) if number else 0
+            found[rows] = self._parts[number][flat[rows] - before]
+        return found.unflatten(0, frames.shape)
 
 
 @dataclass(frozen=True)
 class LatentSet:
     """All episodes of a data set end to end, and the chunks that cut them."""
 
-    latents: Float16[Tensor, "total_frames channels h w"]
+    latents: Float16[Tensor, "total_frames channels h w"] | JoinedLatents
     episode_start: Int64[np.ndarray, " chunks"]
     """Where, in `latents`, the episode of each chunk begins."""
     chunk_start: Int64[np.ndarray, " chunks"]
@@ -33,50 +63,129 @@ class LatentSet:
     actions: tuple[str, ...]
     """The action text of each chunk."""
     key: str = ""
-    """Of content and codec; latents of the same key are the same."""
+    """Of content and codec; latents of the same key are the same, from a folder or from its shards."""
+    texts: Mapping[str, Float[Tensor, "length width"]] = field(default_factory=dict)
+    """The embedding of each action text, where they were asked for."""
+    episodes: tuple[int, ...] | None = None
+    """The numbers of the episodes, where some of the data set were left out."""
 
 
-def cached_latents(dataset: EpisodeDataset, encode: Encode, codec_fingerprint: str, cache: Path) -> LatentSet:
-    """The latents of `dataset`, from `cache` where the same content was encoded by the same codec before.
+def cached_latents(
+    source: EpisodeSource,
+    encode: Encode,
+    codec_fingerprint: str,
+    cache: Path | None,
+    encode_text: EncodeText | None = None,
+    text_fingerprint: str = "",
+    max_bad_share: float = 0.0,
+) -> LatentSet:
+    """The latents of `source`, from `cache` where the same content was encoded by the same networks before.
+
+    Args:
+        source: a data set folder or shards.
+        encode: frames to latents.
+        codec_fingerprint: tells one `encode` from another.
+        cache: a folder; None encodes everything, and keeps it in memory.
+        encode_text: an action's text to its embedding, to have those too.
+        text_fingerprint: tells one `encode_text` from another.
+        max_bad_share: of the episodes that may be left out because they cannot be read; each is named. What holds such
+            an episode is never kept in the cache, so that a repaired file counts at once.
 
     Raises:
-        UserError: the data set is empty, an episode is broken, or frames are of several sizes.
+        UserError: the data set is empty, too many episodes are broken, or frames are of several sizes.
     """
-    if len(dataset) == 0:
-        raise UserError(f"{dataset.folder} holds no episodes; make some with `slowfast data make`")
-    key = hashlib.sha256(f"{dataset.content_hash}/{codec_fingerprint}".encode()).hexdigest()[:16]
-    path = cache / f"latents-{key}.safetensors"
-    try:
-        latents = load_file(path)["latents"]
-    except (OSError, SafetensorError):  # none yet, or damaged
-        latents = _encoded(dataset, encode)
-        with atomic_path(path) as temporary:
-            save_file({"latents": latents}, temporary)
-    return _with_chunks(dataset, latents, key)
+    left_out = LeftOut(len(source), max_bad_share)
+    parts: list[Encoded] = []
+    used: dict[int, Tables] = {}
+    for group in source.groups:
+        tables = _readable_tables(source, group, left_out)
+        key = cache_key(tables.values(), codec_fingerprint, text_fingerprint)
+        path = cache_path(cache, key) if cache and len(tables) == len(group) else None
+        encoded = load_encoded(path, key) if path else None
+        if encoded is None:
+            encoded, sound = _encoded(source, tables, encode, encode_text, left_out)
+            if path and len(sound) == len(group):
+                save_encoded(path, key, encoded)
+                if len(source.groups) > 1:  # from the file, so that only one group at a time takes memory
+                    encoded = load_encoded(path, key) or encoded
+            tables = sound
+        if tables:
+            parts.append(encoded)
+            used |= tables
+            _refuse_other_size(source, parts[0].latents, encoded.latents, next(iter(tables)))
+    if not parts:
+        raise UserError(f"{source.folder} holds no episodes; make some with `slowfast data make`")
+    digest = hashlib.sha256(f"{content_hash(used.values())}/{codec_fingerprint}".encode()).hexdigest()[:16]
+    return _with_chunks(parts, used, digest, None if len(used) == len(source) else tuple(used))
 
 
-def _encoded(dataset: EpisodeDataset, encode: Encode) -> Float16[Tensor, "total_frames channels h w"]:
+def _readable_tables(source: EpisodeSource, group: range, left_out: LeftOut) -> dict[int, Tables]:
+    tables = {}
+    for number in group:
+        try:
+            tables[number] = source.tables(number)
+        except (DefectiveDataError, OSError) as error:
+            left_out.add(source.name(number), error)
+    return tables
+
+
+def _encoded(
+    source: EpisodeSource,
+    tables: Mapping[int, Tables],
+    encode: Encode,
+    encode_text: EncodeText | None,
+    left_out: LeftOut,
+) -> tuple[Encoded, dict[int, Tables]]:
+    """Encodes what can be decoded of the episodes, and tells which those are."""
     parts: list[Tensor] = []
-    for index in tqdm(range(len(dataset)), desc="encoding", unit="episode", dynamic_ncols=True):
-        part = encode(torch.from_numpy(dataset[index].frames)).half()
-        if parts and part.shape[1:] != parts[0].shape[1:]:
-            raise UserError(
-                f"the frames of episode {index} of {dataset.folder} are of another size than those of episode 0; "
-                "make a data set of one size"
-            )
+    texts: dict[str, Tensor] = {}
+    sound: dict[int, Tables] = {}
+    bar = tqdm(tables, desc="encoding", unit="episode", initial=min(tables, default=0), total=len(source))
+    for number in bar:
+        actions = [chunk.action for chunk in tables[number][1]]
+        try:
+            frames = torch.from_numpy(source.frames(number))
+            if encode_text:
+                texts |= _embedded(source.name(number), actions, encode_text, texts)
+        except (DefectiveDataError, OSError) as error:
+            left_out.add(source.name(number), error)
+            continue
+        part = encode(frames).half()
+        _refuse_other_size(source, parts[0] if parts else part, part, number)
         parts.append(part)
-    return torch.cat(parts)
+        sound[number] = tables[number]
+    return Encoded(torch.cat(parts) if parts else torch.empty(0), texts), sound
 
 
-def _with_chunks(dataset: EpisodeDataset, latents: Float16[Tensor, "total_frames channels h w"], key: str) -> LatentSet:
+def _embedded(
+    name: str, actions: Sequence[str], encode_text: EncodeText, known: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    try:
+        return {action: encode_text(action) for action in actions if action not in known}
+    except UserError as error:  # such as words that are too many for the encoder
+        raise DefectiveDataError([Defect(name, "unfit-action", str(error))]) from error
+
+
+def _refuse_other_size(source: EpisodeSource, first: Tensor, part: Tensor, number: int) -> None:
+    if part.shape[1:] != first.shape[1:]:
+        raise UserError(
+            f"the frames of episode {number} of {source.folder} are of another size than those before it; "
+            "make a data set of one size"
+        )
+
+
+def _with_chunks(
+    parts: Sequence[Encoded], used: Mapping[int, Tables], key: str, episodes: tuple[int, ...] | None
+) -> LatentSet:
     rows: list[tuple[int, int, int]] = []
     actions: list[str] = []
     start = 0
-    for folder in dataset.episode_folders:
-        header, chunks = dataset.read_tables(folder)
+    for header, chunks in used.values():
         rows += [(start, start + chunk.start_frame, chunk.num_frames) for chunk in chunks]
         actions += [chunk.action for chunk in chunks]
         start += header.num_frames
+    latents = parts[0].latents if len(parts) == 1 else JoinedLatents([part.latents for part in parts])
     assert start == len(latents), "the cache key covers the content, so lengths agree"
     table = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
-    return LatentSet(latents, table[:, 0], table[:, 1], table[:, 2], tuple(actions), key)
+    texts = {text: embedding for part in reversed(parts) for text, embedding in part.texts.items()}
+    return LatentSet(latents, table[:, 0], table[:, 1], table[:, 2], tuple(actions), key, texts, episodes)

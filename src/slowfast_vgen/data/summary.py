@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from slowfast_vgen.data.format import EpisodeDataset, read_episode_frames, read_header
+from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 
@@ -44,29 +45,27 @@ def summarise(dataset: EpisodeDataset) -> Summary:
     scenes: set[str] = set()
     scripts: Counter[str] = Counter()
     verbs: Counter[str] = Counter()
-    num_bytes = 0
-    for folder in dataset.episode_folders:
-        header, chunks = dataset.read_tables(folder)
+    for number, folder in enumerate(dataset.episode_folders):
+        header, chunks = dataset.tables(number)
         lengths.append(header.num_frames)
         sizes.add(f"{header.height}x{header.width}")
         scenes.add(str(header.metadata.get("scene", folder)))
         scripts[str(header.metadata.get("script", "unknown"))] += 1
         verbs.update(chunk.verb or "unnamed" for chunk in chunks)
-        num_bytes += sum(path.stat().st_size for path in folder.iterdir())
     return Summary(
         num_episodes=len(lengths),
         num_frames=sum(lengths),
         num_chunks=verbs.total(),
         frames_per_episode=(min(lengths, default=0), max(lengths, default=0)),
         sizes=tuple(sorted(sizes)),
-        num_bytes=num_bytes,
+        num_bytes=dataset.num_bytes,
         num_scenes=len(scenes),
         episodes_by_script=dict(scripts.most_common()),
         chunks_by_verb=dict(verbs.most_common()),
     )
 
 
-def save_contact_sheet(dataset: EpisodeDataset, path: Path, num_rows: int = 8, num_columns: int = 12) -> None:
+def save_contact_sheet(dataset: EpisodeSource, path: Path, num_rows: int = 8, num_columns: int = 12) -> None:
     """Draws frames of several episodes, spread over the data set: a row each, with its number and script beside it.
 
     Raises:
@@ -79,10 +78,9 @@ def save_contact_sheet(dataset: EpisodeDataset, path: Path, num_rows: int = 8, n
         raise UserError(f"cannot draw a contact sheet of {dataset.folder}: it holds no episodes yet")
     rows = []
     for index in _spread(len(dataset), num_rows):
-        folder = dataset.episode_folders[index]
-        header = read_header(folder)
-        frames = read_episode_frames(folder, header)
-        rows.append((f"{folder.name}\n{header.metadata.get('script', '')}", frames[_spread(len(frames), num_columns)]))
+        header, _ = dataset.tables(index)
+        frames = dataset.frames(index)
+        rows.append((f"{index:06d}\n{header.metadata.get('script', '')}", frames[_spread(len(frames), num_columns)]))
     height = max(frames.shape[1] for _, frames in rows) + _GAP_PIXELS
     width = max(frames.shape[2] for _, frames in rows) + _GAP_PIXELS
     sheet = Image.new("RGB", (_LABEL_PIXELS + num_columns * width, len(rows) * height), "white")

@@ -1,6 +1,9 @@
 """The Parquet tables of an episode: its chunks and its poses."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slowfast_vgen.data.headers import EpisodeHeader
 from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
 from slowfast_vgen.types import Chunk, Poses
 
@@ -48,6 +52,14 @@ def read_poses(path: Path, num_frames: int) -> Poses:
     poses = np.stack([column.to_numpy() for column in _read(path, POSE_COLUMNS)], axis=1)
     refuse(pose_defects(path, poses, num_frames))
     return poses
+
+
+def content_hash(episodes: Iterable[tuple[EpisodeHeader, Sequence[Chunk]]]) -> str:
+    """Hex SHA-256 over every episode's video hash and chunks, in order: the same for a folder and for its shards."""
+    digest = hashlib.sha256()
+    for header, chunks in episodes:
+        digest.update(json.dumps([header.video_sha256, [asdict(chunk) for chunk in chunks]]).encode())
+    return digest.hexdigest()
 
 
 def _write(path: Path, columns: list[Any], schema: pa.Schema) -> None:

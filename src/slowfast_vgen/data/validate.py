@@ -23,6 +23,8 @@ from slowfast_vgen.data.format import (
 )
 from slowfast_vgen.data.headers import EpisodeHeader, read_dataset_header
 from slowfast_vgen.data.rules import Defect, DefectiveDataError, require
+from slowfast_vgen.data.shard_index import is_sharded, read_index
+from slowfast_vgen.data.shards import ShardSet, check_shards
 from slowfast_vgen.errors import UserError
 
 __all__ = ["Defect", "check_dataset", "check_datasets", "check_episode"]
@@ -50,13 +52,15 @@ def check_episode(folder: Path) -> list[Defect]:
 
 
 def check_dataset(folder: Path) -> list[Defect]:
-    """Every defect of a data set folder and of its episodes, none if it is sound.
+    """Every defect of a data set folder, or of a folder of shards, and of its episodes, none if it is sound.
 
     Raises:
         UserError: `folder` is no folder.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder} to check; give the folder of a data set")
+    if is_sharded(folder):
+        return check_shards(folder)
     defects: list[Defect] = []
     header = _collect(defects, read_dataset_header, folder / DATASET_FILE)
     episodes = folder / EPISODES_FOLDER
@@ -87,21 +91,21 @@ def check_datasets(folders: Sequence[Path]) -> list[Defect]:
     defects = [defect for folder in folders for defect in check_dataset(folder)]
     met: dict[str, tuple[str, Path]] = {}  # a scene or a video -> the split and the episode that it was met in first
     for folder in folders:
-        dataset = _collect([], read_dataset_header, folder / DATASET_FILE)
-        if dataset is None:
+        own = _collect([], _split, folder)
+        if own is None:
             continue
         for episode, header in _readable_headers(folder):
             scene = header.metadata.get("scene")
             for what in (f"scene {scene if isinstance(scene, str) else episode}", f"video {header.video_sha256}"):
-                split, first = met.setdefault(what, (dataset.split, episode))
-                if split != dataset.split:
-                    message = f"{what[:80]} of the {dataset.split} split is in the {split} split too, in {first}"
+                split, first = met.setdefault(what, (own, episode))
+                if split != own:
+                    message = f"{what[:80]} of the {own} split is in the {split} split too, in {first}"
                     defects.append(Defect(str(episode), "leaked-scene", message))
                     break  # the same episode need not be named twice
     return defects
 
 
-def _collect(defects: list[Defect], read: Callable[..., Value], path: Path, *rest: Any) -> Value | None:
+def _collect(defects: list[Defect], read: Callable[..., Value], path: Path | int, *rest: Any) -> Value | None:
     """What `read(path, *rest)` returns, or None after adding what it complained of to `defects`."""
     try:
         return read(path, *rest)
@@ -112,7 +116,19 @@ def _collect(defects: list[Defect], read: Callable[..., Value], path: Path, *res
     return None
 
 
+def _split(folder: Path) -> str:
+    """Of a data set folder or of shards."""
+    return read_index(folder).split if is_sharded(folder) else read_dataset_header(folder / DATASET_FILE).split
+
+
 def _readable_headers(folder: Path) -> Iterator[tuple[Path, EpisodeHeader]]:
+    if is_sharded(folder):
+        shards = ShardSet(folder)
+        for number in range(len(shards)):
+            tables = _collect([], shards.tables, number)
+            if tables is not None:
+                yield Path(shards.name(number)), tables[0]
+        return
     for episode in (episode_folder(folder, number) for number in episode_numbers(folder)):
         header = _collect([], read_header, episode)
         if header is not None:

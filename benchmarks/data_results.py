@@ -1,0 +1,30 @@
+"""results/data.json, which several benchmarks share: each replaces its own figures and leaves the others' alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from slowfast_vgen.cli.common import Figure, write_figures
+
+DATA_RESULTS = Path(__file__).parents[1] / "results" / "data.json"
+READING = "median, least and greatest of the repetitions"
+
+
+def over_repetitions(readings: Sequence[float]) -> Figure:
+    """Median, least and greatest, as in `slowfast bench`."""
+    return Figure(median(readings), min(readings), max(readings), len(readings))
+
+
+def update_results(path: Path, part: str, protocol: Mapping[str, Any], figures: Mapping[str, Figure]) -> None:
+    """Writes the figures of a part, and its protocol under the part's name.
+
+    Figures that the part wrote before and does not write now, such as those of an engine that is gone, are taken out.
+    """
+    results = json.loads(path.read_text()) if path.is_file() else {"protocol": {}, "figures": {}}
+    parts = dict(results["protocol"].get("parts", {}))
+    before = parts.get(part, {}).get("figures", [])
+    kept = {name: row for name, row in results["figures"].items() if name not in {*before, *figures}}
+    parts[part] = {**protocol, "reading": READING, "figures": sorted(figures)}
+    write_figures(path, {"command": "benchmarks", "parts": dict(sorted(parts.items()))}, {**kept, **figures})

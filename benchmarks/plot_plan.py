@@ -1,0 +1,44 @@
+"""Draws docs/images/plan.png: where planning breaks, by decision: `python benchmarks/plot_plan.py [FILE.json]`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+PANELS = {
+    "imagination_psnr": ("imagination: against the true way (dB)", "each decision alone, from the true way"),
+    "idm_accuracy": ("reading: share of right actions", "each decision alone, from the true way"),
+    "distance": ("acting: distance from the way-point", "one decision after the other"),
+}
+
+
+def plot_plan(results: Path, path: Path) -> None:
+    """A panel for imagination, reading and acting, a line an arm."""
+    protocol = json.loads(results.read_text())["protocol"]
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(12, 3.6))
+    colours = {name: f"C{index}" for index, name in enumerate(protocol["arms"])}
+    for axis, (name, (title, told)) in zip(axes, PANELS.items(), strict=True):
+        for arm, values in protocol["by_decision"][name].items():
+            heights = np.array([np.nan if each is None else each for each in values], float)
+            label = protocol["arms"][arm]["label"]
+            axis.plot(np.arange(1, 1 + len(heights)), heights, marker=".", color=colours[arm], label=label)
+        axis.set(xlabel=f"decision ({told})", title=title)
+        axis.title.set_fontsize(10)
+        axis.grid(alpha=0.3)
+    axes[-1].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, nargs="?", default=ROOT / "results" / "plan-vizdoom-retrace.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "plan.png")
+    given = parser.parse_args()
+    plot_plan(given.results, given.out)

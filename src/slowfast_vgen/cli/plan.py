@@ -1,0 +1,151 @@
+"""`slowfast plan`: imagine with memory, act in the real engine."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slowfast_vgen.cli.common import (
+    Figure,
+    add_json_argument,
+    add_world_argument,
+    load_world,
+    path_name,
+    whole_number,
+    write_figures,
+)
+from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
+from slowfast_vgen.cli.plan_tables import print_plan
+from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    from slowfast_vgen.plan.arms import Player
+    from slowfast_vgen.plan.goal import SubGoal
+    from slowfast_vgen.plan.stage import Stage
+
+_ABOUT = """\
+Plans in a real engine: a goal in words is split into sub-goals, a world model imagines a chunk of video for each, an
+inverse dynamics model reads the action off it, the engine carries it out, and what it shows goes on into the memory.
+In vizdoom-retrace the agent is led through rooms that it never saw and must go back the way it came."""
+
+_EXAMPLES = """\
+Arms: loop (the world's own memory), no_loop (eq. 3 on slow weights before any loop), no_memory (the same without),
+anchor and raw_context (a denoiser of `train context`), and two bounds: oracle reads the true video, random draws
+actions. Arms whose weights are not given are left out and named. The run goes on where it was stopped.
+
+examples:
+  slowfast plan --task vizdoom-retrace --quick --inverse-dynamics runs/idm/inverse_dynamics
+  slowfast plan --task vizdoom-retrace --inverse-dynamics runs/idm/inverse_dynamics --slow runs/slow/denoiser \\
+    --context runs/context/denoiser --episodes 100 --json results/plan-vizdoom-retrace.json --video videos
+  slowfast plan --task vizdoom-retrace --inverse-dynamics runs/idm/inverse_dynamics --arms loop --episodes 1 --watch
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command `plan`."""
+    plan = subparsers.add_parser(
+        "plan",
+        help="imagine with memory, act in a real engine",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    plan.add_argument("--task", required=True, metavar="NAME", help="vizdoom-retrace")
+    add_world_argument(plan)
+    told = "a folder that `slowfast train inverse-dynamics` wrote: reads actions off frames; default: the shipped one"
+    plan.add_argument("--inverse-dynamics", type=path_name, metavar="DIR", help=told)
+    plan.add_argument("--slow", type=path_name, metavar="DIR", help="a denoiser before any loop: no_memory, no_loop")
+    plan.add_argument("--context", type=path_name, metavar="DIR", help="a denoiser of `train context`: the baselines")
+    plan.add_argument("--arms", default="", metavar="NAMES", help="with commas between; default: all")
+    plan.add_argument("--episodes", type=whole_number(1, 10_000), metavar="N", help="default: 100")
+    plan.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each episode; default: 3")
+    plan.add_argument("--split", choices=("train", "validation", "test"), default="test", help="of maps; %(default)s")
+    told = "which frames go on into the memory after an action; default: real"
+    plan.add_argument("--feedback", choices=("real", "imagined"), default="real", help=told)
+    plan.add_argument("--goal", metavar="WORDS", help="in place of the task's own")
+    told = "an OpenAI-compatible server that splits the goal, such as http://localhost:8000/v1; default: by rules"
+    plan.add_argument("--endpoint", metavar="URL", help=told)
+    plan.add_argument("--endpoint-model", default="", metavar="NAME", help="the model that the server is asked for")
+    plan.add_argument("--video", type=path_name, metavar="DIR", help="write videos of each arm's first episodes here")
+    plan.add_argument("--videos", type=whole_number(1, 10_000), default=3, metavar="N", help="how many; default: 3")
+    plan.add_argument(
+        "--watch", action="store_true", help="write the videos as they come, playable after each decision; in ./plan"
+    )
+    plan.add_argument("--quick", action="store_true", help="2 short episodes, 1 seed: does it run?")
+    add_json_argument(plan)
+    plan.set_defaults(handler=run_plan)
+
+
+def run_plan(args: argparse.Namespace) -> int:
+    """`slowfast plan`."""
+    from slowfast_vgen.models.inverse_dynamics import load_inverse_dynamics
+    from slowfast_vgen.models.world_model import load_denoiser
+    from slowfast_vgen.plan.arms import chosen_arms, players
+    from slowfast_vgen.plan.stage import Stage
+    from slowfast_vgen.plan.tasks import open_task
+    from slowfast_vgen.plan.trial import Trial, TrialConfig
+
+    if args.json:
+        check_output_file(args.json)
+    videos = args.video or (Path("plan") if args.watch else None)
+    if videos:
+        check_output_folder(videos)
+    task, names = open_task(args.task, args.split, args.quick), chosen_arms(args.arms)
+    config = TrialConfig.quick() if args.quick else TrialConfig()
+    given = {"num_episodes": args.episodes, "num_seeds": args.seeds}
+    config = replace(config, **{name: each for name, each in given.items() if each is not None})
+    reader = load_inverse_dynamics(_reader_folder(args))
+    sub_goals, warning = _sub_goals(args, args.goal or task.goal, task.action_texts)
+    arms, missing = players(
+        load_world(args),
+        load_denoiser(args.slow) if args.slow else None,
+        load_denoiser(args.context) if args.context else None,
+        names,
+    )
+    for name, told in missing.items():
+        print(f"left out {name}: {told}")
+    stage = Stage(task, reader, sub_goals, args.feedback)
+    trial = Trial(stage, arms, config)
+    if videos:
+        _record(stage, arms, videos, min(args.videos, config.num_episodes), args.watch)
+    protocol, figures = trial.run(trial.folder(args.json) if args.json else None)
+    print_plan({arm.name: arm.label for arm in arms}, figures, task.unit)
+    for crash in protocol["crashed"]:
+        print(f"crashed: episode {crash['episode']} of {crash['arm']}, seed {crash['seed']}: {crash['error']}")
+    own = {"goal": args.goal or task.goal, "needs_weights": missing, "warnings": [warning] if warning else []}
+    rows = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in figures.items()}
+    write_figures(args.json, protocol | own, rows)
+    return 0
+
+
+def _reader_folder(args: argparse.Namespace) -> Path:
+    from slowfast_vgen.presets.readers import shipped_reader
+
+    folder: Path | None = args.inverse_dynamics or shipped_reader()
+    if folder is None:
+        raise UserError(
+            "planning reads actions off frames; give --inverse-dynamics DIR, a folder that `slowfast train "
+            "inverse-dynamics` wrote"
+        )
+    return folder
+
+
+def _sub_goals(args: argparse.Namespace, goal: str, texts: tuple[str, ...]) -> "tuple[tuple[SubGoal, ...], str]":
+    """The goal's sub-goals, and why the endpoint did not give them, where it was asked and did not."""
+    from slowfast_vgen.plan.endpoint import EndpointSplitter
+    from slowfast_vgen.plan.goal import split_goal
+
+    if not args.endpoint:
+        return split_goal(goal), ""
+    sub_goals, warning = EndpointSplitter(args.endpoint, args.endpoint_model).split(goal, texts)
+    if warning:
+        print(warning)
+    return sub_goals, warning
+
+
+def _record(stage: "Stage", arms: "list[Player]", folder: Path, count: int, watch: bool) -> None:
+    from slowfast_vgen.plan.record import record_episodes
+
+    for arm in arms:
+        for path in record_episodes(stage, arm, count, folder, watch):
+            print(f"wrote {path}")

@@ -1,0 +1,109 @@
+"""What is kept on disk of encoded episodes: latents and text embeddings, under a key of all that they depend on.
+
+A file that is there under its key is what would be computed anew, or it is not used: the key covers the videos, the
+action texts, both encoders and this module's way from one to the other; the file's own checksum covers its values.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Float16
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from slowfast_vgen.data.left_out import tell
+from slowfast_vgen.data.sources import Tables
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_path
+
+CACHE_FOLDER = ".cache"
+"""The default place, in the data set's folder."""
+PREPROCESSING_VERSION = 1
+"""Of how frames get to the codec and what is kept of its answer: whole frames as decoded, each episode by itself,
+float16 latents, float32 embeddings. Raise it with any change of that."""
+
+EncodeText = Callable[[str], Float[Tensor, "length width"]]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Some episodes as the networks read them."""
+
+    latents: Float16[Tensor, "frames channels h w"]
+    """Of all episodes, end to end."""
+    texts: Mapping[str, Float[Tensor, "length width"]]
+    """The embedding of each of their action texts; empty where none were asked for."""
+
+
+def cache_key(episodes: Iterable[Tables], codec_fingerprint: str, text_fingerprint: str) -> str:
+    """Hex SHA-256 over all that `Encoded` depends on; any change of it gives another key."""
+    told = {
+        "preprocessing": PREPROCESSING_VERSION,
+        "codec": codec_fingerprint,
+        "text": text_fingerprint,
+        "episodes": [[header.video_sha256, [chunk.action for chunk in chunks]] for header, chunks in episodes],
+    }
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def cache_path(folder: Path, key: str) -> Path:
+    """The file of a key."""
+    return folder / f"latents-{key[:16]}.safetensors"
+
+
+def save_encoded(path: Path, key: str, encoded: Encoded) -> None:
+    """Writes a cache file, whole or not at all.
+
+    Raises:
+        UserError: a place that cannot be written.
+    """
+    tensors = {"latents": encoded.latents}
+    if encoded.texts:
+        tensors["tokens"] = torch.cat(list(encoded.texts.values()))
+        tensors["token_counts"] = torch.tensor([len(embedding) for embedding in encoded.texts.values()])
+    texts = json.dumps(list(encoded.texts))
+    metadata = {"format": "slowfast-latents", "key": key, "texts": texts, "sha256": _checksum(tensors, texts)}
+    try:
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write {path}: {error}; choose another place with --cache") from error
+
+
+def load_encoded(path: Path, key: str) -> Encoded | None:
+    """What `save_encoded` wrote, read from the disk as it is used; None where there is none.
+
+    A damaged file, or one of another key, is told of and counts as none.
+    """
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        texts = metadata.get("texts", "")
+        if metadata.get("key") != key:
+            raise ValueError("it holds something else")
+        if metadata.get("sha256") != _checksum(tensors, texts):
+            raise ValueError("its checksum differs")
+        names = json.loads(texts)
+        tokens = tensors["tokens"].split(tensors["token_counts"].tolist()) if names else ()
+        return Encoded(tensors["latents"], dict(zip(names, tokens, strict=True)))
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        tell(f"{path} is damaged ({error}); its episodes are encoded anew")
+        return None
+
+
+def _checksum(tensors: Mapping[str, Tensor], texts: str) -> str:
+    """Hex SHA-256 over names, types, shapes, values and texts."""
+    digest = hashlib.sha256(texts.encode())
+    for name in sorted(tensors):
+        value = tensors[name].contiguous()
+        digest.update(f"{name}/{value.dtype}/{tuple(value.shape)}".encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

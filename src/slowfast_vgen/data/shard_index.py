@@ -1,0 +1,168 @@
+"""shards.json: which tar files a sharded data set consists of, and what must be in them. See docs/data-format.md."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slowfast_vgen.data.headers import DatasetHeader
+from slowfast_vgen.data.rules import SPLITS
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json, write_json
+
+SHARDS_FILE = "shards.json"
+FORMAT, VERSION = "slowfast-shards", 1
+END_BYTES = 1024
+"""Two empty blocks end a tar file."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"shard-[0-9]{6}\.tar")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar file. Its samples, one an episode, follow each other without a gap from its first byte on."""
+
+    name: str
+    num_bytes: int
+    sha256: str
+    """Of the whole file."""
+    sample_bytes: tuple[int, ...]
+    """Of each sample: its members with their tar headers and padding."""
+    sample_frames: tuple[int, ...]
+    """Frames of each episode."""
+    sample_sha256: tuple[str, ...]
+    """Of the `sample_bytes` of each."""
+
+    def __len__(self) -> int:
+        """Episodes in the shard."""
+        return len(self.sample_bytes)
+
+    def fault(self) -> str | None:
+        """What no shard can be like, or None."""
+        counts = {len(self.sample_bytes), len(self.sample_frames), len(self.sample_sha256)}
+        if not _NAME.fullmatch(self.name):  # a name with folders in it could lead anywhere
+            return f"a shard is called {self.name!r:.40}"
+        if len(counts) != 1 or counts == {0}:
+            return f"{self.name} has lists of {sorted(counts)} samples"
+        whole = all(isinstance(each, int) and each > 0 for each in (*self.sample_bytes, *self.sample_frames))
+        if not whole or self.num_bytes != sum(self.sample_bytes) + END_BYTES:
+            return f"the sizes of {self.name} do not add up"
+        if not all(isinstance(each, str) and _HASH.fullmatch(each) for each in (self.sha256, *self.sample_sha256)):
+            return f"{self.name} has a checksum that is none"
+        return None
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """A sharded data set."""
+
+    split: str
+    max_bytes_per_shard: int
+    sources_sha256: str
+    """Of what was sharded: other sources, or the same in another order, have another."""
+    sources: tuple[DatasetHeader, ...]
+    """The header of each data set that the episodes come from; theirs follow each other in this order."""
+    shards: tuple[Shard, ...]
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes in all shards."""
+        return sum(len(shard) for shard in self.shards)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames in all shards."""
+        return sum(sum(shard.sample_frames) for shard in self.shards)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(shard.num_bytes for shard in self.shards)
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """Over all samples in order, however they are dealt out to shards."""
+        digest = hashlib.sha256()
+        for shard in self.shards:
+            digest.update("".join(shard.sample_sha256).encode())
+        return digest.hexdigest()
+
+
+def is_sharded(folder: Path) -> bool:
+    """Whether a folder holds shards, which its index tells."""
+    return (Path(folder) / SHARDS_FILE).is_file()
+
+
+def shard_name(number: int) -> str:
+    """The file name of a shard.
+
+    >>> shard_name(7)
+    'shard-000007.tar'
+    """
+    return f"shard-{number:06d}.tar"
+
+
+def read_index(folder: Path) -> ShardIndex:
+    """Reads the index of a folder of shards, and nothing else.
+
+    Raises:
+        UserError: missing, broken, or of another format or version.
+    """
+    path = Path(folder) / SHARDS_FILE
+    record = read_json(path)
+    if not isinstance(record, dict) or (record.get("format"), record.get("version")) != (FORMAT, VERSION):
+        raise UserError(f"{path} is no index of shards of version {VERSION}; write it anew with `slowfast data shard`")
+    try:
+        index = ShardIndex(
+            record["split"],
+            record["max_bytes_per_shard"],
+            record["sources_sha256"],
+            tuple(DatasetHeader(**source) for source in record["sources"]),
+            tuple(shard_of(shard) for shard in record["shards"]),
+        )
+        faults = [fault for shard in index.shards if (fault := shard.fault())]
+        if index.split not in SPLITS or not index.shards:
+            faults.append(f"split {index.split!r:.40}, {len(index.shards)} shards")
+        if index.num_episodes != (wanted := sum(source.num_episodes for source in index.sources)):
+            faults.append(f"it lists {index.num_episodes} of {wanted} episodes")
+        if len({shard.name for shard in index.shards}) != len(index.shards):
+            faults.append("two shards have one name")
+    except (KeyError, TypeError, AttributeError) as error:
+        faults = [f"{type(error).__name__}: {error}"]
+    if faults:
+        raise UserError(f"{path} is damaged ({faults[0]}); write it anew with `slowfast data shard`")
+    return index
+
+
+def write_index(folder: Path, index: ShardIndex) -> None:
+    """Writes the index, whole or not at all.
+
+    Raises:
+        UserError: a place that cannot be written.
+    """
+    counts = {"num_episodes": index.num_episodes, "num_frames": index.num_frames, "num_bytes": index.num_bytes}
+    head = {"format": FORMAT, "version": VERSION, "num_shards": len(index.shards), **counts}
+    try:
+        write_json(folder / SHARDS_FILE, head | {"content_sha256": index.content_sha256} | asdict(index))
+    except OSError as error:
+        raise UserError(f"cannot write {folder / SHARDS_FILE}: {error.strerror}; check the space there") from error
+
+
+def shard_of(record: dict[str, Any]) -> Shard:
+    """A shard from what JSON made of it.
+
+    Raises:
+        KeyError, TypeError: it is no shard's record.
+    """
+    columns = {name: tuple(record[name]) for name in ("sample_bytes", "sample_frames", "sample_sha256")}
+    return Shard(record["name"], record["num_bytes"], record["sha256"], **columns)
+
+
+def sources_digest(headers: Sequence[DatasetHeader], episodes: Sequence[str], max_bytes: int) -> str:
+    """Hex SHA-256 over what is to be sharded: headers, a line for each episode, and the size of the shards."""
+    told = {"headers": [asdict(header) for header in headers], "episodes": list(episodes), "max_bytes": max_bytes}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,111 @@
+"""Who plans: the arms of the paper's Table 2, and two bounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.arms import Arm, context_arm, memory_arm
+from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.memory.context import ContextConfig
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, OraclePolicy, Policy, RandomPolicy
+from slowfast_vgen.plan.tasks.task import TaskEpisode
+from slowfast_vgen.rollout import World
+
+LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
+"""Eq. 3 at the rate at which it keeps most of the palette (docs/decisions/0004)."""
+CONTEXTS = {
+    "anchor": ("anchor frame", ContextConfig("anchor", 1)),
+    "raw_context": ("raw context of 8 chunks", ContextConfig("raw", 28)),
+}
+BOUNDS = {"oracle": "true video (upper bound)", "random": "random actions (lower bound)"}
+ARMS = ("anchor", "raw_context", "no_memory", "no_loop", "loop", *BOUNDS)
+"""In the order of the paper's table, then the bounds."""
+NEEDS_SLOW = "needs weights: --slow DIR (the denoiser folder of `slowfast train slow`)"
+NEEDS_CONTEXT = "needs weights: --context DIR (the denoiser folder of `slowfast train context`)"
+
+
+@dataclass(frozen=True)
+class Player:
+    """One arm at planning: a world model that imagines, or a bound without one."""
+
+    name: str
+    label: str
+    arm: Arm | None = None
+
+    @property
+    def seeded(self) -> bool:
+        """Whether seeds change what it does."""
+        return self.name != "oracle"
+
+    def describe(self) -> dict[str, Any]:
+        """For the protocol."""
+        return {"label": self.label} if self.arm is None else self.arm.describe()
+
+    def begin(
+        self,
+        reader: InverseDynamics,
+        feedback: Feedback,
+        episodes: Sequence[TaskEpisode],
+        seeds: Sequence[int],
+        num_decisions: int,
+    ) -> Policy:
+        """The policy of some episodes side by side."""
+        if self.arm is not None:
+            starts = np.stack([one.frames[0] for one in episodes])
+            num_chunks = len(episodes[0].actions) + num_decisions
+            return ImaginingPolicy(self.arm, reader, feedback, starts, seeds, num_chunks)
+        if self.name == "random":
+            return RandomPolicy(reader.names, seeds)
+        ways = np.stack([one.true_way for one in episodes])
+        last = np.stack([one.frames[-1] for one in episodes])
+        return OraclePolicy(reader, ways, last, ways.shape[1] // num_decisions)
+
+
+def chosen_arms(text: str) -> tuple[str, ...]:
+    """The arms of a list such as "loop,no_memory", in the order of `ARMS`; all for no text.
+
+    Raises:
+        UserError: an arm that is not known.
+
+    >>> chosen_arms("random, loop")
+    ('loop', 'random')
+    """
+    named = {name.strip() for name in text.split(",") if name.strip()} or set(ARMS)
+    if unknown := sorted(named - set(ARMS)):
+        raise UserError(f"unknown arm {unknown[0]!r:.80}; choose some of {', '.join(ARMS)}")
+    return tuple(name for name in ARMS if name in named)
+
+
+def players(
+    world: World, slow: DenoiserModule | None, context: DenoiserModule | None, names: Sequence[str]
+) -> tuple[list[Player], dict[str, str]]:
+    """Those of the named arms whose weights are there, and what to give for the others.
+
+    Args:
+        world: with the memory of the slow-fast loop; the other arms share its codec.
+        slow: the denoiser before any loop.
+        context: the denoiser that was trained with raw contexts and anchors.
+        names: some of `ARMS`.
+    """
+    arms: dict[str, Arm] = {"loop": memory_arm("loop", "memory with the loop", world, world.shipped_memory)}
+    missing: dict[str, str] = {}
+    if slow is not None:
+        before = world.with_parts(slow.to(world.device).eval().requires_grad_(False))
+        arms["no_loop"] = memory_arm("no_loop", "memory without the loop", before, MemoryConfig(lora=LORA))
+        arms["no_memory"] = memory_arm("no_memory", "no memory", before, None)
+    else:
+        missing |= dict.fromkeys(("no_memory", "no_loop"), NEEDS_SLOW)
+    if context is not None:
+        other = world.with_parts(context.to(world.device).eval().requires_grad_(False))
+        arms |= {name: context_arm(name, label, other, kind) for name, (label, kind) in CONTEXTS.items()}
+    else:
+        missing |= dict.fromkeys(CONTEXTS, NEEDS_CONTEXT)
+    found = [Player(name, arms[name].label, arms[name]) for name in names if name in arms]
+    found += [Player(name, BOUNDS[name]) for name in names if name in BOUNDS]
+    return found, {name: told for name, told in missing.items() if name in names}

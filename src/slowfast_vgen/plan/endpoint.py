@@ -1,0 +1,152 @@
+"""Sub-goals from a language model behind any OpenAI-compatible endpoint that the user names; never needed."""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from typing import IO, Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.plan.goal import MOST_CHUNKS, RETRACE_TEXT, SubGoal, split_goal
+
+MOST_SUB_GOALS = 100
+MOST_BYTES = 1 << 20
+"""Of an answer; what is longer is no list of sub-goals."""
+KEY_VARIABLE = "SLOWFAST_API_KEY"
+
+_TASK = (
+    "Split the user's goal into sub-goals for a camera that moves through a world, in order. Answer with one JSON "
+    'object and nothing else: {{"sub_goals": [{{"text": TEXT, "chunks": N}}]}}. TEXT is one of: {texts}. N is how many '
+    'times it is done, a whole number from 1 on; or null for "{retrace}", which leads back along the way that was come.'
+)
+
+
+class Split(NamedTuple):
+    """The sub-goals of a goal."""
+
+    sub_goals: tuple[SubGoal, ...]
+    warning: str = ""
+    """Why they do not come from the endpoint; empty where they do, or where none was asked."""
+
+
+@dataclass(frozen=True)
+class EndpointSplitter:
+    """Asks `POST {url}/chat/completions`; falls back to the rules of `goal.split_goal` whatever goes wrong there."""
+
+    url: str
+    """Up to and with the version, such as http://localhost:8000/v1."""
+    model: str
+    key_variable: str = KEY_VARIABLE
+    """Environment variable that holds the key; none is sent where it is not set."""
+    seconds: float = 30.0
+    """Until the whole answer must be there."""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"the endpoint {self.url!r:.80} is no address; give one such as http://localhost:8000/v1")
+        if not self.model.strip():
+            raise UserError("the endpoint needs the name of a model; give --endpoint-model NAME")
+        if not 0 < self.seconds <= 3600:
+            raise UserError(f"the endpoint's time limit must lie between 0 and 3600 seconds, got {self.seconds}")
+
+    def split(self, goal: str, action_texts: Sequence[str]) -> Split:
+        """The goal's sub-goals; with a warning, those of the rules, where the endpoint gives none that can be used.
+
+        Args:
+            goal: in words.
+            action_texts: what the environment can do; the endpoint is told to use these texts, and the way back.
+
+        Raises:
+            UserError: a goal that the rules cannot split either.
+        """
+        try:
+            return Split(_sub_goals(self._answer(goal, action_texts)))
+        except (OSError, HTTPException, ValueError, RecursionError) as error:  # UserError is a ValueError
+            reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
+            warning = f"the endpoint {self.url} gave no sub-goals ({reason:.200}), so the rules split the goal"
+            return Split(split_goal(goal), warning)
+
+    def _answer(self, goal: str, action_texts: Sequence[str]) -> Any:
+        listed = ", ".join(json.dumps(text) for text in (*action_texts, RETRACE_TEXT))
+        body = {
+            "model": self.model,
+            "temperature": 0,
+            "messages": [
+                {"role": "system", "content": _TASK.format(texts=listed, retrace=RETRACE_TEXT)},
+                {"role": "user", "content": goal},
+            ],
+        }
+        headers = {"Content-Type": "application/json", "User-Agent": "slowfast-vgen"}
+        if key := os.environ.get(self.key_variable):
+            headers["Authorization"] = f"Bearer {key}"
+        address = f"{self.url.rstrip('/')}/chat/completions"
+        request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+        # A redirection could carry the key to another host.
+        opener = urllib.request.build_opener(_NoRedirection)
+        until = time.monotonic() + self.seconds
+        with opener.open(request, timeout=self.seconds) as response:
+            return json.loads(_read_until(response, until).decode())
+
+
+def _read_until(response: HTTPResponse, until: float) -> bytes:
+    """The whole body; the socket's own time limit counts anew with every byte that comes."""
+    parts = []
+    size = 0
+    while part := response.read1(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise ValueError(f"the answer is longer than {MOST_BYTES} bytes")
+        if time.monotonic() > until:
+            raise TimeoutError("timed out")
+    return b"".join(parts)
+
+
+def _sub_goals(answer: Any) -> tuple[SubGoal, ...]:
+    """Checks the answer strictly: what is not exactly what was asked for is nonsense.
+
+    Raises:
+        ValueError: anything else.
+    """
+    try:
+        content = answer["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        raise ValueError("the answer holds no choices[0].message.content") from None
+    if not isinstance(content, str):
+        raise ValueError("its message is no text")
+    content = content.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
+    try:
+        listed = json.loads(content)["sub_goals"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"its message is no JSON object with sub_goals: {content!r:.60}") from None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_SUB_GOALS:
+        raise ValueError(f"its sub_goals are no list of 1 to {MOST_SUB_GOALS}")
+    found = tuple(_sub_goal(each) for each in listed)
+    if sum(each.num_chunks or 0 for each in found) > MOST_CHUNKS:
+        raise ValueError(f"its sub-goals take more than {MOST_CHUNKS} chunks")
+    return found
+
+
+def _sub_goal(value: Any) -> SubGoal:
+    if not isinstance(value, dict) or set(value) != {"text", "chunks"}:
+        raise ValueError(f"a sub-goal is no object of text and chunks: {value!r:.60}")
+    text, count = value["text"], value["chunks"]
+    if not isinstance(text, str) or not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
+        raise ValueError(f"a sub-goal's text or chunks are of the wrong kind: {value!r:.60}")
+    if count is None and text != RETRACE_TEXT:
+        raise ValueError(f"a sub-goal has no number of chunks: {value!r:.60}")
+    return SubGoal(text, count)
+
+
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> NoReturn:
+        raise urllib.error.HTTPError(req.full_url, code, "it redirects, which is not followed", headers, fp)

@@ -1,0 +1,53 @@
+"""What a planner acts in: one episode of some engine, seen as frames and told what to do in words."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Frames
+
+
+class PlanEnvironment(Protocol):
+    """One episode. `gym_env.from_gymnasium` makes one of any gymnasium environment with images."""
+
+    @property
+    def action_texts(self) -> Sequence[str]:
+        """What can be done, in words; the world model is told in these words what was done."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine has said that the episode is over; nothing is carried out then."""
+        ...
+
+    def reset(self, seed: int) -> Frames:
+        """Begins; the start image as a single frame, uint8 `[1, height, width, 3]`."""
+        ...
+
+    def act(self, action_text: str) -> Frames:
+        """Carries out one of `action_texts` for a chunk: uint8 `[f_g, height, width, 3]`.
+
+        Whatever it raises ends this episode, and no other.
+        """
+        ...
+
+
+def texts_of_verbs(verbs: Sequence[str], action_texts: Sequence[str]) -> dict[str, str]:
+    """The environment's text for each verb that is read off frames: the same, or the same with blanks.
+
+    Raises:
+        UserError: a verb that the environment does not know.
+
+    >>> texts_of_verbs(["turn_left", "stay"], ["stay", "turn left"])
+    {'turn_left': 'turn left', 'stay': 'stay'}
+    """
+    found = {}
+    for verb in verbs:
+        matching = [text for text in action_texts if text in (verb, verb.replace("_", " "))]
+        if not matching:
+            raise UserError(
+                f"the inverse dynamics model reads {verb!r}, but the environment can only {', '.join(action_texts)}; "
+                "train it on episodes of this environment"
+            )
+        found[verb] = matching[0]
+    return found

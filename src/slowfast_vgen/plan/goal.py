@@ -1,0 +1,109 @@
+"""A goal in words, split into sub-goals by rules (paper 3.4, where a language model does it; see `endpoint`)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.text import validate_action
+from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS
+
+MOST_CHUNKS = 1000
+"""Of one sub-goal, and of all of a goal."""
+RETRACE_TEXT = RETRACE_PHRASINGS[0]
+"""What a sub-goal is called that leads back along the way that was come."""
+
+_COUNTS = {"once": 1, "twice": 2, "thrice": 3}
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBER = rf"(?P<number>\d+|{'|'.join(_NUMBERS)})"
+_HOW_OFTEN = re.compile(
+    rf"\s*(?:,\s*)?(?:\b(?P<word>once|twice|thrice)|\b{_NUMBER}\s+times|\bfor\s+{_NUMBER.replace('number', 'chunks')}"
+    r"\s+(?:chunks?|steps?|moves?))$"
+)
+_SEPARATORS = re.compile(r"\s*(?:[;.\n]|,?\s*\band\s+then\b|,?\s*\bthen\b)\s*,?\s*")
+_LOOSE = re.compile(r"\s*(?:,\s*and\b|,|\band\b)\s*")
+_RETRACE = re.compile(
+    r"\b(?:retrace|backtrack|the way (?:that )?(?:you|i|we) came"
+    r"|(?:back|return)\b.*\b(?:start|begin|beginning|began|started|came from|where you (?:were|stood))"
+    r"|undo your)\b"
+)
+_POLITE = re.compile(r"^(?:(?:please|now|first|next|finally|afterwards)\b[, ]*)+")
+_KNOWN = {text for texts in PHRASINGS.values() for text in texts}
+
+
+@dataclass(frozen=True)
+class SubGoal:
+    """One thing to do, told to the world model in these words."""
+
+    text: str
+    num_chunks: int | None = 1
+    """For how many chunks; None for as many as led here, which a way back takes."""
+
+    def __post_init__(self) -> None:
+        validate_action(self.text)
+        if self.num_chunks is not None and not 1 <= self.num_chunks <= MOST_CHUNKS:
+            raise UserError(f"a sub-goal takes 1 to {MOST_CHUNKS} chunks, got {self.num_chunks} for {self.text!r}")
+
+
+def split_goal(goal: str) -> tuple[SubGoal, ...]:
+    """The sub-goals of a goal, in order.
+
+    Parts are separated by `;`, full stops, "then" and "and then"; by commas and "and" too where every part is an action
+    that the worlds know. "twice", "3 times" and "for 5 chunks" repeat a part. Whatever asks for the way back ("go back
+    the way you came", "return to the start") becomes `RETRACE_TEXT`, for as many chunks as led there.
+
+    Raises:
+        UserError: no words, or a count out of range.
+
+    >>> split_goal("turn left twice, then go back the way you came")
+    (SubGoal(text='turn left', num_chunks=2), SubGoal(text='retrace your steps', num_chunks=None))
+    """
+    parts = [part for part in _SEPARATORS.split(goal.strip().lower()) if part.strip(" ,")]
+    if not parts:
+        raise UserError(f"the goal {goal!r:.60} holds no words; say what to do, such as 'turn left, then go forward'")
+    return tuple(sub_goal for part in parts for sub_goal in _sub_goals(part))
+
+
+def decisions(sub_goals: Sequence[SubGoal], num_led: int) -> list[str]:
+    """One text a decision; a sub-goal without a number takes as many chunks as there were before it, at least one.
+
+    Args:
+        sub_goals: in order.
+        num_led: chunks before the first.
+
+    Raises:
+        UserError: more than `MOST_CHUNKS` in all.
+
+    >>> decisions([SubGoal("turn left", 2), SubGoal("retrace your steps", None)], 1)
+    ['turn left', 'turn left', 'retrace your steps', 'retrace your steps', 'retrace your steps']
+    """
+    texts: list[str] = []
+    for sub_goal in sub_goals:
+        count = max(1, num_led + len(texts)) if sub_goal.num_chunks is None else sub_goal.num_chunks
+        texts += [sub_goal.text] * count
+        if len(texts) > MOST_CHUNKS:
+            raise UserError(f"the goal takes {len(texts)} chunks and more; ask for at most {MOST_CHUNKS}")
+    return texts
+
+
+def _sub_goals(part: str) -> list[SubGoal]:
+    listed = [each for each in _LOOSE.split(part) if each]
+    if len(listed) > 1 and all(_counted(each)[0] in _KNOWN for each in listed):
+        return [SubGoal(*_counted(each)) for each in listed]
+    text, count = _counted(part)
+    if text not in _KNOWN and (text in RETRACE_PHRASINGS or _RETRACE.search(text)):
+        return [SubGoal(RETRACE_TEXT, None)]
+    return [SubGoal(text, count)]
+
+
+def _counted(part: str) -> tuple[str, int]:
+    """The words without how often, and how often."""
+    text = _POLITE.sub("", part.strip(" ,"))
+    found = _HOW_OFTEN.search(text)
+    if found is None:
+        return text, 1
+    text = text[: found.start()].strip(" ,")
+    if found["word"]:
+        return text, _COUNTS[found["word"]]
+    number = found["number"] or found["chunks"]
+    return text, 1 + _NUMBERS.index(number) if number in _NUMBERS else int(number[:9])

@@ -1,0 +1,114 @@
+"""Any `gymnasium.Env` that shows images, as something to plan in."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.images import frame_from_image
+from slowfast_vgen.types import Frames
+
+Source = Literal["observation", "render"]
+
+
+class StepEnv(Protocol):
+    """The part of `gymnasium.Env` that is used; gymnasium itself is not imported."""
+
+    action_space: Any
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Observation and info."""
+        ...
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Observation, reward, terminated, truncated and info."""
+        ...
+
+    def render(self) -> Any:
+        """An RGB picture, where `image` is "render"."""
+        ...
+
+
+class GymEnvironment:
+    """A `PlanEnvironment`; make one with `from_gymnasium`."""
+
+    def __init__(
+        self, env: StepEnv, action_texts: Sequence[str], frames_per_chunk: int, size: tuple[int, int], image: Source
+    ) -> None:
+        self.env, self.action_texts, self.size, self.image = env, tuple(action_texts), size, image
+        self.frames_per_chunk = frames_per_chunk
+        self.ended = False
+        """Whether the environment has said that the episode is over."""
+        self._last: np.ndarray | None = None
+
+    def reset(self, seed: int) -> Frames:
+        """See `PlanEnvironment`."""
+        observation, _ = self.env.reset(seed=seed)
+        self.ended = False
+        self._last = self._frame(observation)
+        return self._last[None]
+
+    def act(self, action_text: str) -> Frames:
+        """See `PlanEnvironment`. Where the episode ends within the chunk, its last frame fills the rest.
+
+        Raises:
+            UserError: not begun, over, or an action that it does not have.
+        """
+        if self._last is None or self.ended:
+            raise UserError("the episode has not begun or is over; call reset first")
+        if action_text not in self.action_texts:
+            raise UserError(f"unknown action {action_text!r}; choose one of {', '.join(self.action_texts)}")
+        frames: list[np.ndarray] = []
+        for _ in range(self.frames_per_chunk):
+            if not self.ended:
+                action = self.action_texts.index(action_text) + int(getattr(self.env.action_space, "start", 0))
+                observation, _, terminated, truncated, _ = self.env.step(action)
+                self._last, self.ended = self._frame(observation), bool(terminated or truncated)
+            frames.append(self._last)
+        return np.stack(frames)
+
+    def _frame(self, observation: Any) -> np.ndarray:
+        picture = self.env.render() if self.image == "render" else observation
+        return frame_from_image(np.asarray(picture), *self.size)
+
+
+def from_gymnasium(
+    env: StepEnv,
+    action_texts: Sequence[str],
+    frames_per_chunk: int = 4,
+    size: tuple[int, int] = (64, 64),
+    image: Source = "observation",
+) -> GymEnvironment:
+    """An environment to plan in.
+
+    Args:
+        env: has a `Discrete` action space; its observations or its renderings are uint8 RGB pictures of any size.
+        action_texts: one for each action, in order; the world model is driven by them.
+        frames_per_chunk: for how many steps an action is held: the world model's `f_g`.
+        size: height and width of the world model's frames, to which pictures are cut and resized.
+        image: where pictures come from.
+
+    Raises:
+        UserError: another action space, or not one text for each action.
+
+    >>> from slowfast_vgen.worlds.rooms_env import RoomsEnv
+    >>> from_gymnasium(RoomsEnv(), RoomsEnv.action_texts).act("turn left")
+    Traceback (most recent call last):
+    slowfast_vgen.errors.UserError: the episode has not begun or is over; call reset first
+    """
+    count = getattr(env.action_space, "n", None)
+    if count is None:
+        raise UserError(
+            f"planning needs a Discrete action space, not {type(env.action_space).__name__}; wrap the environment"
+        )
+    if len(set(action_texts)) != count or len(action_texts) != count:
+        raise UserError(
+            f"the environment has {count} actions but {len(set(action_texts))} texts were given; give one for each"
+        )
+    if frames_per_chunk < 1 or image not in ("observation", "render"):
+        raise UserError(
+            "a chunk has at least 1 frame and images come from observation or render, got "
+            f"{frames_per_chunk} and {image!r}"
+        )
+    return GymEnvironment(env, action_texts, frames_per_chunk, size, image)

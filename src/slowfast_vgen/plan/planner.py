@@ -1,0 +1,168 @@
+"""The planning loop (paper 3.4): sub-goal, imagined chunk, action read off it, action carried out, memory updated."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.arms import memory_arm
+from slowfast_vgen.memory.config import MemorySetting
+from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.plan.environment import PlanEnvironment, texts_of_verbs
+from slowfast_vgen.plan.goal import SubGoal, decisions, split_goal
+from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, Policy
+from slowfast_vgen.rollout import World
+from slowfast_vgen.types import Frames
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One round of the loop."""
+
+    number: int
+    """From 0 on."""
+    sub_goal: str
+    verb: str
+    """What was read off the imagined frames (or drawn, by a policy that imagines nothing)."""
+    confidence: float
+    action: str
+    """The environment's text of what was carried out."""
+    imagined: Frames | None
+    """`f_g` frames."""
+    real: Frames
+    """What the engine showed, as many."""
+
+
+@dataclass
+class Trace:
+    """What one episode came to."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    error: str = ""
+    """Why it broke off; empty where it did not."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An episode at the point where planning begins."""
+
+    environment: PlanEnvironment
+    frames: Frames
+    """The start image and the frames since, `1 + f_g * len(actions)`."""
+    actions: tuple[str, ...]
+    """What was carried out, a text a chunk."""
+
+
+OnDecision = Callable[[int, Decision], object]
+"""Is told the row of the episode and what was decided, as soon as it was carried out."""
+
+
+def run_episodes(
+    policy: Policy,
+    episodes: Sequence[Shown],
+    sub_goals: Sequence[str],
+    texts: Mapping[str, str],
+    on_decision: OnDecision = lambda row, decision: None,
+    forced: Sequence[Sequence[str]] | None = None,
+) -> list[Trace]:
+    """Shows the policy how each episode came here, then decides and acts, all episodes side by side.
+
+    Args:
+        policy: has begun these very episodes.
+        episodes: all were led by as many chunks.
+        sub_goals: one text a decision, the same for all.
+        texts: the environments' text of each verb.
+        on_decision: see `OnDecision`.
+        forced: verbs to carry out, by episode and decision, in place of those that are read: for measuring each
+            decision alone, from where the true way is.
+    """
+    num_led = len(episodes[0].actions)
+    assert all(len(one.actions) == num_led for one in episodes), "episodes side by side were led equally long"
+    f_g = (len(episodes[0].frames) - 1) // num_led if num_led else None
+    for number in range(num_led):
+        now = slice(1 + f_g * number, 1 + f_g * (number + 1)) if f_g else slice(0, 0)
+        policy.show(np.stack([one.frames[now] for one in episodes]), [one.actions[number] for one in episodes])
+    last = np.stack([one.frames[-1] for one in episodes])
+    traces = [Trace() for _ in episodes]
+    still = texts.get("stay", next(iter(texts.values())))
+    for number, sub_goal in enumerate(sub_goals):
+        decided = policy.decide([sub_goal] * len(episodes))
+        chunks, actions = [], []
+        for row, (episode, trace) in enumerate(zip(episodes, traces, strict=True)):
+            verb = decided.verbs[row] if forced is None else forced[row][number]
+            if decided.broken[row] and not trace.error:
+                trace.error = "the model gave frames that are not finite"
+            real = None if trace.error or episode.environment.ended else _act(episode, texts[verb], trace)
+            if real is not None:
+                imagined = None if decided.imagined is None else decided.imagined[row]
+                read, confidence = decided.verbs[row], float(decided.confidence[row])
+                trace.decisions.append(Decision(number, sub_goal, read, confidence, texts[verb], imagined, real))
+                on_decision(row, trace.decisions[-1])
+                last[row] = real[-1]
+            chunks.append(real)
+            actions.append(still if real is None else texts[verb])
+        if all(chunk is None for chunk in chunks):
+            break
+        length = next(len(chunk) for chunk in chunks if chunk is not None)
+        # An episode that is over stands still, so that the others can go on in the same batch.
+        filled = [np.repeat(last[row][None], length, 0) if one is None else one for row, one in enumerate(chunks)]
+        policy.take_in(np.stack(filled), actions)
+    return traces
+
+
+def _act(episode: Shown, text: str, trace: Trace) -> Frames | None:
+    """The engine's frames; where it breaks down, the trace says why."""
+    try:
+        frames = episode.environment.act(text)
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != episode.frames.shape[1:]:
+            wanted = ", ".join(map(str, episode.frames.shape[1:]))
+            raise UserError(f"the engine showed {frames.dtype} {list(frames.shape)}, not uint8 [f_g, {wanted}]")
+    except Exception as error:  # an engine may break down in any way; the other episodes go on
+        trace.error = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        return None
+    return frames
+
+
+def plan(
+    world: World,
+    reader: InverseDynamics,
+    environment: PlanEnvironment,
+    goal: str | Sequence[SubGoal],
+    led: Sequence[str] = (),
+    memory: MemorySetting = True,
+    seed: int = 0,
+    feedback: Feedback = "real",
+    on_decision: OnDecision = lambda row, decision: None,
+) -> Trace:
+    """Plans one episode in any environment; `docs/howto/plan.md` has an example.
+
+    Args:
+        world: imagines.
+        reader: reads actions off frames; its verbs are the environment's actions.
+        environment: is reset with `seed` first.
+        goal: in words, or split already.
+        led: actions to carry out before planning begins, so that there is something to remember.
+        memory: as in `World.start`.
+        seed: of the environment and of the world's noise.
+        feedback: which frames go on into the memory after an action.
+        on_decision: see `OnDecision`; the row is 0.
+
+    Raises:
+        UserError: a goal without words, a verb or a led action that the environment does not know, or frames of another
+            size than the world's. What an engine raises while it is reset or led is passed on.
+    """
+    texts = texts_of_verbs(reader.names, environment.action_texts)
+    sub_goals = decisions(split_goal(goal) if isinstance(goal, str) else goal, len(led))
+    frames = np.concatenate([environment.reset(seed), *(environment.act(action) for action in led)])
+    config = world.model.config
+    if frames.shape[1:3] != world.frame_size or len(frames) != 1 + config.num_new_frames * len(led):
+        raise UserError(
+            f"the environment shows {len(frames)} frames of {frames.shape[1]}x{frames.shape[2]} for {len(led)} "
+            f"actions, but the world {config.name} has chunks of {config.num_new_frames} frames of "
+            f"{world.frame_size[0]}x{world.frame_size[1]}; set size and frames_per_chunk accordingly"
+        )
+    arm = memory_arm("plan", "planner", world, world.memory_config(memory))
+    num_chunks = len(led) + len(sub_goals)
+    policy = ImaginingPolicy(arm, reader, feedback, frames[:1], [seed], num_chunks)
+    return run_episodes(policy, [Shown(environment, frames, tuple(led))], sub_goals, texts, on_decision)[0]

@@ -1,0 +1,156 @@
+"""What decides the next action of episodes side by side: an imagined video read by inverse dynamics, and the bounds."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from slowfast_vgen.evaluate.arms import Arm
+from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.types import Frames
+
+Feedback = Literal["real", "imagined"]
+FEEDBACKS: tuple[Feedback, ...] = ("real", "imagined")
+"""Which frames go on into the memory after an action: those that the engine showed, or those that were imagined."""
+
+Chunks = UInt8[np.ndarray, "episodes f_g height width 3"]
+
+
+class Decided(NamedTuple):
+    """One decision of every episode."""
+
+    verbs: list[str]
+    confidence: Float[np.ndarray, " episodes"]
+    imagined: Chunks | None
+    """None where nothing is imagined."""
+    broken: Bool[np.ndarray, " episodes"]
+    """Where the model gave frames that are not finite."""
+
+
+class Policy(Protocol):
+    """Decides for episodes side by side."""
+
+    def show(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """Takes in a chunk of true frames on which nothing was decided."""
+        ...
+
+    def decide(self, sub_goals: Sequence[str]) -> Decided:
+        """The next action of each episode towards its sub-goal."""
+        ...
+
+    def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """Learns what the engine showed after the decision, and what was carried out there."""
+        ...
+
+
+class ImaginingPolicy:
+    """The loop of the paper (3.4): a chunk is imagined for the sub-goal, and the action is read off it.
+
+    The first pair of frames that is read is the one before the chunk, as the policy believes it, and the chunk's first.
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        reader: InverseDynamics,
+        feedback: Feedback,
+        starts: Frames,
+        seeds: Sequence[int],
+        num_chunks: int,
+    ) -> None:
+        """Begins the episodes.
+
+        Args:
+            arm: imagines.
+            reader: reads actions off frames.
+            feedback: what goes on into the memory.
+            starts: the start image of each.
+            seeds: one each.
+            num_chunks: at most so many follow.
+        """
+        self.codec, self.device = arm.world.model.codec, arm.world.device
+        self.reader, self.feedback = reader, feedback
+        # No arm here looks at poses: they fix how many frames there are, no more.
+        num_frames = 1 + num_chunks * arm.world.model.config.num_new_frames
+        self.stepper = arm.begin(starts, seeds, torch.zeros(len(starts), num_frames, 3))
+        self.last = starts
+        self._ahead: tuple[torch.Tensor, Chunks, list[str]] | None = None
+
+    def show(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+        latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self.device))
+        self.stepper.observe_latents(latents, list(actions))
+        self.last = frames[:, -1]
+
+    def decide(self, sub_goals: Sequence[str]) -> Decided:
+        """See `Policy`."""
+        latents = self.stepper.predict(list(sub_goals))
+        broken = ~latents.isfinite().flatten(1).all(1)
+        latents = latents.masked_fill(broken[:, None, None, None, None], 0.0)
+        imagined = self.codec.decode(latents).cpu().numpy()
+        self._ahead = latents, imagined, list(sub_goals)
+        verbs, confidence = read_chunks(self.reader, self.last, imagined)
+        return Decided(verbs, confidence, imagined, broken.cpu().numpy())
+
+    def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+        assert self._ahead is not None, "a decision goes first"
+        if self.feedback == "real":
+            self.show(frames, actions)
+            return
+        latents, imagined, sub_goals = self._ahead
+        self.stepper.observe_latents(latents, sub_goals)
+        self.last = imagined[:, -1]
+
+
+class OraclePolicy:
+    """Reads the true video of the way in place of an imagined one: what is lost then is lost by reading and acting."""
+
+    def __init__(
+        self, reader: InverseDynamics, ways: UInt8[np.ndarray, "episodes frames height width 3"], last: Frames, f_g: int
+    ) -> None:
+        self.reader, self.ways, self.last, self.f_g, self.number = reader, ways, last, f_g, 0
+
+    def show(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+        self.last = frames[:, -1]
+
+    def decide(self, sub_goals: Sequence[str]) -> Decided:
+        """See `Policy`."""
+        true = self.ways[:, self.f_g * self.number : self.f_g * (self.number + 1)]
+        self.number += 1
+        verbs, confidence = read_chunks(self.reader, self.last, true)
+        return Decided(verbs, confidence, true, np.zeros(len(true), bool))
+
+    def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+        self.show(frames, actions)
+
+
+class RandomPolicy:
+    """Any verb, each as likely."""
+
+    def __init__(self, names: Sequence[str], seeds: Sequence[int]) -> None:
+        self.names, self.draws = tuple(names), [np.random.default_rng([seed, 3]) for seed in seeds]
+
+    def show(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+
+    def decide(self, sub_goals: Sequence[str]) -> Decided:
+        """See `Policy`."""
+        verbs = [self.names[draw.integers(len(self.names))] for draw in self.draws]
+        share = np.full(len(verbs), 1 / len(self.names))
+        return Decided(verbs, share, None, np.zeros(len(verbs), bool))
+
+    def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+
+
+def read_chunks(
+    reader: InverseDynamics, last: Frames, chunks: Chunks
+) -> tuple[list[str], Float[np.ndarray, " episodes"]]:
+    """The verb of each chunk and how certain it is; `last` is the frame before each."""
+    readings = reader.read(torch.from_numpy(np.concatenate([last[:, None], chunks], 1)))
+    return readings.verbs, readings.confidence

@@ -1,0 +1,166 @@
+"""Trains the model that reads actions off frames (paper 3.4), so that it reads imagined frames as well as true ones."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.codec import Codec, frames_to_pixels
+from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.train.frame_pairs import FramePairs, mirrored_labels, reversed_labels
+from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+
+FOLDER = "inverse_dynamics"
+"""Of the run's folder, where the averaged model is written to."""
+VALIDATION_PAIRS = 1024
+
+Pairs = Float[Tensor, "pairs 2 3 height width"]
+"""Pixels in [-1, 1] of both frames."""
+
+
+@dataclass(frozen=True)
+class InverseDynamicsTrainingConfig:
+    """Settings of `slowfast train inverse-dynamics`.
+
+    What an imagined frame looks like is imitated by blur, noise, shifted colours and, where a codec is given, its round
+    trip with noise on the latents. Each frame of a pair is worn on its own: the first of a chunk to be read is true.
+    """
+
+    optimisation: OptimisationConfig
+    batch_size: int = 64
+    """Pairs a step."""
+    clean_share: float = 0.25
+    """Of the pairs: left as they are, since true frames stand still to the pixel, and there any change is a motion."""
+    blurred_share: float = 0.5
+    """Of the frames."""
+    coded_share: float = 0.25
+    """Of the pairs; half of them have both frames coded, half the later one alone."""
+    latent_noise: float = 0.3
+    """Largest deviation of the noise on normalised latents."""
+    pixel_noise: float = 0.05
+    """Largest deviation, of pixels in [-1, 1]."""
+    colour_shift: float = 0.15
+    """Largest change of contrast, of brightness and of each channel; a third of it for each frame on its own."""
+    label_smoothing: float = 0.02
+    """A reader that is never quite certain of a pair can be outvoted by the others of its chunk."""
+
+    def __post_init__(self) -> None:
+        shares = (self.clean_share, self.blurred_share, self.coded_share, self.label_smoothing, self.colour_shift)
+        if self.batch_size < 1 or not all(0 <= share <= 1 for share in shares):
+            raise UserError(
+                f"the batch must hold at least 1 pair and shares lie between 0 and 1, got {self.batch_size} and "
+                f"{', '.join(f'{share:g}' for share in shares)}"
+            )
+
+
+def train_inverse_dynamics(
+    config: InverseDynamicsTrainingConfig,
+    model: InverseDynamics,
+    codec: Codec | None,
+    training: FramePairs,
+    validation: FramePairs,
+    folder: Path,
+) -> InverseDynamics:
+    """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`."""
+    assert training.names == validation.names == model.names
+    seed = config.optimisation.seed
+    chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
+
+    def loss(step: int) -> Iterator[Tensor]:
+        rng = np.random.default_rng((seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        pairs, labels = cut(training, training.balanced(rng, config.batch_size))
+        pairs, labels = turned(pairs, labels, training.names, rng)
+        pairs = worn(pairs, config, codec, generator)
+        yield F.cross_entropy(model(pairs[:, 0], pairs[:, 1]), labels, label_smoothing=config.label_smoothing)
+
+    def validate() -> dict[str, float]:
+        pairs, labels = cut(validation, chosen)
+        worn_pairs = worn(pairs, config, codec, torch.Generator().manual_seed(0))
+        return {
+            "validation_accuracy": _accuracy(model, pairs, labels),
+            "validation_accuracy_worn": _accuracy(model, worn_pairs, labels),
+        }
+
+    description: dict[str, object] = {
+        "model": json.loads(model.to_json_string()),
+        "inverse dynamics": asdict(config) | {"optimisation": None},
+        "codec": None if codec is None else codec.fingerprint(),
+        "data": [len(training.frames), len(training.first), int(training.first.sum()), int(training.label.sum())],
+    }
+    run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
+    run.run()
+    run.ema.copy_to(run.parameters)
+    model.save_pretrained(folder / FOLDER, safe_serialization=True)
+    return model.eval()
+
+
+def cut(source: FramePairs, chosen: Int64[np.ndarray, " pairs"]) -> tuple[Pairs, Int64[Tensor, " pairs"]]:
+    """The pixels and labels of some of the pairs."""
+    first = source.first[chosen]
+    frames = torch.from_numpy(np.stack([source.frames[first], source.frames[first + 1]], 1))
+    return frames_to_pixels(frames), torch.from_numpy(source.label[chosen])
+
+
+def turned(
+    pairs: Pairs, labels: Int64[Tensor, " pairs"], names: tuple[str, ...], rng: np.random.Generator
+) -> tuple[Pairs, Int64[Tensor, " pairs"]]:
+    """Half of the pairs mirrored and half backwards, labels with them, where it is known what verbs become then."""
+    for swap, axis in ((mirrored_labels(names), -1), (reversed_labels(names), 1)):
+        if swap is not None:
+            chosen = torch.from_numpy(rng.random(len(pairs)) < 0.5)
+            pairs = torch.where(chosen[:, None, None, None, None], pairs.flip(axis), pairs)
+            labels = torch.where(chosen, torch.from_numpy(swap)[labels], labels)
+    return pairs, labels
+
+
+@torch.no_grad()
+def worn(pairs: Pairs, config: InverseDynamicsTrainingConfig, codec: Codec | None, generator: torch.Generator) -> Pairs:
+    """The pairs as a world model might have imagined them; the same state of `generator` gives the same."""
+    clean, count = pairs, len(pairs)
+    if codec is not None:
+        pairs = _coded(pairs, config, codec, generator)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    frames = pairs.flatten(0, 1)
+    soft = F.interpolate(F.avg_pool2d(frames, 4), frames.shape[-2:], mode="bilinear", align_corners=False)
+    soft = soft + uniform(2 * count, 1, 1, 1) * (F.avg_pool2d(frames, 3, 1, 1, count_include_pad=False) - soft)
+    strength = uniform(2 * count, 1, 1, 1) * (uniform(2 * count, 1, 1, 1) < config.blurred_share)
+    frames = frames + strength * (soft - frames)
+    shared, own = (2 * uniform(count, 1, 4, 1, 1) - 1), (2 * uniform(count, 2, 4, 1, 1) - 1) / 3
+    change = config.colour_shift * (shared + own)
+    pairs = frames.unflatten(0, (count, 2)) * (1 + change[:, :, :1]) + change[:, :, 1:]
+    noise = torch.randn(pairs.shape, generator=generator)
+    pairs = (pairs + config.pixel_noise * uniform(count, 2, 1, 1, 1) * noise).clamp(-1, 1)
+    return torch.where(uniform(count, 1, 1, 1, 1) < config.clean_share, clean, pairs)
+
+
+def _coded(pairs: Pairs, config: InverseDynamicsTrainingConfig, codec: Codec, generator: torch.Generator) -> Pairs:
+    """Some frames after the codec's round trip, with noise on the latents."""
+    draw = torch.rand(len(pairs), generator=generator)
+    chosen = torch.stack([draw < config.coded_share / 2, draw < config.coded_share], 1)
+    if not bool(chosen.any()):
+        return pairs
+    raw = codec.encode_pixels(pairs[chosen])
+    strength = config.latent_noise * torch.rand((len(raw), 1, 1, 1), generator=generator)
+    raw = raw + strength * codec.latent_std[:, None, None] * torch.randn(raw.shape, generator=generator)
+    pairs = pairs.clone()
+    pairs[chosen] = codec.decode_pixels(raw).clamp(-1, 1)
+    return pairs
+
+
+def _accuracy(model: InverseDynamics, pairs: Pairs, labels: Tensor) -> float:
+    right = [
+        model(part[:, 0], part[:, 1]).argmax(-1) == told
+        for part, told in zip(pairs.split(128), labels.split(128), strict=True)
+    ]
+    return float(torch.cat(right).float().mean())

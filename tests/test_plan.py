@@ -1,0 +1,754 @@
+"""Planning: goals, endpoints, environments, the loop, the task vizdoom-retrace, the trial, videos, the command line."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import pack_tiny_world
+from gymnasium.utils.env_checker import check_env
+
+from slowfast_vgen.cli.main import build_parser, main
+from slowfast_vgen.data.video import read_video
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.video_distance import VideoFeatures
+from slowfast_vgen.models.inverse_dynamics import InverseDynamics, Readings
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.plan import stage as stage_module
+from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, Player, chosen_arms, players
+from slowfast_vgen.plan.endpoint import EndpointSplitter, Split
+from slowfast_vgen.plan.environment import texts_of_verbs
+from slowfast_vgen.plan.goal import RETRACE_TEXT, SubGoal, decisions, split_goal
+from slowfast_vgen.plan.gym_env import from_gymnasium
+from slowfast_vgen.plan.planner import Shown, plan, run_episodes
+from slowfast_vgen.plan.policy import Decided, ImaginingPolicy, OraclePolicy
+from slowfast_vgen.plan.record import record_episodes
+from slowfast_vgen.plan.stage import Stage
+from slowfast_vgen.plan.tasks import open_task
+from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
+from slowfast_vgen.plan.trial import Trial, TrialConfig
+from slowfast_vgen.rollout import World
+from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
+from slowfast_vgen.worlds.path_scripts import Place, poses_of, walk
+from slowfast_vgen.worlds.rooms_env import RoomsEnv
+from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "howto" / "plan.md").read_text()
+TEXTS = tuple(PHRASINGS[verb][0] for verb in VERBS)
+
+# --- goals ---
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected"),
+    [
+        ("turn left", [("turn left", 1)]),
+        ("Turn left, then go forward.", [("turn left", 1), ("go forward", 1)]),
+        ("turn left and then go forward twice; stay", [("turn left", 1), ("go forward", 2), ("stay", 1)]),
+        ("go forward for three chunks, then turn right 12 times", [("go forward", 3), ("turn right", 12)]),
+        ("turn left and go forward, turn right", [("turn left", 1), ("go forward", 1), ("turn right", 1)]),
+        ("please go back", [("go back", 1)]),
+        ("stay where you are", [("stay where you are", 1)]),
+        ("open the red and blue doors", [("open the red and blue doors", 1)]),
+        ("go back the way you came", [(RETRACE_TEXT, None)]),
+        ("Go back the way you came to where you started.", [(RETRACE_TEXT, None)]),
+        ("go forward, then return to the start", [("go forward", 1), (RETRACE_TEXT, None)]),
+        ("retrace your steps", [(RETRACE_TEXT, None)]),
+        ("backtrack", [(RETRACE_TEXT, None)]),
+    ],
+)
+def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | None]]) -> None:
+    assert [(one.text, one.num_chunks) for one in split_goal(goal)] == expected
+
+
+@pytest.mark.parametrize(("goal", "sentence"), [(" ;. ", "holds no words"), ("turn left 0 times", "1 to 1000 chunks")])
+def test_goals_that_cannot_be_split_are_refused(goal: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        split_goal(goal)
+
+
+def test_a_way_back_is_as_long_as_the_way_here() -> None:
+    goals = [SubGoal("turn left", 2), SubGoal(RETRACE_TEXT, None)]
+    assert decisions(goals, 3) == ["turn left"] * 2 + [RETRACE_TEXT] * 5
+    assert decisions(goals[1:], 0) == [RETRACE_TEXT]
+    with pytest.raises(UserError, match="at most 1000"):
+        decisions([SubGoal("stay", 600), SubGoal(RETRACE_TEXT, None)], 0)
+
+
+# --- the endpoint ---
+
+
+class Server(ThreadingHTTPServer):
+    """Answers every request with `reply`, a status and a body; keeps what it was asked."""
+
+    reply: tuple[int, bytes] = (200, b"")
+    delay = 0.0
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str], Any]] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, dict(self.headers), body))
+        time.sleep(self.server.delay)
+        status, reply = self.server.reply
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "http://127.0.0.1:9/v1")
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "*")
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def chat(content: str) -> bytes:
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]}).encode()
+
+
+def test_an_endpoint_splits_goals(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLOWFAST_API_KEY", "secret")
+    sub_goals = [{"text": "turn left", "chunks": 2}, {"text": RETRACE_TEXT, "chunks": None}]
+    server.reply = 200, chat("```json\n" + json.dumps({"sub_goals": sub_goals}) + "\n```")
+    split = EndpointSplitter(server.url, "some-model").split("look about and come back", TEXTS)
+    assert split == Split((SubGoal("turn left", 2), SubGoal(RETRACE_TEXT, None)))
+    path, headers, body = server.asked[0]
+    assert path == "/v1/chat/completions" and headers["Authorization"] == "Bearer secret"
+    assert body["model"] == "some-model" and body["messages"][1]["content"] == "look about and come back"
+    assert all(text in body["messages"][0]["content"] for text in (*TEXTS, RETRACE_TEXT))
+
+
+NONSENSE = {
+    "no JSON": (200, b"<html>"),
+    "no text": (200, b"\xff\xfe"),
+    "no choices": (200, b'{"error": "busy"}'),
+    "prose": (200, chat("First turn left.")),
+    "a list": (200, chat('["turn left"]')),
+    "empty": (200, chat('{"sub_goals": []}')),
+    "another kind": (200, chat('{"sub_goals": [{"text": 1, "chunks": 2}]}')),
+    "another key": (200, chat('{"sub_goals": [{"text": "stay", "count": 2}]}')),
+    "no count": (200, chat('{"sub_goals": [{"text": "stay", "chunks": null}]}')),
+    "a true count": (200, chat('{"sub_goals": [{"text": "stay", "chunks": true}]}')),
+    "a large count": (200, chat('{"sub_goals": [{"text": "stay", "chunks": 100000}]}')),
+    "an empty text": (200, chat('{"sub_goals": [{"text": " ", "chunks": 1}]}')),
+    "nested": (200, b"[" * 100_000),
+    "too long": (200, b" " * (2 << 20)),
+    "an error": (500, b"oops"),
+    "a redirection": (302, b""),
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_where_the_endpoint_answers_nonsense_the_rules_split(server: Server, kind: str) -> None:
+    server.reply = NONSENSE[kind]
+    split = EndpointSplitter(server.url, "m").split("turn left twice", TEXTS)
+    assert split.sub_goals == (SubGoal("turn left", 2),)
+    assert split.warning.startswith(f"the endpoint {server.url} gave no sub-goals (")
+    assert split.warning.endswith("so the rules split the goal") and "\n" not in split.warning
+    assert len(server.asked) == 1
+
+
+def test_where_the_endpoint_is_down_or_slow_the_rules_split(server: Server, free_port: Callable[[], int]) -> None:
+    down = EndpointSplitter(f"http://127.0.0.1:{free_port()}/v1", "m").split("turn left", TEXTS)
+    assert down.sub_goals == (SubGoal("turn left"),) and "refused" in down.warning
+    server.delay = 1.0
+    begun = time.monotonic()
+    slow = EndpointSplitter(server.url, "m", seconds=0.2).split("turn left", TEXTS)
+    assert slow.sub_goals == (SubGoal("turn left"),) and "timed out" in slow.warning
+    assert time.monotonic() - begun < 0.9
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (("localhost:8000", "m"), "no address"),
+        (("file:///etc/passwd", "m"), "no address"),
+        (("http://h/v1", " "), "--endpoint-model"),
+        (("http://h/v1", "m", "KEY", 0.0), "0 and 3600 seconds"),
+    ],
+)
+def test_endpoints_that_cannot_be_are_refused(settings: tuple[Any, ...], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        EndpointSplitter(*settings)
+
+
+# --- environments ---
+
+
+class Slider(gymnasium.Env[np.ndarray, np.int64]):
+    """A white bar on black, 48x48, that slides to the left or to the right; at the right border it is over."""
+
+    action_space: Any = gymnasium.spaces.Discrete(3, start=5)
+    observation_space: Any = gymnasium.spaces.Box(0, 255, (48, 48, 3), np.uint8)
+
+    def __init__(self, breaks_at: int = 10**6) -> None:
+        self.breaks_at, self.taken = breaks_at, 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.x = 20
+        return self.render(), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        assert self.action_space.contains(np.int64(action))
+        self.taken += 1
+        if self.taken >= self.breaks_at:
+            raise RuntimeError("the bar\nfell off")
+        self.x = max(0, self.x + (-2, 0, 2)[int(action) - 5])
+        return self.render(), 0.0, self.x >= 40, False, {}
+
+    def render(self) -> Any:
+        picture = np.zeros((48, 48, 3), np.uint8)
+        picture[:, self.x : self.x + 8] = 255
+        return picture
+
+
+SLIDES = ("slide left", "stay", "slide right")
+
+
+class BarReader(InverseDynamics):
+    """Reads where the bar slides, by looking."""
+
+    def __init__(self) -> None:
+        super().__init__(("slide_left", "slide_right", "stay"), width=16)
+
+    def read(self, frames: torch.Tensor) -> Readings:
+        columns = torch.arange(frames.shape[3]).float()
+        brightness = frames.float().mean((2, 4)) + 1e-3
+        moved = ((brightness * columns).sum(-1) / brightness.sum(-1)).diff(dim=1).sum(1)
+        verbs = ["stay" if abs(by) < 0.5 else "slide_right" if by > 0 else "slide_left" for by in moved.tolist()]
+        return Readings(verbs, np.ones(len(verbs)))
+
+
+def test_any_gymnasium_environment_can_be_acted_in() -> None:
+    environment = from_gymnasium(Slider(), SLIDES, frames_per_chunk=3, size=(64, 64))
+    start = environment.reset(0)
+    assert start.shape == (1, 64, 64, 3)
+    moved = environment.act("slide right")
+    assert moved.shape == (3, 64, 64, 3) and environment.env.x == 26  # type: ignore[attr-defined]
+    assert np.array_equal(environment.act("slide left")[-1], start[0])
+    environment.env.x = 38  # type: ignore[attr-defined]
+    last = environment.act("slide right")
+    assert environment.ended and np.array_equal(last[0], last[2])
+    with pytest.raises(UserError, match="is over"):
+        environment.act("stay")
+    assert environment.reset(0) is not None and not environment.ended
+    rendered = from_gymnasium(Slider(), SLIDES, size=(48, 48), image="render")
+    assert np.array_equal(rendered.reset(0)[0], Slider.render(rendered.env))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"action_texts": ("left", "right")}, "3 actions but 2 texts"),
+        ({"action_texts": ("left", "left", "stay")}, "3 actions but 2 texts"),
+        ({"frames_per_chunk": 0}, "at least 1 frame"),
+        ({"image": "dream"}, "observation or render"),
+    ],
+)
+def test_environments_that_cannot_be_planned_in_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        from_gymnasium(Slider(), **({"action_texts": SLIDES} | settings))
+    other = Slider()
+    other.action_space = gymnasium.spaces.Box(0, 1, (2,))
+    with pytest.raises(UserError, match="not Box"):
+        from_gymnasium(other, SLIDES)
+    with pytest.raises(UserError, match="unknown action 'jump'"):
+        environment = from_gymnasium(Slider(), SLIDES)
+        environment.reset(0)
+        environment.act("jump")
+
+
+def test_verbs_stand_for_the_texts_of_the_environment() -> None:
+    assert texts_of_verbs(VERBS, TEXTS) == dict(zip(VERBS, TEXTS, strict=True))
+    with pytest.raises(UserError, match="reads 'turn_left', but the environment can only slide left"):
+        texts_of_verbs(VERBS, SLIDES)
+
+
+@pytest.mark.filterwarnings("ignore:.*Not able to test alternative render modes")
+def test_rooms_are_a_gymnasium_environment() -> None:
+    env = RoomsEnv(render_mode="rgb_array")
+    check_env(env)
+    frame, info = env.reset(seed=3)
+    again, _ = env.reset(seed=3)
+    assert np.array_equal(frame, again) and np.array_equal(env.render(), frame) and info["collided"] is False
+    assert env.scene is not None
+    place = env.place
+    verbs = ["turn_left", "go_forward", "go_back"]
+    frames = [frame] + [env.step(VERBS.index(verb))[0] for verb in verbs for _ in range(4)]
+    play = env.engine.play(env.scene, poses_of([place])[0], verbs)
+    assert np.array_equal(np.stack(frames), play.frames) and np.array_equal(env._info(False)["pose"], play.poses[-1])
+    scene = env.scene
+    env.reset(options={"scene": scene, "start": Place(*place)})
+    collided = [env.step(VERBS.index("go_forward"))[4]["collided"] for _ in range(60)]
+    assert collided[-1] and not collided[0]
+    with RoomsEnv(engine=env.engine) as other:  # shares the game and does not end it
+        assert np.array_equal(other.reset(options={"scene": scene, "start": place})[0], frame)
+    assert np.array_equal(env.reset(options={"scene": scene, "start": place})[0], frame)
+    wall = {"scene": scene, "start": Place(0, 0, 0)}
+    for wrong, sentence in (({"map": 1}, "unknown option"), (wall, "cannot stand")):
+        with pytest.raises(UserError, match=sentence):
+            env.reset(options=wrong)
+    with pytest.raises(UserError, match="no action 5"):
+        env.step(5)
+    env.close()
+    with pytest.raises(UserError, match="call reset first"):
+        RoomsEnv().step(0)
+
+
+# --- the loop ---
+
+
+class Counted(ImaginingPolicy):
+    """Tells what went into the memory."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.heard: list[tuple[np.ndarray, list[str]]] = []
+        observe = self.stepper.observe_latents
+
+        def heard(latents: torch.Tensor, actions: Sequence[str] | None = None) -> None:
+            self.heard.append((latents.numpy(), list(actions or [])))
+            observe(latents, actions)
+
+        self.stepper.observe_latents = heard  # type: ignore[method-assign]
+
+
+def sliders(count: int, breaks_at: dict[int, int] | None = None) -> list[Shown]:
+    """Episodes led one chunk to the right."""
+    shown = []
+    for row in range(count):
+        environment = from_gymnasium(Slider((breaks_at or {}).get(row, 10**6)), SLIDES)
+        frames = np.concatenate([environment.reset(0), environment.act("slide right")])
+        shown.append(Shown(environment, frames, ("slide right",)))
+    return shown
+
+
+TEXT_OF = {"slide_left": "slide left", "slide_right": "slide right", "stay": "stay"}
+
+
+@pytest.mark.parametrize("feedback", ["real", "imagined"])
+def test_the_memory_hears_what_was_done_or_what_was_imagined(hasty_world: World, feedback: Any) -> None:
+    (player,) = players(hasty_world, None, None, ["loop"])[0]
+    assert player.arm is not None
+    episodes = sliders(2)
+    starts = np.stack([one.frames[0] for one in episodes])
+    policy = Counted(player.arm, BarReader(), feedback, starts, [0, 1], 3)
+    traces = run_episodes(policy, episodes, ["slide left", "stay"], TEXT_OF)
+    codec = hasty_world.model.codec
+    assert policy.heard[0][1] == ["slide right"] * 2
+    for number in range(2):
+        latents, actions = policy.heard[1 + number]
+        made = [trace.decisions[number] for trace in traces]
+        if feedback == "real":
+            true = codec.encode(torch.from_numpy(np.stack([one.real for one in made]))).numpy()
+            assert np.allclose(latents, true, atol=1e-5) and actions == [one.action for one in made]
+        else:
+            assert actions == [one.sub_goal for one in made] == [["slide left", "stay"][number]] * 2
+            assert np.array_equal(
+                codec.decode(torch.from_numpy(latents)).numpy(), np.stack([one.imagined for one in made])
+            )
+    assert [one.number for one in traces[0].decisions] == [0, 1] and not traces[0].error
+
+
+def ways(*verbs: str) -> np.ndarray:
+    environment = from_gymnasium(Slider(), SLIDES)
+    environment.reset(0)
+    environment.act("slide right")
+    return np.concatenate([environment.act(TEXT_OF[verb]) for verb in verbs])
+
+
+def oracle(count: int, *verbs: str) -> OraclePolicy:
+    true = ways(*verbs)
+    return OraclePolicy(BarReader(), np.stack([true] * count), np.stack([ways("stay")[0]] * count), 4)
+
+
+def test_what_is_read_is_carried_out_and_a_crash_stops_nobody_else() -> None:
+    episodes = sliders(3, {1: 11})  # led by 4 steps, breaks in the second decision
+    told: list[tuple[int, int]] = []
+    traces = run_episodes(
+        oracle(3, "slide_left", "stay", "slide_right"),
+        episodes,
+        ["x", "y", "z"],
+        TEXT_OF,
+        lambda row, decision: told.append((row, decision.number)),
+    )
+    assert [one.verb for one in traces[0].decisions] == ["slide_left", "stay", "slide_right"]
+    assert traces[1].error == "RuntimeError: the bar fell off" and len(traces[1].decisions) == 1
+    assert [len(trace.decisions) for trace in traces] == [3, 1, 3] and not traces[2].error
+    assert told == [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), (2, 2)]
+    assert [row.environment.env.x for row in episodes[::2]] == [28, 28]  # type: ignore[attr-defined]
+
+
+def test_an_episode_that_is_over_stands_still() -> None:
+    (episode,) = sliders(1)
+    true = ways("slide_right", "slide_right")  # the bar reaches the border in the second chunk
+    policy = OraclePolicy(BarReader(), np.concatenate([true, true[-4:]])[None], ways("stay")[:1], 4)
+    traces = run_episodes(policy, [episode], ["a", "b", "c"], TEXT_OF)
+    assert [one.verb for one in traces[0].decisions] == ["slide_right", "slide_right"] and not traces[0].error
+    assert episode.environment.ended
+
+
+class Broken(OraclePolicy):
+    def decide(self, sub_goals: Sequence[str]) -> Decided:
+        return super().decide(sub_goals)._replace(broken=np.array([True, False]))
+
+
+def test_frames_that_are_not_finite_end_their_episode_alone() -> None:
+    true = np.stack([ways("stay")] * 2)
+    traces = run_episodes(Broken(BarReader(), true, true[:, 0], 4), sliders(2), ["stay"], TEXT_OF)
+    assert "not finite" in traces[0].error and not traces[1].error and len(traces[1].decisions) == 1
+
+
+def test_a_goal_is_planned_in_any_environment(hasty_world: World) -> None:
+    environment = from_gymnasium(Slider(), SLIDES)
+    trace = plan(hasty_world, BarReader(), environment, "slide left twice, then go back the way you came", led=["stay"])
+    assert [one.sub_goal for one in trace.decisions] == ["slide left"] * 2 + [RETRACE_TEXT] * 3
+    assert all(one.action in SLIDES and one.imagined is not None for one in trace.decisions)
+    again = plan(hasty_world, BarReader(), environment, [SubGoal("stay")], led=["stay"], memory=False)
+    assert len(again.decisions) == 1
+    with pytest.raises(UserError, match="set size and frames_per_chunk"):
+        plan(hasty_world, BarReader(), from_gymnasium(Slider(), SLIDES, 2), "stay", led=["stay"])
+    with pytest.raises(UserError, match="reads 'turn_left'"):
+        plan(hasty_world, InverseDynamics(width=16), environment, "stay")
+
+
+# --- the task ---
+
+
+class Lookup(InverseDynamics):
+    """Knows the pairs of true frames by heart; reads "stay" off all others."""
+
+    known: dict[tuple[bytes, bytes], str]
+
+    def learn(self, task: VizdoomRetrace, count: int) -> "Lookup":
+        self.known = {}
+        with task.open(range(count)) as opened:
+            for episode in opened:
+                assert not isinstance(episode, str)
+                way = np.concatenate([episode.frames[-1:], episode.true_way])
+                for number, pair in enumerate(pairwise(way)):
+                    self.known[pair[0].tobytes(), pair[1].tobytes()] = episode.true_verbs[number // 4]
+        return self
+
+    def read(self, frames: torch.Tensor) -> Readings:
+        pairs = [(chunk[-2].numpy().tobytes(), chunk[-1].numpy().tobytes()) for chunk in frames]
+        verbs = [self.known.get(pair, "stay") for pair in pairs]
+        return Readings(verbs, np.full(len(verbs), 0.9))
+
+
+class Means(VideoFeatures):
+    """Quick features: mean colours."""
+
+    name, num_features, least_frames, fingerprint = "fvd_means", 3, 1, "0" * 64
+
+    def _of_clips(self, clips: Any) -> Any:
+        return clips.mean((1, 2, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def task() -> VizdoomRetrace:
+    return VizdoomRetrace("test", num_led=4, least_rooms=1)
+
+
+@pytest.fixture(scope="module")
+def reader(task: VizdoomRetrace) -> Lookup:
+    torch.manual_seed(0)
+    return Lookup(width=16).learn(task, 4)
+
+
+@pytest.fixture(scope="module")
+def planning_world(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """Untrained weights with a local memory, one sampling step."""
+    return pack_tiny_world(
+        tmp_path_factory.mktemp("planning") / "tiny",
+        text_encoder,
+        local=True,
+        memory={"local": {"journal_chunks": 32}},
+        num_sampling_steps=1,
+    )
+
+
+def test_held_out_walks_lead_through_rooms_and_never_to_a_pose_twice() -> None:
+    task = VizdoomRetrace()
+    walks = task.walks(6)
+    for one in walks:
+        seen = set()
+        places, refused = walk(one.scene, one.start, one.verbs)
+        assert len(one.verbs) == 16 and not any(refused)
+        for place in places[::4]:
+            assert place not in seen
+            seen.add(place)
+        episode_rooms = {one.scene.room_at(place.x, place.y) for place in places} - {None}
+        assert len(episode_rooms) >= 3
+    assert VizdoomRetrace().walks(8)[:6] == walks
+    others = VizdoomRetrace("validation").walks(6)
+    assert not {one.scene.digest for one in others} & {one.scene.digest for one in walks}
+    with pytest.raises(UserError, match="through 40 rooms; ask for fewer"):
+        VizdoomRetrace(least_rooms=40).walks(1)
+
+
+def test_the_way_back_shows_what_the_engine_shows_along_it(task: VizdoomRetrace) -> None:
+    with task.open(range(2)) as opened:
+        first, second = opened
+        assert not isinstance(first, str) and not isinstance(second, str)
+        assert first.frames.shape == (17, 64, 64, 3) and first.true_way.shape == (16, 64, 64, 3)
+        assert first.maps(17).shape == (17, 256, 256, 3)
+        for number, verb in enumerate(first.true_verbs):
+            assert first.on_way(number)
+            second.environment.act("stay")  # shares the game
+            frames = first.environment.act(PHRASINGS[verb][0])
+            assert np.array_equal(frames, first.true_way[4 * number : 4 * number + 4])
+            assert first.distance(number) == 0
+        assert first.succeeded() and first.maps(4).shape == (4, 256, 256, 3)
+        assert not np.array_equal(*first.maps(9)[[0, -1]])
+        away = [second.distance(number) for number in range(4)]
+        assert second.on_way(0) and not second.on_way(4) and max(away) > 2 and away == sorted(away)
+        assert np.array_equal(first.environment.reset(0)[0], first.frames[-1]) and first.on_way(0)
+        with pytest.raises(UserError, match="unknown action 'fly'"):
+            first.environment.act("fly")
+    with task.open(range(1, 2)) as opened:
+        assert not isinstance(opened[0], str) and np.array_equal(opened[0].frames, second.frames)
+
+
+def test_tasks_that_are_not_there_are_told_in_one_sentence() -> None:
+    with pytest.raises(UserError, match="there is no task 'chess'; choose one of: vizdoom-retrace"):
+        open_task("chess")
+    with pytest.raises(UserError, match="metaworld-return is not built yet"):
+        open_task("metaworld-return")
+    with pytest.raises(UserError, match="unknown split"):
+        open_task("vizdoom-retrace", "dream")
+    with pytest.raises(UserError, match="at least 1 chunk"):
+        VizdoomRetrace(num_led=0)
+
+
+def test_a_missing_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch, task: VizdoomRetrace) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "vizdoom", None)
+    with pytest.raises(UserError, match="pip install vizdoom"), task.open(range(1)):
+        pass
+
+
+# --- arms and trials ---
+
+
+def test_arms_without_weights_are_named(hasty_world: World) -> None:
+    found, missing = players(hasty_world, None, None, ARMS)
+    assert [one.name for one in found] == ["loop", "oracle", "random"]
+    assert missing == {
+        "no_memory": NEEDS_SLOW, "no_loop": NEEDS_SLOW, "anchor": NEEDS_CONTEXT, "raw_context": NEEDS_CONTEXT
+    }  # fmt: skip
+    whole, missing = players(hasty_world, hasty_world.model.denoiser, hasty_world.model.denoiser, ARMS)
+    assert {one.name for one in whole} == set(ARMS) and not missing
+    settings = {one.name: one.describe() for one in whole}
+    assert settings["no_loop"]["memory"]["lora"]["learning_rate"] == 3e-4 and settings["no_memory"]["memory"] is None
+    assert settings["raw_context"]["context"] == {"kind": "raw", "num_frames": 28}
+    assert chosen_arms("") == ARMS
+    with pytest.raises(UserError, match="unknown arm 'hope'"):
+        chosen_arms("loop,hope")
+
+
+@pytest.fixture
+def trial(planning_world: Path, task: VizdoomRetrace, reader: Lookup) -> Trial:
+    world = World(WorldModel.load(planning_world))
+    found, _ = players(world, world.model.denoiser, world.model.denoiser, ARMS)
+    stage = Stage(task, reader, split_goal(task.goal), "real", Means())
+    return Trial(stage, found, TrialConfig(3, 2))
+
+
+def test_every_arm_plays_the_same_episodes(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol, figures = trial.run(trial.folder(tmp_path / "plan.json"))
+    assert figures["distance_oracle"].mean == 0 and figures["success_oracle"].mean == 1
+    assert figures["idm_accuracy"].mean == 1 and figures["idm_accuracy"].n == 3
+    assert figures["distance_random"].mean > 1 and figures["on_way_random"].mean < 0.9
+    for kind in ("distance", "final_distance", "success", "way_points", "on_way"):
+        assert {f"{kind}_{name}" for name in ARMS} <= set(figures)
+    # The reader knows no imagined frame and says "stay": all arms that imagine stand still, and are equally far off.
+    away = {figures[f"distance_{name}"].mean for name in ARMS[:5]}
+    assert len(away) == 1 and away.pop() > 2
+    assert figures["distance_no_loop_minus_loop"].mean == 0 and figures["distance_oracle_minus_loop"].high < -1
+    assert figures["imagination_psnr_loop"].n == 3 and figures["idm_accuracy_loop"].mean < 0.5
+    assert figures["seconds_per_decision"] == figures["seconds_per_decision_loop"]
+    assert figures["fvd_means_oracle"].mean < figures["fvd_means_loop"].mean
+    assert figures["crashed"].mean == 0 and protocol["crashed"] == []
+    assert figures["crashed"].n == 3 * (6 * 2 + 1) + 3 * 5
+    assert len(protocol["by_decision"]["distance"]["random"]) == 4
+    assert "NaN" not in json.dumps(protocol, allow_nan=False)
+
+    def computed(*_: object) -> None:
+        raise AssertionError("a kept part was computed again")
+
+    for what in ("played", "true_ways", "pace"):
+        monkeypatch.setattr(stage_module.Stage, what, computed)
+    assert trial.run(trial.folder(tmp_path / "plan.json"))[1] == figures
+
+
+def test_a_crash_is_counted_and_costs_nobody_else(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial.players = [one for one in trial.players if one.name == "oracle"]
+    steps, shows, first = RoomsEnv.steps, VizdoomEngine.show, trial.stage.task.walks(3)  # type: ignore[attr-defined]
+
+    def falls(self: RoomsEnv, action: int, count: int) -> Any:
+        if self.scene == first[1].scene and self.place != trial_end:
+            raise RuntimeError("the engine is gone")
+        return steps(self, action, count)
+
+    def breaks(self: VizdoomEngine, scene: Any, poses: Any) -> Any:
+        if scene == first[2].scene:
+            raise OSError("the game ended")
+        return shows(self, scene, poses)
+
+    trial_end = walk(first[1].scene, first[1].start, first[1].verbs)[0][-1]
+    monkeypatch.setattr(RoomsEnv, "steps", falls)
+    monkeypatch.setattr(VizdoomEngine, "show", breaks)
+    protocol, figures = trial.run()
+    assert [(one["arm"], one["episode"], one["error"]) for one in protocol["crashed"]] == [
+        ("oracle", 1, "RuntimeError: the engine is gone"),
+        ("oracle", 2, "OSError: the game ended"),
+    ]
+    assert (figures["crashed"].mean, figures["crashed"].n) == (2, 3)
+    assert figures["distance_oracle"].n == 1 and figures["success_oracle"].mean == 1
+
+
+def test_trials_that_cannot_be_are_refused(trial: Trial, planning_world: Path, text_encoder: TextEncoder,
+                                           tmp_path: Path) -> None:  # fmt: skip
+    with pytest.raises(UserError, match="no arm is left"):
+        Trial(trial.stage, [], TrialConfig())
+    with pytest.raises(UserError, match="at least 1 episode"):
+        TrialConfig(0)
+    wide = World(WorldModel.load(pack_tiny_world(tmp_path / "wide", text_encoder, frame_width=128)))
+    with pytest.raises(UserError, match="imagines 4 of 64x128"):
+        Trial(trial.stage, players(wide, None, None, ["loop"])[0], TrialConfig())
+    trial.stage.feedback = "dreamed"  # type: ignore[assignment]
+    with pytest.raises(UserError, match="unknown feedback 'dreamed'"):
+        Trial(trial.stage, trial.players, TrialConfig())
+
+
+# --- videos ---
+
+
+def test_videos_can_be_watched_while_they_grow(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = []
+    act = RoomsEnv.steps
+
+    def looks(self: RoomsEnv, action: int, count: int) -> Any:
+        lengths.append(len(read_video(tmp_path / "oracle-000.mp4")))
+        return act(self, action, count)
+
+    monkeypatch.setattr(RoomsEnv, "steps", looks)
+    player = Player("oracle", "true video (upper bound)")
+    (path,) = record_episodes(trial.stage, player, 1, tmp_path, live=True)
+    video = read_video(path)
+    assert lengths == [25, 29, 33, 37] and len(video) == 17 + 16 + 8
+    assert video.shape[1:] == (324, 792, 3)
+    imagined, real, mapped = (video[:, 40:280, left : left + 240].astype(float) for left in (14, 276, 538))
+    assert np.abs(imagined[20] - real[20]).mean() < 4 < np.abs(imagined[10] - real[10]).mean()  # led, nothing imagined
+    assert np.abs(mapped[20] - mapped[-1]).mean() > 0.05
+    quiet = record_episodes(trial.stage, Player("random", "random"), 2, tmp_path / "more", live=False)
+    assert [one.name for one in quiet] == ["random-000.mp4", "random-001.mp4"]
+    assert lengths[4:] == [41] * 8  # another arm's file was not touched
+
+
+# --- the command line and the page ---
+
+
+@pytest.fixture
+def reader_folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    InverseDynamics(width=16).save_pretrained(tmp_path / "reader")
+    return tmp_path / "reader"
+
+
+def test_the_command_line_plans(
+    planning_world: Path, reader_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("no_proxy", "*")
+    report, videos = tmp_path / "plan.json", tmp_path / "videos"
+    words = ["plan", "--task", "vizdoom-retrace", "--quick", "--world", str(planning_world)]
+    words += ["--inverse-dynamics", str(reader_folder), "--json", str(report), "--video", str(videos), "--videos", "1"]
+    words += [
+        "--endpoint",
+        f"http://127.0.0.1:{free_port()}/v1",
+        "--endpoint-model",
+        "m",
+        "--arms",
+        "loop,no_loop,random",
+    ]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "left out no_loop: needs weights: --slow DIR" in printed and "so the rules split the goal" in printed
+    assert re.search(r"^memory with the loop .*\[.*\]", printed, re.MULTILINE)
+    content = json.loads(report.read_text())
+    assert content["protocol"]["needs_weights"] == {"no_loop": NEEDS_SLOW}
+    assert "so the rules split the goal" in content["protocol"]["warnings"][0]
+    assert content["protocol"]["command"] == "plan" and content["protocol"]["num_episodes"] == 2
+    assert {"distance_loop", "distance_random", "success_loop", "seconds_per_decision", "idm_accuracy", "fvd_mbv2_loop",
+            "crashed"} <= set(content["figures"])  # fmt: skip
+    assert sorted(path.name for path in videos.iterdir()) == ["loop-000.mp4", "random-000.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--task", "chess"], "there is no task 'chess'"),
+        (["--task", "metaworld-return"], "not built yet"),
+        (["--task", "vizdoom-retrace"], "--inverse-dynamics DIR"),
+        (["--task", "vizdoom-retrace", "--arms", "hope"], "unknown arm 'hope'"),
+        (["--task", "vizdoom-retrace", "--inverse-dynamics", "nowhere"], "cannot read nowhere"),
+        (["--task", "vizdoom-retrace", "--json", "."], "a folder of that name"),
+        (["--task", "vizdoom-retrace", "--goal", " "], "holds no words"),
+        (["--task", "vizdoom-retrace", "--endpoint", "nowhere"], "no address"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    words: list[str], sentence: str, reader_folder: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if "--goal" in words or "--endpoint" in words:
+        words = [*words, "--inverse-dynamics", str(reader_folder)]
+    monkeypatch.setattr("slowfast_vgen.presets.readers.FOLDER", "none-is-shipped")
+    assert main(["plan", *words]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1 and "Traceback" not in error
+
+
+def test_the_page_on_planning_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    torch.manual_seed(0)
+    InverseDynamics(width=16).save_pretrained(tmp_path / "runs" / "inverse-dynamics" / "inverse_dynamics")
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(code, "plan.md", "exec"), {})
+    assert capsys.readouterr().out.count(" -> ") == 3
+    (lines,) = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    commands = [line.split()[1:] for line in lines.replace("\\\n", " ").splitlines()]
+    assert len(commands) == 3 and all(build_parser().parse_args(command) for command in commands)

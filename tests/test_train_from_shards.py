@@ -1,0 +1,140 @@
+"""`slowfast train ... --data SHARDS`: the very training of the folder, gone on with exactly; damage."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from made_sets import episode_of, make_set
+from torch import Tensor
+
+from slowfast_vgen.cli.main import main
+from slowfast_vgen.data.shard_index import read_index
+from slowfast_vgen.data.sharding import write_shards
+from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.world_model import load_denoiser
+from slowfast_vgen.train.checkpoint import read_header
+from slowfast_vgen.train.run import TrainingRun
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_text_encoder(text_encoder: TextEncoder) -> Iterator[None]:
+    """Each command loads the encoder; here all of them share its weights."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TextEncoder, "load", staticmethod(lambda device="cpu": TextEncoder(text_encoder.model)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data sets `train` and `validation`, their shards `train-shards` and `validation-shards`, and a codec."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, count, first in (("train", 4, 0), ("validation", 1, 10)):
+        episodes = [episode_of(first + n, (4, 4, 4), size=16) for n in range(count)]
+        make_set(folder / split, *episodes, split=split)
+        write_shards([folder / split], folder / f"{split}-shards", 40_000)
+    assert len(read_index(folder / "train-shards").shards) > 1
+    torch.manual_seed(0)
+    Codec.from_config(CodecConfig(latent_channels=4, encoder_width=8, decoder_width=8)).save(folder / "codec")
+    return folder
+
+
+def words(folder: Path, out: Path, kind: str = "slow", shards: bool = True, *more: str) -> list[str]:
+    ending = "-shards" if shards else ""
+    data = ["--data", str(folder / f"train{ending}"), "--validation", str(folder / f"validation{ending}")]
+    options = {"slow": ["--width", "32", "--depth", "1"], "path": ["--chunks", "2", "--key-width", "8"], "codec": []}
+    codec = [] if kind == "codec" else ["--codec", str(folder / "codec")]
+    common = ["--steps", "4", "--batch-size", "4", "--validate-every", "4", "--out", str(out)]
+    return ["train", kind, *data, *codec, *options[kind], *common, *more]
+
+
+def weights(out: Path) -> dict[str, Tensor]:
+    return load_denoiser(out / "denoiser").state_dict()
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    found = weights(other)
+    for name, value in weights(one).items():
+        assert torch.equal(found[name], value), name
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run from the folder, without an interruption."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert main(words(folder, out, shards=False)) == 0
+    return out
+
+
+def test_a_training_from_shards_is_that_from_the_folder(folder: Path, whole: Path, tmp_path: Path) -> None:
+    assert main(words(folder, tmp_path / "run")) == 0
+    assert_same_weights(whole, tmp_path / "run")
+    headers = [read_header(out / "checkpoint")["config"] for out in (whole, tmp_path / "run")]
+    assert headers[0] == headers[1]
+    for place in ("train", "validation", "train-shards", "validation-shards"):
+        assert list((folder / place / ".cache").glob("latents-*.safetensors")), place
+
+
+@pytest.mark.parametrize("then", ["shards", "folder"])
+def test_a_run_from_shards_goes_on_exactly(
+    folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    taken: list[int] = []
+    step = TrainingRun._take_step
+
+    def stopping(self: TrainingRun) -> None:
+        if len(taken) == 2:
+            raise KeyboardInterrupt
+        taken.append(1)
+        step(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingRun, "_take_step", stopping)
+        assert main(words(folder, tmp_path / "run")) == 130
+    assert read_header(tmp_path / "run" / "checkpoint")["step"] == 2
+    assert main(words(folder, tmp_path / "run", shards=then == "shards")) == 0
+    assert_same_weights(whole, tmp_path / "run")
+
+
+def test_codec_and_path_train_from_shards(folder: Path, tmp_path: Path) -> None:
+    for name, shards in (("folder", False), ("shards", True)):
+        assert main(words(folder, tmp_path / name, "path", shards)) == 0
+        assert main(words(folder, tmp_path / f"codec-{name}", "codec", shards, "--latent-channels", "2")) == 0
+    files = [tmp_path / name / "address" / "diffusion_pytorch_model.safetensors" for name in ("folder", "shards")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert Codec.load(tmp_path / "codec-shards" / "codec").latent_channels == 2
+
+
+def test_the_cache_goes_where_it_is_told(folder: Path, whole: Path, tmp_path: Path) -> None:
+    caches = [folder / place / ".cache" for place in ("train", "validation")]
+    before = [sorted(cache.iterdir()) for cache in caches]
+    for more, told in (("none", None), (str(tmp_path / "cache"), tmp_path / "cache")):
+        assert main(words(folder, tmp_path / more[-4:], "slow", False, "--cache", more)) == 0
+        assert_same_weights(whole, tmp_path / more[-4:])
+        if told:
+            assert len(list(told.iterdir())) == 2
+    assert [sorted(cache.iterdir()) for cache in caches] == before
+    assert not (Path.cwd() / "none").exists()
+
+
+def test_damaged_shards_are_refused_or_borne(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("train", "validation"):
+        write_shards([folder / split], tmp_path / f"{split}-shards", 40_000)
+    (tmp_path / "codec").symlink_to(folder / "codec")
+    shard = tmp_path / "train-shards" / "shard-000000.tar"
+    data = bytearray(shard.read_bytes())
+    data[9000] ^= 1
+    shard.write_bytes(data)
+    for kind in ("slow", "codec"):
+        assert main(words(tmp_path, tmp_path / kind, kind)) == 2
+        error = capsys.readouterr().err
+        assert f"slowfast: error: {shard}/00000000: checksum: the sample is not the one that was written" in error
+        assert "Traceback" not in error
+        assert main(words(tmp_path, tmp_path / kind, kind, True, "--max-bad-share", "0.3")) == 0
+        assert f"left out: {shard}/00000000: checksum" in capsys.readouterr().err
+    shard.unlink()
+    assert main(words(tmp_path, tmp_path / "run", "slow", True, "--max-bad-share", "0.2")) == 2
+    assert "cannot be read, more than the share of 0.2" in capsys.readouterr().err
+    assert main(words(tmp_path, tmp_path / "run", "slow", True, "--max-bad-share", "2")) == 2
+    assert "not a number from 0 to 1" in capsys.readouterr().err
