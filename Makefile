@@ -8,7 +8,7 @@ WORLD ?= vizdoom-rooms
 EPISODES ?= 500
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check quick bench figures data clean
+.PHONY: setup demo test check quick bench figures comparisons data clean
 
 setup: .venv/.installed
 
@@ -51,6 +51,20 @@ figures: bench
 	$(BIN)/python benchmarks/plot_training.py
 	$(BIN)/python benchmarks/plot_recall.py
 	$(BIN)/python benchmarks/update_readme.py
+
+# Everything beside them: about three hours, and the denoisers of docs/training.md ("Trained to be compared") first.
+comparisons: setup
+	$(BIN)/slowfast evaluate rules --precision bfloat16 --before runs/slow/denoiser \
+		--loop local=runs/loop/denoiser --loop denoising=runs/loop-denoising/denoiser \
+		--loop denoising-original=runs/loop-denoising-original/denoiser --loop replay=runs/loop-replay/denoiser \
+		--json results/rules.json
+	$(BIN)/slowfast evaluate scaling --precision bfloat16 $(foreach run,large-100 large-300 large-900 loop small-100 \
+		small-300 small-900,--run runs/$(run)) --json results/scaling.json
+	$(BIN)/slowfast evaluate --suite standard --context runs/context/denoiser --json results/standard.json
+	$(BIN)/slowfast evaluate isolation --precision bfloat16 --before runs/slow/denoiser --json results/isolation.json
+	$(BIN)/slowfast evaluate crossdomain --precision bfloat16 --json results/crossdomain.json
+	$(BIN)/slowfast evaluate ablations --precision bfloat16 --json results/ablations.json
+	$(BIN)/slowfast evaluate report results/*.json --out results/report
 
 # Goes on where it was stopped.
 data: setup
