@@ -599,7 +599,7 @@ def test_every_arm_plays_the_same_episodes(trial: Trial, tmp_path: Path, monkeyp
     assert figures["distance_no_loop_minus_loop"].mean == 0 and figures["distance_oracle_minus_loop"].high < -1
     assert figures["imagination_psnr_loop"].n == 3 and figures["idm_accuracy_loop"].mean < 0.5
     assert figures["seconds_per_decision"] == figures["seconds_per_decision_loop"]
-    assert figures["fvd_means_oracle"].mean < figures["fvd_means_loop"].mean
+    assert figures["fvd_means_loop"].mean > 0 and "fvd_means_oracle" not in figures
     assert figures["crashed"].mean == 0 and protocol["crashed"] == []
     assert figures["crashed"].n == 3 * (6 * 2 + 1) + 3 * 5
     assert len(protocol["by_decision"]["distance"]["random"]) == 4

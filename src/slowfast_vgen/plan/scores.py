@@ -106,9 +106,14 @@ def clip_features(clips: VideoFeatures, frames: Frames) -> Float32[np.ndarray, "
 def arm_figures(
     name: str, seeds: Sequence[PlanScores], near: float, true: Float32[np.ndarray, "episodes features"], clips: str
 ) -> dict[str, Estimate]:
-    """Of one arm that acted by itself; `near` is when a way-point counts as reached, `clips` the name of the distance.
+    """Of one arm that acted by itself; figures of a quantity that was nowhere measured are left out.
 
-    Figures of a quantity that was nowhere measured are left out.
+    Args:
+        name: of the arm.
+        seeds: its scores.
+        near: a way-point counts as reached within this distance.
+        true: features of the true ways; none for no distance of videos.
+        clips: what that distance is called.
     """
     distance = np.stack([one.distance for one in seeds], 1)
     reached = np.where(np.isnan(distance), np.nan, distance <= near)

@@ -96,7 +96,8 @@ class Trial:
         forced = {one.name: self._joined(records, one, None) for one in self.players if one.arm is not None}
         figures: dict[str, Estimate] = {}
         for name, seeds in free.items():
-            figures |= arm_figures(name, seeds, self.stage.task.near, features, self.stage.clips.name)
+            to_compare = features if name in forced else features[:0]  # the bounds imagine nothing of their own
+            figures |= arm_figures(name, seeds, self.stage.task.near, to_compare, self.stage.clips.name)
         for name, scores in forced.items():
             figures |= forced_figures(name, scores)
         figures["idm_accuracy"] = estimate(np.concatenate([one.right for one in true])[:, None])
