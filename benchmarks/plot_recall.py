@@ -22,19 +22,18 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def plot_capacity(path: Path) -> None:
-    """Recall of the first room against the rooms walked through since, a line a key width or rank."""
+    """Recall of the first room against the rooms walked through since, a line a rule, key width or rank."""
     results = json.loads((ROOT / "results" / "capacity.json").read_text())
-    lines: dict[tuple[str, int], list[tuple[int, dict[str, float]]]] = {}
+    lines: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for name, figure in results["figures"].items():
-        if match := re.fullmatch(r"recall_gain_db_(width|rank)(\d+)_rooms(\d+)", name):
-            lines.setdefault((match[1], int(match[2])), []).append((int(match[3]), figure))
-    figure, axes = plt.subplots(figsize=(6, 3.6))
-    labels = {"width": "local, key width", "rank": "eq. 3, rank"}
-    for (kind, width), points in sorted(lines.items(), reverse=True):
+        if match := re.fullmatch(r"recall_gain_db_(.+)_rooms(\d+)", name):
+            lines.setdefault(match[1], []).append((int(match[2]), figure))
+    figure, axes = plt.subplots(figsize=(7.5, 3.6))
+    for name, points in sorted(lines.items(), key=lambda line: -line[1][-1][1]["mean"]):
         rooms = [count for count, _ in points]
-        style = "-" if kind == "width" else "--"
-        axes.plot(rooms, [each["mean"] for _, each in points], style, marker="o", label=f"{labels[kind]} {width}")
-        axes.fill_between(rooms, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.15)
+        style = "-" if name.startswith(("width", "local")) else "--"
+        axes.plot(rooms, [each["mean"] for _, each in points], style, marker="o", label=_capacity_label(name))
+        axes.fill_between(rooms, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.08)
     axes.set(
         xscale="log",
         xlabel="rooms walked through",
@@ -43,9 +42,16 @@ def plot_capacity(path: Path) -> None:
     )
     axes.set_xticks(rooms, [str(count) for count in rooms])
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=110)
+
+
+def _capacity_label(name: str) -> str:
+    for kind, label in (("width", "local, key width "), ("rank", "eq. 3, rank ")):
+        if name.startswith(kind):
+            return label + name.removeprefix(kind)
+    return {"local_delta": "local, delta rule", "denoising_original": "original update"}.get(name, name)
 
 
 def plot_scaling(path: Path) -> None:

@@ -413,9 +413,9 @@ def test_many_arms_stand_in_rows(tmp_path: Path, report: Callable[..., Page]) ->
 
 @pytest.mark.usefixtures("no_plots")
 def test_a_later_command_in_the_suites_form_is_read_as_such(tmp_path: Path, report: Callable[..., Page]) -> None:
-    page = report(write(tmp_path / "cross.json", standard_results(command="evaluate crossdomain", pictures={})))
+    page = report(write(tmp_path / "tomorrow.json", standard_results(command="evaluate tomorrow", pictures={})))
     assert "Against the true frame" in page.text
-    odd = standard_results(command="evaluate crossdomain", curves=3)
+    odd = standard_results(command="evaluate tomorrow", curves=3)
     page = report(write(tmp_path / "odd.json", odd))
     assert "truth psnr gap16 memory" in page.text
 
