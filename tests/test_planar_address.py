@@ -68,7 +68,8 @@ def test_a_trail_has_no_loops_and_leads_back_to_the_start(motions: list[tuple[fl
     back = way_back(path[None], 45)[0]
     torch.testing.assert_close(back[-1], start[0])
     steps = motions_between(torch.cat([path[-1:], back])).abs()
-    assert steps.max() < 1 + 2 * SAME_PLACE  # each frame of the way back undoes one frame, but for cuts between near places
+    # Each frame of the way back undoes one frame, but for cuts between near places.
+    assert steps.max() < 1 + 2 * SAME_PLACE
     moving = int((steps > 1e-6).any(1).sum())
     places = {tuple(pose) for pose in torch.cat([path[-1:], back[:moving]]).mul(1000).round().int().tolist()}
     assert len(places) == moving + 1 <= len(motions) + 1
