@@ -8,7 +8,7 @@ WORLD ?= vizdoom-rooms
 EPISODES ?= 500
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check quick bench figures comparisons data clean
+.PHONY: setup demo test check quick bench figures comparisons data data-all bench-data clean
 
 setup: .venv/.installed
 
@@ -72,6 +72,16 @@ data: setup
 	$(BIN)/slowfast data make --world $(WORLD) --split validation --episodes 32 --out data/$(WORLD)/validation
 	$(BIN)/slowfast data make --world $(WORLD) --split test --episodes 32 --out data/$(WORLD)/test
 	$(BIN)/slowfast data check data/$(WORLD)/train data/$(WORLD)/validation data/$(WORLD)/test
+
+# A small set of every world and of a sample of every source, checked: a few minutes on two cores. ARGS=--skip-absent.
+data-all: setup
+	$(BIN)/python benchmarks/data_all.py $(ARGS)
+
+# results/data.json: about half an hour, on a machine that does nothing else.
+bench-data: setup
+	$(BIN)/python benchmarks/engine_speed.py
+	$(BIN)/python benchmarks/loader_wait.py
+	$(BIN)/python benchmarks/mutants.py
 
 clean:
 	rm -rf .venv build dist demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

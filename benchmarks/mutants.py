@@ -1,4 +1,4 @@
-"""Imports damaged sources by the hundred: `python benchmarks/mutants.py --json results/mutants.json`.
+"""Imports damaged sources by the hundred: `python benchmarks/mutants.py` (part of results/data.json).
 
 Each mutant is a small sound source of one of the adapters with one file damaged: a video, or a table, log or record. It
 is imported in a process of its own, so that a crash or a hang would show. A mutant is
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from data_results import DATA_RESULTS, update_results
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -285,28 +286,35 @@ def figures_of(outcomes: list[Outcome]) -> dict[str, float]:
     verdicts = ("named", "refused", "whole", "changed", "unnamed", "rest_lost", "crashed", "hung")
     figures: dict[str, float] = {f"mutants_{verdict}": counts[verdict] for verdict in verdicts}
     slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
-    return {"mutants": len(outcomes)} | figures | {"slowest_seconds": round(slowest, 3)}
+    return {"mutants": len(outcomes)} | figures | {"mutants_slowest_seconds": round(slowest, 3)}
 
 
 def main() -> None:
     """Prints the figures, and whatever went wrong; leaves with 1 then."""
-    from slowfast_vgen.cli.common import Figure, write_figures
+    from slowfast_vgen.cli.common import Figure
+    from slowfast_vgen.evaluate.machine import git_commit
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--videos", type=int, default=300)
     parser.add_argument("--tables", type=int, default=300)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, default=DATA_RESULTS)
     args = parser.parse_args()
     outcomes = run_mutants(args.videos, args.tables, args.first_seed)
     figures = figures_of(outcomes)
     for name, value in figures.items():
-        print(f"{name:<20} {value}")
+        print(f"{name:<24} {value}")
     bad = [each for each in outcomes if each.verdict in ("unnamed", "rest_lost", "crashed", "hung")]
     for outcome in bad:
         print(json.dumps(asdict(outcome) | {"source": outcome.mutant.source, "kind": outcome.mutant.kind}))
-    protocol = {"command": "benchmarks/mutants.py", "videos": args.videos, "tables": args.tables}
-    write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
+    protocol = {
+        "command": "benchmarks/mutants.py",
+        "videos": args.videos,
+        "tables": args.tables,
+        "first_seed": args.first_seed,
+        "git_commit": git_commit(),
+    }
+    update_results(args.json, "mutants", protocol, {name: Figure.exact(value) for name, value in figures.items()})
     sys.exit(1 if bad else 0)
 
 

@@ -33,6 +33,8 @@ class TinyWorld:
     def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
         if script not in ("mix", "spin"):
             raise UserError(f'there is no script "{script}"; choose mix or spin')
+        if num_episodes < 1:
+            raise UserError(f"{num_episodes} episodes were asked for; ask for at least 1")
         return (self._episode(index, num_chunks) for index in range(first_index, first_index + num_episodes))
 
     def _episode(self, index: int, num_chunks: int) -> Episode:
@@ -93,6 +95,8 @@ def test_an_interrupted_make_goes_on_to_the_same_data_set(
     assert "holds 2 episodes already; 1 more to make" in capsys.readouterr().out
     whole, stopped = EpisodeDataset(tmp_path / "whole"), EpisodeDataset(tmp_path / "stopped")
     assert whole.content_hash == stopped.content_hash
+    assert make(tmp_path / "stopped") == 0
+    assert "holds 3 episodes already; 0 more to make" in capsys.readouterr().out
     assert make(tmp_path / "stopped", episodes=5) == 0
     assert len(EpisodeDataset(tmp_path / "stopped")) == 5
 

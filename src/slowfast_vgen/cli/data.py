@@ -106,9 +106,11 @@ def make_dataset(args: argparse.Namespace) -> int:
         print(f"{args.out} holds {num_kept} episodes already; {num_new} more to make")
     num_frames = 0
     start = time.perf_counter()
+    # A world refuses to be asked for none.
+    episodes = world.episodes(num_new, args.script, args.num_chunks, first_index=num_kept) if num_new else iter(())
     try:
         with tqdm(total=args.episodes, initial=min(num_kept, args.episodes), unit="episode", dynamic_ncols=True) as bar:
-            for episode in world.episodes(num_new, args.script, args.num_chunks, first_index=num_kept):
+            for episode in episodes:
                 writer.append(episode)
                 num_frames += episode.num_frames
                 bar.update()

@@ -11,6 +11,7 @@ from slowfast_vgen.data.words import words_of
 DOMAINS = {
     "car-racing": "driving",
     "epic-kitchens": "human activities",
+    "franka-kitchen": "human activities",
     "hdd": "driving",
     "lerobot": "robotics",
     "metaworld": "robotics",

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from PIL import Image
 
 from slowfast_vgen.worlds.metaworld_engine import cannot_draw, import_mujoco
 
 FRAME_SIZE = 64
 _RENDER_SCALE = 2
+_FOV_DEGREES = 45.0  # up and down and across, as MuJoCo's free camera has it
 
 Frame = UInt8[np.ndarray, "size size 3"]
 """One RGB frame, 0 to 255."""
@@ -37,12 +38,18 @@ class View(NamedTuple):
 class Camera:
     """Draws the state of one model from one view. A context manager; `close` gives its memory back.
 
+    Args:
+        model: whose states are drawn.
+        view: where it stands at first.
+        size: of a frame, pixels.
+        world: who asks, for the sentences of errors.
+
     Raises:
         UserError: MuJoCo is not installed, or cannot draw here.
     """
 
-    def __init__(self, model: Any, view: View, size: int = FRAME_SIZE) -> None:
-        mujoco = import_mujoco()
+    def __init__(self, model: Any, view: View, size: int = FRAME_SIZE, world: str = "metaworld") -> None:
+        mujoco = import_mujoco(world)
         side = size * _RENDER_SCALE
         model.vis.quality.offsamples = 0
         model.vis.quality.shadowsize = 0
@@ -55,7 +62,7 @@ class Camera:
             with _other_context_kept():
                 self._renderer = mujoco.Renderer(model, side, side)
         except Exception as error:  # drivers fail in many ways
-            raise cannot_draw(error) from error
+            raise cannot_draw(error, world) from error
         finally:
             if threads is None:
                 del os.environ["LP_NUM_THREADS"]
@@ -64,8 +71,7 @@ class Camera:
         self._off = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION)
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE
-        self._camera.lookat[:] = view.look_at
-        self._camera.distance, self._camera.azimuth, self._camera.elevation = view[1:]
+        self.aim(view)
 
     def __enter__(self) -> "Camera":
         return self
@@ -77,6 +83,11 @@ class Camera:
         """Ends the drawing context; may be called twice."""
         self._close()
 
+    def aim(self, view: View) -> None:
+        """Stands elsewhere from now on."""
+        self._camera.lookat[:] = view.look_at
+        self._camera.distance, self._camera.azimuth, self._camera.elevation = view[1:]
+
     def shoot(self, data: Any) -> Frame:
         """The frame of a state (`mujoco.MjData`) of the model."""
         self._renderer.update_scene(data, self._camera, self._options)
@@ -85,6 +96,22 @@ class Camera:
         with _other_context_kept():
             picture = self._renderer.render()
         return np.asarray(Image.fromarray(picture).reduce(_RENDER_SCALE))
+
+
+def table_spots(view: View, cells: int, height: float) -> Float64[np.ndarray, "cells cells 2"]:
+    """What the middles of a picture's cells show at a height above the table: x and y in metres, rows from the top.
+
+    Every line of sight must go down, as it does where the camera looks down by more than half its field of view.
+    """
+    azimuth, elevation = np.radians(view.azimuth), np.radians(view.elevation)
+    ahead = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    right = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+    up = np.cross(right, ahead)
+    across = ((np.arange(cells) + 0.5) / cells * 2 - 1) * np.tan(np.radians(_FOV_DEGREES) / 2)
+    sight = ahead + across[None, :, None] * right - across[:, None, None] * up
+    stands = np.array(view.look_at) - view.distance * ahead
+    reached = stands + sight * ((height - stands[2]) / sight[..., 2:])
+    return reached[..., :2]
 
 
 def _close(renderer: Any) -> None:

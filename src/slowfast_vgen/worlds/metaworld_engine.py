@@ -6,14 +6,17 @@ from typing import Any, cast
 
 from slowfast_vgen.errors import UserError
 
-_EXTRA = "pip install 'slowfast-vgen[metaworld]'"
+_WORLD = "metaworld"
 _LIBRARIES = "libegl1 libgl1-mesa-dri"
 _MARK_RADIUS = 0.03
 _BEHIND = ("pedestal", "head", "right_arm_base_link")
 
 
-def import_mujoco() -> ModuleType:
+def import_mujoco(world: str = _WORLD) -> ModuleType:
     """MuJoCo, set to draw through EGL unless MUJOCO_GL says otherwise.
+
+    Args:
+        world: whose extra brings it.
 
     Raises:
         UserError: the package or the system's EGL is missing.
@@ -22,9 +25,9 @@ def import_mujoco() -> ModuleType:
     try:
         import mujoco
     except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
+        raise not_installed(error, world) from error
     except Exception as error:  # without its library PyOpenGL fails in many ways
-        raise cannot_draw(error) from error
+        raise cannot_draw(error, world) from error
     from mujoco.gl_context import GLContext
 
     # Where drawing fails these two are left half made, and their `__del__` would add a traceback to our sentence.
@@ -45,7 +48,7 @@ def import_metaworld() -> tuple[dict[str, Any], dict[str, Any]]:
         from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
         from metaworld.policies import ENV_POLICY_MAP
     except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
+        raise not_installed(error) from error
     return dict(ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE), dict(ENV_POLICY_MAP)
 
 
@@ -59,7 +62,7 @@ def model_file(name: str) -> str:
     try:
         from metaworld.asset_path_utils import full_V3_path_for
     except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
+        raise not_installed(error) from error
     return str(full_V3_path_for(name))
 
 
@@ -80,14 +83,17 @@ def hide_base(model: Any) -> None:
             model.geom_rgba[geom, 3] = 0.0
 
 
-def cannot_draw(error: Exception) -> UserError:
+def cannot_draw(error: Exception, world: str = _WORLD) -> UserError:
     """What to tell a user where the system's libraries fail."""
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return UserError(
-        f"the world metaworld draws without a display through {os.environ.get('MUJOCO_GL')}, which does not work here "
+        f"the world {world} draws without a display through {os.environ.get('MUJOCO_GL')}, which does not work here "
         f"({reason}); install the libraries, on Debian with: apt-get install {_LIBRARIES}"
     )
 
 
-def _not_installed(error: ModuleNotFoundError) -> UserError:
-    return UserError(f"the world metaworld needs the package {error.name}; install it with: {_EXTRA}")
+def not_installed(error: ModuleNotFoundError, world: str = _WORLD) -> UserError:
+    """What to tell a user where a package is missing; the extra that brings it is called like the world."""
+    return UserError(
+        f"the world {world} needs the package {error.name}; install it with: pip install 'slowfast-vgen[{world}]'"
+    )

@@ -6,9 +6,11 @@ from typing import Protocol, cast
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
+from slowfast_vgen.worlds import path_scripts
 
 WORLDS = {
     "car-racing": ("slowfast_vgen.worlds.car_racing", "CarRacing"),
+    "franka-kitchen": ("slowfast_vgen.worlds.franka_kitchen", "FrankaKitchen"),
     "metaworld": ("slowfast_vgen.worlds.metaworld_world", "MetaWorld"),
     "miniworld-rooms": ("slowfast_vgen.worlds.miniworld_rooms", "MiniworldRooms"),
     "miniworld-rooms-third": ("slowfast_vgen.worlds.miniworld_rooms", "MiniworldRoomsThird"),
@@ -49,3 +51,13 @@ def open_world(name: str, split: str, seed: int) -> World:
     except ModuleNotFoundError as error:
         raise UserError(f'the world "{name}" needs the package {error.name}; install it with pip') from error
     return cast(World, world)
+
+
+def scripts_of(name: str) -> tuple[str, ...]:
+    """The scripts of the world called `name`, without "mix": `SCRIPTS` of its module, else those for walking.
+
+    Raises:
+        UserError: as in `open_world`.
+    """
+    open_world(name, "train", 0)
+    return tuple(getattr(import_module(WORLDS[name][0]), "SCRIPTS", path_scripts.SCRIPTS))
