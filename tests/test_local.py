@@ -7,7 +7,7 @@ from tiny import randn
 from torch import Tensor
 
 from slowfast_vgen.memory.columns import from_columns, to_columns
-from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, causal_reading
+from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, causal_reading, familiar_weights
 
 KEY_WIDTH, VALUE_WIDTH = 48, 7
 
@@ -69,6 +69,22 @@ def test_a_whole_episode_read_at_once_is_the_memory_step_by_step() -> None:
         torch.testing.assert_close(novelty[:, 3 * chunk : 3 * chunk + 3], new, rtol=0, atol=1e-5)
     later = entry_chunk[None, :] > query_chunk[:, None]
     assert not weights[:, later].any(), "no query reads what was written after it"
+
+
+def test_what_counts_less_at_a_known_place_is_told_for_a_whole_episode_at_once() -> None:
+    keys = keys_of(2, 20)
+    keys[0, 10:] = keys[0, :10]  # seen again
+    keys[1] = keys[1, :5].repeat(4, 1)  # a camera that stands still
+    values, chunk = randn(2, 20, VALUE_WIDTH), torch.arange(4).repeat_interleave(5)
+    state = state_of(2)
+    steps = [written(state, keys[:, 5 * part :][:, :5], values[:, 5 * part :][:, :5]) for part in range(4)]
+    weights = familiar_weights(keys, chunk, 0.05, 0.15)
+    torch.testing.assert_close(weights, torch.cat(steps, 1), rtol=0, atol=1e-4)
+    assert (weights[1, 5:] < 0.2).all() and (weights[0, :10] > 0.5).all()
+    root = weights.sqrt()
+    reading, _ = causal_reading(keys * root[..., None], keys, chunk, chunk, 0.05)
+    last = state.read(state.factor(), keys[:, 15:])[0]
+    torch.testing.assert_close(((reading * root[:, None]) @ values)[:, 15:], last, rtol=0, atol=1e-4)
 
 
 def test_a_known_place_is_not_painted_over() -> None:

@@ -332,7 +332,8 @@ def test_the_command_line_trains_path_and_loop(tmp_path: Path, capsys: pytest.Ca
     assert part.config.key_width == 32
     base = ["train", "loop", *coded, "--chunks", "3", "--init", str(tmp_path / "slow" / "denoiser")]
     local = [*base, "--address", str(tmp_path / "path" / "address"), "--memory-width", "4"]
-    assert main([*local, "--out", str(tmp_path / "local"), "--segment", "2", "--write-gradients", "1"]) == 0
+    settings = ["--segment", "2", "--write-gradients", "1", "--familiar", "0.15"]
+    assert main([*local, "--out", str(tmp_path / "local"), *settings]) == 0
     assert load_denoiser(tmp_path / "local" / "denoiser").config.memory_width == 4
     lora = [*base, "--rule", "denoising", "--rank", "2"]
     assert main([*lora, "--out", str(tmp_path / "lora"), "--triples", "shards"]) == 0

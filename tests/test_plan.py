@@ -28,10 +28,11 @@ from slowfast_vgen.plan import stage as stage_module
 from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, Player, chosen_arms, players
 from slowfast_vgen.plan.endpoint import EndpointSplitter, Split
 from slowfast_vgen.plan.environment import texts_of_verbs
-from slowfast_vgen.plan.goal import RETRACE_TEXT, SubGoal, decisions, split_goal
+from slowfast_vgen.plan.goal import PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, decisions, split_goal
 from slowfast_vgen.plan.gym_env import from_gymnasium
 from slowfast_vgen.plan.planner import Shown, plan, run_episodes
 from slowfast_vgen.plan.policy import Decided, ImaginingPolicy, OraclePolicy
+from slowfast_vgen.plan.reader import VerbReader
 from slowfast_vgen.plan.record import record_episodes
 from slowfast_vgen.plan.stage import Stage
 from slowfast_vgen.plan.tasks import open_task
@@ -66,6 +67,10 @@ TEXTS = tuple(PHRASINGS[verb][0] for verb in VERBS)
         ("go forward, then return to the start", [("go forward", 1), (RETRACE_TEXT, None)]),
         ("retrace your steps", [(RETRACE_TEXT, None)]),
         ("backtrack", [(RETRACE_TEXT, None)]),
+        ("Put everything back where it was.", [(PUT_BACK_TEXT, None)]),
+        ("turn left, then return all the blocks to where they started", [("turn left", 1), (PUT_BACK_TEXT, None)]),
+        ("tidy up", [(PUT_BACK_TEXT, None)]),
+        ("put the blue cube back where it was", [("put the blue cube back where it was", 1)]),
     ],
 )
 def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | None]]) -> None:
@@ -80,10 +85,22 @@ def test_goals_that_cannot_be_split_are_refused(goal: str, sentence: str) -> Non
 
 def test_a_way_back_is_as_long_as_the_way_here() -> None:
     goals = [SubGoal("turn left", 2), SubGoal(RETRACE_TEXT, None)]
-    assert decisions(goals, 3) == ["turn left"] * 2 + [RETRACE_TEXT] * 5
-    assert decisions(goals[1:], 0) == [RETRACE_TEXT]
+    assert decisions(goals, ["stay"] * 3) == ["turn left"] * 2 + [RETRACE_TEXT] * 5
+    assert decisions(goals[1:], []) == [RETRACE_TEXT]
     with pytest.raises(UserError, match="at most 1000"):
-        decisions([SubGoal("stay", 600), SubGoal(RETRACE_TEXT, None)], 0)
+        decisions([SubGoal("stay", 600), SubGoal(RETRACE_TEXT, None)], [])
+
+
+def test_everything_that_was_moved_is_put_back_the_latest_first() -> None:
+    led = [
+        "wait",
+        "push the pink cube left",
+        "put the blue puck next to the pink cube",
+        "carry the pink cube to (0, 0.5)",
+    ]
+    back = [SubGoal(PUT_BACK_TEXT, None)]
+    assert decisions(back, led) == ["put the pink cube back where it was", "put the blue puck back where it was"]
+    assert decisions(back, ["turn left"]) == [PUT_BACK_TEXT]  # nothing was moved
 
 
 # --- the endpoint ---
@@ -139,14 +156,15 @@ def chat(content: str) -> bytes:
 
 def test_an_endpoint_splits_goals(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLOWFAST_API_KEY", "secret")
-    sub_goals = [{"text": "turn left", "chunks": 2}, {"text": RETRACE_TEXT, "chunks": None}]
+    told = [("turn left", 2), (RETRACE_TEXT, None), (PUT_BACK_TEXT, None)]
+    sub_goals = [{"text": text, "chunks": chunks} for text, chunks in told]
     server.reply = 200, chat("```json\n" + json.dumps({"sub_goals": sub_goals}) + "\n```")
     split = EndpointSplitter(server.url, "some-model").split("look about and come back", TEXTS)
-    assert split == Split((SubGoal("turn left", 2), SubGoal(RETRACE_TEXT, None)))
+    assert split == Split(tuple(SubGoal(text, chunks) for text, chunks in told))
     path, headers, body = server.asked[0]
     assert path == "/v1/chat/completions" and headers["Authorization"] == "Bearer secret"
     assert body["model"] == "some-model" and body["messages"][1]["content"] == "look about and come back"
-    assert all(text in body["messages"][0]["content"] for text in (*TEXTS, RETRACE_TEXT))
+    assert all(text in body["messages"][0]["content"] for text in (*TEXTS, RETRACE_TEXT, PUT_BACK_TEXT))
 
 
 NONSENSE = {
@@ -249,6 +267,10 @@ class BarReader(InverseDynamics):
         moved = ((brightness * columns).sum(-1) / brightness.sum(-1)).diff(dim=1).sum(1)
         verbs = ["stay" if abs(by) < 0.5 else "slide_right" if by > 0 else "slide_left" for by in moved.tolist()]
         return Readings(verbs, np.ones(len(verbs)))
+
+
+def bar_reader() -> VerbReader:
+    return VerbReader(BarReader(), SLIDES)
 
 
 def test_any_gymnasium_environment_can_be_acted_in() -> None:
@@ -364,8 +386,8 @@ def test_the_memory_hears_what_was_done_or_what_was_imagined(hasty_world: World,
     assert player.arm is not None
     episodes = sliders(2)
     starts = np.stack([one.frames[0] for one in episodes])
-    policy = Counted(player.arm, BarReader(), feedback, starts, [0, 1], 3)
-    traces = run_episodes(policy, episodes, ["slide left", "stay"], TEXT_OF)
+    policy = Counted(player.arm, bar_reader(), feedback, starts, [0, 1], 3)
+    traces = run_episodes(policy, episodes, [["slide left", "stay"], ["slide left", "slide right"]])
     codec = hasty_world.model.codec
     assert policy.heard[0][1] == ["slide right"] * 2
     for number in range(2):
@@ -375,7 +397,7 @@ def test_the_memory_hears_what_was_done_or_what_was_imagined(hasty_world: World,
             true = codec.encode(torch.from_numpy(np.stack([one.real for one in made]))).numpy()
             assert np.allclose(latents, true, atol=1e-5) and actions == [one.action for one in made]
         else:
-            assert actions == [one.sub_goal for one in made] == [["slide left", "stay"][number]] * 2
+            assert actions == [one.sub_goal for one in made] == [["slide left"] * 2, ["stay", "slide right"]][number]
             assert np.array_equal(
                 codec.decode(torch.from_numpy(latents)).numpy(), np.stack([one.imagined for one in made])
             )
@@ -391,7 +413,7 @@ def ways(*verbs: str) -> np.ndarray:
 
 def oracle(count: int, *verbs: str) -> OraclePolicy:
     true = ways(*verbs)
-    return OraclePolicy(BarReader(), np.stack([true] * count), np.stack([ways("stay")[0]] * count), 4)
+    return OraclePolicy(bar_reader(), np.stack([true] * count), np.stack([ways("stay")[0]] * count), 4)
 
 
 def test_what_is_read_is_carried_out_and_a_crash_stops_nobody_else() -> None:
@@ -400,11 +422,10 @@ def test_what_is_read_is_carried_out_and_a_crash_stops_nobody_else() -> None:
     traces = run_episodes(
         oracle(3, "slide_left", "stay", "slide_right"),
         episodes,
-        ["x", "y", "z"],
-        TEXT_OF,
+        [["x", "y", "z"]] * 3,
         lambda row, decision: told.append((row, decision.number)),
     )
-    assert [one.verb for one in traces[0].decisions] == ["slide_left", "stay", "slide_right"]
+    assert [one.read for one in traces[0].decisions] == ["slide left", "stay", "slide right"]
     assert traces[1].error == "RuntimeError: the bar fell off" and len(traces[1].decisions) == 1
     assert [len(trace.decisions) for trace in traces] == [3, 1, 3] and not traces[2].error
     assert told == [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), (2, 2)]
@@ -414,9 +435,9 @@ def test_what_is_read_is_carried_out_and_a_crash_stops_nobody_else() -> None:
 def test_an_episode_that_is_over_stands_still() -> None:
     (episode,) = sliders(1)
     true = ways("slide_right", "slide_right")  # the bar reaches the border in the second chunk
-    policy = OraclePolicy(BarReader(), np.concatenate([true, true[-4:]])[None], ways("stay")[:1], 4)
-    traces = run_episodes(policy, [episode], ["a", "b", "c"], TEXT_OF)
-    assert [one.verb for one in traces[0].decisions] == ["slide_right", "slide_right"] and not traces[0].error
+    policy = OraclePolicy(bar_reader(), np.concatenate([true, true[-4:]])[None], ways("stay")[:1], 4)
+    traces = run_episodes(policy, [episode], [["a", "b", "c"]])
+    assert [one.action for one in traces[0].decisions] == ["slide right", "slide right"] and not traces[0].error
     assert episode.environment.ended
 
 
@@ -427,21 +448,21 @@ class Broken(OraclePolicy):
 
 def test_frames_that_are_not_finite_end_their_episode_alone() -> None:
     true = np.stack([ways("stay")] * 2)
-    traces = run_episodes(Broken(BarReader(), true, true[:, 0], 4), sliders(2), ["stay"], TEXT_OF)
+    traces = run_episodes(Broken(bar_reader(), true, true[:, 0], 4), sliders(2), [["stay"]] * 2)
     assert "not finite" in traces[0].error and not traces[1].error and len(traces[1].decisions) == 1
 
 
 def test_a_goal_is_planned_in_any_environment(hasty_world: World) -> None:
     environment = from_gymnasium(Slider(), SLIDES)
-    trace = plan(hasty_world, BarReader(), environment, "slide left twice, then go back the way you came", led=["stay"])
+    trace = plan(
+        hasty_world, bar_reader(), environment, "slide left twice, then go back the way you came", led=["stay"]
+    )
     assert [one.sub_goal for one in trace.decisions] == ["slide left"] * 2 + [RETRACE_TEXT] * 3
     assert all(one.action in SLIDES and one.imagined is not None for one in trace.decisions)
-    again = plan(hasty_world, BarReader(), environment, [SubGoal("stay")], led=["stay"], memory=False)
+    again = plan(hasty_world, bar_reader(), environment, [SubGoal("stay")], led=["stay"], memory=False)
     assert len(again.decisions) == 1
     with pytest.raises(UserError, match="set size and frames_per_chunk"):
-        plan(hasty_world, BarReader(), from_gymnasium(Slider(), SLIDES, 2), "stay", led=["stay"])
-    with pytest.raises(UserError, match="reads 'turn_left'"):
-        plan(hasty_world, InverseDynamics(width=16), environment, "stay")
+        plan(hasty_world, bar_reader(), from_gymnasium(Slider(), SLIDES, 2), "stay", led=["stay"])
 
 
 # --- the task ---
@@ -459,7 +480,9 @@ class Lookup(InverseDynamics):
                 assert not isinstance(episode, str)
                 way = np.concatenate([episode.frames[-1:], episode.true_way])
                 for number, pair in enumerate(pairwise(way)):
-                    self.known[pair[0].tobytes(), pair[1].tobytes()] = episode.true_verbs[number // 4]
+                    self.known[pair[0].tobytes(), pair[1].tobytes()] = VERBS[
+                        TEXTS.index(episode.true_actions[number // 4])
+                    ]
         return self
 
     def read(self, frames: torch.Tensor) -> Readings:
@@ -483,9 +506,9 @@ def task() -> VizdoomRetrace:
 
 
 @pytest.fixture(scope="module")
-def reader(task: VizdoomRetrace) -> Lookup:
+def reader(task: VizdoomRetrace) -> VerbReader:
     torch.manual_seed(0)
-    return Lookup(width=16).learn(task, 4)
+    return VerbReader(Lookup(width=16).learn(task, 4), task.action_texts)
 
 
 @pytest.fixture(scope="module")
@@ -525,15 +548,15 @@ def test_the_way_back_shows_what_the_engine_shows_along_it(task: VizdoomRetrace)
         assert not isinstance(first, str) and not isinstance(second, str)
         assert first.frames.shape == (17, 64, 64, 3) and first.true_way.shape == (16, 64, 64, 3)
         assert first.maps(17).shape == (17, 256, 256, 3)
-        for number, verb in enumerate(first.true_verbs):
-            assert first.on_way(number)
+        for number, action in enumerate(first.true_actions):
+            assert first.on_way(number) and first.is_right(number, action) and not first.is_right(number, "fly")
             second.environment.act("stay")  # shares the game
-            frames = first.environment.act(PHRASINGS[verb][0])
+            frames = first.environment.act(action)
             assert np.array_equal(frames, first.true_way[4 * number : 4 * number + 4])
-            assert first.distance(number) == 0
+            assert first.distances(number) == [0] * (number + 1)
         assert first.succeeded() and first.maps(4).shape == (4, 256, 256, 3)
         assert not np.array_equal(*first.maps(9)[[0, -1]])
-        away = [second.distance(number) for number in range(4)]
+        away = second.distances(3)
         assert second.on_way(0) and not second.on_way(4) and max(away) > 2 and away == sorted(away)
         assert np.array_equal(first.environment.reset(0)[0], first.frames[-1]) and first.on_way(0)
         with pytest.raises(UserError, match="unknown action 'fly'"):
@@ -543,10 +566,8 @@ def test_the_way_back_shows_what_the_engine_shows_along_it(task: VizdoomRetrace)
 
 
 def test_tasks_that_are_not_there_are_told_in_one_sentence() -> None:
-    with pytest.raises(UserError, match="there is no task 'chess'; choose one of: vizdoom-retrace"):
+    with pytest.raises(UserError, match="there is no task 'chess'; choose one of: metaworld-return, vizdoom-retrace"):
         open_task("chess")
-    with pytest.raises(UserError, match="metaworld-return is not built yet"):
-        open_task("metaworld-return")
     with pytest.raises(UserError, match="unknown split"):
         open_task("vizdoom-retrace", "dream")
     with pytest.raises(UserError, match="at least 1 chunk"):
@@ -579,7 +600,7 @@ def test_arms_without_weights_are_named(hasty_world: World) -> None:
 
 
 @pytest.fixture
-def trial(planning_world: Path, task: VizdoomRetrace, reader: Lookup) -> Trial:
+def trial(planning_world: Path, task: VizdoomRetrace, reader: VerbReader) -> Trial:
     world = World(WorldModel.load(planning_world))
     found, _ = players(world, world.model.denoiser, world.model.denoiser, ARMS)
     stage = Stage(task, reader, split_goal(task.goal), "real", Means())
@@ -721,7 +742,7 @@ def test_the_command_line_plans(
     ("words", "sentence"),
     [
         (["--task", "chess"], "there is no task 'chess'"),
-        (["--task", "metaworld-return"], "not built yet"),
+        (["--task", "metaworld-return", "--inverse-dynamics", "here"], "reads 'turn_left'"),
         (["--task", "vizdoom-retrace"], "--inverse-dynamics DIR"),
         (["--task", "vizdoom-retrace", "--arms", "hope"], "unknown arm 'hope'"),
         (["--task", "vizdoom-retrace", "--inverse-dynamics", "nowhere"], "cannot read nowhere"),
@@ -736,6 +757,7 @@ def test_mistakes_are_told_in_one_sentence(
 ) -> None:  # fmt: skip
     if "--goal" in words or "--endpoint" in words:
         words = [*words, "--inverse-dynamics", str(reader_folder)]
+    words = [str(reader_folder) if word == "here" else word for word in words]
     monkeypatch.setattr("slowfast_vgen.presets.readers.FOLDER", "none-is-shipped")
     assert main(["plan", *words]) == 2
     error = capsys.readouterr().err

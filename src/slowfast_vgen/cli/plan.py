@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _ABOUT = """\
 Plans in a real engine: a goal in words is split into sub-goals, a world model imagines a chunk of video for each, an
 inverse dynamics model reads the action off it, the engine carries it out, and what it shows goes on into the memory.
-In vizdoom-retrace the agent is led through rooms that it never saw and must go back the way it came."""
+In vizdoom-retrace the agent is led through rooms that it never saw and must go back the way it came; in
+metaworld-return blocks are moved about a table and must be put back where they were."""
 
 _EXAMPLES = """\
 Arms: loop (the world's own memory), no_loop (eq. 3 on slow weights before any loop), no_memory (the same without),
@@ -38,6 +39,7 @@ examples:
   slowfast plan --task vizdoom-retrace --inverse-dynamics runs/idm/inverse_dynamics --slow runs/slow/denoiser \\
     --context runs/context/denoiser --episodes 100 --json results/plan-vizdoom-retrace.json --video videos
   slowfast plan --task vizdoom-retrace --inverse-dynamics runs/idm/inverse_dynamics --arms loop --episodes 1 --watch
+  slowfast plan --task metaworld-return --world worlds/moves --inverse-dynamics runs/moves-idm/inverse_dynamics --quick
 """
 
 
@@ -50,7 +52,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    plan.add_argument("--task", required=True, metavar="NAME", help="vizdoom-retrace")
+    plan.add_argument("--task", required=True, metavar="NAME", help="vizdoom-retrace or metaworld-return")
     add_world_argument(plan)
     told = "a folder that `slowfast train inverse-dynamics` wrote: reads actions off frames; default: the shipped one"
     plan.add_argument("--inverse-dynamics", type=path_name, metavar="DIR", help=told)
@@ -59,7 +61,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     plan.add_argument("--arms", default="", metavar="NAMES", help="with commas between; default: all")
     plan.add_argument("--episodes", type=whole_number(1, 10_000), metavar="N", help="default: 100")
     plan.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each episode; default: 3")
-    plan.add_argument("--split", choices=("train", "validation", "test"), default="test", help="of maps; %(default)s")
+    plan.add_argument("--split", choices=("train", "validation", "test"), default="test", help="of scenes; %(default)s")
     told = "which frames go on into the memory after an action; default: real"
     plan.add_argument("--feedback", choices=("real", "imagined"), default="real", help=told)
     plan.add_argument("--goal", metavar="WORDS", help="in place of the task's own")
@@ -78,9 +80,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run_plan(args: argparse.Namespace) -> int:
     """`slowfast plan`."""
-    from slowfast_vgen.models.inverse_dynamics import load_inverse_dynamics
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.plan.arms import chosen_arms, players
+    from slowfast_vgen.plan.reader import load_reader
     from slowfast_vgen.plan.stage import Stage
     from slowfast_vgen.plan.tasks import open_task
     from slowfast_vgen.plan.trial import Trial, TrialConfig
@@ -94,7 +96,7 @@ def run_plan(args: argparse.Namespace) -> int:
     config = TrialConfig.quick() if args.quick else TrialConfig()
     given = {"num_episodes": args.episodes, "num_seeds": args.seeds}
     config = replace(config, **{name: each for name, each in given.items() if each is not None})
-    reader = load_inverse_dynamics(_reader_folder(args))
+    reader = load_reader(_reader_folder(args), task.action_texts)
     sub_goals, warning = _sub_goals(args, args.goal or task.goal, task.action_texts)
     arms, missing = players(
         load_world(args),

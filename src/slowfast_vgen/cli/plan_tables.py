@@ -36,7 +36,7 @@ def print_reading(report: "ReadingReport") -> None:
     """Accuracy and confusion of an inverse dynamics model on held-out episodes."""
     for name, one in report.figures.items():
         print(f"{name.replace('_', ' '):<32} {_cell(one)}")
-    print("\nchunks by their verb (lines) and by the one that was read (columns)")
+    print("\nchunks by what they show (lines) and by what was read (columns)")
     print(" " * 14 + "".join(f"{name[:12]:>13}" for name in report.names))
     for name, row in zip(report.names, report.confusion.tolist(), strict=True):
         print(f"{name[:13]:<14}" + "".join(f"{count:>13}" for count in row))

@@ -4,16 +4,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, whole_number, write_figures
-from slowfast_vgen.cli.outputs import check_output_file
-from slowfast_vgen.cli.plan_tables import print_reading
+from slowfast_vgen.cli.common import add_json_argument, number, whole_number
+from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.cli.train_data import (
     add_cached_arguments,
     add_data_arguments,
     load_chains,
     load_latents,
+    optimisation,
     some_episodes,
 )
+from slowfast_vgen.cli.train_reader import READS, train_inverse_dynamics
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.precision import PRECISIONS
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from slowfast_vgen.models.denoiser import DenoiserModule
-    from slowfast_vgen.train.run import OptimisationConfig
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,6 +55,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     path.set_defaults(handler=train_path)
 
+    still = commands.add_parser("still-path", help="the same for a camera that never moves: nothing is to be learned")
+    still.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
+    still.add_argument("--key-width", type=whole_number(2, 65536), default=64, help="of the memory; default: 64")
+    still.set_defaults(handler=write_still_path)
+
     loop = commands.add_parser("loop", help="the slow-fast loop (Algorithm 1b): slow weights learn to use a memory")
     _add_common(loop, num_steps=2800, batch_size=4, learning_rate=4e-4)
     add_cached_arguments(loop)
@@ -65,7 +70,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="local",
         help="how memories are written; default: local",
     )
-    loop.add_argument("--address", type=Path, metavar="DIR", help="what `train path` wrote: for the local rule")
+    loop.add_argument("--address", type=Path, metavar="DIR", help="of `train path` or `still-path`: for the local rule")
     loop.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="unrolled an episode; default: 24")
     loop.add_argument("--memory-width", type=whole_number(0, 1024), default=64, help="learned features; default: 64")
     loop.add_argument(
@@ -77,6 +82,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     loop.add_argument(
         "--segment", type=whole_number(1), metavar="CHUNKS", help="differentiated at a time; default: all of an unroll"
     )
+    loop.add_argument(
+        "--familiar", type=number(0, 1), default=0.0, metavar="NOVELTY",
+        help="of the local rule: below this, places count as known and are written less; default: 0, all count alike",
+    )  # fmt: skip
     loop.add_argument("--rank", type=whole_number(1, 4096), default=8, help="of a LoRA; default: 8")
     loop.add_argument("--fast-learning-rate", type=float, default=1e-4, metavar="RATE", help="of a LoRA; default: 1e-4")
     loop.add_argument(
@@ -101,6 +110,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_common(reading, num_steps=1500, batch_size=64, learning_rate=2e-3)
     reading.add_argument("--codec", type=Path, metavar="DIR", help="learn to read frames after its round trip as well")
+    told = "verbs, frame by frame, or whole moves: which thing was carried to which spot; default: verbs"
+    reading.add_argument("--reads", choices=READS, default="verbs", help=told)
     told = "at most so many of the data to learn from; default: 400"
     reading.add_argument("--episodes", type=whole_number(1), default=400, metavar="N", help=told)
     add_json_argument(reading)
@@ -123,25 +134,13 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
 
 
-def _optimisation(args: argparse.Namespace) -> "OptimisationConfig":
-    from slowfast_vgen.train.run import OptimisationConfig
-
-    return OptimisationConfig(
-        num_steps=args.steps,
-        learning_rate=args.learning_rate,
-        seed=args.seed,
-        validate_every=args.validate_every,
-        precision=args.precision,
-    )
-
-
 def train_codec(args: argparse.Namespace) -> int:
     """`slowfast train codec`."""
     from slowfast_vgen.models.codec import CodecConfig
     from slowfast_vgen.train.codec import CodecTrainingConfig, sample_frames, train_codec
 
     config = CodecTrainingConfig(
-        _optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
+        optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
     )
     frames = sample_frames(some_episodes(args.data, args), every=4)
     held_out = sample_frames(some_episodes(args.validation, args), every=16)
@@ -164,7 +163,7 @@ def train_slow(args: argparse.Namespace) -> int:
     training, validation = load_latents(args, text_encoder)
     channels, height, width = training.latents.shape[1:]
     denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
-    config = SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
+    config = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
     train_slow(config, denoiser.to(device), text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
@@ -182,9 +181,20 @@ def train_path(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     address = PlanarAddress(key_width=args.key_width, retrace=args.retrace)
     training, validation = load_chains(args, text_encoder, num_chunks=args.chunks, step_units=address.config.step_units)
-    config = PathTrainingConfig(_optimisation(args), batch_size=args.batch_size)
+    config = PathTrainingConfig(optimisation(args), batch_size=args.batch_size)
     train_path(config, address, text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'address'}")
+    return 0
+
+
+def write_still_path(args: argparse.Namespace) -> int:
+    """`slowfast train still-path`."""
+    from slowfast_vgen.models.planar_address import PlanarAddress
+
+    folder = args.out / "address"
+    check_output_folder(folder)
+    PlanarAddress.still(args.key_width).save_pretrained(folder, safe_serialization=True)
+    print(f"wrote {folder}")
     return 0
 
 
@@ -205,7 +215,9 @@ def train_loop(args: argparse.Namespace) -> int:
 
     local = args.rule == "local"
     if local and args.address is None:
-        raise UserError("the local rule needs --address, a folder that `slowfast train path` wrote")
+        raise UserError(
+            "the local rule needs --address, a folder that `slowfast train path` or `train still-path` wrote"
+        )
     device = _device(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
@@ -215,14 +227,16 @@ def train_loop(args: argparse.Namespace) -> int:
         denoiser = denoiser.with_memory(args.memory_width)
     training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units)
     config = LoopConfig(
-        SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size),
+        SlowTrainingConfig(optimisation(args), batch_size=args.batch_size),
         num_chains=args.batch_size,
         num_chunks=args.chunks,
     )
 
     def objective(slow: SlowObjective) -> LoopObjective:
         if local:
-            settings = LocalLoopConfig(write_gradient_chunks=args.write_gradients, segment_chunks=args.segment)
+            settings = LocalLoopConfig(
+                familiar=args.familiar, write_gradient_chunks=args.write_gradients, segment_chunks=args.segment
+            )
             return LocalLoop(slow, address.to(device), settings)
         learning = FastLearningConfig(
             LoraConfig(rank=args.rank), args.rule, learning_rate=args.fast_learning_rate, rewind_chunks=0
@@ -249,51 +263,10 @@ def train_context(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     step_units = PlanarAddress(key_width=2).config.step_units
     training, validation = load_chains(args, text_encoder, args.chunks, step_units)
-    config = ContextTrainingConfig(SlowTrainingConfig(_optimisation(args), batch_size=args.batch_size))
+    config = ContextTrainingConfig(SlowTrainingConfig(optimisation(args), batch_size=args.batch_size))
     denoiser = load_denoiser(args.init).to(device)
     train_context(config, denoiser, text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
-    return 0
-
-
-def train_inverse_dynamics(args: argparse.Namespace) -> int:
-    """`slowfast train inverse-dynamics`."""
-    from itertools import islice
-
-    import torch
-
-    from slowfast_vgen.models.codec import Codec
-    from slowfast_vgen.models.inverse_dynamics import InverseDynamics
-    from slowfast_vgen.plan.reading import read_held_out
-    from slowfast_vgen.train.frame_pairs import frame_pairs
-    from slowfast_vgen.train.inverse_dynamics import FOLDER, InverseDynamicsTrainingConfig, train_inverse_dynamics
-
-    if args.json:
-        check_output_file(args.json)
-    config = InverseDynamicsTrainingConfig(_optimisation(args), batch_size=args.batch_size)
-    codec = Codec.load(args.codec) if args.codec else None
-    training = frame_pairs(list(islice(some_episodes(args.data, args), args.episodes)))
-    held_out = list(islice(some_episodes(args.validation, args), args.episodes))
-    torch.manual_seed(args.seed)
-    model = train_inverse_dynamics(
-        config, InverseDynamics(training.names), codec, training, frame_pairs(held_out, training.names), args.out
-    )
-    report = read_held_out(model, held_out)
-    print_reading(report)
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
-    protocol = {
-        "command": "train inverse-dynamics",
-        "steps": args.steps,
-        "batch_size": args.batch_size,
-        "seed": args.seed,
-        "num_parameters": model.num_parameters(),
-        "weights_sha256": model.fingerprint,
-        "training_pairs": len(training.first),
-        "verbs": list(model.names),
-        "confusion": report.confusion.tolist(),
-    }
-    write_figures(args.json, protocol, figures)
-    print(f"wrote {args.out / FOLDER}")
     return 0
 
 

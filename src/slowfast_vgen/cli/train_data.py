@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from slowfast_vgen.data.chains import ChainSampler
     from slowfast_vgen.data.latents import LatentSet
     from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.train.run import OptimisationConfig
     from slowfast_vgen.types import Episode
 
 NO_CACHE = Path("none")
@@ -36,6 +37,19 @@ def add_cached_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache", type=path_name, metavar="DIR|none",
         help="where encoded episodes are kept; none keeps them in memory; default: .cache in each data set",
     )  # fmt: skip
+
+
+def optimisation(args: argparse.Namespace) -> "OptimisationConfig":
+    """What all trainings have in common."""
+    from slowfast_vgen.train.run import OptimisationConfig
+
+    return OptimisationConfig(
+        num_steps=args.steps,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        validate_every=args.validate_every,
+        precision=args.precision,
+    )
 
 
 def some_episodes(folder: Path, args: argparse.Namespace) -> "Iterable[Episode]":

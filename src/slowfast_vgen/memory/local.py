@@ -106,6 +106,22 @@ class LocalState:
         self.gram -= weighted.mT @ keys
 
 
+def familiar_weights(
+    keys: Keys, entry_chunk: Int64[Tensor, " entries"], ridge: float, familiar: float
+) -> Float[Tensor, "episodes entries"]:
+    """How much each entry of a whole episode counts, as `LocalState.write_weights` would tell it chunk by chunk."""
+    weights = torch.ones(keys.shape[:2], dtype=keys.dtype, device=keys.device)
+    for number in range(1, int(entry_chunk.max()) + 1):
+        now = entry_chunk == number
+        own, earlier = keys[:, now], (keys * weights[..., None].sqrt())[:, entry_chunk < number]
+        regular = earlier @ earlier.mT
+        regular.diagonal(dim1=1, dim2=2).add_(ridge)
+        explained = torch.linalg.solve_triangular(torch.linalg.cholesky(regular), earlier @ own.mT, upper=False)
+        novelty = own.square().sum(-1) - explained.square().sum(1)
+        weights[:, now] = (novelty / familiar).clamp(0, 1).square()
+    return weights
+
+
 def causal_reading(
     keys: Keys,
     queries: Float[Tensor, "episodes queries key_width"],

@@ -6,7 +6,7 @@ A planner imagines a video and acts in a real engine; this is what it reads acti
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -115,14 +115,8 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         Raises:
             UserError: frames that are too small, or not 8-bit RGB.
         """
-        if frames.dtype != torch.uint8 or frames.ndim < 4 or frames.shape[-1] != 3:
-            raise UserError(
-                f"actions are read off 8-bit RGB frames [frames, height, width, 3], got {frames.dtype} of shape "
-                f"{list(frames.shape)}"
-            )
+        check_frames(frames)
         *batch, num_frames, height, width, _ = frames.shape
-        if min(height, width) < SMALLEST_SIDE:
-            raise UserError(f"actions are read off frames from {SMALLEST_SIDE} pixels a side on, got {height}x{width}")
         pixels = frames_to_pixels(frames.to(self.device)).reshape(-1, num_frames, 3, height, width)
         before, after = pixels[:, :-1].flatten(0, 1), pixels[:, 1:].flatten(0, 1)
         parts = [
@@ -153,19 +147,43 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         return Readings([self.names[index] for index in scores.argmax(-1).tolist()], shares.cpu().double().numpy())
 
 
+def check_frames(frames: Tensor) -> None:
+    """Raises `UserError` for frames that are too small, or not 8-bit RGB."""
+    if frames.dtype != torch.uint8 or frames.ndim < 4 or frames.shape[-1] != 3:
+        raise UserError(
+            f"actions are read off 8-bit RGB frames [frames, height, width, 3], got {frames.dtype} of shape "
+            f"{list(frames.shape)}"
+        )
+    height, width = frames.shape[-3:-1]
+    if min(height, width) < SMALLEST_SIDE:
+        raise UserError(f"actions are read off frames from {SMALLEST_SIDE} pixels a side on, got {height}x{width}")
+
+
 def load_inverse_dynamics(folder: Path) -> InverseDynamics:
     """A trained model in float32, ready to read.
 
     Raises:
         UserError: no readable model there.
     """
+    return load_reading_model(folder, InverseDynamics)
+
+
+Model = TypeVar("Model", bound=ModelMixin)
+
+
+def load_reading_model(folder: Path, kind: type[Model]) -> Model:
+    """The same for any class of models that read actions.
+
+    Raises:
+        UserError: no readable model of this class there.
+    """
     config = read_json(folder / "config.json")
-    if not isinstance(config, dict) or config.get("_class_name") != InverseDynamics.__name__:
+    if not isinstance(config, dict) or config.get("_class_name") != kind.__name__:
         raise UserError(
             f"{folder} holds no inverse dynamics model; give a folder that `slowfast train inverse-dynamics` wrote"
         )
     try:
-        model = InverseDynamics.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+        model = kind.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     except UserError:
         raise
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:

@@ -3,7 +3,7 @@
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.planar_path import PlanarPath
@@ -46,6 +46,16 @@ class PlanarAddress(ModelMixin, ConfigMixin):
             heading_width_degrees,
             seed,
         )
+
+    @classmethod
+    def still(cls, key_width: int = 64) -> "PlanarAddress":
+        """That of a camera which never moves, whatever is done: a memory then holds one place, column by column."""
+        made = cls(key_width=key_width)
+        last = made.path.motion[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        return made
 
     def forward(self, poses: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch columns key_width"]:
         """The address of each column of patches."""

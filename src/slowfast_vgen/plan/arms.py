@@ -12,9 +12,9 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.context import ContextConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
-from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, OraclePolicy, Policy, RandomPolicy
-from slowfast_vgen.plan.tasks.task import TaskEpisode
+from slowfast_vgen.plan.reader import Reader
+from slowfast_vgen.plan.tasks.task import Task, TaskEpisode
 from slowfast_vgen.rollout import World
 
 LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
@@ -49,22 +49,22 @@ class Player:
 
     def begin(
         self,
-        reader: InverseDynamics,
+        reader: Reader,
         feedback: Feedback,
+        task: Task,
         episodes: Sequence[TaskEpisode],
         seeds: Sequence[int],
-        num_decisions: int,
     ) -> Policy:
         """The policy of some episodes side by side."""
         if self.arm is not None:
             starts = np.stack([one.frames[0] for one in episodes])
-            num_chunks = len(episodes[0].actions) + num_decisions
+            num_chunks = len(episodes[0].actions) + task.num_decisions
             return ImaginingPolicy(self.arm, reader, feedback, starts, seeds, num_chunks)
         if self.name == "random":
-            return RandomPolicy(reader.names, seeds)
+            return RandomPolicy(task.draw_action, seeds)
         ways = np.stack([one.true_way for one in episodes])
         last = np.stack([one.frames[-1] for one in episodes])
-        return OraclePolicy(reader, ways, last, ways.shape[1] // num_decisions)
+        return OraclePolicy(reader, ways, last, task.frames_per_chunk)
 
 
 def chosen_arms(text: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.plan.goal import MOST_CHUNKS, RETRACE_TEXT, SubGoal, split_goal
+from slowfast_vgen.plan.goal import MOST_CHUNKS, OPEN_TEXTS, PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, split_goal
 
 MOST_SUB_GOALS = 100
 MOST_BYTES = 1 << 20
@@ -23,7 +23,8 @@ KEY_VARIABLE = "SLOWFAST_API_KEY"
 _TASK = (
     "Split the user's goal into sub-goals for a camera that moves through a world, in order. Answer with one JSON "
     'object and nothing else: {{"sub_goals": [{{"text": TEXT, "chunks": N}}]}}. TEXT is one of: {texts}. N is how many '
-    'times it is done, a whole number from 1 on; or null for "{retrace}", which leads back along the way that was come.'
+    'times it is done, a whole number from 1 on; or null for "{retrace}", which leads back along the way that was '
+    'come, and for "{put_back}", which puts back all things that were moved.'
 )
 
 
@@ -61,7 +62,7 @@ class EndpointSplitter:
 
         Args:
             goal: in words.
-            action_texts: what the environment can do; the endpoint is told to use these texts, and the way back.
+            action_texts: what the environment can do; the endpoint is told to use these texts, and `OPEN_TEXTS`.
 
         Raises:
             UserError: a goal that the rules cannot split either.
@@ -74,12 +75,12 @@ class EndpointSplitter:
             return Split(split_goal(goal), warning)
 
     def _answer(self, goal: str, action_texts: Sequence[str]) -> Any:
-        listed = ", ".join(json.dumps(text) for text in (*action_texts, RETRACE_TEXT))
+        listed = ", ".join(json.dumps(text) for text in (*action_texts, *OPEN_TEXTS))
         body = {
             "model": self.model,
             "temperature": 0,
             "messages": [
-                {"role": "system", "content": _TASK.format(texts=listed, retrace=RETRACE_TEXT)},
+                {"role": "system", "content": _TASK.format(texts=listed, retrace=RETRACE_TEXT, put_back=PUT_BACK_TEXT)},
                 {"role": "user", "content": goal},
             ],
         }
@@ -140,7 +141,7 @@ def _sub_goal(value: Any) -> SubGoal:
     text, count = value["text"], value["chunks"]
     if not isinstance(text, str) or not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
         raise ValueError(f"a sub-goal's text or chunks are of the wrong kind: {value!r:.60}")
-    if count is None and text != RETRACE_TEXT:
+    if count is None and text not in OPEN_TEXTS:
         raise ValueError(f"a sub-goal has no number of chunks: {value!r:.60}")
     return SubGoal(text, count)
 

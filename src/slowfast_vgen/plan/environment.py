@@ -12,7 +12,7 @@ class PlanEnvironment(Protocol):
 
     @property
     def action_texts(self) -> Sequence[str]:
-        """What can be done, in words; the world model is told in these words what was done."""
+        """What can be done, in words or as a template of them; the world model is told in words what was done."""
         ...
 
     @property
@@ -25,7 +25,7 @@ class PlanEnvironment(Protocol):
         ...
 
     def act(self, action_text: str) -> Frames:
-        """Carries out one of `action_texts` for a chunk: uint8 `[f_g, height, width, 3]`.
+        """Carries out one of `action_texts`, a template filled in, for a chunk: uint8 `[f_g, height, width, 3]`.
 
         Whatever it raises ends this episode, and no other.
         """

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.text import validate_action
 from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS
+from slowfast_vgen.worlds.metaworld_words import PHRASINGS as TABLE_PHRASINGS
+from slowfast_vgen.worlds.metaworld_words import moved_blocks
 
 MOST_CHUNKS = 1000
 """Of one sub-goal, and of all of a goal."""
 RETRACE_TEXT = RETRACE_PHRASINGS[0]
 """What a sub-goal is called that leads back along the way that was come."""
+PUT_BACK_TEXT = "put everything back where it was"
+"""What a sub-goal is called that becomes one for each thing that was moved."""
+OPEN_TEXTS = (RETRACE_TEXT, PUT_BACK_TEXT)
+"""Sub-goals whose number of chunks hangs on what went before."""
 
 _COUNTS = {"once": 1, "twice": 2, "thrice": 3}
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -27,6 +33,10 @@ _RETRACE = re.compile(
     r"|(?:back|return)\b.*\b(?:start|begin|beginning|began|started|came from|where you (?:were|stood))"
     r"|undo your)\b"
 )
+_PUT_BACK = re.compile(
+    r"\b(?:put|bring|move|return|set|get|take|carry)\b.*\b(?:everything|all|each|every)\b"
+    r"(?:.*\b(?:back|was|were|places?|began|started)\b)|\btidy up\b"
+)
 _POLITE = re.compile(r"^(?:(?:please|now|first|next|finally|afterwards)\b[, ]*)+")
 _KNOWN = {text for texts in PHRASINGS.values() for text in texts}
 
@@ -37,7 +47,7 @@ class SubGoal:
 
     text: str
     num_chunks: int | None = 1
-    """For how many chunks; None for as many as led here, which a way back takes."""
+    """For how many chunks; None for one of `OPEN_TEXTS`: as many as led here, or as things were moved."""
 
     def __post_init__(self) -> None:
         validate_action(self.text)
@@ -50,7 +60,8 @@ def split_goal(goal: str) -> tuple[SubGoal, ...]:
 
     Parts are separated by `;`, full stops, "then" and "and then"; by commas and "and" too where every part is an action
     that the worlds know. "twice", "3 times" and "for 5 chunks" repeat a part. Whatever asks for the way back ("go back
-    the way you came", "return to the start") becomes `RETRACE_TEXT`, for as many chunks as led there.
+    the way you came", "return to the start") becomes `RETRACE_TEXT`, for as many chunks as led there; whatever asks to
+    put all things back becomes `PUT_BACK_TEXT`.
 
     Raises:
         UserError: no words, or a count out of range.
@@ -64,23 +75,34 @@ def split_goal(goal: str) -> tuple[SubGoal, ...]:
     return tuple(sub_goal for part in parts for sub_goal in _sub_goals(part))
 
 
-def decisions(sub_goals: Sequence[SubGoal], num_led: int) -> list[str]:
+def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str]) -> list[str]:
     """One text a decision; a sub-goal without a number takes as many chunks as there were before it, at least one.
+
+    To put everything back becomes one text for each thing that the texts before it name as moved, the latest first.
 
     Args:
         sub_goals: in order.
-        num_led: chunks before the first.
+        led: the text of each chunk before the first.
 
     Raises:
         UserError: more than `MOST_CHUNKS` in all.
 
-    >>> decisions([SubGoal("turn left", 2), SubGoal("retrace your steps", None)], 1)
+    >>> decisions([SubGoal("turn left", 2), SubGoal("retrace your steps", None)], ["go forward"])
     ['turn left', 'turn left', 'retrace your steps', 'retrace your steps', 'retrace your steps']
+    >>> decisions([SubGoal("put everything back where it was", None)], ["push the red cube left"])
+    ['put everything back where it was']
+    >>> decisions([SubGoal("put everything back where it was", None)], ["push the pink cube left"])
+    ['put the pink cube back where it was']
     """
     texts: list[str] = []
     for sub_goal in sub_goals:
-        count = max(1, num_led + len(texts)) if sub_goal.num_chunks is None else sub_goal.num_chunks
-        texts += [sub_goal.text] * count
+        moved = moved_blocks([*led, *texts]) if sub_goal == SubGoal(PUT_BACK_TEXT, None) else []
+        if moved:
+            texts += [TABLE_PHRASINGS["put_back"][0].format(block=block) for block in moved]
+        elif sub_goal.num_chunks is not None:
+            texts += [sub_goal.text] * sub_goal.num_chunks
+        else:
+            texts += [sub_goal.text] * (max(1, len(led) + len(texts)) if sub_goal.text == RETRACE_TEXT else 1)
         if len(texts) > MOST_CHUNKS:
             raise UserError(f"the goal takes {len(texts)} chunks and more; ask for at most {MOST_CHUNKS}")
     return texts
@@ -91,6 +113,8 @@ def _sub_goals(part: str) -> list[SubGoal]:
     if len(listed) > 1 and all(_counted(each)[0] in _KNOWN for each in listed):
         return [SubGoal(*_counted(each)) for each in listed]
     text, count = _counted(part)
+    if _PUT_BACK.search(text):
+        return [SubGoal(PUT_BACK_TEXT, None)]
     if text not in _KNOWN and (text in RETRACE_PHRASINGS or _RETRACE.search(text)):
         return [SubGoal(RETRACE_TEXT, None)]
     return [SubGoal(text, count)]

@@ -1,6 +1,6 @@
 """The planning loop (paper 3.4): sub-goal, imagined chunk, action read off it, action carried out, memory updated."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,10 +8,10 @@ import numpy as np
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.memory.config import MemorySetting
-from slowfast_vgen.models.inverse_dynamics import InverseDynamics
-from slowfast_vgen.plan.environment import PlanEnvironment, texts_of_verbs
+from slowfast_vgen.plan.environment import PlanEnvironment
 from slowfast_vgen.plan.goal import SubGoal, decisions, split_goal
 from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, Policy
+from slowfast_vgen.plan.reader import Reader
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 
@@ -23,11 +23,11 @@ class Decision:
     number: int
     """From 0 on."""
     sub_goal: str
-    verb: str
-    """What was read off the imagined frames (or drawn, by a policy that imagines nothing)."""
+    read: str
+    """The action that was read off the imagined frames (or drawn, by a policy that imagines nothing)."""
     confidence: float
     action: str
-    """The environment's text of what was carried out."""
+    """What was carried out: the same, unless another was forced."""
     imagined: Frames | None
     """`f_g` frames."""
     real: Frames
@@ -61,8 +61,7 @@ OnDecision = Callable[[int, Decision], object]
 def run_episodes(
     policy: Policy,
     episodes: Sequence[Shown],
-    sub_goals: Sequence[str],
-    texts: Mapping[str, str],
+    sub_goals: Sequence[Sequence[str]],
     on_decision: OnDecision = lambda row, decision: None,
     forced: Sequence[Sequence[str]] | None = None,
 ) -> list[Trace]:
@@ -71,10 +70,9 @@ def run_episodes(
     Args:
         policy: has begun these very episodes.
         episodes: all were led by as many chunks.
-        sub_goals: one text a decision, the same for all.
-        texts: the environments' text of each verb.
+        sub_goals: by episode, one text a decision; as many for each.
         on_decision: see `OnDecision`.
-        forced: verbs to carry out, by episode and decision, in place of those that are read: for measuring each
+        forced: actions to carry out, by episode and decision, in place of those that are read: for measuring each
             decision alone, from where the true way is.
     """
     num_led = len(episodes[0].actions)
@@ -85,23 +83,22 @@ def run_episodes(
         policy.show(np.stack([one.frames[now] for one in episodes]), [one.actions[number] for one in episodes])
     last = np.stack([one.frames[-1] for one in episodes])
     traces = [Trace() for _ in episodes]
-    still = texts.get("stay", next(iter(texts.values())))
-    for number, sub_goal in enumerate(sub_goals):
-        decided = policy.decide([sub_goal] * len(episodes))
+    for number, wanted in enumerate(zip(*sub_goals, strict=True)):
+        decided = policy.decide(wanted)
         chunks, actions = [], []
         for row, (episode, trace) in enumerate(zip(episodes, traces, strict=True)):
-            verb = decided.verbs[row] if forced is None else forced[row][number]
+            action = decided.actions[row] if forced is None else forced[row][number]
             if decided.broken[row] and not trace.error:
                 trace.error = "the model gave frames that are not finite"
-            real = None if trace.error or episode.environment.ended else _act(episode, texts[verb], trace)
+            real = None if trace.error or episode.environment.ended else _act(episode, action, trace)
             if real is not None:
                 imagined = None if decided.imagined is None else decided.imagined[row]
-                read, confidence = decided.verbs[row], float(decided.confidence[row])
-                trace.decisions.append(Decision(number, sub_goal, read, confidence, texts[verb], imagined, real))
+                read, confidence = decided.actions[row], float(decided.confidence[row])
+                trace.decisions.append(Decision(number, wanted[row], read, confidence, action, imagined, real))
                 on_decision(row, trace.decisions[-1])
                 last[row] = real[-1]
             chunks.append(real)
-            actions.append(still if real is None else texts[verb])
+            actions.append(action)
         if all(chunk is None for chunk in chunks):
             break
         length = next(len(chunk) for chunk in chunks if chunk is not None)
@@ -126,7 +123,7 @@ def _act(episode: Shown, text: str, trace: Trace) -> Frames | None:
 
 def plan(
     world: World,
-    reader: InverseDynamics,
+    reader: Reader,
     environment: PlanEnvironment,
     goal: str | Sequence[SubGoal],
     led: Sequence[str] = (),
@@ -139,7 +136,7 @@ def plan(
 
     Args:
         world: imagines.
-        reader: reads actions off frames; its verbs are the environment's actions.
+        reader: reads the environment's actions off frames.
         environment: is reset with `seed` first.
         goal: in words, or split already.
         led: actions to carry out before planning begins, so that there is something to remember.
@@ -149,11 +146,10 @@ def plan(
         on_decision: see `OnDecision`; the row is 0.
 
     Raises:
-        UserError: a goal without words, a verb or a led action that the environment does not know, or frames of another
-            size than the world's. What an engine raises while it is reset or led is passed on.
+        UserError: a goal without words, a led action that the environment does not know, or frames of another size than
+            the world's. What an engine raises while it is reset or led is passed on.
     """
-    texts = texts_of_verbs(reader.names, environment.action_texts)
-    sub_goals = decisions(split_goal(goal) if isinstance(goal, str) else goal, len(led))
+    sub_goals = decisions(split_goal(goal) if isinstance(goal, str) else goal, led)
     frames = np.concatenate([environment.reset(seed), *(environment.act(action) for action in led)])
     config = world.model.config
     if frames.shape[1:3] != world.frame_size or len(frames) != 1 + config.num_new_frames * len(led):
@@ -165,4 +161,4 @@ def plan(
     arm = memory_arm("plan", "planner", world, world.memory_config(memory))
     num_chunks = len(led) + len(sub_goals)
     policy = ImaginingPolicy(arm, reader, feedback, frames[:1], [seed], num_chunks)
-    return run_episodes(policy, [Shown(environment, frames, tuple(led))], sub_goals, texts, on_decision)[0]
+    return run_episodes(policy, [Shown(environment, frames, tuple(led))], [sub_goals], on_decision)[0]

@@ -1,6 +1,6 @@
 """What decides the next action of episodes side by side: an imagined video read by inverse dynamics, and the bounds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from slowfast_vgen.evaluate.arms import Arm
-from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.plan.reader import Reader, Reading
 from slowfast_vgen.types import Frames
 
 Feedback = Literal["real", "imagined"]
@@ -21,7 +21,8 @@ Chunks = UInt8[np.ndarray, "episodes f_g height width 3"]
 class Decided(NamedTuple):
     """One decision of every episode."""
 
-    verbs: list[str]
+    actions: list[str]
+    """In the environment's words."""
     confidence: Float[np.ndarray, " episodes"]
     imagined: Chunks | None
     """None where nothing is imagined."""
@@ -54,7 +55,7 @@ class ImaginingPolicy:
     def __init__(
         self,
         arm: Arm,
-        reader: InverseDynamics,
+        reader: Reader,
         feedback: Feedback,
         starts: Frames,
         seeds: Sequence[int],
@@ -91,8 +92,7 @@ class ImaginingPolicy:
         latents = latents.masked_fill(broken[:, None, None, None, None], 0.0)
         imagined = self.codec.decode(latents).cpu().numpy()
         self._ahead = latents, imagined, list(sub_goals)
-        verbs, confidence = read_chunks(self.reader, self.last, imagined)
-        return Decided(verbs, confidence, imagined, broken.cpu().numpy())
+        return Decided(*read_chunks(self.reader, self.last, imagined), imagined, broken.cpu().numpy())
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
         """See `Policy`."""
@@ -109,7 +109,7 @@ class OraclePolicy:
     """Reads the true video of the way in place of an imagined one: what is lost then is lost by reading and acting."""
 
     def __init__(
-        self, reader: InverseDynamics, ways: UInt8[np.ndarray, "episodes frames height width 3"], last: Frames, f_g: int
+        self, reader: Reader, ways: UInt8[np.ndarray, "episodes frames height width 3"], last: Frames, f_g: int
     ) -> None:
         self.reader, self.ways, self.last, self.f_g, self.number = reader, ways, last, f_g, 0
 
@@ -121,36 +121,35 @@ class OraclePolicy:
         """See `Policy`."""
         true = self.ways[:, self.f_g * self.number : self.f_g * (self.number + 1)]
         self.number += 1
-        verbs, confidence = read_chunks(self.reader, self.last, true)
-        return Decided(verbs, confidence, true, np.zeros(len(true), bool))
+        return Decided(*read_chunks(self.reader, self.last, true), true, np.zeros(len(true), bool))
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
         """See `Policy`."""
         self.show(frames, actions)
 
 
-class RandomPolicy:
-    """Any verb, each as likely."""
+DrawAction = Callable[[np.random.Generator, str], str]
+"""An action drawn at random towards a sub-goal, in the environment's words."""
 
-    def __init__(self, names: Sequence[str], seeds: Sequence[int]) -> None:
-        self.names, self.draws = tuple(names), [np.random.default_rng([seed, 3]) for seed in seeds]
+
+class RandomPolicy:
+    """Draws an action towards each sub-goal without looking; nothing is certain of it."""
+
+    def __init__(self, draw: DrawAction, seeds: Sequence[int]) -> None:
+        self.draw, self.draws = draw, [np.random.default_rng([seed, 3]) for seed in seeds]
 
     def show(self, frames: Chunks, actions: Sequence[str]) -> None:
         """See `Policy`."""
 
     def decide(self, sub_goals: Sequence[str]) -> Decided:
         """See `Policy`."""
-        verbs = [self.names[draw.integers(len(self.names))] for draw in self.draws]
-        share = np.full(len(verbs), 1 / len(self.names))
-        return Decided(verbs, share, None, np.zeros(len(verbs), bool))
+        actions = [self.draw(rng, sub_goal) for rng, sub_goal in zip(self.draws, sub_goals, strict=True)]
+        return Decided(actions, np.zeros(len(actions)), None, np.zeros(len(actions), bool))
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
         """See `Policy`."""
 
 
-def read_chunks(
-    reader: InverseDynamics, last: Frames, chunks: Chunks
-) -> tuple[list[str], Float[np.ndarray, " episodes"]]:
-    """The verb of each chunk and how certain it is; `last` is the frame before each."""
-    readings = reader.read(torch.from_numpy(np.concatenate([last[:, None], chunks], 1)))
-    return readings.verbs, readings.confidence
+def read_chunks(reader: Reader, last: Frames, chunks: Chunks) -> Reading:
+    """The action of each chunk and how certain it is; `last` is the frame before each."""
+    return reader.read(torch.from_numpy(np.concatenate([last[:, None], chunks], 1)))

@@ -1,6 +1,6 @@
-"""How well an inverse dynamics model reads held-out episodes: pair by pair, chunk by chunk, verb by verb."""
+"""How well an inverse dynamics model reads held-out episodes: verbs by pair and by chunk, moves by thing and spot."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,10 @@ from jaxtyping import Int64
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.statistics import Estimate, estimate
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.train.frame_pairs import STILL, shows_nothing, told_verb
+from slowfast_vgen.train.move_dynamics import NEAR_METRES
+from slowfast_vgen.train.move_pairs import told_moves
 from slowfast_vgen.types import Episode
 
 
@@ -19,11 +22,12 @@ class ReadingReport:
     """Figures, and what was taken for what."""
 
     names: tuple[str, ...]
-    """The reader's verbs."""
+    """The reader's verbs, or things."""
     figures: dict[str, Estimate]
-    """`idm_accuracy` (chunks), `idm_accuracy_pairs`, and `idm_accuracy_VERB` of each verb's chunks."""
+    """`idm_accuracy` (chunks); of verbs `idm_accuracy_pairs`, and `idm_accuracy_VERB` of each verb's chunks; of moves
+    `idm_accuracy_things` and `idm_error_metres`."""
     confusion: Int64[np.ndarray, "true read"]
-    """Chunks by their own verb and by the one that was read, in the order of `names`."""
+    """Chunks by their own verb or thing and by the one that was read, in the order of `names`."""
 
 
 def read_held_out(reader: InverseDynamics, episodes: Iterable[Episode]) -> ReadingReport:
@@ -68,7 +72,41 @@ def read_held_out(reader: InverseDynamics, episodes: Iterable[Episode]) -> Readi
     return ReadingReport(names, figures, confusion)
 
 
-def _estimate(rows: list[list[bool]]) -> Estimate:
+def read_held_out_moves(reader: MoveDynamics, episodes: Iterable[Episode]) -> ReadingReport:
+    """Reads every move of a thing that the reader knows; a move is read right where both thing and spot are.
+
+    Raises:
+        UserError: no such move.
+    """
+    names = reader.names
+    confusion = np.zeros((len(names), len(names)), np.int64)
+    things: list[list[float]] = []
+    errors: list[list[float]] = []
+    rights: list[list[float]] = []
+    for episode in episodes:
+        told = [move for move in told_moves(episode) if move[2] in names]
+        if not told:
+            continue
+        pairs = np.stack([episode.frames[[before, last]] for before, last, _, _ in told])
+        read = reader.read(torch.from_numpy(pairs))
+        for (_, _, name, _), found in zip(told, read.names, strict=True):
+            confusion[names.index(name), names.index(found)] += 1
+        error = np.linalg.norm(read.spots - np.array([spot for _, _, _, spot in told]), axis=1)
+        same = np.array([name == found for (_, _, name, _), found in zip(told, read.names, strict=True)])
+        things.append(same.tolist())
+        errors.append(error.tolist())
+        rights.append((same & (error < NEAR_METRES)).tolist())
+    if not confusion.sum():
+        raise UserError(f"no move is one of {', '.join(names)}; give data with these things")
+    figures = {
+        "idm_accuracy": _estimate(rights),
+        "idm_accuracy_things": _estimate(things),
+        "idm_error_metres": _estimate(errors),
+    }
+    return ReadingReport(names, figures, confusion)
+
+
+def _estimate(rows: Sequence[Sequence[float]]) -> Estimate:
     values = np.full((len(rows), 1, max(1, *(len(row) for row in rows))), np.nan)
     for row, rights in enumerate(rows):
         values[row, 0, : len(rights)] = rights

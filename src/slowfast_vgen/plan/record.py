@@ -17,6 +17,7 @@ from slowfast_vgen.plan.tasks.task import MAP_SIDE, Maps, TaskEpisode
 from slowfast_vgen.types import Frames
 
 _GREY = 72
+_MOST_TOLD = 50  # letters of sub-goal and action that fit into a caption
 _PAUSE = 8
 """Frames that the last picture stands still for."""
 
@@ -48,10 +49,11 @@ class Recording:
             UserError: with `live`, a place that cannot be written.
         """
         count = len(decision.real)
-        away = self.episode.distance(decision.number)
+        away = self.episode.distances(decision.number)[-1]
+        told = f"{decision.sub_goal}: {decision.action}"
+        told = told if len(told) <= _MOST_TOLD else decision.action
         caption = (
-            f"{self.title}  |  {decision.number + 1}. {decision.sub_goal}: {decision.action} "
-            f"({decision.confidence:.0%}), {away:.1f} {self.unit} off"
+            f"{self.title}  |  {decision.number + 1}. {told} ({decision.confidence:.0%}), {away:.2g} {self.unit} off"
         )
         self._add(decision.imagined, decision.real, self.episode.maps(count), [caption] * count)
 

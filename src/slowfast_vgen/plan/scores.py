@@ -24,11 +24,11 @@ class PlanScores:
     """Some episodes of one arm; NaN for all of an episode that crashed, and where a measure does not apply."""
 
     distance: PerDecision
-    """After each decision, from where the episode should be then."""
+    """Of each decision, from where it should have led, as things stood at the end."""
     on_way: PerDecision
     """1 where the decision began exactly on the true way."""
     right: PerDecision
-    """1 where the verb that was read is that of the true way; NaN off the way."""
+    """1 where the action that was read is that of the true way; NaN off the way."""
     confidence: PerDecision
     imagination_psnr: PerDecision
     """Of the imagined frames against those of the true way; NaN off the way."""
@@ -63,10 +63,10 @@ class Scorer:
         assert not isinstance(episode, str)
         on_way = self.begun[row]
         self.on_way[row, number] = on_way
-        self.distance[row, number] = episode.distance(number)
+        self.distance[row, : number + 1] = episode.distances(number)
         self.confidence[row, number] = decision.confidence
         if on_way:
-            self.right[row, number] = decision.verb == episode.true_verbs[number]
+            self.right[row, number] = episode.is_right(number, decision.read)
         if decision.imagined is not None:
             self.imagined[row].append(decision.imagined)
             if on_way:

@@ -1,5 +1,6 @@
 """One task, one reader, one goal: what every arm plays on, and the parts of a trial that are computed there."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +14,16 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.video_distance import ClipFeatures, VideoFeatures
-from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.plan.arms import Player
-from slowfast_vgen.plan.environment import texts_of_verbs
 from slowfast_vgen.plan.goal import SubGoal, decisions
 from slowfast_vgen.plan.planner import Decision, OnDecision, Shown, run_episodes
 from slowfast_vgen.plan.policy import Feedback
+from slowfast_vgen.plan.reader import Reader
 from slowfast_vgen.plan.scores import PlanScores, Scorer, clip_features
 from slowfast_vgen.plan.tasks.task import Task, TaskEpisode
 
 TIMED_DECISIONS = 9
-"""Of which the first is not counted."""
+"""In one episode, of which the first is not counted; short episodes are followed by others."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class TrueWays:
     """What the true ways of some episodes give; NaN for one that could not begin."""
 
     right: Float[np.ndarray, "episodes decisions"]
-    """1 where the verb is read off the true frames."""
+    """1 where the right action is read off the true frames."""
     features: Float32[np.ndarray, "episodes features"]
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of each decision of a single episode, alone."""
+    """Seconds of each decision of single episodes, alone."""
 
     seconds: Float[np.ndarray, " decisions"]
 
@@ -48,22 +48,20 @@ class Stage:
     def __init__(
         self,
         task: Task,
-        reader: InverseDynamics,
+        reader: Reader,
         sub_goals: Sequence[SubGoal],
         feedback: Feedback,
         clips: VideoFeatures | None = None,
     ) -> None:
-        """`clips` gives the features of videos; None takes the embedded network.
-
-        Raises:
-            UserError: the reader has verbs that the task's engine does not know.
-        """
+        """`clips` gives the features of videos; None takes the embedded network."""
         self.task, self.reader, self.sub_goals, self.feedback = task, reader, tuple(sub_goals), feedback
-        self.texts = texts_of_verbs(reader.names, task.action_texts)
-        texts = decisions(self.sub_goals, task.num_led)[: task.num_decisions]
-        self.words = texts + [texts[-1]] * (task.num_decisions - len(texts))
-        """One a decision; how many there are is told by the task's way-points."""
         self._clips = clips
+
+    def words(self, episode: TaskEpisode) -> list[str]:
+        """One sub-goal a decision; how many there are is told by the task's way-points."""
+        count = self.task.num_decisions
+        texts = decisions(self.sub_goals, episode.actions)[:count]
+        return texts + [texts[-1]] * (count - len(texts))
 
     @cached_property
     def clips(self) -> VideoFeatures:
@@ -95,14 +93,11 @@ class Stage:
 
         With `forced` the true way is walked whatever the arm decides.
         """
-        policy = player.begin(self.reader, self.feedback, episodes, seeds, self.task.num_decisions)
+        policy = player.begin(self.reader, self.feedback, self.task, episodes, seeds)
         shown = [Shown(one.environment, one.frames, one.actions) for one in episodes]
-        verbs = [one.true_verbs for one in episodes] if forced else None
-        # The way may take verbs that the reader never saw.
-        texts = self.texts | texts_of_verbs(
-            sorted({each for way in verbs or () for each in way}), self.task.action_texts
-        )
-        traces = run_episodes(policy, shown, self.words[:num_decisions], texts, on_decision, verbs)
+        words = [self.words(one)[:num_decisions] for one in episodes]
+        actions = [one.true_actions for one in episodes] if forced else None
+        traces = run_episodes(policy, shown, words, on_decision, actions)
         return [trace.error for trace in traces]
 
     def played(self, player: Player, seed: int | None, rows: range, progress: Progress) -> PlanScores:
@@ -139,21 +134,21 @@ class Stage:
                     continue
                 way = np.concatenate([episode.frames[-1:], episode.true_way])
                 chunks = np.stack([way[length * number : length * (number + 1) + 1] for number in range(count)])
-                read = self.reader.read(torch.from_numpy(chunks)).verbs
-                right[row] = [one == true for one, true in zip(read, episode.true_verbs, strict=True)]
+                read = self.reader.read(torch.from_numpy(chunks)).actions
+                right[row] = [episode.is_right(number, action) for number, action in enumerate(read)]
                 features[row] = clip_features(self.clips, episode.true_way)
         return TrueWays(right, features)
 
     def pace(self, player: Player, progress: Progress) -> Pace:
         """From one finished action to the next: memory, imagination, reading and acting."""
-        times: list[float] = []
-        with self.task.open(range(1)) as opened:
-            if not isinstance(opened[0], str):
-                self.perform(
-                    player,
-                    [0],
-                    [opened[0]],
-                    lambda *_: times.append(time.perf_counter()),
-                    num_decisions=TIMED_DECISIONS,
-                )
-        return Pace(np.diff(times))
+        each = min(TIMED_DECISIONS, self.task.num_decisions)
+        seconds = [np.empty(0)]
+        with self.task.open(range(math.ceil((TIMED_DECISIONS - 1) / max(1, each - 1)))) as opened:
+            for episode in opened:
+                times: list[float] = []
+                if not isinstance(episode, str):
+                    self.perform(
+                        player, [0], [episode], lambda *_, to=times: to.append(time.perf_counter()), num_decisions=each
+                    )
+                seconds.append(np.diff(times))
+        return Pace(np.concatenate(seconds))

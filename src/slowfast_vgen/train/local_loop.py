@@ -16,7 +16,7 @@ from torch import Tensor
 from slowfast_vgen.data.chains import ChainBatch
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.columns import from_columns, to_columns
-from slowfast_vgen.memory.local import causal_reading
+from slowfast_vgen.memory.local import causal_reading, familiar_weights
 from slowfast_vgen.models.denoiser import Latents, Past, Recall
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.trail import ways_back
@@ -31,6 +31,9 @@ class LocalLoopConfig:
     """How far gradients go back through the memory."""
 
     ridge: float = 0.05
+    familiar: float = 0.0
+    """As in `memory.local.LocalRuleConfig`; 0 counts every frame alike. Where one place is seen again and again, such
+    as by a camera that stands still, training without it shows the model averages that it will never meet."""
     write_gradient_chunks: int | None = None
     """Gradients flow through the latest so many writes; 0 is the paper's first order (`Theta_i` fixed), None is all."""
     segment_chunks: int | None = None
@@ -38,6 +41,8 @@ class LocalLoopConfig:
     the segment is computed without gradients, piece by piece; None takes the whole unroll at once."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.familiar <= 1:
+            raise UserError(f"the novelty below which a place is known must lie in [0, 1], got {self.familiar}")
         if self.segment_chunks is not None and self.segment_chunks < 1:
             raise UserError(f"a segment of the loop has at least 1 chunk, got {self.segment_chunks}")
 
@@ -50,7 +55,10 @@ class LocalLoop:
 
     def describe(self) -> dict[str, object]:
         """The settings of the rule and the addresses."""
-        return {"rule": "local", **asdict(self.config), "address": json.loads(self.address.to_json_string())}
+        settings = asdict(self.config)
+        if not self.config.familiar:  # runs from before there was this setting go on
+            del settings["familiar"]
+        return {"rule": "local", **settings, "address": json.loads(self.address.to_json_string())}
 
     def parts(self, batch: ChainBatch, generator: torch.Generator, share: Share = ALL) -> Iterator[Tensor]:
         """See `LoopObjective.parts`; one part a segment."""
@@ -96,7 +104,11 @@ class LocalLoop:
             keys = self.address(poses[:, :-1]).flatten(1, 3)
             queries = self.address(ahead).flatten(1, 3)
             chunk = torch.arange(chunks, device=device).repeat_interleave(keys.shape[1] // chunks)
-            reading, novelty = causal_reading(keys, queries, chunk, chunk, self.config.ridge)
+            counts = torch.ones_like(keys[..., 0])
+            if self.config.familiar:
+                counts = familiar_weights(keys, chunk, self.config.ridge, self.config.familiar).sqrt()
+            reading, novelty = causal_reading(keys * counts[..., None], queries, chunk, chunk, self.config.ridge)
+            reading = reading * counts[:, None]
             return reading, novelty.unflatten(1, (chunks, num_frames, -1))
 
     def _draws(self, batch: ChainBatch, generator: torch.Generator) -> WindowDraws:

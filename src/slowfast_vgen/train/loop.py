@@ -122,7 +122,7 @@ def train_loop(
                 for index, part in enumerate(batch.split(4))
             ]
             losses = torch.cat(parts).cpu()
-            figures |= {
+            figures |= {f"loss_{name}": float(losses.mean())} | {
                 f"{kind}_loss_{name}": float(losses[chosen].mean())
                 for kind, chosen in (("revisit", seen), ("novel", novel))
                 if bool(chosen.any())

@@ -90,6 +90,14 @@ def hover_action(state: TableState, block: str) -> Action:
     return _towards(state.target, (*state.blocks[block][:2], _TRAVEL_Z), _OPEN_GRIP)
 
 
+def rest_action(state: TableState, place: tuple[float, float, float]) -> Action:
+    """What to do for the next frame to let go, rise, and bring the open hand to a place above all blocks."""
+    if state.hand[2] < _TRAVEL_Z - 0.03:
+        risen = state.target if state.opening < _OPEN else (*state.target[:2], _TRAVEL_Z)
+        return _towards(state.target, risen, _OPEN_GRIP)
+    return _towards(state.target, place, _OPEN_GRIP)
+
+
 def check_block(state: TableState, block: str) -> None:
     """Raises `UserError` unless a block of that name is on the table."""
     if block not in state.blocks:

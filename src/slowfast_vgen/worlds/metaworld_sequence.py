@@ -1,6 +1,6 @@
 """Long episodes at the table: blocks are moved one after the other, each with its own text, and in the end put back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +33,9 @@ _RETURN_SHARE = 0.25  # how often a block is put back before the others have bee
 _HOVER_SHARE = 0.7
 
 
-class _Wish(NamedTuple):
+class Wish(NamedTuple):
+    """One thing to do, as `Play.follow` takes it."""
+
     verb: str
     text: str
     goal: Goal
@@ -65,15 +67,27 @@ def play_sequence(table: Table, layout: Layout, rng: np.random.Generator, num_ch
     return play
 
 
-def _draw_wish(rng: np.random.Generator, layout: Layout, state: TableState, chunks_left: int) -> _Wish | None:
+def _draw_wish(rng: np.random.Generator, layout: Layout, state: TableState, chunks_left: int) -> Wish | None:
     """The next sub-goal that leaves time to put every block back, None where there is time for none."""
     homes = {block.name: block.spot for block in layout.blocks}
-    away = [name for name, home in homes.items() if np.hypot(*(state.blocks[name][:2] - home)) > 2 * ARRIVED]
+    away = blocks_away(homes, state)
     time_to_move = [name for name in homes if chunks_left >= LONGEST * (1 + len({*away, name}))]
     if away and (not time_to_move or rng.random() < _RETURN_SHARE):
-        return _put_back(rng, away[rng.integers(len(away))], homes, state) if chunks_left >= LONGEST else None
-    for _ in range(100 if time_to_move else 0):
-        name = time_to_move[rng.integers(len(time_to_move))]
+        return draw_return(rng, away[rng.integers(len(away))], homes, state) if chunks_left >= LONGEST else None
+    return draw_move(rng, time_to_move, homes, state)
+
+
+def blocks_away(homes: Mapping[str, Spot], state: TableState) -> list[str]:
+    """The blocks that do not lie where they lay at first."""
+    return [name for name, home in homes.items() if np.hypot(*(state.blocks[name][:2] - home)) > 2 * ARRIVED]
+
+
+def draw_move(
+    rng: np.random.Generator, names: Sequence[str], homes: Mapping[str, Spot], state: TableState
+) -> Wish | None:
+    """A push, put or put_beside of one of these blocks, far enough to be seen well; None where no draw finds one."""
+    for _ in range(100 if names else 0):
+        name = names[int(rng.integers(len(names)))]
         draw = (_push, _push, _put, _put_beside)[rng.integers(4)]
         wish = draw(rng, name, taken_spots(name, state, homes), state)
         far = wish and np.hypot(*(state.blocks[name][:2] - wish.goal.spot)) > _LEAST_METRES
@@ -82,36 +96,37 @@ def _draw_wish(rng: np.random.Generator, layout: Layout, state: TableState, chun
     return None
 
 
-def _push(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> _Wish | None:
+def draw_return(rng: np.random.Generator, name: str, homes: Mapping[str, Spot], state: TableState) -> Wish:
+    """To put a block back where it lay at first."""
+    slides = rng.random() < 0.5 and can_slide(name, state, homes[name])
+    text = draw_text(rng, PHRASINGS["put_back"]).format(block=name)
+    return Wish("put_back", text, Goal(name, homes[name], "slide" if slides else "carry"))
+
+
+def _push(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> Wish | None:
     (dx, dy), phrasings = DIRECTIONS[list(DIRECTIONS)[rng.integers(len(DIRECTIONS))]]
     metres = rng.uniform(*PUSH_METRES)
     spot = moved(spot_of(state, name), dx * metres, dy * metres)
     if not is_clear(spot, taken) or not can_slide(name, state, spot):
         return None
     where = phrasings[rng.integers(len(phrasings))]
-    return _Wish("push", draw_text(rng, PHRASINGS["push"]).format(block=name, where=where), Goal(name, spot, "slide"))
+    return Wish("push", draw_text(rng, PHRASINGS["push"]).format(block=name, where=where), Goal(name, spot, "slide"))
 
 
-def _put(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> _Wish | None:
+def _put(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> Wish | None:
     place, phrasings = PLACES[list(PLACES)[rng.integers(len(PLACES))]]
     spot = moved(place, *rng.uniform(-PLACE_METRES, PLACE_METRES, 2))
     if not is_clear(spot, taken):
         return None
     where = phrasings[rng.integers(len(phrasings))]
-    return _Wish("put", draw_text(rng, PHRASINGS["put"]).format(block=name, where=where), Goal(name, spot))
+    return Wish("put", draw_text(rng, PHRASINGS["put"]).format(block=name, where=where), Goal(name, spot))
 
 
-def _put_beside(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> _Wish | None:
+def _put_beside(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> Wish | None:
     others = [other for other in state.blocks if other != name]
     other = others[rng.integers(len(others))]
     spot = around(spot_of(state, other), rng.uniform(*BESIDE_METRES), rng.uniform(0, 2 * np.pi))
     if not is_clear(spot, taken):
         return None
     text = draw_text(rng, PHRASINGS["put_beside"]).format(block=name, other=other)
-    return _Wish("put_beside", text, Goal(name, spot))
-
-
-def _put_back(rng: np.random.Generator, name: str, homes: dict[str, Spot], state: TableState) -> _Wish:
-    slides = rng.random() < 0.5 and can_slide(name, state, homes[name])
-    text = draw_text(rng, PHRASINGS["put_back"]).format(block=name)
-    return _Wish("put_back", text, Goal(name, homes[name], "slide" if slides else "carry"))
+    return Wish("put_beside", text, Goal(name, spot))

@@ -4,6 +4,7 @@ The arm, the table and how the hand is driven are Meta-World's; the blocks are o
 one action is held, so the frames and the actions of an episode tell exactly what was done.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ VIEW = View(look_at=(0.0, 0.65, 0.05), distance=0.72, azimuth=-90.0, elevation=-
 """Into the robot's face: its right (x) is the picture's left, and y comes towards the camera.
 
 From here the arm hides a block in 1 of 100 frames, from beside the robot in 9."""
+CAMERA_POSE = (0.0, round(VIEW.look_at[1] + VIEW.distance * math.cos(math.radians(VIEW.elevation)), 4), 270.0)
+"""Where it stands above the table: x, y in metres, and its heading in degrees counter-clockwise from x."""
 STEPS_PER_FRAME = 8
 """Control steps, as Meta-World counts them: 12.5 ms of simulated time each."""
 MOST_PER_FRAME = 0.01 * STEPS_PER_FRAME
@@ -69,6 +72,8 @@ class Table:
         self._data = self._mujoco.MjData(self._model)
         self._camera = Camera(self._model, view, size)
         self._names: dict[str, int] = {}
+        self.layout = layout
+        """What was laid out last."""
         self.reset(layout)
 
     def __enter__(self) -> "Table":
@@ -83,7 +88,7 @@ class Table:
 
     def reset(self, layout: Layout) -> None:
         """Lays the blocks out and puts the hand where the layout has it; the same layout gives the same state."""
-        data = self._data
+        data, self.layout = self._data, layout
         self._mujoco.mj_resetData(self._model, data)
         self._names = {block.name: block.slot for block in layout.blocks}
         for slot in range(len(SHAPES)):

@@ -3,6 +3,7 @@
 Left, right, front and back are those of the picture (see `metaworld_table.VIEW`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -10,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds.metaworld_layout import CLEARANCE, Spot, is_clear
-from slowfast_vgen.worlds.metaworld_mover import Goal
+from slowfast_vgen.worlds.metaworld_layout import CLEARANCE, COLOURS, SHAPES, Spot, is_clear
+from slowfast_vgen.worlds.metaworld_mover import Goal, check_block
 from slowfast_vgen.worlds.metaworld_table import TableState
 
 DIRECTIONS: dict[str, tuple[Spot, tuple[str, ...]]] = {
@@ -44,6 +45,8 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
     "wait": ("wait", "hold still", "do not move", "stay where you are"),
 }  # fmt: skip
 """Verb -> its templates, the canonical one first."""
+CARRY = "carry the {block} to ({x}, {y})"
+"""How a spot is said exactly: metres along x and y."""
 PUSH_METRES = (0.07, 0.18)
 """How far a push goes, at least and at most."""
 PLACE_METRES = 0.025
@@ -52,13 +55,17 @@ BESIDE_METRES = (CLEARANCE + 0.003, CLEARANCE + 0.03)
 """How far from a block, middle to middle, "next to" it is."""
 
 _SLIDE_CLEARANCE = 0.1
+_BLOCK = rf"(?P<block>(?:{'|'.join(COLOURS)}) (?:{'|'.join(sorted(set(SHAPES)))}))"
+_NUMBER = r"-?\d{1,3}(?:\.\d{1,6})?"
+_CARRY = re.compile(rf"carry the {_BLOCK} to \((?P<x>{_NUMBER}), ?(?P<y>{_NUMBER})\)")
+_NAMED = re.compile(rf"\b{_BLOCK}\b")
 
 
 class Order(NamedTuple):
     """What a text means in a scene."""
 
     verb: str
-    """One of `PHRASINGS`."""
+    """One of `PHRASINGS`, or "carry"."""
     block: str
     """Empty when waiting."""
     goal: Goal | None
@@ -83,13 +90,17 @@ def understand(text: str, state: TableState, homes: Mapping[str, Spot]) -> Order
     A push goes some 12 cm, more or less where there is no room. Where other blocks lie, or came from, stays free.
 
     Args:
-        text: one of `known_texts`; case and outer blanks do not matter.
+        text: one of `known_texts`, or one of `carry_text`; case and outer blanks do not matter.
         state: of the table now.
         homes: where each block lay at first.
 
     Raises:
         UserError: the text is not known, or there is no room for what it asks.
     """
+    carried = read_carry(text)
+    if carried is not None:
+        check_block(state, carried[0])
+        return Order("carry", carried[0], Goal(*carried))
     meaning = _meanings(tuple(state.blocks)).get(text.strip().lower())
     if meaning is None:
         examples = ", ".join(f'"{one}"' for one in _examples(tuple(state.blocks)))
@@ -106,6 +117,41 @@ def understand(text: str, state: TableState, homes: Mapping[str, Spot]) -> Order
     if not free:
         raise UserError(f'there is no room on the table to do what "{text}" asks; move another block first')
     return Order(verb, name, Goal(name, free[0], "slide" if verb == "push" else "carry"))
+
+
+def carry_text(block: str, spot: Spot) -> str:
+    """Says where a block is to lie, to the millimetre.
+
+    >>> carry_text("blue cube", (0.1034, 0.62)), read_carry("carry the blue cube to (0.103, 0.620)")
+    ('carry the blue cube to (0.103, 0.620)', ('blue cube', (0.103, 0.62)))
+    """
+    return CARRY.format(block=block, x=f"{spot[0]:.3f}", y=f"{spot[1]:.3f}")
+
+
+def read_carry(text: str) -> tuple[str, Spot] | None:
+    """Block and spot of such a text; None for any other."""
+    found = _CARRY.fullmatch(text.strip().lower())
+    return None if found is None else (found["block"], (float(found["x"]), float(found["y"])))
+
+
+def named_block(text: str) -> str:
+    """The first block that a text names: the one that is moved. Empty where it names none.
+
+    >>> named_block("put the yellow cube next to the blue puck")
+    'yellow cube'
+    """
+    found = _NAMED.search(text.lower())
+    return "" if found is None else found["block"]
+
+
+def moved_blocks(texts: Sequence[str]) -> list[str]:
+    """The blocks that some texts move, each once, the one that was moved last first.
+
+    >>> moved_blocks(["wait", "push the pink cube left", "put the blue puck next to the pink cube"])
+    ['blue puck', 'pink cube']
+    """
+    named = [named_block(text) for text in reversed(texts)]
+    return list(dict.fromkeys(block for block in named if block))
 
 
 def taken_spots(name: str, state: TableState, homes: Mapping[str, Spot]) -> list[Spot]:

@@ -1,7 +1,8 @@
 """The world `metaworld`: a robot arm at a table, told in words what to do, driven by scripted experts.
 
-Two scripts: `clip` shows one of Meta-World's tasks, from a start image until it is done; `sequence` moves blocks in
-one scene and puts them back. The camera stands still, so there are no poses; positions are in the metadata.
+Three scripts: `clip` shows one of Meta-World's tasks, from a start image until it is done; `sequence` moves blocks in
+one scene and puts them back; `moves` does so too, but a chunk is one whole move. The camera stands still, so there are
+no poses (for a memory's sake `moves` gives the camera's own, always the same); positions are in the metadata.
 """
 
 from collections.abc import Iterator
@@ -11,19 +12,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Chunk, Episode, Frames
+from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 from slowfast_vgen.worlds.metaworld_camera import FRAME_SIZE
 from slowfast_vgen.worlds.metaworld_layout import Layout, draw_layout
+from slowfast_vgen.worlds.metaworld_moves import MIN_CHUNKS as LEAST_MOVES
+from slowfast_vgen.worlds.metaworld_moves import NOMINAL_FPS, play_moves
 from slowfast_vgen.worlds.metaworld_play import rows
 from slowfast_vgen.worlds.metaworld_sequence import MIN_CHUNKS, play_sequence
 from slowfast_vgen.worlds.metaworld_stage import TaskStage
-from slowfast_vgen.worlds.metaworld_table import STEPS_PER_FRAME, Table
+from slowfast_vgen.worlds.metaworld_table import CAMERA_POSE, STEPS_PER_FRAME, Table
 from slowfast_vgen.worlds.metaworld_tasks import TASKS, draw_text
 from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.recording import FPS, path_random, scene_seed
 
 WORLD_NUMBER = 4
-SCRIPTS = ("clip", "sequence")
+SCRIPTS = ("clip", "sequence", "moves")
 MIX = "mix"
 """Three clips to one sequence; clips alone where there are too few chunks for a sequence."""
 LONGEST_CLIP = 8
@@ -58,8 +61,8 @@ class MetaWorld:
     def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
         """Episodes `first_index` to `first_index + num_episodes - 1`.
 
-        A sequence has `num_chunks` chunks. A clip ends with the chunk in which its task is done, or after `num_chunks`
-        or `LONGEST_CLIP`.
+        A sequence and an episode of moves have `num_chunks` chunks. A clip ends with the chunk in which its task is
+        done, or after `num_chunks` or `LONGEST_CLIP`.
         An episode depends on its index, the script and the number of chunks alone, not on how many are asked for.
 
         Raises:
@@ -67,7 +70,7 @@ class MetaWorld:
         """
         if script not in (*SCRIPTS, MIX):
             raise UserError(f'there is no script "{script}"; choose one of: {", ".join((*SCRIPTS, MIX))}')
-        fewest = MIN_CHUNKS if script == "sequence" else 1
+        fewest = {"sequence": MIN_CHUNKS, "moves": LEAST_MOVES}.get(script, 1)
         if num_chunks < fewest:
             raise UserError(f"{num_chunks} chunks were asked for; the script {script} needs at least {fewest}")
         if num_episodes < 1:
@@ -94,7 +97,7 @@ class MetaWorld:
             shot = _clip(studio.stage(verb, scene), verb, rng, num_chunks)
         else:
             layout = self.layout(index)
-            shot = _sequence(studio.table(layout), layout, rng, num_chunks)
+            shot = (_moves if script == "moves" else _sequence)(studio.table(layout), layout, rng, num_chunks)
         common = {
             "world": self.name,
             "split": self.split,
@@ -105,7 +108,7 @@ class MetaWorld:
             "frame_size": FRAME_SIZE,
             "steps_per_frame": STEPS_PER_FRAME,
         }
-        return Episode(shot.frames, shot.chunks, None, FPS, common | shot.metadata)
+        return Episode(shot.frames, shot.chunks, shot.poses, shot.fps, common | shot.metadata)
 
 
 class _Studio:
@@ -144,6 +147,8 @@ class _Shot(NamedTuple):
     frames: Frames
     chunks: tuple[Chunk, ...]
     metadata: dict[str, Any]
+    poses: Poses | None = None
+    fps: float = FPS
 
 
 def _clip(stage: TaskStage, verb: str, rng: np.random.Generator, num_chunks: int) -> _Shot:
@@ -172,3 +177,10 @@ def _clip(stage: TaskStage, verb: str, rng: np.random.Generator, num_chunks: int
 def _sequence(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> _Shot:
     play = play_sequence(table, layout, rng, num_chunks)
     return _Shot(play.frames, tuple(play.chunks), {"scene": layout.digest} | play.metadata())
+
+
+def _moves(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> _Shot:
+    moves = play_moves(table, layout, rng, num_chunks)
+    metadata = {"scene": moves.layout.digest, "fps_is": "nominal: a move's pictures are spread evenly over it"}
+    poses = np.tile(CAMERA_POSE, (len(moves.states), 1))
+    return _Shot(moves.frames, tuple(moves.chunks), metadata | moves.metadata(), poses, NOMINAL_FPS)

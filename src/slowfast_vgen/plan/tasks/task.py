@@ -24,15 +24,22 @@ class TaskEpisode(Protocol):
     """What was carried out then, a text a chunk."""
     true_way: Frames
     """What the right way shows, `f_g` frames a decision."""
-    true_verbs: tuple[str, ...]
-    """The right way, a verb a decision."""
+    true_actions: tuple[str, ...]
+    """The right way, an action a decision, in the environment's words."""
 
-    def distance(self, number: int) -> float:
-        """From where the episode is now to where decision `number` (from 0 on) should lead, in the task's unit."""
+    def distances(self, number: int) -> list[float]:
+        """Of decisions 0 to `number`, the latest: from where each should have led, as things stand now.
+
+        In the task's unit. A way-point that was passed stays passed; a thing that was put back may be moved again.
+        """
         ...
 
     def on_way(self, number: int) -> bool:
-        """Whether it is now exactly where decision `number` should begin, so that `true_verbs[number]` is right."""
+        """Whether it is now where decision `number` (from 0 on) should begin: `true_actions[number]` is right then."""
+        ...
+
+    def is_right(self, number: int, action: str) -> bool:
+        """Whether an action is as good as `true_actions[number]`."""
         ...
 
     def succeeded(self) -> bool:
@@ -62,11 +69,16 @@ class Task(Protocol):
     num_decisions: int
     fps: float
     action_texts: tuple[str, ...]
+    """See `PlanEnvironment`."""
     frame_size: tuple[int, int]
     frames_per_chunk: int
 
     def describe(self) -> dict[str, Any]:
         """All that decides its episodes, as JSON values."""
+        ...
+
+    def draw_action(self, rng: np.random.Generator, sub_goal: str) -> str:
+        """An action drawn at random by who knows the sub-goal but has seen nothing."""
         ...
 
     def open(self, rows: range) -> AbstractContextManager[list[TaskEpisode | str]]:

@@ -58,7 +58,7 @@ class RetraceEpisode:
         self.led, self.env = led, RoomsEnv(world, split, engine)
         self.environment: PlanEnvironment = self
         self.actions = tuple(PHRASINGS[verb][0] for verb in led.verbs)
-        self.true_verbs = retraced(led.verbs)
+        self.true_actions = tuple(PHRASINGS[verb][0] for verb in retraced(led.verbs))
         self.led_places = walk(led.scene, led.start, led.verbs)[0]
         try:
             self.frames = engine.show(led.scene, poses_of(self.led_places))
@@ -91,18 +91,22 @@ class RetraceEpisode:
         self.trail += walk(self.led.scene, self.trail[-1], [verb])[0][1:]
         return frames
 
-    def distance(self, number: int) -> float:
+    def distances(self, number: int) -> list[float]:
         """In steps; see `TaskEpisode`."""
-        here, there = self.trail[-1], self.way_points[number + 1]
-        return float(np.hypot(here.x - there.x, here.y - there.y) / STEP_UNITS)
+        passed = zip(self.trail[FRAMES_PER_CHUNK::FRAMES_PER_CHUNK], self.way_points[1 : number + 2], strict=True)
+        return [_steps(here, there) for here, there in passed]
 
     def on_way(self, number: int) -> bool:
         """See `TaskEpisode`."""
         return self.trail[-1] == self.way_points[number]
 
+    def is_right(self, number: int, action: str) -> bool:
+        """See `TaskEpisode`."""
+        return action == self.true_actions[number]
+
     def succeeded(self) -> bool:
         """Whether the camera stands at the start, give or take `NEAR_STEPS`."""
-        return self.distance(len(self.way_points) - 2) <= NEAR_STEPS
+        return _steps(self.trail[-1], self.way_points[-1]) <= NEAR_STEPS
 
     def maps(self, num_frames: int) -> Maps:
         """See `TaskEpisode`."""
@@ -169,6 +173,10 @@ class VizdoomRetrace:
             "success": f"at most {NEAR_STEPS:g} steps from the start at the end",
         }
 
+    def draw_action(self, rng: np.random.Generator, sub_goal: str) -> str:
+        """See `Task`: any of the actions, each as likely."""
+        return self.action_texts[rng.integers(len(self.action_texts))]
+
     def walks(self, count: int) -> Sequence[Walk]:
         """The first `count` ways, each on a map of its own; maps on which none is found are passed over.
 
@@ -213,3 +221,7 @@ class VizdoomRetrace:
             if len(rooms) >= self.least_rooms:
                 return Walk(scene, start, verbs)
         return None
+
+
+def _steps(here: Place, there: Place) -> float:
+    return float(np.hypot(here.x - there.x, here.y - there.y) / STEP_UNITS)

@@ -1,0 +1,116 @@
+"""What reads the next action off an imagined chunk, whatever kind of actions there are."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json
+from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
+from slowfast_vgen.models.move_dynamics import MoveDynamics, load_move_dynamics
+from slowfast_vgen.plan.environment import texts_of_verbs
+from slowfast_vgen.worlds.metaworld_words import CARRY, carry_text
+
+
+class Reading(NamedTuple):
+    """One action a chunk."""
+
+    actions: list[str]
+    """In the environment's words."""
+    confidence: Float[np.ndarray, " chunks"]
+    """How certain each is, in (0, 1]."""
+
+
+class Reader(Protocol):
+    """Reads actions off frames."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 over all weights."""
+        ...
+
+    def read(self, frames: UInt8[Tensor, "chunks f_g+1 height width 3"]) -> Reading:
+        """The action of each chunk, off its frames and the one before them.
+
+        Raises:
+            UserError: frames that cannot be read.
+        """
+        ...
+
+
+class VerbReader:
+    """Reads one of a few verbs, each of which is held for a chunk."""
+
+    def __init__(self, model: InverseDynamics, action_texts: Sequence[str]) -> None:
+        """Raises `UserError` for a verb that is none of `action_texts`, what the environment can do."""
+        self.model = model
+        self.texts = texts_of_verbs(model.names, action_texts)
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return self.model.fingerprint
+
+    def read(self, frames: UInt8[Tensor, "chunks f_g+1 height width 3"]) -> Reading:
+        """See `Reader`."""
+        verbs, confidence = self.model.read(frames)
+        return Reading([self.texts[verb] for verb in verbs], confidence)
+
+
+class MoveReader:
+    """Reads which thing was moved to which spot."""
+
+    def __init__(self, model: MoveDynamics, action_texts: Sequence[str]) -> None:
+        """Raises `UserError` where the environment cannot carry things."""
+        if CARRY not in action_texts:
+            raise UserError(
+                f"the inverse dynamics model reads moves of things, but the environment can only "
+                f"{', '.join(action_texts)}; train it on episodes of this environment"
+            )
+        self.model = model
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return self.model.fingerprint
+
+    def read(self, frames: UInt8[Tensor, "chunks f_g+1 height width 3"]) -> Reading:
+        """See `Reader`."""
+        read = self.model.read(frames)
+        spots = [(float(x), float(y)) for x, y in read.spots]
+        return Reading([carry_text(*move) for move in zip(read.names, spots, strict=True)], read.confidence)
+
+
+def _verbs(folder: Path, action_texts: Sequence[str]) -> Reader:
+    return VerbReader(load_inverse_dynamics(folder), action_texts)
+
+
+def _moves(folder: Path, action_texts: Sequence[str]) -> Reader:
+    return MoveReader(load_move_dynamics(folder), action_texts)
+
+
+READERS: dict[str, Callable[[Path, Sequence[str]], Reader]] = {
+    InverseDynamics.__name__: _verbs,
+    MoveDynamics.__name__: _moves,
+}
+"""By the class name in the folder's config.json. A new kind of reader is one more line."""
+
+
+def load_reader(folder: Path, action_texts: Sequence[str]) -> Reader:
+    """What `slowfast train inverse-dynamics` wrote, ready to read.
+
+    Args:
+        folder: of the model.
+        action_texts: what the environment can do.
+
+    Raises:
+        UserError: no readable model there, or one whose actions the environment does not know.
+    """
+    config = read_json(folder / "config.json")
+    name = config.get("_class_name") if isinstance(config, dict) else None
+    # A class that is not known is told in one sentence by the loader of verbs.
+    return READERS.get(str(name), _verbs)(folder, action_texts)

@@ -1,0 +1,89 @@
+"""Trains the model that reads whole moves off frames (paper 3.4), so that it reads imagined ones as well."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from slowfast_vgen.models.codec import Codec, frames_to_pixels
+from slowfast_vgen.models.move_dynamics import MoveDynamics
+from slowfast_vgen.train.inverse_dynamics import FOLDER, VALIDATION_PAIRS, InverseDynamicsTrainingConfig, Pairs, worn
+from slowfast_vgen.train.move_pairs import MovePairs
+from slowfast_vgen.train.run import TrainingRun
+from slowfast_vgen.worlds.metaworld_camera import table_spots
+from slowfast_vgen.worlds.metaworld_layout import BLOCK_HALF, REACH_HIGH, REACH_LOW
+from slowfast_vgen.worlds.metaworld_table import VIEW
+
+NEAR_METRES = 0.03
+"""A spot is read right within this distance."""
+_HILL_METRES = 0.015
+_MARGIN = 0.03  # metres beyond the arm's reach
+
+
+def new_move_dynamics(names: tuple[str, ...], frame_size: int) -> MoveDynamics:
+    """An untrained reader of moves at Meta-World's table, which knows where its camera stands."""
+    low = REACH_LOW[0] - _MARGIN, REACH_LOW[1] - _MARGIN
+    high = REACH_HIGH[0] + _MARGIN, REACH_HIGH[1] + _MARGIN
+    model = MoveDynamics(names, low, high, frame_size // 2)
+    return model.place(torch.from_numpy(table_spots(VIEW, frame_size // 2, BLOCK_HALF)).float())
+
+
+def train_move_dynamics(
+    config: InverseDynamicsTrainingConfig,
+    model: MoveDynamics,
+    codec: Codec | None,
+    training: MovePairs,
+    validation: MovePairs,
+    folder: Path,
+) -> MoveDynamics:
+    """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`."""
+    assert training.names == validation.names == model.names
+    seed = config.optimisation.seed
+    chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
+
+    def loss(step: int) -> Iterator[Tensor]:
+        rng = np.random.default_rng((seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        pairs, label, spot = _cut(training, rng.integers(len(training.first), size=config.batch_size))
+        pairs = worn(pairs, config, codec, generator)
+        yield -(model.targets(label, spot, _HILL_METRES) * model(pairs[:, 0], pairs[:, 1])).sum((1, 2, 3)).mean()
+
+    def validate() -> dict[str, float]:
+        pairs, label, spot = _cut(validation, chosen)
+        figures = {}
+        for kind, seen in (("", pairs), ("_worn", worn(pairs, config, codec, torch.Generator().manual_seed(0)))):
+            parts = [model.hills(model(part[:, 0], part[:, 1])) for part in seen.split(128)]
+            read, there, _ = (torch.cat(each) for each in zip(*parts, strict=True))
+            error = (there - spot).norm(dim=-1)
+            figures[f"validation_accuracy{kind}"] = float(((read == label) & (error < NEAR_METRES)).float().mean())
+            figures[f"validation_error_metres{kind}"] = float(error.mean())
+        return figures
+
+    description: dict[str, object] = {
+        "model": json.loads(model.to_json_string()),
+        "inverse dynamics": asdict(config) | {"optimisation": None},
+        "codec": None if codec is None else codec.fingerprint(),
+        "data": [len(training.frames), len(training.first), int(training.first.sum()), float(training.spot.sum())],
+    }
+    run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
+    run.run()
+    run.ema.copy_to(run.parameters)
+    model.save_pretrained(folder / FOLDER, safe_serialization=True)
+    return model.eval()
+
+
+def _cut(
+    source: MovePairs, chosen: Int64[np.ndarray, " pairs"]
+) -> tuple[Pairs, Int64[Tensor, " pairs"], Float[Tensor, "pairs 2"]]:
+    """The pixels, labels and spots of some of the pairs."""
+    frames = np.stack([source.frames[source.first[chosen]], source.frames[source.last[chosen]]], 1)
+    return (
+        frames_to_pixels(torch.from_numpy(frames)),
+        torch.from_numpy(source.label[chosen]),
+        torch.from_numpy(source.spot[chosen]),
+    )
