@@ -220,7 +220,8 @@ def recall_of(batch: int, memory_width: int = 3, seed: int = 0) -> Recall:
 def predicted(net: Any, recall: Recall | None, batch: int = 2) -> Tensor:
     past = net.encode_past(randn(batch, 3, 8, 8, 8), torch.zeros(batch, 3))
     with torch.no_grad():
-        return net.predict(randn(batch, 2, 8, 8, 8, seed=1), levels(batch, 2), TextEncoder.null(batch), past, recall)
+        recalled = None if recall is None else net.encode_recall(recall)
+        return net.predict(randn(batch, 2, 8, 8, 8, seed=1), levels(batch, 2), TextEncoder.null(batch), past, recalled)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

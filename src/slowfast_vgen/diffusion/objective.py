@@ -36,7 +36,8 @@ def masked_loss(
         kept, new = denoiser.repeat_past(kept, draws), new.repeat_interleave(draws, 0)
         known = None if known is None else known.repeat(draws)
     noised = noising.add_noise(new, noise, levels)
-    prediction = denoiser.predict(noised, levels, text, kept, known)
+    recalled = None if known is None else denoiser.encode_recall(known)
+    prediction = denoiser.predict(noised, levels, text, kept, recalled)
     return (prediction - noising.prediction_target(new, noise, levels)).square().flatten(1).mean(1)
 
 

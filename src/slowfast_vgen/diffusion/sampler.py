@@ -86,15 +86,16 @@ def sample_chunk(
     """Denoises `noise` into the chunk that follows `past` (Algorithm 1a, the generation step).
 
     The past is whatever `denoiser.encode_past` gave: it is computed once and read at each of the `config.num_steps`
-    steps. So is what a local memory recalls of these frames.
+    steps. So is what a local memory recalls of these frames (`denoiser.encode_recall`).
     """
     set_num_steps(scheduler, config.num_steps)
+    recalled = None if recall is None else denoiser.encode_recall(recall)
     latents = noise
     for timestep in scheduler.timesteps:
         levels = torch.full(latents.shape[:2], noise_level(scheduler, timestep), device=latents.device)
-        prediction = denoiser.predict(latents, levels, text, past, recall)
+        prediction = denoiser.predict(latents, levels, text, past, recalled)
         if config.guidance_scale != 1.0:
-            unguided = denoiser.predict(latents, levels, null_text, past, recall)
+            unguided = denoiser.predict(latents, levels, null_text, past, recalled)
             prediction = unguided + config.guidance_scale * (prediction - unguided)
         # The scheduler gives what the prediction has, and rounding would add up over the steps.
         latents = scheduler.step(prediction.to(latents), timestep, latents, return_dict=False)[0]

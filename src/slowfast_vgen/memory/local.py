@@ -66,8 +66,8 @@ class LocalState:
 
     def novelty(self, factor: Tensor, queries: Keys) -> Float[Tensor, "episodes queries"]:
         """`ridge q^T (C + ridge I)^-1 q`: 1 for an address unlike all that were written, towards 0 for a known one."""
-        solved = torch.cholesky_solve(queries.mT, factor).mT
-        return self.config.ridge * (solved * queries).sum(-1)
+        explained = torch.linalg.solve_triangular(factor, queries.mT, upper=False)
+        return self.config.ridge * explained.square().sum(1)
 
     def read(self, factor: Tensor, queries: Keys) -> tuple[Values, Float[Tensor, "episodes queries"]]:
         """Content at each address, and its novelty."""
@@ -95,8 +95,8 @@ class LocalState:
             inner = keys @ keys.mT * weights[..., None] + self.config.ridge * torch.eye(keys.shape[1])
             self.cross += keys.mT @ torch.linalg.solve(inner, weights[..., None] * error)
         else:
-            self.cross += weighted.mT @ values
-        self.gram += weighted.mT @ keys
+            self.cross.baddbmm_(weighted.mT, values)
+        self.gram.baddbmm_(weighted.mT, keys)
         return weights
 
     def unwrite(self, keys: Keys, values: Values, weights: Float[Tensor, "episodes entries"], later: int) -> None:

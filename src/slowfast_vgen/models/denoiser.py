@@ -18,6 +18,9 @@ NoiseLevels = Float[Tensor, "batch frames"]
 Past = Any
 """What a denoiser keeps of the past frames; opaque to everyone else."""
 
+Recalled = Any
+"""What a denoiser makes of a `Recall`; opaque to everyone else."""
+
 PatchFeatures = Float[Tensor, "batch frames rows columns memory_width"]
 """What a denoiser says of each patch of some frames, for a memory to keep."""
 
@@ -52,17 +55,21 @@ class Denoiser(Protocol):
         """Prepares `[batch, f_p, ...]` past frames for any number of calls."""
         ...
 
+    def encode_recall(self, recall: Recall) -> Recalled:
+        """Prepares what a local memory knows of the new frames, likewise for any number of calls."""
+        ...
+
     def predict(
         self,
         noised: Latents,
         noise_levels: NoiseLevels,
         text: TextEmbedding,
         past: Past | None,
-        recall: Recall | None = None,
+        recalled: Recalled | None = None,
     ) -> Latents:
         """The prediction for `[batch, f_g, ...]` noised frames; without `past`, for a window of them alone (eq. 3).
 
-        `recall` is what a local memory knows of these frames; None for a denoiser or an episode without such a memory.
+        `recalled` is what `encode_recall` gave; None for a denoiser or an episode without a local memory.
         """
         ...
 

@@ -99,10 +99,9 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         noise_levels: NoiseLevels,
         text: TextEmbedding,
         past: PastLatents | None,
-        recall: Recall | None = None,
+        recalled: Latents | None = None,
     ) -> Latents:
         """The prediction for the new frames."""
-        recalled = None if recall is None else self._recalled(recall, noised)
         if past is None:
             return self.joined(noised, noise_levels, text, recalled)
         latents = torch.cat([past.latents, noised], dim=1)
@@ -112,16 +111,16 @@ class JoinedInTime(ModelMixin, ConfigMixin):
             recalled = torch.cat([before, recalled], dim=1)
         return self.joined(latents, levels, text, recalled)[:, past.latents.shape[1] :]
 
-    def _recalled(self, recall: Recall, noised: Latents) -> Latents:
+    def encode_recall(self, recall: Recall) -> Latents:
         """What is recalled as input channels; zeros stand for nothing known."""
-        height, width = noised.shape[-2:]
+        latents = recall.latents
 
         def spread(maps: Latents) -> Latents:
-            return F.interpolate(maps.flatten(0, 1), (height, width)).unflatten(0, noised.shape[:2])
+            return F.interpolate(maps.flatten(0, 1), latents.shape[-2:]).unflatten(0, latents.shape[:2])
 
-        parts = [recall.latents.to(noised), spread(1 - recall.novelty[:, :, None, None, :]).to(noised)]
+        parts = [latents, spread(1 - recall.novelty[:, :, None, None, :]).to(latents)]
         if recall.features is not None:
-            parts.append(spread(recall.features.movedim(-1, 2)).to(noised))
+            parts.append(spread(recall.features.movedim(-1, 2)).to(latents))
         return torch.cat(parts, dim=2)
 
     def _with_recalled(self, channels: Latents, recalled: Latents | None) -> Latents:

@@ -212,7 +212,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
             return None
         return self.memory_out(self.norm_out(past.tokens)).unflatten(2, self.grid)
 
-    def _recalled(self, recall: Recall) -> Tokens:
+    def encode_recall(self, recall: Recall) -> Tokens:
+        """What is added to the new frames' tokens at every sampling step."""
         assert recall.features is not None, "the memory of a transformer holds features"
         raw = F.pixel_unshuffle(recall.latents, self.config.patch_size).movedim(2, -1)
         novelty = recall.novelty[:, :, None, :, None].expand(*raw.shape[:-1], 1)
@@ -229,13 +230,13 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         noise_levels: NoiseLevels,
         text: TextEmbedding,
         past: PastKeysValues | None,
-        recall: Recall | None = None,
+        recalled: Tokens | None = None,
     ) -> Latents:
         """The prediction for the new frames."""
         num_frames = noised.shape[1]
         x = self._tokens(noised)
-        if recall is not None:
-            x = x + self._recalled(recall)
+        if recalled is not None:
+            x = x + recalled
         # Pooled embeddings have length 1; scaled so that each channel, and with it each weight's gradient, is of order
         # 1.
         action = self.text_embedding(text.pooled() * self.config.text_dim**0.5)
