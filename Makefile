@@ -43,7 +43,7 @@ bench: setup
 
 # Everything that the README shows: about an hour.
 figures: bench
-	$(BIN)/slowfast evaluate smoke --json results/smoke.json --contact-sheet docs/images/smoke.png
+	$(BIN)/slowfast evaluate smoke --precision bfloat16 --json results/smoke.json --contact-sheet docs/images/smoke.png
 	$(BIN)/slowfast evaluate recall --json results/recall.json --contact-sheet docs/images/recall.png
 	$(BIN)/slowfast evaluate capacity --json results/capacity.json
 	$(BIN)/slowfast demo --out demo --gif docs/images/demo.gif
