@@ -4,7 +4,7 @@ import math
 
 from slowfast_vgen.evaluate.report.comparison import Comparison
 from slowfast_vgen.evaluate.report.document import Picture
-from slowfast_vgen.evaluate.report.looks import TRUE, looks_of
+from slowfast_vgen.evaluate.report.looks import FROZEN, TRUE, looks_of
 from slowfast_vgen.evaluate.report.plots import PlotLine, PlotPoint, alt_text, lines_png, points_png
 from slowfast_vgen.evaluate.report.scales import ALL_GAPS, COST, REVISITS, gap_words
 from slowfast_vgen.evaluate.report.tables import MOST_ARMS
@@ -32,6 +32,8 @@ def _by_gap(comparison: Comparison, measure: str) -> list[Picture]:
     gaps = [gap for gap in comparison.gaps if gap != ALL_GAPS and f"{measure}_{gap}" in comparison.values]
     lines = []
     for arm, look in comparison.looks.items():
+        if measure.startswith("history") and arm == FROZEN:
+            continue  # it agrees with itself to the cap, and would press all others to the bottom
         figures = [comparison.values[f"{measure}_{gap}"].get(arm) for gap in gaps]
         if any(figures):
             mean, low, high = ([_part(one, key) for one in figures] for key in ("mean", "low", "high"))

@@ -31,7 +31,7 @@ img.pixels { image-rendering: pixelated; }
 .scroll { max-width: 100%; overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; font-size: .88rem; line-height: 1.3;
   font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
+th, td { padding: .35rem .45rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 thead th { border-bottom: 1.5px solid var(--ink); vertical-align: bottom; font-weight: 600; min-width: 4.2rem; }
 thead td { border: 0; }
 th.over { border-bottom: 1px solid var(--faint); text-align: center; }
