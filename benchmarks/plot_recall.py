@@ -14,8 +14,9 @@ import torch
 
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+from slowfast_vgen.worlds.walking import STEP_UNITS
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"

@@ -16,6 +16,8 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
 
+pytest.register_assert_rewrite("world_checks")  # so that a failure there shows its figures
+
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:

@@ -1,7 +1,6 @@
 """The world car-racing: verbs that steer, a driver who keeps to the road, pictures that hang on the poses alone."""
 
 import gc
-import hashlib
 import json
 import math
 import subprocess
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from world_checks import identity, make_two_splits, told_by_another_process
 
-from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.worlds import car_racing_engine
@@ -20,8 +19,8 @@ from slowfast_vgen.worlds.car_racing import SCRIPTS, CarRacing
 from slowfast_vgen.worlds.car_racing_driver import CONTROLS, PHRASINGS, Driver, Habits
 from slowfast_vgen.worlds.car_racing_engine import Controls, Race
 from slowfast_vgen.worlds.car_racing_view import SCENERY, VIEW_UNITS, View
-from slowfast_vgen.worlds.recording import SPLITS
 from slowfast_vgen.worlds.registry import open_world
+from slowfast_vgen.worlds.seeds import SPLITS
 
 SOURCE = Path(__file__).parents[1] / "src"
 SENSIBLE = Habits(0.0, (12.0, 26.0), 0.0)
@@ -284,26 +283,13 @@ def test_poses_and_speeds_fit_together():
 
 
 def test_another_process_records_the_same_episode():
-    code = (
-        "import hashlib; from slowfast_vgen.worlds.car_racing import CarRacing;"
-        "episode = next(CarRacing('validation', 3).episodes(1, 'mix', 6, first_index=2));"
-        "print(hashlib.sha256(episode.frames.tobytes() + episode.poses.tobytes()).hexdigest(),"
-        " episode.metadata['scene'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, check=True
-    )
     episode = list(CarRacing("validation", 3).episodes(3, "mix", 6))[2]
-    sha = hashlib.sha256(episode.frames.tobytes() + episode.poses.tobytes()).hexdigest()
-    assert done.stdout.split() == [sha, episode.metadata["scene"]], "and nothing else is printed"
+    assert told_by_another_process(CarRacing, 6) == identity(episode), "and nothing else is printed"
 
 
 def test_data_sets_of_two_splits_are_sound_and_apart(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        words = ["--world", "car-racing", "--episodes", "2", "--num-chunks", "2", "--split", split]
-        assert main(["data", "make", *words, "--out", str(tmp_path / split)]) == 0
-    assert main(["data", "check", str(tmp_path / "train"), str(tmp_path / "test")]) == 0
-    assert EpisodeDataset(tmp_path / "train")[1].metadata["world"] == "car-racing"
+    train, _ = make_two_splits("car-racing", tmp_path, 2)
+    assert EpisodeDataset(train)[1].metadata["world"] == "car-racing"
 
 
 # --- bad input

@@ -22,8 +22,8 @@ from slowfast_vgen.worlds.kitchen_fixtures import AGAIN, FIXTURES, KETTLE, PHRAS
 from slowfast_vgen.worlds.kitchen_layout import draw_kitchen
 from slowfast_vgen.worlds.kitchen_play import MIN_CHUNKS, TASK_CHUNKS
 from slowfast_vgen.worlds.kitchen_stage import TASK_FRAMES, KitchenStage
-from slowfast_vgen.worlds.recording import SPLITS
 from slowfast_vgen.worlds.registry import open_world
+from slowfast_vgen.worlds.seeds import SPLITS
 
 ALL_CLOSED = dataclasses.replace(draw_kitchen(0), states={**dict.fromkeys(FIXTURES, 0), KETTLE: 2})
 

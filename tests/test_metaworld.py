@@ -17,11 +17,12 @@ from slowfast_vgen.data.validate import check_datasets
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 from slowfast_vgen.worlds import metaworld_engine, metaworld_world
+from slowfast_vgen.worlds.actions import one_of
 from slowfast_vgen.worlds.metaworld_sequence import MIN_CHUNKS
 from slowfast_vgen.worlds.metaworld_stage import TaskStage
-from slowfast_vgen.worlds.metaworld_tasks import TASKS, draw_text
+from slowfast_vgen.worlds.metaworld_tasks import TASKS
 from slowfast_vgen.worlds.metaworld_world import LONGEST_CLIP, MetaWorld
-from slowfast_vgen.worlds.recording import SPLITS
+from slowfast_vgen.worlds.seeds import SPLITS
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_every_task_is_said_in_many_ways():
     assert len(set(said)) == len(said)
     rng = np.random.default_rng(0)
     for task in TASKS.values():
-        counts = Counter(draw_text(rng, task.phrasings) for _ in range(300))
+        counts = Counter(one_of(rng, task.phrasings) for _ in range(300))
         assert set(counts) == set(task.phrasings)
         assert len(counts) >= 6
         assert counts.most_common(1)[0][0] == task.phrasings[0]
@@ -136,8 +137,8 @@ def test_an_episode_depends_on_its_index_alone(engine, clips):
 
 
 def test_mix_holds_clips_and_sequences(monkeypatch):
-    monkeypatch.setattr(metaworld_world, "_clip", lambda *_: metaworld_world._Shot(np.zeros(0), (), {}))
-    monkeypatch.setattr(metaworld_world, "_sequence", lambda *_: metaworld_world._Shot(np.zeros(0), (), {}))
+    monkeypatch.setattr(metaworld_world, "_clip", lambda *_: metaworld_world._Shot("", np.zeros(0), (), {}))
+    monkeypatch.setattr(metaworld_world, "_sequence", lambda *_: metaworld_world._Shot("", np.zeros(0), (), {}))
     monkeypatch.setattr(metaworld_world._Studio, "stage", lambda *_: None)
     monkeypatch.setattr(metaworld_world._Studio, "table", lambda *_: None)
     world = MetaWorld("train", 0)

@@ -1,7 +1,6 @@
 """The worlds miniworld-rooms: exact motion, identical revisits, two cameras, splits apart."""
 
 import hashlib
-import json
 import math
 import subprocess
 import sys
@@ -10,20 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from world_checks import (
+    check_closed_script,
+    check_drawn_again,
+    check_walked_episode,
+    count_revisits,
+    make_two_splits,
+    wandered,
+)
 
-from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.validate import check_datasets
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.worlds import miniworld_engine
-from slowfast_vgen.worlds.actions import VERBS, verb_of
+from slowfast_vgen.worlds.actions import VERBS
 from slowfast_vgen.worlds.miniworld_camera import BOOM_METRES, view_of
 from slowfast_vgen.worlds.miniworld_engine import ground, play, render
 from slowfast_vgen.worlds.miniworld_map import MARGIN, UNITS_PER_METRE, House, draw_house
-from slowfast_vgen.worlds.miniworld_rooms import WORLD_NUMBER, MiniworldRooms, MiniworldRoomsThird
-from slowfast_vgen.worlds.path_scripts import HEADINGS, SCRIPTS, Place, draw_path, draw_start, poses_of, walk
-from slowfast_vgen.worlds.recording import SPLITS, scene_seed
+from slowfast_vgen.worlds.miniworld_rooms import MiniworldRooms, MiniworldRoomsThird
+from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path, draw_start
 from slowfast_vgen.worlds.registry import open_world
+from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
+from slowfast_vgen.worlds.walking import HEADINGS, Place, poses_of
 
+WORLD_NUMBER = MiniworldRooms.number
 CAMERAS = ("first", "third")
 
 
@@ -120,12 +128,7 @@ def test_starts_are_free_for_every_script() -> None:
 def test_splits_seeds_and_indices_never_share_a_house() -> None:
     digests = {draw_house(scene_seed(split, 0, index, WORLD_NUMBER)).digest for split in SPLITS for index in range(15)}
     assert len(digests) == 45
-    seed = scene_seed("validation", 3, 7, WORLD_NUMBER)
-    first = draw_house(seed)
-    draw_house.cache_clear()
-    again = draw_house(seed)
-    assert again is not first
-    assert (again, again.digest) == (first, first.digest)
+    check_drawn_again(draw_house, scene_seed("validation", 3, 7, WORLD_NUMBER))
 
 
 # --- scripts
@@ -136,23 +139,14 @@ def test_closed_scripts_end_where_they_start_without_a_bump(script: str) -> None
     walked = 0
     for index in range(10):
         house = ground(draw_house(scene_seed("train", 1, index, WORLD_NUMBER)))
-        _, start, verbs = draw_path(np.random.default_rng(index), house, script, 20)
-        places, refused = walk(house, start, verbs)
-        assert (len(verbs), places[-1], any(refused)) == (20, start, False)
+        verbs = check_closed_script(house, script, 20, index)
         walked += "go_forward" in verbs
     assert walked == (0 if script == "turn-and-return" else 10)
 
 
 def test_wander_explores_and_uses_every_verb() -> None:
-    verbs_used: Counter[str] = Counter()
-    rooms, bumps = [], []
-    for index in range(12):
-        house = ground(draw_house(scene_seed("train", 2, index, WORLD_NUMBER)))
-        _, start, verbs = draw_path(np.random.default_rng(index), house, "wander", 32)
-        places, refused = walk(house, start, verbs)
-        verbs_used.update(verbs)
-        rooms.append(len({house.room_at(p.x, p.y) for p in places} - {None}))
-        bumps.append(np.array(refused[1:]).reshape(-1, 4).any(1).mean())
+    houses = (ground(draw_house(scene_seed("train", 2, index, WORLD_NUMBER))) for index in range(12))
+    verbs_used, rooms, bumps = wandered(houses)
     assert all(verbs_used[verb] / verbs_used.total() > 0.01 for verb in VERBS)
     assert np.mean(rooms) > 2
     assert 0.005 < np.mean(bumps) < 0.12
@@ -189,12 +183,7 @@ def test_a_place_looks_the_same_on_every_visit_however_it_was_reached(houses: li
         rng = np.random.default_rng(index)
         _, start, verbs = draw_path(rng, ground(house), "wander", 16)
         played = play(house, poses_of([start])[0], verbs, camera)
-        seen: dict[tuple, np.ndarray] = {}
-        for frame, pose in zip(played.frames, map(tuple, played.poses), strict=True):
-            if pose in seen:
-                revisits += 1
-                assert (seen[pose] == frame).all()
-            seen[pose] = frame
+        revisits += count_revisits(played.frames, played.poses)
         order = rng.permutation(len(played.poses))
         render(houses[index - 1], poses_of([start_in(houses[index - 1])]), camera)  # another house in between
         assert (render(house, played.poses[order], camera) == played.frames[order]).all()
@@ -301,29 +290,13 @@ def test_an_episode_is_complete_and_does_not_depend_on_its_neighbours() -> None:
     assert (behind.frames != alone.frames).any((1, 2, 3)).all()
     assert (alone.metadata["camera"], behind.metadata["camera"]) == CAMERAS
     for index, episode in enumerate(episodes):
-        assert episode.frames.shape == (13, 64, 64, 3)
-        assert episode.frames.dtype == np.uint8
-        assert episode.poses is not None
-        assert episode.poses.dtype == np.float64
-        assert episode.fps == 10
-        assert [(c.start_frame, c.num_frames) for c in episode.chunks] == [(1, 4), (5, 4), (9, 4)]
-        assert all(verb_of(c.action) == c.verb for c in episode.chunks)
-        assert json.loads(json.dumps(episode.metadata)) == episode.metadata
-        assert episode.metadata["scene"] == first.house(index).digest
-        assert episode.metadata["script"] in SCRIPTS
-        places, refused = walk(
-            ground(first.house(index)), Place.of_pose(episode.poses[0]), [c.verb for c in episode.chunks]
-        )
-        assert (poses_of(places) == episode.poses).all()
-        assert episode.metadata["collisions"] == [frame for frame, bumped in enumerate(refused) if bumped]
+        house = first.house(index)
+        check_walked_episode(episode, ground(house), house.digest)
 
 
 @pytest.mark.usefixtures("stage")
 def test_data_sets_of_two_splits_are_sound_and_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for split in ("train", "test"):
-        words = ["--world", "miniworld-rooms-third", "--episodes", "2", "--num-chunks", "2", "--split", split]
-        assert main(["data", "make", *words, "--out", str(tmp_path / split)]) == 0
-    assert check_datasets([tmp_path / "train", tmp_path / "test"]) == []
+    assert check_datasets(make_two_splits("miniworld-rooms-third", tmp_path, 2)) == []
     assert "Falling back" not in capsys.readouterr().out
 
 

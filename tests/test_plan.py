@@ -40,9 +40,9 @@ from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
 from slowfast_vgen.plan.trial import Trial, TrialConfig
 from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
-from slowfast_vgen.worlds.path_scripts import Place, poses_of, walk
 from slowfast_vgen.worlds.rooms_env import RoomsEnv
 from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
+from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "howto" / "plan.md").read_text()

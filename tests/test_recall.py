@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from world_checks import gaps_of
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
@@ -12,7 +13,6 @@ from slowfast_vgen.evaluate import recall as recall_module
 from slowfast_vgen.evaluate import rules as rules_module
 from slowfast_vgen.evaluate import tour_scores
 from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
-from slowfast_vgen.evaluate.measures import revisits
 from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
 from slowfast_vgen.evaluate.recall_tours import (
     BUCKETS,
@@ -27,8 +27,9 @@ from slowfast_vgen.evaluate.statistics import estimate_share
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, poses_of, retraced, round_trip, walk
+from slowfast_vgen.worlds.path_scripts import draw_start, retraced, round_trip
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+from slowfast_vgen.worlds.walking import walk
 
 FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "loop-64")}
 
@@ -36,12 +37,7 @@ FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "lo
 @pytest.mark.parametrize("name", TOUR_SETS)
 def test_tours_come_back_to_shown_places_after_their_gap(name: str) -> None:
     (tour,) = draw_tours(name, 1)
-    places, refused = walk(tour.scene, tour.start, list(tour.verbs))
-    assert not any(refused)
-    first = 1 + FRAMES_PER_CHUNK * tour.num_out
-    pairs = revisits(poses_of(places), first, 0)
-    assert len(pairs) == len(places) - first, "every generated frame has been in view before"
-    gaps = np.array([later - earlier for later, earlier in pairs])
+    gaps = gaps_of(tour)
     if name != "retrace":
         fewest, most = BUCKETS[f"gap{name.rsplit('-', 1)[1]}"]
         assert ((gaps >= fewest) & (gaps <= most)).mean() > 0.4

@@ -17,8 +17,10 @@ from slowfast_vgen.evaluate.recall_tours import draw_tours
 from slowfast_vgen.presets.worlds import load, world_folder
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, walk
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.path_scripts import draw_start
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
+from slowfast_vgen.worlds.walking import walk
 
 NUM_CHUNKS = 8
 

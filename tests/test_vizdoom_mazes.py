@@ -3,38 +3,49 @@
 import hashlib
 import itertools
 import re
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from world_checks import (
+    check_closed_script,
+    check_drawn_again,
+    check_free_space,
+    count_revisits,
+    gaps_of,
+    identity,
+    neighbours,
+    open_spaces,
+    reached_from_first,
+    second_of_train,
+    told_by_another_process,
+    wandered,
+)
 
-from slowfast_vgen.cli.main import main
-from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.held_out import HeldOut, Tour, play_tours
-from slowfast_vgen.evaluate.measures import revisits
 from slowfast_vgen.evaluate.recall_tours import BUCKETS, PATH_SETS, TOUR_SETS, draw_tours, held_out_tours, write_tours
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.worlds import registry
 from slowfast_vgen.worlds.actions import VERBS
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.mazes_look import CEILINGS, FLOORS, WALL_HEIGHT, WALL_WIDTHS
 from slowfast_vgen.worlds.mazes_map import draw_maze
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, SCRIPTS, draw_path, draw_start, poses_of, walk
+from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path, draw_start
 from slowfast_vgen.worlds.rooms_map import draw_scene
 from slowfast_vgen.worlds.rooms_wad import COLOURS
 from slowfast_vgen.worlds.scene import MARGIN, Scene
+from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
 from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
 from slowfast_vgen.worlds.vizdoom_mazes import VizdoomMazes
 from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
-from slowfast_vgen.worlds.vizdoom_world import SPLITS, open_vizdoom_world, scene_seed
+from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
+from slowfast_vgen.worlds.walking import poses_of, walk
 
 pytest.importorskip("vizdoom")
 import freedoom
 
-SOURCE = Path(__file__).parents[1] / "src"
 CHUNK = 96
 FREEDOOM_SHA256 = "087c98c2bee77dcecebac6795f91288efe969115b30f15342d9573224c95af17"
 
@@ -51,14 +62,6 @@ def engine(scenes):
         yield engine
 
 
-def neighbours(scene: Scene) -> dict[int, set[int]]:
-    found = defaultdict(set)
-    for corridor in scene.corridors:
-        found[corridor.first].add(corridor.second)
-        found[corridor.second].add(corridor.first)
-    return found
-
-
 # --- the map
 
 
@@ -66,12 +69,7 @@ def test_every_junction_can_be_reached_and_some_ways_close_loops(scenes):
     sizes, dead_ends, crossings = Counter(), 0, 0
     for scene in scenes:
         joined = neighbours(scene)
-        reached, frontier = {0}, [0]
-        while frontier:
-            new = joined[frontier.pop()] - reached
-            reached |= new
-            frontier += new
-        assert reached == set(range(len(scene.rooms)))
+        assert reached_from_first(joined.__getitem__) == set(range(len(scene.rooms)))
         columns, rows = len({room.left for room in scene.rooms}), len({room.bottom for room in scene.rooms})
         assert len(scene.rooms) == columns * rows
         sizes[max(columns, rows), min(columns, rows)] += 1
@@ -108,22 +106,11 @@ def test_long_lines_are_free(scenes):
 
 def test_free_space_keeps_the_margin(scenes):
     rng = np.random.default_rng(0)
-    around = np.linspace(-1, 1, 9)
-
-    def solid_near(scene: Scene, x: int, y: int, margin: int) -> bool:
-        spaces = [*scene.rooms, *(corridor.rect for corridor in scene.corridors)]
-        points = [(x + margin * dx, y + margin * dy) for dx in around for dy in around]
-        return any(not any(r.left <= px <= r.right and r.bottom <= py <= r.top for r in spaces) for px, py in points)
-
     free = 0
     for scene in scenes[:3]:
         right, top = max(r.right for r in scene.rooms), max(r.top for r in scene.rooms)
-        for x, y in rng.integers(0, (right, top), (150, 2)).tolist():
-            if scene.is_free(x, y):
-                free += 1
-                assert not solid_near(scene, x, y, MARGIN)
-            else:
-                assert solid_near(scene, x, y, MARGIN + 1)
+        points = rng.integers(0, (right, top), (150, 2))
+        free += check_free_space(scene.is_free, open_spaces(scene), MARGIN, points)
     assert free > 50
 
 
@@ -145,12 +132,7 @@ def test_splits_worlds_and_seeds_never_share_a_map():
 
 
 def test_a_map_is_the_same_when_drawn_again():
-    first = draw_maze(7)
-    draw_maze.cache_clear()
-    again = draw_maze(7)
-    assert again is not first
-    assert again == first
-    assert again.digest == first.digest
+    check_drawn_again(draw_maze, 7)
 
 
 # --- surfaces
@@ -241,29 +223,16 @@ def test_a_pose_looks_the_same_on_every_visit_however_it_was_reached(engine, sce
         rng = np.random.default_rng(index)
         _, start, verbs = draw_path(rng, scene, ["wander", "loop", "out-and-back", "full-turn"][index], 24)
         played = engine.play(scene, poses_of([start])[0], verbs)
-        seen: dict[tuple, np.ndarray] = {}
-        for frame, pose in zip(played.frames, map(tuple, played.poses), strict=True):
-            if pose in seen:
-                revisited += 1
-                assert (seen[pose] == frame).all()
-            seen[pose] = frame
+        revisited += count_revisits(played.frames, played.poses)
         order = rng.permutation(len(played.poses))
         assert (engine.render(scene, played.poses[order]) == played.frames[order]).all()
     assert revisited > 50
 
 
 def test_another_process_renders_the_same_episode():
-    code = (
-        "import hashlib, sys; from slowfast_vgen.worlds.vizdoom_mazes import VizdoomMazes;"
-        "episode = next(VizdoomMazes('validation', 3).episodes(1, 'mix', 4, first_index=2));"
-        "print(hashlib.sha256(episode.frames.tobytes()).hexdigest(), episode.metadata['scene'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, check=True
-    )
     # here among others, and loaded in blocks of another size
     episode = list(VizdoomMazes("validation", 3, maps_per_load=2).episodes(3, "mix", 4))[2]
-    assert done.stdout.split() == [hashlib.sha256(episode.frames.tobytes()).hexdigest(), episode.metadata["scene"]]
+    assert told_by_another_process(VizdoomMazes, 4) == identity(episode)
 
 
 def test_one_engine_shows_both_worlds(engine, scenes):
@@ -285,11 +254,7 @@ def test_one_engine_shows_both_worlds(engine, scenes):
 @pytest.mark.parametrize("num_chunks", [1, 7, 32])
 def test_closed_scripts_end_where_they_start_without_a_bump(scenes, script, num_chunks):
     for index, scene in enumerate(scenes[:10]):
-        _, start, verbs = draw_path(np.random.default_rng(index), scene, script, num_chunks)
-        places, refused = walk(scene, start, verbs)
-        assert len(verbs) == num_chunks
-        assert places[-1] == start
-        assert not any(refused)
+        verbs = check_closed_script(scene, script, num_chunks, index)
         if script != "turn-and-return" and num_chunks == 32:
             assert "go_forward" in verbs
 
@@ -303,13 +268,7 @@ def test_loops_go_round_a_block(scenes):
 
 
 def test_wander_explores_uses_every_verb_and_bumps_rarely(scenes):
-    verbs_used, junctions, bumps = Counter(), [], []
-    for index, scene in enumerate(scenes):
-        _, start, verbs = draw_path(np.random.default_rng(index), scene, "wander", 32)
-        places, refused = walk(scene, start, verbs)
-        verbs_used.update(verbs)
-        junctions.append(len({scene.room_at(place.x, place.y) for place in places} - {None}))
-        bumps.append(np.array(refused[1:]).reshape(-1, FRAMES_PER_CHUNK).any(1).mean())
+    verbs_used, junctions, bumps = wandered(scenes)
     assert set(verbs_used) == set(VERBS)
     assert np.mean(junctions) > 4
     assert 0.001 < np.mean(bumps) < 0.1
@@ -326,19 +285,10 @@ def test_starts_are_in_junctions_and_look_along_a_corridor(scenes, script):
 # --- episodes
 
 
-def test_data_of_mazes_is_made_and_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--world", "vizdoom-mazes", "--episodes", "2", "--num-chunks", "3"]
-    for split in ("train", "test"):
-        assert main(["data", "make", *words, "--split", split, "--out", str(tmp_path / split)]) == 0
-    assert main(["data", "check", str(tmp_path / "train"), str(tmp_path / "test")]) == 0
-    dataset = EpisodeDataset(tmp_path / "train")
-    assert dataset.header.world == "vizdoom-mazes"
-    episode = dataset[1]
-    assert episode.frames.shape == (13, 64, 64, 3)
-    assert episode.metadata["world"] == "vizdoom-mazes"
+def test_data_of_mazes_is_made_and_sound(tmp_path: Path) -> None:
+    episode = second_of_train(VizdoomMazes, tmp_path)
     assert "textures: Freedoom (BSD-3-Clause)" in episode.metadata["licence"]
     assert episode.metadata["scene"] == VizdoomMazes("train", 0).scene(1).digest
-    assert (episode.frames == list(VizdoomMazes("train", 0).episodes(2, "mix", 3))[1].frames).all()
 
 
 # --- the evaluation's paths
@@ -363,14 +313,10 @@ def test_tours_on_file_are_those_that_are_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TOUR_SETS)
 def test_tours_come_back_to_shown_places_after_their_gap(name: str) -> None:
     for tour in held_out_tours(name, 8, world="vizdoom-mazes"):
-        places, refused = walk(tour.scene, tour.start, list(tour.verbs))
-        assert not any(refused)
-        first = 1 + FRAMES_PER_CHUNK * tour.num_out
-        pairs = revisits(poses_of(places), first, 0)
-        assert len(pairs) == len(places) - first, "every generated frame has been in view before"
-        gaps = np.array([later - earlier for later, earlier in pairs])
+        gaps = gaps_of(tour)
         if name == "retrace":
             assert gaps.max() > 64
+            places, _ = walk(tour.scene, tour.start, list(tour.verbs))
             assert len({tour.scene.room_at(place.x, place.y) for place in places} - {None}) >= 5
         else:
             fewest, most = BUCKETS[f"gap{name.rsplit('-', 1)[1]}"]

@@ -1,7 +1,6 @@
 """The world vizdoom-rooms: exact motion, identical revisits, scripts that end where they say, splits apart."""
 
 import hashlib
-import json
 import math
 import os
 import sys
@@ -10,14 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from world_checks import (
+    check_closed_script,
+    check_drawn_again,
+    check_free_space,
+    check_walked_episode,
+    count_revisits,
+    neighbours,
+    open_spaces,
+    reached_from_first,
+    solid_near,
+    wandered,
+)
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds import path_scripts, vizdoom_rooms
+from slowfast_vgen.worlds import vizdoom_rooms
 from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS, draw_phrasing, verb_of
-from slowfast_vgen.worlds.path_scripts import SCRIPTS, STEPS, Place, draw_path, draw_start, led_walk, poses_of, walk
+from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path, draw_start, led_walk
 from slowfast_vgen.worlds.rooms_map import MARGIN, Scene, draw_scene
 from slowfast_vgen.worlds.rooms_wad import COLOURS
 from slowfast_vgen.worlds.vizdoom_rooms import SPLITS, RoomsEngine, VizdoomRooms, scene_seed
+from slowfast_vgen.worlds.walking import STEP_UNITS, STEPS, Place, poses_of, walk
 
 pytest.importorskip("vizdoom")
 
@@ -39,17 +51,6 @@ def middle(scene: Scene, room: int = 0) -> tuple[int, int]:
     return (rect.left + rect.right) // 2, (rect.bottom + rect.top) // 2
 
 
-def solid_near(scene: Scene, x: float, y: float, margin: int) -> bool:
-    """Independent of `Scene.walkable`: some point of the square around (x, y) lies in no room and no corridor."""
-    open_space = [*scene.rooms, *(corridor.rect for corridor in scene.corridors)]
-    around = np.linspace(-margin, margin, 11)
-    return any(
-        not any(r.left <= x + dx <= r.right and r.bottom <= y + dy <= r.top for r in open_space)
-        for dx in around
-        for dy in around
-    )
-
-
 # --- the map
 
 
@@ -58,15 +59,7 @@ def test_maps_have_three_to_six_rooms_that_can_all_be_reached():
     for index in range(60):
         scene = draw_scene(scene_seed("train", 0, index))
         counts[len(scene.rooms)] += 1
-        reached, frontier = {0}, [0]
-        while frontier:
-            room = frontier.pop()
-            for corridor in scene.corridors:
-                if room in (corridor.first, corridor.second):
-                    new = {corridor.first, corridor.second} - reached
-                    reached |= new
-                    frontier += new
-        assert reached == set(range(len(scene.rooms)))
+        assert reached_from_first(neighbours(scene).__getitem__) == set(range(len(scene.rooms)))
         sizes = [side for room in scene.rooms for side in (room.right - room.left, room.top - room.bottom)]
         assert min(sizes) >= 256
         assert max(sizes) <= 640
@@ -77,11 +70,7 @@ def test_free_space_keeps_the_margin(scenes):
     rng = np.random.default_rng(0)
     for scene in scenes:
         right, top = max(r.right for r in scene.rooms), max(r.top for r in scene.rooms)
-        for x, y in rng.integers(0, (right, top), (300, 2)):
-            if scene.is_free(int(x), int(y)):
-                assert not solid_near(scene, x, y, MARGIN)
-            else:
-                assert solid_near(scene, x, y, MARGIN + 1)
+        check_free_space(scene.is_free, open_spaces(scene), MARGIN, rng.integers(0, (right, top), (300, 2)))
 
 
 def test_splits_seeds_and_indices_never_share_a_map():
@@ -93,13 +82,7 @@ def test_splits_seeds_and_indices_never_share_a_map():
 
 
 def test_a_map_is_the_same_when_drawn_again():
-    seed = scene_seed("validation", 3, 7)
-    first = draw_scene(seed)
-    draw_scene.cache_clear()
-    again = draw_scene(seed)
-    assert again is not first
-    assert again == first
-    assert again.digest == first.digest
+    check_drawn_again(draw_scene, scene_seed("validation", 3, 7))
 
 
 def test_maps_and_frames_are_what_they_were_when_models_were_trained_on_them():
@@ -124,7 +107,7 @@ def test_maps_and_frames_are_what_they_were_when_models_were_trained_on_them():
 def test_steps_are_antisymmetric_and_of_constant_length():
     for heading, (dx, dy) in enumerate(STEPS):
         assert STEPS[(heading + 8) % 16] == (-dx, -dy)
-        assert abs(math.hypot(dx, dy) - path_scripts.STEP_UNITS) < 0.75
+        assert abs(math.hypot(dx, dy) - STEP_UNITS) < 0.75
         assert abs(math.degrees(math.atan2(dy, dx)) % 360 - heading * 22.5) % 360 < 1.5
 
 
@@ -162,12 +145,7 @@ def test_a_pose_looks_the_same_on_every_visit_however_it_was_reached(engine, sce
         rng = np.random.default_rng(index)
         _, start, verbs = draw_path(rng, scene, "wander", 40)
         played = engine.play(scene, poses_of([start])[0], verbs)
-        seen: dict[tuple, np.ndarray] = {}
-        for frame, pose in zip(played.frames, map(tuple, played.poses), strict=True):
-            if pose in seen:
-                revisits += 1
-                assert (seen[pose] == frame).all()
-            seen[pose] = frame
+        revisits += count_revisits(played.frames, played.poses)
         order = rng.permutation(len(played.poses))
         assert (engine.render(scene, played.poses[order]) == played.frames[order]).all()
     assert revisits > 50
@@ -183,7 +161,7 @@ def test_a_refused_step_leaves_the_camera_in_place_and_out_of_the_solid(engine, 
             assert (frames[index] == frames[index - 1]).all()
         moved = (poses[1:, :2] != poses[:-1, :2]).any(1)
         assert (moved == ~collided[1:]).all()
-        assert not any(solid_near(scene, x, y, MARGIN) for x, y, _ in poses)
+        assert not any(solid_near(open_spaces(scene), x, y, MARGIN) for x, y, _ in poses)
 
 
 def test_the_field_of_view_is_as_stated(engine, scenes):
@@ -228,11 +206,7 @@ def test_frames_are_full_bright_flat_colours(engine, scenes):
 def test_closed_scripts_end_where_they_start_without_a_bump(script, num_chunks):
     for index in range(12):
         scene = draw_scene(scene_seed("train", 1, index))
-        _, start, verbs = draw_path(np.random.default_rng(index), scene, script, num_chunks)
-        places, refused = walk(scene, start, verbs)
-        assert len(verbs) == num_chunks
-        assert places[-1] == start
-        assert not any(refused)
+        verbs = check_closed_script(scene, script, num_chunks, index)
         if script != "turn-and-return" and num_chunks == 32:
             assert "go_forward" in verbs
 
@@ -253,14 +227,7 @@ def test_full_turn_goes_one_way():
 
 
 def test_wander_explores_uses_every_verb_and_bumps_rarely():
-    verbs_used, rooms, bumps = Counter(), [], []
-    for index in range(40):
-        scene = draw_scene(scene_seed("train", 2, index))
-        _, start, verbs = draw_path(np.random.default_rng(index), scene, "wander", 32)
-        places, refused = walk(scene, start, verbs)
-        verbs_used.update(verbs)
-        rooms.append(len({scene.room_at(p.x, p.y) for p in places} - {None}))
-        bumps.append(np.array(refused[1:]).reshape(-1, 4).any(1).mean())
+    verbs_used, rooms, bumps = wandered(draw_scene(scene_seed("train", 2, index)) for index in range(40))
     assert all(verbs_used[verb] / verbs_used.total() > 0.01 for verb in VERBS)
     assert np.mean(rooms) > 2.3
     assert 0.005 < np.mean(bumps) < 0.1
@@ -296,7 +263,8 @@ def test_starts_are_free():
     for script in SCRIPTS:
         for index in range(20):
             scene = draw_scene(scene_seed("test", 2, index))
-            assert not solid_near(scene, *draw_start(np.random.default_rng(index), scene, script)[:2], MARGIN)
+            x, y, _ = draw_start(np.random.default_rng(index), scene, script)
+            assert not solid_near(open_spaces(scene), x, y, MARGIN)
 
 
 # --- episodes
@@ -314,21 +282,8 @@ def test_an_episode_is_complete_and_does_not_depend_on_its_neighbours(tmp_path, 
     assert alone.metadata == episodes[2].metadata
     assert not list(Path(tmp_path).iterdir()), "files are left behind"
     for index, episode in enumerate(episodes):
-        assert episode.frames.shape == (13, 64, 64, 3)
-        assert episode.frames.dtype == np.uint8
-        assert episode.poses.shape == (13, 3)
-        assert episode.poses.dtype == np.float64
-        assert episode.fps == 10
-        assert [(c.start_frame, c.num_frames) for c in episode.chunks] == [(1, 4), (5, 4), (9, 4)]
-        assert all(verb_of(c.action) == c.verb for c in episode.chunks)
-        assert json.loads(json.dumps(episode.metadata)) == episode.metadata
+        check_walked_episode(episode, world.scene(index), world.scene(index).digest)
         assert episode.metadata["episode_index"] == index
-        assert episode.metadata["scene"] == world.scene(index).digest
-        assert episode.metadata["script"] in SCRIPTS
-        # the scene can be made anew and played again from what the episode holds
-        places, refused = walk(world.scene(index), Place.of_pose(episode.poses[0]), [c.verb for c in episode.chunks])
-        assert (poses_of(places) == episode.poses).all()
-        assert episode.metadata["collisions"] == [frame for frame, bumped in enumerate(refused) if bumped]
 
 
 def test_the_environment_is_put_back(engine):

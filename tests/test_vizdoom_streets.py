@@ -1,8 +1,6 @@
 """The world vizdoom-streets: towns that can be driven, a car that cannot turn on the spot, ways that come back."""
 
-import hashlib
 import re
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -12,9 +10,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from world_checks import (
+    check_drawn_again,
+    check_free_space,
+    count_revisits,
+    identity,
+    reached_from_first,
+    second_of_train,
+    told_by_another_process,
+)
 
-from slowfast_vgen.cli.main import main
-from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.worlds import actions
 from slowfast_vgen.worlds.car import (
@@ -27,6 +32,7 @@ from slowfast_vgen.worlds.car import (
     drive,
     is_clear,
 )
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.driving_actions import PHRASINGS, VERBS
 from slowfast_vgen.worlds.driving_scripts import (
     CHUNK_UNITS,
@@ -40,9 +46,8 @@ from slowfast_vgen.worlds.driving_scripts import (
     undone,
 )
 from slowfast_vgen.worlds.painted_look import PaintedLook
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.recording import SPLITS, scene_seed
 from slowfast_vgen.worlds.scene import Rect
+from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
 from slowfast_vgen.worlds.slabs import Slab, write_slabs
 from slowfast_vgen.worlds.streets_look import FACADES, GROUND, GROUND_FLOORS, TRIMS, WINDOWS, Facade, StreetsLook
 from slowfast_vgen.worlds.streets_map import BODY, ROAD, SPACINGS, StreetMap, draw_streets
@@ -53,8 +58,6 @@ from slowfast_vgen.worlds.vizdoom_streets import VizdoomStreets
 from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 
 pytest.importorskip("vizdoom")
-
-SOURCE = Path(__file__).parents[1] / "src"
 
 
 class Plain:
@@ -86,11 +89,7 @@ def spots_of(town: StreetMap) -> list[Spot]:
 def test_every_crossing_can_be_reached_and_has_two_streets_at_least(towns):
     sizes = Counter()
     for town in towns:
-        reached, frontier = {0}, [0]
-        while frontier:
-            new = {end for _, end in town.exits[frontier.pop()]} - reached
-            reached |= new
-            frontier += new
+        reached = reached_from_first(lambda crossing, exits=town.exits: {end for _, end in exits[crossing]})
         assert reached == set(range(len(town.crossings)))
         assert min(len(exits) for exits in town.exits) >= 2
         assert any(loops_from(town, spot) for spot in spots_of(town))
@@ -110,24 +109,13 @@ def test_streets_run_along_the_axes_in_whole_chunks(towns):
 
 def test_free_is_where_the_whole_body_is_on_asphalt(towns):
     rng = np.random.default_rng(0)
-    around = np.linspace(-1, 1, 9)
     free = 0
     for town in towns[:3]:
         strips = [
-            (min(x1, x2) - ROAD, min(y1, y2) - ROAD, max(x1, x2) + ROAD, max(y1, y2) + ROAD)
+            Rect(min(x1, x2) - ROAD, min(y1, y2) - ROAD, max(x1, x2) + ROAD, max(y1, y2) + ROAD)
             for (x1, y1), (x2, y2) in ((town.crossings[i], town.crossings[j]) for i, j in town.streets)
         ]
-
-        def off_road(x: int, y: int, margin: int, strips=strips) -> bool:
-            points = [(x + margin * dx, y + margin * dy) for dx in around for dy in around]
-            return any(not any(a <= px <= c and b <= py <= d for a, b, c, d in strips) for px, py in points)
-
-        for x, y in rng.integers(0, 1800, (200, 2)).tolist():
-            if town.is_free(x, y):
-                free += 1
-                assert not off_road(x, y, BODY)
-            else:
-                assert off_road(x, y, BODY + 1)
+        free += check_free_space(town.is_free, strips, BODY, rng.integers(0, 1800, (200, 2)))
     assert free > 60
 
 
@@ -141,12 +129,7 @@ def test_splits_worlds_and_seeds_never_share_a_map():
 
 
 def test_a_map_is_the_same_when_drawn_again():
-    first = draw_streets(7)
-    draw_streets.cache_clear()
-    again = draw_streets(7)
-    assert again is not first
-    assert again == first
-    assert again.digest == first.digest
+    check_drawn_again(draw_streets, 7)
 
 
 def test_slabs_show_the_sides_of_the_higher_one_and_hang_one_sky():
@@ -402,12 +385,7 @@ def test_a_pose_looks_the_same_on_every_visit_however_it_was_reached(engine, tow
         _, start, verbs = draw_drive(rng, town, script, 24)
         poses = car_poses(drive(town, start, verbs)[0])
         frames = engine.show(town, poses)
-        seen: dict[tuple, np.ndarray] = {}
-        for frame, pose in zip(frames, map(tuple, poses), strict=True):
-            if pose in seen:
-                revisited += 1
-                assert (seen[pose] == frame).all()
-            seen[pose] = frame
+        revisited += count_revisits(frames, poses)
         order = rng.permutation(len(poses))
         assert (engine.show(town, poses[order]) == frames[order]).all()
     assert revisited > 50
@@ -492,17 +470,9 @@ def test_a_turn_to_the_left_moves_the_picture_to_the_right(engine, towns):
 
 
 def test_another_process_renders_the_same_episode():
-    code = (
-        "import hashlib, sys; from slowfast_vgen.worlds.vizdoom_streets import VizdoomStreets;"
-        "episode = next(VizdoomStreets('validation', 3).episodes(1, 'mix', 4, first_index=2));"
-        "print(hashlib.sha256(episode.frames.tobytes()).hexdigest(), episode.metadata['scene'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, check=True
-    )
     # here among others, and loaded in blocks of another size
     episode = list(VizdoomStreets("validation", 3, maps_per_load=2).episodes(3, "mix", 4))[2]
-    assert done.stdout.split() == [hashlib.sha256(episode.frames.tobytes()).hexdigest(), episode.metadata["scene"]]
+    assert told_by_another_process(VizdoomStreets, 4) == identity(episode)
 
 
 # --- episodes
@@ -519,14 +489,7 @@ def test_every_verb_has_eight_phrasings_and_none_stands_twice():
 
 
 def test_data_of_streets_is_made_and_sound(tmp_path: Path) -> None:
-    words = ["--world", "vizdoom-streets", "--episodes", "2", "--num-chunks", "3"]
-    for split in ("train", "test"):
-        assert main(["data", "make", *words, "--split", split, "--out", str(tmp_path / split)]) == 0
-    assert main(["data", "check", str(tmp_path / "train"), str(tmp_path / "test")]) == 0
-    dataset = EpisodeDataset(tmp_path / "train")
-    assert dataset.header.world == "vizdoom-streets"
-    episode = dataset[1]
-    assert episode.frames.shape == (13, 64, 64, 3)
+    episode = second_of_train(VizdoomStreets, tmp_path)
     assert [(chunk.start_frame, chunk.num_frames) for chunk in episode.chunks] == [(1, 4), (5, 4), (9, 4)]
     assert all(chunk.action in PHRASINGS[chunk.verb] for chunk in episode.chunks)
     town = VizdoomStreets("train", 0).scene(1)
@@ -537,7 +500,6 @@ def test_data_of_streets_is_made_and_sound(tmp_path: Path) -> None:
     places, refused = drive(town, CarPlace(int(x), int(y), int(degrees / 11.25)), [c.verb for c in episode.chunks])
     assert (car_poses(places) == episode.poses).all()
     assert episode.metadata["collisions"] == [frame for frame, bumped in enumerate(refused) if bumped]
-    assert (episode.frames == list(VizdoomStreets("train", 0).episodes(2, "mix", 3))[1].frames).all()
 
 
 @pytest.mark.parametrize(

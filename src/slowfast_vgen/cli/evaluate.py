@@ -1,28 +1,17 @@
 """`slowfast evaluate`: what a world can do, in figures with intervals."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
-from slowfast_vgen.cli.common import (
-    Figure,
-    add_json_argument,
-    add_world_argument,
-    load_world,
-    path_name,
-    print_figures,
-    whole_number,
-    write_figures,
-)
-from slowfast_vgen.cli.outputs import check_output_file
+from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, path_name, whole_number
+from slowfast_vgen.cli.results import check_outputs, finish
+from slowfast_vgen.cli.suite import add_parts, add_suite
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
-    from slowfast_vgen.evaluate.networks import GivenWeights
-    from slowfast_vgen.evaluate.statistics import Estimate
-    from slowfast_vgen.evaluate.suite import Suite
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.pictures import Panel
 
@@ -83,10 +72,6 @@ RECALL_HEADLINES = {
 }
 
 
-PATH_WORLDS = ("vizdoom-mazes", "vizdoom-rooms")
-"""Worlds that have held-out paths on file."""
-
-
 class SizedConfig(Protocol):
     """A configuration that knows its smallest size."""
 
@@ -104,28 +89,9 @@ Config = TypeVar("Config", bound=SizedConfig)
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `evaluate` and its commands."""
     group = subparsers.add_parser("evaluate", help="measure what a world can do")
-    _add_suite_arguments(group)
-    group.add_argument("--suite", choices=("standard", "quick"), help="every measure, of the world and of baselines")
-    group.set_defaults(handler=evaluate_suite)
+    add_suite(group)
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    for name, told in (
-        ("quality", "short clips after the true past: PSNR, SSIM, perceptual distance, FVD"),
-        ("consistency", "places seen again, and long roll-outs: SCuts, SRC, revisits by gap, mirror, drift, following"),
-        (
-            "isolation",
-            "is the gain due to the memory? the same weights with none, with a foreign one, and before the loop",
-        ),
-        ("crossdomain", "the same measures in a world that was not trained on, with and without fast learning"),
-        ("ablations", "eq. 3 with one setting changed at a time, the paper's four ablations among them"),
-    ):
-        one = commands.add_parser(name, help=told)
-        _add_suite_arguments(one)
-        one.add_argument("--quick", action="store_true", help="4 maps, 1 seed: does it run?")
-        if name == "isolation":
-            one.add_argument("--before", type=path_name, metavar="DIR", help="the denoiser folder before the loop")
-        if name == "crossdomain":
-            one.add_argument("--on", choices=PATH_WORLDS, default=PATH_WORLDS[0], help="whose paths; %(default)s")
-        one.set_defaults(handler=evaluate_part, part=name)
+    add_parts(commands)
     smoke = commands.add_parser(
         "smoke", help="actions, long videos and revisits on held-out maps; goes on where it was stopped"
     )
@@ -188,19 +154,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     report.set_defaults(handler=evaluate_report)
 
 
-def _add_suite_arguments(parser: argparse.ArgumentParser) -> None:
-    add_world_argument(parser)
-    parser.add_argument("--maps", type=whole_number(2, 10_000), metavar="N", help="of each kind of path; default: 64")
-    parser.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each path; default: 3")
-    parser.add_argument("--context", type=path_name, metavar="DIR", help="a denoiser of `train context`, for baselines")
-    parser.add_argument("--resnet18", type=path_name, metavar="PATH", help="torchvision's weights, for SRC")
-    parser.add_argument("--alexnet", type=path_name, metavar="PATH", help="torchvision's weights, for LPIPS")
-    parser.add_argument("--lpips-heads", type=path_name, metavar="PATH", help="default: those of the package lpips")
-    parser.add_argument("--i3d", type=path_name, metavar="PATH", help="StyleGAN-V's i3d_torchscript.pt, for FVD")
-    parser.add_argument("--i3d-sha256", metavar="HASH", help="of that file")
-    add_json_argument(parser)
-
-
 def _rule_and_folder(text: str) -> tuple[str, Path]:
     """An argparse type: RULE=DIR."""
     rule, equals, folder = text.partition("=")
@@ -216,104 +169,12 @@ def _sized(config: type[Config], args: argparse.Namespace, **given: int | None) 
     )
 
 
-def _check_outputs(args: argparse.Namespace) -> None:
-    """Hours of measuring must not end at a file that cannot be written."""
-    if args.json:
-        check_output_file(args.json)
-    if getattr(args, "contact_sheet", None):
-        check_output_file(args.contact_sheet, ".png")
-
-
-def _finish(
-    args: argparse.Namespace,
-    protocol: Mapping[str, Any],
-    estimates: "Mapping[str, Estimate]",
-    headlines: Mapping[str, str] | None = None,
-) -> int:
-    """Prints the headlines (None: every figure by its name), and writes the results file."""
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
-    print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
-    write_figures(args.json, protocol, figures)
-    return 0
-
-
 def _draw_sheet(args: argparse.Namespace, sheet: "Sequence[Panel]", num_columns: int) -> None:
     from slowfast_vgen.pictures import contact_sheet, save_picture
 
     if args.contact_sheet:
         save_picture(args.contact_sheet, contact_sheet(sheet, [str(1 + column) for column in range(num_columns)]))
         print(f"\ndrew {args.contact_sheet}")
-
-
-def _given_weights(args: argparse.Namespace) -> "GivenWeights":
-    from slowfast_vgen.evaluate.networks import GivenWeights
-
-    return GivenWeights(args.resnet18, args.alexnet, args.lpips_heads, args.i3d, args.i3d_sha256)
-
-
-def _run_suite(args: argparse.Namespace, suite: "Suite") -> int:
-    from slowfast_vgen.evaluate.blocks import cache_folder
-    from slowfast_vgen.evaluate.consistency import SHEET_COLUMNS
-    from slowfast_vgen.pictures import contact_sheet, save_picture
-
-    name = suite.command.removeprefix("evaluate ")
-    report = suite.run(cache_folder(args.json, name, suite.protocol) if args.json else None)
-    pictures = {}
-    if args.json:
-        folder = args.json.with_suffix("")
-        for sheet, panels in report.sheets.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
-            save_picture(folder / f"{sheet}.png", contact_sheet(panels, columns))
-            pictures[sheet] = f"{folder.name}/{sheet}.png"
-    return _finish(args, report.protocol | {"pictures": pictures}, report.figures)
-
-
-def evaluate_suite(args: argparse.Namespace) -> int:
-    """`slowfast evaluate --suite NAME`."""
-    from slowfast_vgen.evaluate.networks import Networks
-    from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, Suite, SuiteConfig, suite_arms
-    from slowfast_vgen.models.world_model import load_denoiser
-
-    if args.suite is None:
-        raise UserError("nothing to evaluate was named; give --suite standard, --suite quick or a command (see --help)")
-    _check_outputs(args)
-    config = replace(SuiteConfig.named(args.suite), **_counts(args))
-    given, world = _given_weights(args), load_world(args)
-    arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
-    missing = given.missing | ({} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT))
-    return _run_suite(args, Suite(arms, config, Networks.load(given), missing))
-
-
-def evaluate_part(args: argparse.Namespace) -> int:
-    """`slowfast evaluate quality`, `consistency`, `isolation`, `crossdomain` and `ablations`."""
-    from slowfast_vgen.evaluate.comparisons import ablation_arms, crossdomain_arms, isolation_arms
-    from slowfast_vgen.evaluate.networks import Networks
-    from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, PARTS, Suite, SuiteConfig, suite_arms
-    from slowfast_vgen.models.world_model import load_denoiser
-
-    _check_outputs(args)
-    parts = {"quality": ("clips",), "consistency": ("revisits", "rollouts"), "isolation": ("clips", "revisits")}
-    config = SuiteConfig.named("quick" if args.quick else "standard")
-    config = replace(config, parts=parts.get(args.part, PARTS), **_counts(args))
-    given, world = _given_weights(args), load_world(args)
-    missing = given.missing
-    if args.part == "isolation":
-        arms = isolation_arms(world, load_denoiser(args.before) if args.before else None)
-        missing |= {} if args.before else {"slow_alone": "needs weights: --before DIR (the denoiser before the loop)"}
-    elif args.part == "ablations":
-        arms = ablation_arms(world)
-    elif args.part == "crossdomain":
-        arms, config = crossdomain_arms(world), replace(config, paths_of=args.on)
-    else:
-        arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
-        missing |= {} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT)
-    return _run_suite(args, Suite(arms, config, Networks.load(given), missing, f"evaluate {args.part}"))
-
-
-def _counts(args: argparse.Namespace) -> dict[str, Any]:
-    given = {"num_maps": args.maps, "num_seeds": args.seeds}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def evaluate_rules(args: argparse.Namespace) -> int:
@@ -325,7 +186,7 @@ def evaluate_rules(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.video_transformer import VideoTransformer
     from slowfast_vgen.models.world_model import load_denoiser
 
-    _check_outputs(args)
+    check_outputs(args)
     config = _sized(RulesConfig, args, num_maps=args.maps, num_seeds=args.seeds)
     world = load_world(args)
     own = world.model.denoiser
@@ -339,7 +200,7 @@ def evaluate_rules(args: argparse.Namespace) -> int:
 
     arms = make_arms(world, loaded(args.before) if args.before else own, {rule: loaded(at) for rule, at in args.loop})
     test = RulesTest(arms, config)
-    return _finish(args, *test.run(cache_folder(args.json, "rules", test.protocol) if args.json else None))
+    return finish(args, *test.run(cache_folder(args.json, "rules", test.protocol) if args.json else None))
 
 
 def evaluate_scaling(args: argparse.Namespace) -> int:
@@ -349,7 +210,7 @@ def evaluate_scaling(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.train.checkpoint import read_header
 
-    _check_outputs(args)
+    check_outputs(args)
     config = _sized(ScalingConfig, args, num_maps=args.maps, num_seeds=args.seeds)
     world = load_world(args)
     points = []
@@ -362,7 +223,7 @@ def evaluate_scaling(args: argparse.Namespace) -> int:
         windows = loop["num_chains"] * loop["num_chunks"]
         points.append(ScalingPoint(folder.resolve().name, world.with_parts(denoiser), header["step"], windows))
     test = ScalingTest(points, world.shipped_memory, config)
-    return _finish(args, *test.run(cache_folder(args.json, "scaling", test.protocol) if args.json else None))
+    return finish(args, *test.run(cache_folder(args.json, "scaling", test.protocol) if args.json else None))
 
 
 def evaluate_capacity(args: argparse.Namespace) -> int:
@@ -370,9 +231,9 @@ def evaluate_capacity(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
 
-    _check_outputs(args)
+    check_outputs(args)
     test = CapacityTest(load_world(args), _sized(CapacityConfig, args, num_rows=args.rows))
-    return _finish(args, *test.run(cache_folder(args.json, "capacity", test.protocol) if args.json else None))
+    return finish(args, *test.run(cache_folder(args.json, "capacity", test.protocol) if args.json else None))
 
 
 def evaluate_recall(args: argparse.Namespace) -> int:
@@ -382,13 +243,13 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
     from slowfast_vgen.evaluate.tour_scores import SHEET_COLUMNS
 
-    _check_outputs(args)
+    check_outputs(args)
     world = load_world(args)
     test = RecallTest(world, _sized(RecallConfig, args, num_maps=args.maps, num_seeds=args.seeds))
     report = test.run(cache_folder(args.json, "recall", test.protocol) if args.json else None)
     cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
     figures = report.figures | Bench(world, cost).memory_cost()
-    _finish(args, report.protocol | {"cost": asdict(cost)}, figures, RECALL_HEADLINES)
+    finish(args, report.protocol | {"cost": asdict(cost)}, figures, RECALL_HEADLINES)
     _draw_sheet(args, report.sheet, SHEET_COLUMNS)
     return 0
 
@@ -410,10 +271,10 @@ def evaluate_smoke(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.long_rollouts import SHEET_COLUMNS
     from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
 
-    _check_outputs(args)
+    check_outputs(args)
     config = _sized(SmokeConfig, args, num_episodes=args.episodes, num_seeds=args.seeds, num_frames=args.frames)
     test = SmokeTest(load_world(args), config)
     report = test.run(cache_folder(args.json, "smoke", test.protocol) if args.json else None)
-    _finish(args, report.protocol, report.figures, HEADLINES)
+    finish(args, report.protocol, report.figures, HEADLINES)
     _draw_sheet(args, report.sheet, SHEET_COLUMNS)
     return 0

@@ -29,9 +29,11 @@ from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.rollout import Rollout, World
 from slowfast_vgen.worlds.actions import PHRASINGS
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, Place, draw_start, free_wander, poses_of, walk
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.path_scripts import draw_start, free_wander
 from slowfast_vgen.worlds.rooms_map import Scene
 from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine, VizdoomRooms
+from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
 VERSION = 2
 APART_STEPS = 1000.0

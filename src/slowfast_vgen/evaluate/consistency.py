@@ -29,7 +29,7 @@ from slowfast_vgen.evaluate.measures import (
 from slowfast_vgen.evaluate.networks import Networks, PairMeasure
 from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import FPS, Play
 
 SHEET_COLUMNS = 12

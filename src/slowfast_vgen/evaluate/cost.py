@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from slowfast_vgen.evaluate.arms import Arm, ContextRollout, Stepper
 from slowfast_vgen.rollout import Rollout
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
+from slowfast_vgen.worlds.walking import STEP_UNITS
 
 SHOWN_CHUNKS, WARM_UP_CHUNKS, TIMED_CHUNKS = 32, 2, 12
 ACTIONS = ("turn left", "go forward", "turn right", "go back", "stay")

@@ -13,7 +13,7 @@ from slowfast_vgen.evaluate.measures import chunk_distance, horizontal_shift, ps
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
 from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 ROWS_PER_BATCH = 32
 """Episodes that go side by side."""

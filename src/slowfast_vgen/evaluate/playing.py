@@ -11,8 +11,9 @@ from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
+from slowfast_vgen.worlds.walking import STEP_UNITS
 
 
 def generate_tours(

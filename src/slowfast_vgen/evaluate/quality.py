@@ -16,7 +16,7 @@ from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import psnr, ssim
 from slowfast_vgen.evaluate.networks import Networks
 from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 SHOWN_CHUNKS, CLIP_CHUNKS = 20, 4

@@ -28,7 +28,8 @@ from slowfast_vgen.evaluate.tour_scores import Own, Seen, TourScores, joined
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.walking import STEP_UNITS
 
 VERSION = 1
 """Raised with every change that makes kept blocks of older code wrong."""

@@ -15,7 +15,7 @@ from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import colour_distance, feature_similarity, pad_with_nan, psnr, revisits
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 MOST_PAIRS = 16

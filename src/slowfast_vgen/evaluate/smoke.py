@@ -43,7 +43,7 @@ from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import FRAME_SIZE, Play
 
 VERSION = 1

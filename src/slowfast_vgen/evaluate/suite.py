@@ -29,7 +29,7 @@ from slowfast_vgen.evaluate.suite_figures import Scores, SuiteReport, suite_repo
 from slowfast_vgen.memory.context import ContextConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import FRAME_SIZE, Play
 
 VERSION = 1

@@ -19,7 +19,7 @@ from slowfast_vgen.evaluate.statistics import Estimate, estimate
 from slowfast_vgen.evaluate.video_distance import estimate_distance, small_sample_warning
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 DRIFT_FRAMES = 32
 """Of the first and the last window of a roll-out that are compared."""

@@ -20,7 +20,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 WINDOW_FRAMES = 8

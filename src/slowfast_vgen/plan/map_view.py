@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, STEP_UNITS, TURN_DEGREES, Place
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.scene import Rect, Scene
 from slowfast_vgen.worlds.vizdoom_engine import HORIZONTAL_FOV_DEGREES
+from slowfast_vgen.worlds.walking import STEP_UNITS, TURN_DEGREES, Place
 
 Colour = tuple[int, int, int]
 

@@ -15,9 +15,11 @@ from slowfast_vgen.pictures import Panel, contact_sheet, save_animation, save_pi
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.actions import PHRASINGS
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK, draw_start, poses_of
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.path_scripts import draw_start
 from slowfast_vgen.worlds.rooms_map import Scene
 from slowfast_vgen.worlds.vizdoom_rooms import FPS, FRAME_SIZE, Play, RoomsEngine, VizdoomRooms
+from slowfast_vgen.worlds.walking import poses_of
 
 MAP_INDEX = 0
 """Of the test split with seed 0: no training and no choice of settings has seen this map."""

@@ -13,8 +13,8 @@ import numpy as np
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Poses
 from slowfast_vgen.worlds.actions import check_verb
+from slowfast_vgen.worlds.chunks import carried_out
 from slowfast_vgen.worlds.driving_actions import VERBS
-from slowfast_vgen.worlds.path_scripts import carried_out
 
 TURN_DEGREES = 11.25
 """Turn of one frame. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slowfast_vgen.worlds.car import HEADINGS, CarPlace
-from slowfast_vgen.worlds.path_scripts import check_script
+from slowfast_vgen.worlds.path_scripts import check_script, draw_script
 from slowfast_vgen.worlds.streets_map import LANE, StreetMap
 
 CHUNK_UNITS = 96
@@ -255,8 +255,7 @@ def draw_drive(
         UserError: unknown script, or no chunk.
     """
     check_script(script, num_chunks, SCRIPTS)
-    if script == "mix":
-        script = str(rng.choice(list(MIX), p=list(MIX.values())))
+    script = draw_script(rng, script, MIX)
     spots = [Spot(end, heading) for exits in streets.exits for heading, end in exits]
     if script == "loop":
         spots = [spot for spot in spots if loops_from(streets, spot)]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from slowfast_vgen.types import Chunk, Frames
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.kitchen_fixtures import FIXTURES, Task, draw_text
 from slowfast_vgen.worlds.kitchen_stage import TASK_FRAMES, KitchenStage, KitchenState
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
 
 TASK_CHUNKS = TASK_FRAMES // FRAMES_PER_CHUNK
 """What every task takes."""

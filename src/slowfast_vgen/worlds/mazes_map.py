@@ -12,6 +12,7 @@ import numpy as np
 from slowfast_vgen.worlds.grid import draw_pairs, has_block
 from slowfast_vgen.worlds.mazes_look import CEILINGS, FLOORS, WALL_HEIGHT, WALL_WIDTHS, MazesLook
 from slowfast_vgen.worlds.scene import CELL, Corridor, Rect, Scene
+from slowfast_vgen.worlds.seeds import scene_random
 from slowfast_vgen.worlds.udmf import Panel, write_udmf
 
 GRIDS = ((4, 4), (5, 4), (6, 4), (5, 5), (6, 5))
@@ -35,7 +36,7 @@ TILE_STRETCH = 1.5
 @lru_cache(maxsize=256)
 def draw_maze(seed: int) -> Scene:
     """The map of a seed (any int >= 0): 16 to 30 junctions, all reachable from each other."""
-    rng = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, seed >> 64, 4])  # no other map ends in 4
+    rng = scene_random(seed, 4)  # no other map ends in 4
     shape = [int(side) for side in rng.permutation(GRIDS[rng.integers(len(GRIDS))])]
     lefts, bottoms = (np.cumsum([CELL, *rng.choice(SPACINGS, side - 1)]).tolist() for side in shape)
     junctions = [Rect(left, bottom, left + WIDTH, bottom + WIDTH) for bottom in bottoms for left in lefts]

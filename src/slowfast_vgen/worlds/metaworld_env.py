@@ -17,8 +17,8 @@ from slowfast_vgen.worlds.metaworld_words import (
     spot_of,
     understand,
 )
-from slowfast_vgen.worlds.metaworld_world import WORLD_NUMBER
-from slowfast_vgen.worlds.recording import scene_seed
+from slowfast_vgen.worlds.metaworld_world import MetaWorld
+from slowfast_vgen.worlds.seeds import scene_seed
 
 BLOCKS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in sorted(set(SHAPES)))
 """The names of all blocks that a scene may have."""
@@ -56,7 +56,7 @@ class MetaWorldEnv:
         Raises:
             UserError: no such split or seed.
         """
-        scene_seed(split, seed, 0, WORLD_NUMBER)
+        scene_seed(split, seed, 0, MetaWorld.number)
         self.split, self.seed = split, seed
         self._table, self._owned = table, table is None
         self._moves: Moves | None = None
@@ -86,7 +86,7 @@ class MetaWorldEnv:
         Raises:
             UserError: a number out of range, Meta-World is not installed, or MuJoCo cannot draw here.
         """
-        layout = draw_layout(scene_seed(self.split, self.seed, seed, WORLD_NUMBER))
+        layout = draw_layout(scene_seed(self.split, self.seed, seed, MetaWorld.number))
         if self._table is None:
             self._table = Table(layout)
         self._moves, self.said = Moves(self._table, layout), ""

@@ -14,13 +14,13 @@ import numpy as np
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Frames
 from slowfast_vgen.worlds.actions import one_of
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.metaworld_layout import Layout, Spot
 from slowfast_vgen.worlds.metaworld_mover import Goal, check_goal, expert_action, is_done, rest_action
 from slowfast_vgen.worlds.metaworld_play import SubGoal, rows
 from slowfast_vgen.worlds.metaworld_sequence import Wish, blocks_away, draw_move, draw_return
 from slowfast_vgen.worlds.metaworld_table import Action, Table, TableState
 from slowfast_vgen.worlds.metaworld_words import PHRASINGS, carry_text, spot_of
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
 
 NOMINAL_FPS = 2.0
 """Pictures a second, about: a move takes some 2.2 seconds and is kept in 4 pictures, whatever it took."""

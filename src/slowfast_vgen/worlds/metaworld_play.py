@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from slowfast_vgen.types import Chunk, Frames
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.metaworld_layout import Spot
 from slowfast_vgen.worlds.metaworld_mover import Goal, check_block, check_goal, expert_action, hover_action, is_done
 from slowfast_vgen.worlds.metaworld_table import Action, Table, TableState
 from slowfast_vgen.worlds.metaworld_words import known_texts, spot_of, understand
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
 
 LONGEST = 6
 """Chunks that a goal takes, at most; the expert needs 3 to 6."""

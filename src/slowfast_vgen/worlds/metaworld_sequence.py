@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.worlds.actions import one_of
 from slowfast_vgen.worlds.metaworld_layout import Layout, Spot, is_clear
 from slowfast_vgen.worlds.metaworld_mover import ARRIVED, Goal
 from slowfast_vgen.worlds.metaworld_play import LONGEST, Play
 from slowfast_vgen.worlds.metaworld_table import Table, TableState
-from slowfast_vgen.worlds.metaworld_tasks import draw_text
 from slowfast_vgen.worlds.metaworld_words import (
     BESIDE_METRES,
     DIRECTIONS,
@@ -61,9 +61,9 @@ def play_sequence(table: Table, layout: Layout, rng: np.random.Generator, num_ch
             play.follow(*wish)
         elif rng.random() < _HOVER_SHARE:
             name = layout.blocks[rng.integers(len(layout.blocks))].name
-            play.hover(draw_text(rng, PHRASINGS["hover"]).format(block=name), name)
+            play.hover(one_of(rng, PHRASINGS["hover"]).format(block=name), name)
         else:
-            play.wait(draw_text(rng, PHRASINGS["wait"]))
+            play.wait(one_of(rng, PHRASINGS["wait"]))
     return play
 
 
@@ -99,7 +99,7 @@ def draw_move(
 def draw_return(rng: np.random.Generator, name: str, homes: Mapping[str, Spot], state: TableState) -> Wish:
     """To put a block back where it lay at first."""
     slides = rng.random() < 0.5 and can_slide(name, state, homes[name])
-    text = draw_text(rng, PHRASINGS["put_back"]).format(block=name)
+    text = one_of(rng, PHRASINGS["put_back"]).format(block=name)
     return Wish("put_back", text, Goal(name, homes[name], "slide" if slides else "carry"))
 
 
@@ -110,7 +110,7 @@ def _push(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: Tab
     if not is_clear(spot, taken) or not can_slide(name, state, spot):
         return None
     where = phrasings[rng.integers(len(phrasings))]
-    return Wish("push", draw_text(rng, PHRASINGS["push"]).format(block=name, where=where), Goal(name, spot, "slide"))
+    return Wish("push", one_of(rng, PHRASINGS["push"]).format(block=name, where=where), Goal(name, spot, "slide"))
 
 
 def _put(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> Wish | None:
@@ -119,7 +119,7 @@ def _put(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: Tabl
     if not is_clear(spot, taken):
         return None
     where = phrasings[rng.integers(len(phrasings))]
-    return Wish("put", draw_text(rng, PHRASINGS["put"]).format(block=name, where=where), Goal(name, spot))
+    return Wish("put", one_of(rng, PHRASINGS["put"]).format(block=name, where=where), Goal(name, spot))
 
 
 def _put_beside(rng: np.random.Generator, name: str, taken: Sequence[Spot], state: TableState) -> Wish | None:
@@ -128,5 +128,5 @@ def _put_beside(rng: np.random.Generator, name: str, taken: Sequence[Spot], stat
     spot = around(spot_of(state, other), rng.uniform(*BESIDE_METRES), rng.uniform(0, 2 * np.pi))
     if not is_clear(spot, taken):
         return None
-    text = draw_text(rng, PHRASINGS["put_beside"]).format(block=name, other=other)
+    text = one_of(rng, PHRASINGS["put_beside"]).format(block=name, other=other)
     return Wish("put_beside", text, Goal(name, spot))

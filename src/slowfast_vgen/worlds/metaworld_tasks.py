@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds.actions import CANONICAL_SHARE
 
 
 @dataclass(frozen=True)
@@ -102,12 +99,6 @@ TASKS: dict[str, Task] = {
     )),
 }  # fmt: skip
 """Verb -> task. No phrasing stands under two verbs."""
-
-
-def draw_text(rng: np.random.Generator, phrasings: tuple[str, ...]) -> str:
-    """One of the phrasings, the first with probability `CANONICAL_SHARE`."""
-    canonical, *others = phrasings
-    return canonical if rng.random() < CANONICAL_SHARE else others[rng.integers(len(others))]
 
 
 def task_named(verb: str) -> Task:

@@ -13,6 +13,8 @@ import numpy as np
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode, Frames, Poses
+from slowfast_vgen.worlds.actions import one_of
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.metaworld_camera import FRAME_SIZE
 from slowfast_vgen.worlds.metaworld_layout import Layout, draw_layout
 from slowfast_vgen.worlds.metaworld_moves import MIN_CHUNKS as LEAST_MOVES
@@ -21,11 +23,10 @@ from slowfast_vgen.worlds.metaworld_play import rows
 from slowfast_vgen.worlds.metaworld_sequence import MIN_CHUNKS, play_sequence
 from slowfast_vgen.worlds.metaworld_stage import TaskStage
 from slowfast_vgen.worlds.metaworld_table import CAMERA_POSE, STEPS_PER_FRAME, Table
-from slowfast_vgen.worlds.metaworld_tasks import TASKS, draw_text
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.recording import FPS, path_random, scene_seed
+from slowfast_vgen.worlds.metaworld_tasks import TASKS
+from slowfast_vgen.worlds.recording import FPS
+from slowfast_vgen.worlds.seeded_world import SeededWorld
 
-WORLD_NUMBER = 4
 SCRIPTS = ("clip", "sequence", "moves")
 MIX = "mix"
 """Three clips to one sequence; clips alone where there are too few chunks for a sequence."""
@@ -33,22 +34,19 @@ LONGEST_CLIP = 8
 """Chunks after which a task counts as failed; the experts need 1 to 4."""
 
 _CLIP_SHARE = 0.75
-_LICENCE = "MIT (robot, table and tasks of Meta-World; blocks and sequences by slowfast_vgen)"
 
 
-class MetaWorld:
-    """Episodes of one split, each in a scene of its own, drawn from (split, seed, episode index).
+class MetaWorld(SeededWorld):
+    """Episodes at the table. See `SeededWorld`.
 
-    Raises:
-        UserError: unknown split, or a seed out of range.
+    A sequence has as many chunks as are asked for. A clip ends with the chunk in which its task is done, or after that
+    number or `LONGEST_CLIP`.
     """
 
     name = "metaworld"
-
-    def __init__(self, split: str, seed: int) -> None:
-        scene_seed(split, seed, 0, WORLD_NUMBER)
-        self.split = split
-        self.seed = seed
+    number = 4
+    licence = "MIT (robot, table and tasks of Meta-World; blocks and sequences by slowfast_vgen)"
+    scripts = SCRIPTS
 
     def layout(self, episode_index: int) -> Layout:
         """What lies on the table at the start of a sequence.
@@ -56,35 +54,20 @@ class MetaWorld:
         Raises:
             UserError: an index out of range.
         """
-        return draw_layout(scene_seed(self.split, self.seed, episode_index, WORLD_NUMBER))
+        return draw_layout(self.seed_of(episode_index))
 
-    def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
-        """Episodes `first_index` to `first_index + num_episodes - 1`.
-
-        A sequence and an episode of moves have `num_chunks` chunks. A clip ends with the chunk in which its task is
-        done, or after `num_chunks` or `LONGEST_CLIP`.
-        An episode depends on its index, the script and the number of chunks alone, not on how many are asked for.
-
-        Raises:
-            UserError: unknown script, too few chunks, no episode, an index out of range, or no Meta-World or EGL.
-        """
-        if script not in (*SCRIPTS, MIX):
-            raise UserError(f'there is no script "{script}"; choose one of: {", ".join((*SCRIPTS, MIX))}')
+    def check(self, script: str, num_chunks: int) -> None:
+        """The scripts are `SCRIPTS`; a sequence needs `MIN_CHUNKS`, moves need `LEAST_MOVES`."""
+        if script not in (*self.scripts, MIX):
+            raise UserError(f'there is no script "{script}"; choose one of: {", ".join((*self.scripts, MIX))}')
         fewest = {"sequence": MIN_CHUNKS, "moves": LEAST_MOVES}.get(script, 1)
         if num_chunks < fewest:
             raise UserError(f"{num_chunks} chunks were asked for; the script {script} needs at least {fewest}")
-        if num_episodes < 1:
-            raise UserError(f"{num_episodes} episodes were asked for; ask for at least 1")
-        indices = range(first_index, first_index + num_episodes)
-        for index in (indices[0], indices[-1]):
-            scene_seed(self.split, self.seed, index, WORLD_NUMBER)
-        return self._episodes(indices, script, num_chunks)
 
     def _episodes(self, indices: range, script: str, num_chunks: int) -> Iterator[Episode]:
         with _Studio() as studio:
             for index in indices:
-                rng = path_random(WORLD_NUMBER, self.split, self.seed, index)
-                yield self._episode(studio, rng, index, script, num_chunks)
+                yield self._episode(studio, self.path_random(index), index, script, num_chunks)
 
     def _episode(
         self, studio: "_Studio", rng: np.random.Generator, index: int, script: str, num_chunks: int
@@ -93,21 +76,12 @@ class MetaWorld:
             script = "clip" if rng.random() < _CLIP_SHARE or num_chunks < MIN_CHUNKS else "sequence"
         if script == "clip":
             verb = list(TASKS)[rng.integers(len(TASKS))]
-            scene = scene_seed(self.split, self.seed, index, WORLD_NUMBER)
-            shot = _clip(studio.stage(verb, scene), verb, rng, num_chunks)
+            shot = _clip(studio.stage(verb, self.seed_of(index)), verb, rng, num_chunks)
         else:
             layout = self.layout(index)
             shot = (_moves if script == "moves" else _sequence)(studio.table(layout), layout, rng, num_chunks)
-        common = {
-            "world": self.name,
-            "split": self.split,
-            "seed": self.seed,
-            "episode_index": index,
-            "script": script,
-            "licence": _LICENCE,
-            "frame_size": FRAME_SIZE,
-            "steps_per_frame": STEPS_PER_FRAME,
-        }
+        common = self._told(index, shot.scene, script)
+        common |= {"frame_size": FRAME_SIZE, "steps_per_frame": STEPS_PER_FRAME}
         return Episode(shot.frames, shot.chunks, shot.poses, shot.fps, common | shot.metadata)
 
 
@@ -144,6 +118,8 @@ class _Studio:
 class _Shot(NamedTuple):
     """An episode without what all of them share."""
 
+    scene: str
+    """Tells it from the others; equal where the same lies in the same place."""
     frames: Frames
     chunks: tuple[Chunk, ...]
     metadata: dict[str, Any]
@@ -153,8 +129,8 @@ class _Shot(NamedTuple):
 
 def _clip(stage: TaskStage, verb: str, rng: np.random.Generator, num_chunks: int) -> _Shot:
     """The expert does its task under one instruction, in whole chunks."""
-    text = draw_text(rng, stage.task.phrasings)
-    scene = stage.digest
+    text = one_of(rng, stage.task.phrasings)
+    scene = stage.digest  # before anything moves
     frames, states = [stage.frame()], [stage.state()]
     chunks: list[Chunk] = []
     while len(chunks) < min(num_chunks, LONGEST_CLIP) and not any(state.is_done for state in states[1:]):
@@ -164,23 +140,22 @@ def _clip(stage: TaskStage, verb: str, rng: np.random.Generator, num_chunks: int
             frames.append(stage.frame())
             states.append(stage.state())
     metadata = {
-        "scene": scene,
         "task": stage.task.env,
         "done": any(state.is_done for state in states),
         "hand": rows(state.hand for state in states),
         "opening": [round(state.opening, 6) for state in states],
         "objects": {stage.task.thing: rows(state.thing for state in states)},
     }
-    return _Shot(np.stack(frames), tuple(chunks), metadata)
+    return _Shot(scene, np.stack(frames), tuple(chunks), metadata)
 
 
 def _sequence(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> _Shot:
     play = play_sequence(table, layout, rng, num_chunks)
-    return _Shot(play.frames, tuple(play.chunks), {"scene": layout.digest} | play.metadata())
+    return _Shot(layout.digest, play.frames, tuple(play.chunks), play.metadata())
 
 
 def _moves(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> _Shot:
     moves = play_moves(table, layout, rng, num_chunks)
-    metadata = {"scene": moves.layout.digest, "fps_is": "nominal: a move's pictures are spread evenly over it"}
+    metadata = {"fps_is": "nominal: a move's pictures are spread evenly over it"} | moves.metadata()
     poses = np.tile(CAMERA_POSE, (len(moves.states), 1))
-    return _Shot(moves.frames, tuple(moves.chunks), metadata | moves.metadata(), poses, NOMINAL_FPS)
+    return _Shot(moves.layout.digest, moves.frames, tuple(moves.chunks), metadata, poses, NOMINAL_FPS)

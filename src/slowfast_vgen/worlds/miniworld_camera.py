@@ -7,7 +7,7 @@ import math
 from typing import Literal, NamedTuple
 
 from slowfast_vgen.worlds.miniworld_map import UNITS_PER_METRE, House
-from slowfast_vgen.worlds.path_scripts import HEADINGS, Place
+from slowfast_vgen.worlds.walking import HEADINGS, Place
 
 Camera = Literal["first", "third"]
 

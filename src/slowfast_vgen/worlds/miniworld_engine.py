@@ -15,9 +15,9 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Frames, Poses
 from slowfast_vgen.worlds.miniworld_camera import Camera
 from slowfast_vgen.worlds.miniworld_map import House
-from slowfast_vgen.worlds.path_scripts import Place, check_free, poses_of, walk
 from slowfast_vgen.worlds.recording import FRAME_SIZE
 from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.walking import Place, check_free, poses_of, walk
 
 if TYPE_CHECKING:
     from slowfast_vgen.worlds.miniworld_stage import Stage

@@ -12,7 +12,8 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from slowfast_vgen.worlds.scene import Corridor, Rect
+from slowfast_vgen.worlds.scene import Corridor, Rect, inner_space, room_around
+from slowfast_vgen.worlds.seeds import scene_random
 
 UNITS_PER_METRE = 80
 CELL = 32
@@ -119,19 +120,12 @@ class House:
     @cached_property
     def walkable(self) -> tuple[Rect, ...]:
         """Where the walker may stand, but for the items: rooms less the margin, joined through the doors."""
-        return self._inside(MARGIN)
+        return inner_space(self.rooms, self.doors, MARGIN)
 
     @cached_property
     def airy(self) -> tuple[Rect, ...]:
         """Where a camera may be: nowhere in a wall, nor so near that it would see through."""
-        return self._inside(CAMERA_MARGIN)
-
-    def _inside(self, margin: int) -> tuple[Rect, ...]:
-        inner = [room.grown(-margin, -margin) for room in self.rooms]
-        for door in self.doors:
-            by_x, by_y = (margin, -margin) if door.along_x else (-margin, margin)
-            inner.append(door.rect.grown(by_x, by_y))
-        return tuple(inner)
+        return inner_space(self.rooms, self.doors, CAMERA_MARGIN)
 
     def is_free(self, x: int, y: int) -> bool:
         """Whether the walker may stand at (x, y)."""
@@ -145,7 +139,7 @@ class House:
 
     def room_at(self, x: int, y: int) -> int | None:
         """Index of the room around (x, y), None in doors and in the solid."""
-        return next((index for index, room in enumerate(self.rooms) if room.holds(x, y)), None)
+        return room_around(self.rooms, x, y)
 
     @cached_property
     def digest(self) -> str:
@@ -156,7 +150,7 @@ class House:
 @lru_cache(maxsize=256)
 def draw_house(seed: int) -> House:
     """The house of a seed (any int >= 0): 3 to 6 rooms, all reachable from each other, with a few items in each."""
-    rng = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, seed >> 64, 1])
+    rng = scene_random(seed, 1)
     while True:
         rooms = _draw_rooms(rng)
         doors = _draw_doors(rng, rooms) if rooms else None

@@ -11,26 +11,19 @@ from slowfast_vgen.worlds import miniworld_engine
 from slowfast_vgen.worlds.miniworld_camera import FOV_DEGREES, Camera
 from slowfast_vgen.worlds.miniworld_engine import ground
 from slowfast_vgen.worlds.miniworld_map import UNITS_PER_METRE, House, draw_house
-from slowfast_vgen.worlds.path_scripts import draw_path, walk
-from slowfast_vgen.worlds.recording import check_request, path_random, recorded, scene_seed
+from slowfast_vgen.worlds.path_scripts import draw_path
+from slowfast_vgen.worlds.recording import recorded
+from slowfast_vgen.worlds.seeded_world import SeededWorld
+from slowfast_vgen.worlds.walking import walk
 
-WORLD_NUMBER = 2
 
+class MiniworldRooms(SeededWorld):
+    """Episodes in houses. See `SeededWorld`."""
 
-class MiniworldRooms:
-    """Episodes of one split: a fresh house, start and path each, all drawn from (split, seed, episode index).
-
-    Raises:
-        UserError: unknown split, or a seed out of range.
-    """
-
-    name: ClassVar[str] = "miniworld-rooms"
+    name = "miniworld-rooms"
+    number = 2
+    licence = "Apache-2.0 (textures and meshes of Miniworld; layout by slowfast_vgen)"
     camera: ClassVar[Camera] = "first"
-
-    def __init__(self, split: str, seed: int) -> None:
-        scene_seed(split, seed, 0, WORLD_NUMBER)
-        self.split = split
-        self.seed = seed
 
     def house(self, episode_index: int) -> House:
         """The house of an episode.
@@ -38,34 +31,18 @@ class MiniworldRooms:
         Raises:
             UserError: an index out of range.
         """
-        return draw_house(scene_seed(self.split, self.seed, episode_index, WORLD_NUMBER))
+        return draw_house(self.seed_of(episode_index))
 
-    def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
-        """Episodes `first_index` to `first_index + num_episodes - 1`, each of `4 num_chunks + 1` frames.
-
-        An episode depends on its index, the script and the number of chunks alone, not on how many are asked for.
-
-        Raises:
-            UserError: unknown script, no chunk or episode, an index out of range, or no Miniworld or EGL.
-        """
-        indices = range(first_index, first_index + num_episodes)
-        check_request(WORLD_NUMBER, self.split, self.seed, indices, script, num_chunks)
+    def _episodes(self, indices: range, script: str, num_chunks: int) -> Iterator[Episode]:
         return (self._episode(index, script, num_chunks) for index in indices)
 
     def _episode(self, index: int, script: str, num_chunks: int) -> Episode:
         house = self.house(index)
-        rng = path_random(WORLD_NUMBER, self.split, self.seed, index)
+        rng = self.path_random(index)
         drawn, start, verbs = draw_path(rng, ground(house), script, num_chunks)
         places, refused = walk(ground(house), start, verbs)
         frames = miniworld_engine.show(house, places, self.camera)
-        metadata = {
-            "world": self.name,
-            "split": self.split,
-            "seed": self.seed,
-            "episode_index": index,
-            "scene": house.digest,
-            "script": drawn,
-            "licence": "Apache-2.0 (textures and meshes of Miniworld; layout by slowfast_vgen)",
+        metadata = self._told(index, house.digest, drawn) | {
             "camera": self.camera,
             "fov_degrees": FOV_DEGREES[self.camera],
             "units_per_metre": UNITS_PER_METRE,

@@ -21,7 +21,7 @@ from pyglet.image import ImageData
 
 from slowfast_vgen.worlds.miniworld_camera import FOV_DEGREES, Camera, angle_of, view_of
 from slowfast_vgen.worlds.miniworld_map import COLOURS, DOOR_HEIGHT, UNITS_PER_METRE, House, Item, Panel
-from slowfast_vgen.worlds.path_scripts import HEADINGS, Place
+from slowfast_vgen.worlds.walking import HEADINGS, Place
 
 _BODY = (  # colour, then west, east, bottom, top, north and south in metres for a body that faces east
     ((0.16, 0.18, 0.32), (-0.09, 0.09, 0.0, 0.72, -0.19, -0.03)),

@@ -1,112 +1,16 @@
-"""How the camera of the ViZDoom worlds moves, and scripts that decide where it goes, one verb a chunk.
+"""Scripts that decide where the walker goes, one verb a chunk. See `walking` for how it moves."""
 
-Everything here is exact integer arithmetic on a `Place`, so that a pose seen twice is the very same pose.
-"""
-
-import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Chunk, Poses
-from slowfast_vgen.worlds.actions import RETRACE, check_verb, draw_phrasing
+from slowfast_vgen.types import Chunk
+from slowfast_vgen.worlds.actions import RETRACE, draw_phrasing
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK, chunks_of
 from slowfast_vgen.worlds.scene import Scene
-
-PlaceT = TypeVar("PlaceT")
-
-FRAMES_PER_CHUNK = 4
-TURN_DEGREES = 22.5
-"""Turn of one frame. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
-HEADINGS = 16
-STEP_UNITS = 24
-"""Length of one frame's step, up to the rounding of its two parts to whole units."""
-
-
-class Place(NamedTuple):
-    """A pose in exact terms: map units and heading in sixteenths of a circle, counter-clockwise from east."""
-
-    x: int
-    y: int
-    heading: int
-
-    @classmethod
-    def of_pose(cls, pose: Sequence[float] | np.ndarray) -> "Place":
-        """The place of a pose (x, y, degrees).
-
-        Raises:
-            UserError: x or y is no whole number, or the heading no multiple of `TURN_DEGREES`.
-        """
-        x, y, degrees = (float(value) for value in pose)
-        sixteenths = degrees / TURN_DEGREES
-        if not (x.is_integer() and y.is_integer() and sixteenths.is_integer()):
-            raise UserError(
-                f"the pose ({x}, {y}, {degrees}) is not on the camera's grid; give x and y as whole numbers and the "
-                f"heading as a multiple of {TURN_DEGREES} degrees"
-            )
-        return cls(int(x), int(y), int(sixteenths) % HEADINGS)
-
-
-def poses_of(places: Sequence[Place]) -> Poses:
-    """One row (x, y, degrees in [0, 360)) a place."""
-    return np.array([(x, y, heading * TURN_DEGREES) for x, y, heading in places], np.float64).reshape(-1, 3)
-
-
-def _half_circle_steps() -> list[tuple[int, int]]:
-    angles = [math.radians(index * TURN_DEGREES) for index in range(HEADINGS // 2)]
-    return [(round(STEP_UNITS * math.cos(angle)), round(STEP_UNITS * math.sin(angle))) for angle in angles]
-
-
-# The second half is the first negated: a step back undoes a step forward, to the unit.
-STEPS = tuple(_half_circle_steps() + [(-dx, -dy) for dx, dy in _half_circle_steps()])
-"""Displacement of one frame of "go_forward" per heading."""
-
-
-def check_free(scene: Scene, place: Place) -> None:
-    """Raises `UserError` where the camera cannot stand."""
-    if not scene.is_free(place.x, place.y):
-        raise UserError(f"the camera cannot stand at x={place.x}, y={place.y}: a wall is too near; choose free space")
-
-
-def advance(scene: Scene, place: Place, verb: str) -> tuple[Place, bool]:
-    """The place one frame later, and whether a step was refused because it would come too close to a wall."""
-    x, y, heading = place
-    if verb == "turn_left":
-        return Place(x, y, (heading + 1) % HEADINGS), False
-    if verb == "turn_right":
-        return Place(x, y, (heading - 1) % HEADINGS), False
-    if verb == "stay":
-        return place, False
-    dx, dy = STEPS[heading if verb == "go_forward" else (heading + HEADINGS // 2) % HEADINGS]
-    target = Place(x + dx, y + dy, heading)
-    return (target, False) if scene.is_free(target.x, target.y) else (place, True)
-
-
-def walk(scene: Scene, start: Place, verbs: Sequence[str]) -> tuple[list[Place], list[bool]]:
-    """Places of frames 0 to 4 len(verbs), the start included, and for each whether its step was refused.
-
-    Raises:
-        UserError: an unknown verb, or a start where the camera cannot stand.
-    """
-    for verb in verbs:
-        check_verb(verb)
-    check_free(scene, start)
-    return carried_out(start, verbs, lambda place, verb: advance(scene, place, verb))
-
-
-def carried_out(
-    start: PlaceT, verbs: Sequence[str], advance: Callable[[PlaceT, str], tuple[PlaceT, bool]]
-) -> tuple[list[PlaceT], list[bool]]:
-    """What `walk` returns, of anything that moves as `advance` tells: the place one frame later, and any refusal."""
-    places, refused = [start], [False]
-    for verb in verbs:
-        for _ in range(FRAMES_PER_CHUNK):
-            place, bumped = advance(places[-1], verb)
-            places.append(place)
-            refused.append(bumped)
-    return places, refused
+from slowfast_vgen.worlds.walking import HEADINGS, Place, advance, walk
 
 
 def _end(scene: Scene, place: Place, verbs: Sequence[str]) -> Place | None:
@@ -337,14 +241,6 @@ def told_chunks(rng: np.random.Generator, script: str, verbs: Sequence[str]) -> 
     return chunks_of(told, (draw_phrasing(rng, verb) for verb in told))
 
 
-def chunks_of(verbs: Iterable[str], texts: Iterable[str]) -> tuple[Chunk, ...]:
-    """One chunk after the other, of `FRAMES_PER_CHUNK` frames each."""
-    return tuple(
-        Chunk(text, verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
-        for number, (verb, text) in enumerate(zip(verbs, texts, strict=True))
-    )
-
-
 Script = Callable[[np.random.Generator, Scene, Place, int], list[str]]
 SCRIPTS: dict[str, Script] = {
     "wander": wander,
@@ -366,6 +262,11 @@ def check_script(name: str, num_chunks: int, scripts: Collection[str] = SCRIPTS)
         raise UserError(f"an episode of {num_chunks} chunks was asked for; ask for at least 1")
 
 
+def draw_script(rng: np.random.Generator, script: str, shares: Mapping[str, float] = MIX) -> str:
+    """The script itself; where it is "mix", one that is drawn by the shares."""
+    return str(rng.choice(list(shares), p=list(shares.values()))) if script == "mix" else script
+
+
 def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: int) -> tuple[str, Place, list[str]]:
     """Draws the script (where it is "mix"), a start that suits it, and the verbs.
 
@@ -373,8 +274,7 @@ def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: i
         UserError: unknown script, or no chunk.
     """
     check_script(script, num_chunks)
-    if script == "mix":
-        script = str(rng.choice(list(MIX), p=list(MIX.values())))
+    script = draw_script(rng, script)
     start = draw_start(rng, scene, script)
     return script, start, SCRIPTS[script](rng, scene, start, num_chunks)
 

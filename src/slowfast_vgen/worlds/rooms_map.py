@@ -22,6 +22,7 @@ from slowfast_vgen.worlds.rooms_wad import (
     texture_name,
 )
 from slowfast_vgen.worlds.scene import CELL, MARGIN, Corridor, Rect, Scene
+from slowfast_vgen.worlds.seeds import scene_random
 from slowfast_vgen.worlds.udmf import Panel, write_udmf
 
 __all__ = ["MARGIN", "Corridor", "Rect", "Scene", "draw_scene"]
@@ -40,7 +41,7 @@ LOOP_CHUNKS = 8
 @lru_cache(maxsize=256)
 def draw_scene(seed: int) -> Scene:
     """The map of a seed (any int >= 0): 3 to 6 rooms, all reachable from each other."""
-    rng = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, seed >> 64, 1])
+    rng = scene_random(seed, 1)
     while True:
         rooms = _draw_rooms(rng)
         corridors = _draw_corridors(rng, rooms)

@@ -4,6 +4,7 @@ Lengths are map units, x east and y north, all integers.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,11 +78,7 @@ class Scene:
     @cached_property
     def walkable(self) -> tuple[Rect, ...]:
         """Where the camera may stand: the rooms less the margin, joined through the corridors."""
-        inner = [room.grown(-MARGIN, -MARGIN) for room in self.rooms]
-        for corridor in self.corridors:
-            by_x, by_y = (MARGIN, -MARGIN) if corridor.along_x else (-MARGIN, MARGIN)
-            inner.append(corridor.rect.grown(by_x, by_y))
-        return tuple(inner)
+        return inner_space(self.rooms, self.corridors, MARGIN)
 
     def is_free(self, x: int, y: int) -> bool:
         """Whether the camera may stand at (x, y): no solid point within `MARGIN` along either axis."""
@@ -89,12 +86,26 @@ class Scene:
 
     def room_at(self, x: int, y: int) -> int | None:
         """Index of the room around (x, y), None in corridors and in the solid."""
-        return next((index for index, room in enumerate(self.rooms) if room.holds(x, y)), None)
+        return room_around(self.rooms, x, y)
 
     @cached_property
     def digest(self) -> str:
         """Hex SHA-256, equal exactly where the maps look the same."""
         return digest_of(self.text, self.look, self.textures)
+
+
+def inner_space(rooms: Sequence[Rect], corridors: Sequence[Corridor], margin: int) -> tuple[Rect, ...]:
+    """Where one keeps the margin from all walls: the rooms less the margin, joined through the corridors."""
+    inner = [room.grown(-margin, -margin) for room in rooms]
+    for corridor in corridors:
+        by_x, by_y = (margin, -margin) if corridor.along_x else (-margin, margin)
+        inner.append(corridor.rect.grown(by_x, by_y))
+    return tuple(inner)
+
+
+def room_around(rooms: Sequence[Rect], x: int, y: int) -> int | None:
+    """Index of the room around (x, y), None outside all of them."""
+    return next((index for index, room in enumerate(rooms) if room.holds(x, y)), None)
 
 
 def digest_of(text: str, look: Look, textures: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from slowfast_vgen.worlds.grid import draw_pairs, has_block
 from slowfast_vgen.worlds.look import Look
 from slowfast_vgen.worlds.scene import Rect, digest_of
+from slowfast_vgen.worlds.seeds import scene_random
 from slowfast_vgen.worlds.slabs import Slab, write_slabs
 from slowfast_vgen.worlds.streets_look import (
     FACADE_PIXELS,
@@ -109,7 +110,7 @@ class StreetMap:
 @lru_cache(maxsize=64)
 def draw_streets(seed: int) -> StreetMap:
     """The map of a seed (any int >= 0): 9 to 16 crossings, each with two streets at least."""
-    rng = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, seed >> 64, 5])  # no other map ends in 5
+    rng = scene_random(seed, 5)  # no other map ends in 5
     columns, rows = (int(side) for side in rng.permutation(GRIDS[rng.integers(len(GRIDS))]))
     while True:
         pairs = draw_pairs(rng, columns, rows, OPENED)

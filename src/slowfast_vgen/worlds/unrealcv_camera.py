@@ -15,9 +15,9 @@ from PIL import Image
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import frame_from_image
-from slowfast_vgen.worlds.path_scripts import TURN_DEGREES, Place
 from slowfast_vgen.worlds.recording import FRAME_SIZE
 from slowfast_vgen.worlds.unrealcv_client import UnrealConnection, UnrealSettings
+from slowfast_vgen.worlds.walking import TURN_DEGREES, Place
 
 FOV_DEGREES = 90
 _CAPTURE_SIDE = 4 * FRAME_SIZE

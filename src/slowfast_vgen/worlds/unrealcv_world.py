@@ -11,13 +11,14 @@ from typing import cast
 import numpy as np
 
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.path_scripts import HEADINGS, MIX, SCRIPTS, STEPS, Place, walk
-from slowfast_vgen.worlds.recording import check_request, path_random, recorded, scene_seed
-from slowfast_vgen.worlds.scene import Rect, Scene
+from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_script
+from slowfast_vgen.worlds.recording import recorded
+from slowfast_vgen.worlds.scene import Rect, Scene, room_around
+from slowfast_vgen.worlds.seeded_world import SeededWorld
 from slowfast_vgen.worlds.unrealcv_camera import FOV_DEGREES, UnrealCamera
 from slowfast_vgen.worlds.unrealcv_client import UnrealSettings
+from slowfast_vgen.worlds.walking import HEADINGS, STEPS, Place, walk
 
-WORLD_NUMBER = 3
 _QUARTERS = 4
 """The area is cut into so many parts along each side, which scripts take for rooms."""
 _LONGEST_WAY = 10
@@ -55,10 +56,10 @@ class Level:
 
     def room_at(self, x: int, y: int) -> int | None:
         """Index of the part around (x, y), None outside."""
-        return next((index for index, room in enumerate(self.rooms) if room.holds(x, y)), None)
+        return room_around(self.rooms, x, y)
 
 
-class UnrealWorld:
+class UnrealWorld(SeededWorld):
     """Episodes of the level that the server shows. Paths are drawn from (split, seed, episode index).
 
     The server is looked for when the first episode is asked for. See `UnrealSettings` for where.
@@ -68,23 +69,12 @@ class UnrealWorld:
     """
 
     name = "unrealcv"
+    number = 3
+    licence = "that of the Unreal level"
 
     def __init__(self, split: str, seed: int) -> None:
-        scene_seed(split, seed, 0, WORLD_NUMBER)
-        self.split = split
-        self.seed = seed
+        super().__init__(split, seed)
         self._settings = UnrealSettings.from_environment()
-
-    def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
-        """Episodes `first_index` to `first_index + num_episodes - 1`, each of `4 num_chunks + 1` frames.
-
-        Raises:
-            UserError: unknown script, no chunk or episode, an index out of range; the package `unrealcv` is missing; no
-                server answers, or it does not do what it is asked.
-        """
-        indices = range(first_index, first_index + num_episodes)
-        check_request(WORLD_NUMBER, self.split, self.seed, indices, script, num_chunks)
-        return self._episodes(indices, script, num_chunks)
 
     def _episodes(self, indices: range, script: str, num_chunks: int) -> Iterator[Episode]:
         with UnrealCamera(self._settings) as camera:
@@ -93,21 +83,14 @@ class UnrealWorld:
                 yield self._episode(camera, level, index, script, num_chunks)
 
     def _episode(self, camera: UnrealCamera, level: Level, index: int, script: str, num_chunks: int) -> Episode:
-        rng = path_random(WORLD_NUMBER, self.split, self.seed, index)
+        rng = self.path_random(index)
         scene = cast(Scene, level)  # path scripts ask no more of it than `Level` has
-        drawn = str(rng.choice(list(MIX), p=list(MIX.values()))) if script == "mix" else script
+        drawn = draw_script(rng, script)
         start = _draw_start(rng, scene, camera.home, drawn)
         verbs = SCRIPTS[drawn](rng, scene, start, num_chunks)
         places, refused = walk(scene, start, verbs)
         frames = np.stack([camera.frame(place) for place in places])
-        metadata = {
-            "world": self.name,
-            "split": self.split,
-            "seed": self.seed,
-            "episode_index": index,
-            "scene": f"unrealcv {camera.scene}",
-            "script": drawn,
-            "licence": "that of the Unreal level",
+        metadata = self._told(index, f"unrealcv {camera.scene}", drawn) | {
             "camera": "first",
             "units_per_metre": 100,
             "fov_degrees": FOV_DEGREES if camera.fov_known else None,

@@ -18,9 +18,9 @@ from PIL import Image
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Frames, Poses
 from slowfast_vgen.worlds.look import Look
-from slowfast_vgen.worlds.path_scripts import Place, check_free, poses_of, walk
 from slowfast_vgen.worlds.scene import Scene
 from slowfast_vgen.worlds.wad import build_wad
+from slowfast_vgen.worlds.walking import Place, check_free, poses_of, walk
 
 FRAME_SIZE = 64
 FPS = 10.0

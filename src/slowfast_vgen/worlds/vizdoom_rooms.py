@@ -5,6 +5,7 @@ One chunk is one verb held for four frames. Maps, textures and palette are gener
 
 from slowfast_vgen.worlds.rooms_map import draw_scene
 from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
 from slowfast_vgen.worlds.vizdoom_engine import (
     FPS,
     FRAME_SIZE,
@@ -13,7 +14,7 @@ from slowfast_vgen.worlds.vizdoom_engine import (
     Play,
     VizdoomEngine,
 )
-from slowfast_vgen.worlds.vizdoom_world import SPLITS, VizdoomWorld, scene_seed
+from slowfast_vgen.worlds.vizdoom_world import VizdoomWorld
 
 __all__ = [
     "FPS",

@@ -1,34 +1,21 @@
-"""What the ViZDoom worlds that one walks through have in common: the camera of `path_scripts`, and its verbs."""
+"""What the ViZDoom worlds that one walks through have in common: the camera of `walking`, and its verbs."""
 
 from typing import ClassVar
 
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds.path_scripts import (
-    STEP_UNITS,
-    TURN_DEGREES,
-    check_script,
-    draw_path,
-    poses_of,
-    told_chunks,
-    walk,
-)
+from slowfast_vgen.worlds.path_scripts import draw_path, told_chunks
 from slowfast_vgen.worlds.registry import open_world
 from slowfast_vgen.worlds.scene import Scene
-from slowfast_vgen.worlds.vizdoom_source import SPLITS, Trip, VizdoomSource, scene_seed
-
-__all__ = ["SPLITS", "VizdoomWorld", "open_vizdoom_world", "scene_seed"]
+from slowfast_vgen.worlds.vizdoom_source import Trip, VizdoomSource
+from slowfast_vgen.worlds.walking import STEP_UNITS, TURN_DEGREES, poses_of, walk
 
 
 class VizdoomWorld(VizdoomSource[Scene]):
     """Episodes of a walk. See `VizdoomSource`."""
 
     motion: ClassVar[dict[str, float]] = {"turn_degrees": TURN_DEGREES, "step_units": STEP_UNITS}
-
-    def check(self, script: str, num_chunks: int) -> None:
-        """The scripts are those of `path_scripts`."""
-        check_script(script, num_chunks)
 
     def travel(self, rng: np.random.Generator, scene: Scene, script: str, num_chunks: int) -> Trip:
         """Draws a walk."""

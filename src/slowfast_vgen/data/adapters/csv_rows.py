@@ -65,6 +65,22 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Finding]:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check the path") from error
 
 
+def grouped_rows(path: Path, columns: Sequence[str], by: str) -> tuple[dict[str, list[Row]], list[Finding]]:
+    """The rows by what stands in the column `by`, in the order in which the table names it; and what cannot be read.
+
+    Raises:
+        UserError: as `read_rows`.
+    """
+    rows: dict[str, list[Row]] = {}
+    bad: list[Finding] = []
+    for row in read_rows(path, columns):
+        if isinstance(row, Finding):
+            bad.append(row)
+        else:
+            rows.setdefault(row.cells[by], []).append(row)
+    return rows, bad
+
+
 def _cells(line: bytes) -> list[str] | None:
     try:
         return next(csv.reader([line.decode("utf-8-sig").rstrip("\r\n")], strict=True), None)

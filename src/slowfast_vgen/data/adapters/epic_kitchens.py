@@ -22,7 +22,7 @@ from slowfast_vgen.data.adapters.base import (
     words_of,
 )
 from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
-from slowfast_vgen.data.adapters.csv_rows import Row, read_rows
+from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows, read_rows
 from slowfast_vgen.errors import UserError
 
 TABLES = {"train": "EPIC_100_train.csv", "validation": "EPIC_100_validation.csv"}
@@ -67,13 +67,7 @@ class EpicKitchens:
         Raises:
             UserError: a table cannot be read, or a column is not there.
         """
-        rows: dict[str, list[Row]] = {}
-        bad: list[Finding] = []
-        for row in read_rows(self._table, COLUMNS):
-            if isinstance(row, Finding):
-                bad.append(row)
-            else:
-                rows.setdefault(row.cells["video_id"], []).append(row)
+        rows, bad = grouped_rows(self._table, COLUMNS, "video_id")
         seconds, bad_info = self._lengths()
         if bad or bad_info:
             yield Recording(self._table.name, partial(iter, [*bad, *bad_info]))

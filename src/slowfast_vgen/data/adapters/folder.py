@@ -21,7 +21,7 @@ from slowfast_vgen.data.adapters.base import (
     words_of,
 )
 from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
-from slowfast_vgen.data.adapters.csv_rows import Row, read_rows
+from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows
 from slowfast_vgen.errors import UserError
 
 TABLE = "actions.csv"
@@ -66,13 +66,7 @@ class Folder:
         Raises:
             UserError: the table cannot be read, or a column is not there.
         """
-        rows: dict[str, list[Row]] = {}
-        bad: list[Finding] = []
-        for row in read_rows(self._table, COLUMNS):
-            if isinstance(row, Finding):
-                bad.append(row)
-            else:
-                rows.setdefault(row.cells["video"], []).append(row)
+        rows, bad = grouped_rows(self._table, COLUMNS, "video")
         if bad:
             yield Recording(self._table.name, partial(iter, bad))
         for video, its_rows in rows.items():

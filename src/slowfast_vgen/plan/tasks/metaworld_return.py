@@ -16,15 +16,15 @@ from slowfast_vgen.plan.environment import PlanEnvironment
 from slowfast_vgen.plan.table_view import TableView
 from slowfast_vgen.plan.tasks.task import MAP_SIDE, Maps, TaskEpisode
 from slowfast_vgen.types import Frames
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.metaworld_env import ACTION_TEXTS, BLOCKS, MetaWorldEnv
 from slowfast_vgen.worlds.metaworld_layout import HIGH, LOW, SHAPES, Spot, draw_layout
 from slowfast_vgen.worlds.metaworld_mover import ARRIVED
 from slowfast_vgen.worlds.metaworld_moves import MOST_MOVES, NOMINAL_FPS, draw_any_move
 from slowfast_vgen.worlds.metaworld_table import Table, TableState
 from slowfast_vgen.worlds.metaworld_words import PHRASINGS, carry_text, moved_blocks, named_block, read_carry, spot_of
-from slowfast_vgen.worlds.metaworld_world import WORLD_NUMBER
-from slowfast_vgen.worlds.path_scripts import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.recording import FRAME_SIZE, path_random, scene_seed
+from slowfast_vgen.worlds.metaworld_world import MetaWorld
+from slowfast_vgen.worlds.recording import FRAME_SIZE
 
 NEAR_METRES = 0.03
 """A block is back within this distance of where it was."""
@@ -111,7 +111,7 @@ class ReturnEpisode:
     def _lead(self, index: int, num_moves: int) -> None:
         """Shows the table, then moves blocks as the script `moves` does; every block ends away from where it was."""
         self.env.reset(index)
-        moves, rng = self.env.moves, path_random(WORLD_NUMBER, self.env.split, self.env.seed, index)
+        moves, rng = self.env.moves, MetaWorld(self.env.split, self.env.seed).path_random(index)
         rng = np.random.default_rng([int(rng.integers(2**62)), _STREAM])
         names = list(moves.homes)
         moves.stay("wait", PHRASINGS["wait"][0])
@@ -145,7 +145,7 @@ class MetaworldReturn:
     def __init__(self, split: str = "test", num_moves: int = MOST_MOVES) -> None:
         if num_moves < self.num_decisions:
             raise UserError(f"each of the {self.num_decisions} blocks is moved at least once, got {num_moves} moves")
-        scene_seed(split, _SEED, 0, WORLD_NUMBER)
+        MetaWorld(split, _SEED)  # such a split must be
         self.split, self.num_moves = split, num_moves
         self.num_led = 1 + num_moves
         self._table: Table | None = None
@@ -195,7 +195,7 @@ class MetaworldReturn:
         """An episode in the first of the row's own scenes that has three blocks, and room to move them all."""
         told = "none of its scenes has three blocks"
         for index in range(row * _SCENES_PER_EPISODE, (row + 1) * _SCENES_PER_EPISODE):
-            layout = draw_layout(scene_seed(self.split, _SEED, index, WORLD_NUMBER))
+            layout = MetaWorld(self.split, _SEED).layout(index)
             if len(layout.blocks) < self.num_decisions:
                 continue
             try:

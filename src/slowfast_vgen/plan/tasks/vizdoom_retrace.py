@@ -16,20 +16,14 @@ from slowfast_vgen.plan.map_view import MapView
 from slowfast_vgen.plan.tasks.task import MAP_SIDE, Maps, TaskEpisode
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
-from slowfast_vgen.worlds.path_scripts import (
-    FRAMES_PER_CHUNK,
-    STEP_UNITS,
-    Place,
-    draw_start,
-    led_walk,
-    poses_of,
-    retraced,
-    walk,
-)
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.path_scripts import draw_start, led_walk, retraced
 from slowfast_vgen.worlds.rooms_env import RoomsEnv
 from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.seeds import SPLITS
 from slowfast_vgen.worlds.vizdoom_engine import FPS, FRAME_SIZE, VizdoomEngine
-from slowfast_vgen.worlds.vizdoom_world import SPLITS, open_vizdoom_world
+from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
+from slowfast_vgen.worlds.walking import STEP_UNITS, Place, poses_of, walk
 
 LED_CHUNKS, LEAST_ROOMS = 16, 3
 NEAR_STEPS = 2.0

@@ -1,0 +1,32 @@
+"""How the commands of `slowfast evaluate` end: where they may write, what they print, and the results file."""
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from slowfast_vgen.cli.common import Figure, print_figures, write_figures
+from slowfast_vgen.cli.outputs import check_output_file
+
+if TYPE_CHECKING:
+    from slowfast_vgen.evaluate.statistics import Estimate
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Hours of measuring must not end at a file that cannot be written."""
+    if args.json:
+        check_output_file(args.json)
+    if getattr(args, "contact_sheet", None):
+        check_output_file(args.contact_sheet, ".png")
+
+
+def finish(
+    args: argparse.Namespace,
+    protocol: Mapping[str, Any],
+    estimates: "Mapping[str, Estimate]",
+    headlines: Mapping[str, str] | None = None,
+) -> int:
+    """Prints the headlines (None: every figure by its name), and writes the results file."""
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
+    print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
+    write_figures(args.json, protocol, figures)
+    return 0

@@ -1,0 +1,129 @@
+"""`slowfast evaluate --suite NAME`, and the commands that run a part of it or compare other arms by it."""
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, path_name, whole_number
+from slowfast_vgen.cli.results import check_outputs, finish
+from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    from slowfast_vgen.evaluate.networks import GivenWeights
+    from slowfast_vgen.evaluate.suite import Suite
+
+PATH_WORLDS = ("vizdoom-mazes", "vizdoom-rooms")
+"""Worlds that have held-out paths on file."""
+
+
+def add_suite(group: argparse.ArgumentParser) -> None:
+    """Makes `slowfast evaluate` without a command run the suite."""
+    _add_suite_arguments(group)
+    group.add_argument("--suite", choices=("standard", "quick"), help="every measure, of the world and of baselines")
+    group.set_defaults(handler=evaluate_suite)
+
+
+def add_parts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the commands that each run a part of the suite."""
+    for name, told in (
+        ("quality", "short clips after the true past: PSNR, SSIM, perceptual distance, FVD"),
+        ("consistency", "places seen again, and long roll-outs: SCuts, SRC, revisits by gap, mirror, drift, following"),
+        (
+            "isolation",
+            "is the gain due to the memory? the same weights with none, with a foreign one, and before the loop",
+        ),
+        ("crossdomain", "the same measures in a world that was not trained on, with and without fast learning"),
+        ("ablations", "eq. 3 with one setting changed at a time, the paper's four ablations among them"),
+    ):
+        one = commands.add_parser(name, help=told)
+        _add_suite_arguments(one)
+        one.add_argument("--quick", action="store_true", help="4 maps, 1 seed: does it run?")
+        if name == "isolation":
+            one.add_argument("--before", type=path_name, metavar="DIR", help="the denoiser folder before the loop")
+        if name == "crossdomain":
+            one.add_argument("--on", choices=PATH_WORLDS, default=PATH_WORLDS[0], help="whose paths; %(default)s")
+        one.set_defaults(handler=evaluate_part, part=name)
+
+
+def _add_suite_arguments(parser: argparse.ArgumentParser) -> None:
+    add_world_argument(parser)
+    parser.add_argument("--maps", type=whole_number(2, 10_000), metavar="N", help="of each kind of path; default: 64")
+    parser.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each path; default: 3")
+    parser.add_argument("--context", type=path_name, metavar="DIR", help="a denoiser of `train context`, for baselines")
+    parser.add_argument("--resnet18", type=path_name, metavar="PATH", help="torchvision's weights, for SRC")
+    parser.add_argument("--alexnet", type=path_name, metavar="PATH", help="torchvision's weights, for LPIPS")
+    parser.add_argument("--lpips-heads", type=path_name, metavar="PATH", help="default: those of the package lpips")
+    parser.add_argument("--i3d", type=path_name, metavar="PATH", help="StyleGAN-V's i3d_torchscript.pt, for FVD")
+    parser.add_argument("--i3d-sha256", metavar="HASH", help="of that file")
+    add_json_argument(parser)
+
+
+def _given_weights(args: argparse.Namespace) -> "GivenWeights":
+    from slowfast_vgen.evaluate.networks import GivenWeights
+
+    return GivenWeights(args.resnet18, args.alexnet, args.lpips_heads, args.i3d, args.i3d_sha256)
+
+
+def _run_suite(args: argparse.Namespace, suite: "Suite") -> int:
+    from slowfast_vgen.evaluate.blocks import cache_folder
+    from slowfast_vgen.evaluate.consistency import SHEET_COLUMNS
+    from slowfast_vgen.pictures import contact_sheet, save_picture
+
+    name = suite.command.removeprefix("evaluate ")
+    report = suite.run(cache_folder(args.json, name, suite.protocol) if args.json else None)
+    pictures = {}
+    if args.json:
+        folder = args.json.with_suffix("")
+        for sheet, panels in report.sheets.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
+            save_picture(folder / f"{sheet}.png", contact_sheet(panels, columns))
+            pictures[sheet] = f"{folder.name}/{sheet}.png"
+    return finish(args, report.protocol | {"pictures": pictures}, report.figures)
+
+
+def evaluate_suite(args: argparse.Namespace) -> int:
+    """`slowfast evaluate --suite NAME`."""
+    from slowfast_vgen.evaluate.networks import Networks
+    from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, Suite, SuiteConfig, suite_arms
+    from slowfast_vgen.models.world_model import load_denoiser
+
+    if args.suite is None:
+        raise UserError("nothing to evaluate was named; give --suite standard, --suite quick or a command (see --help)")
+    check_outputs(args)
+    config = replace(SuiteConfig.named(args.suite), **_counts(args))
+    given, world = _given_weights(args), load_world(args)
+    arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
+    missing = given.missing | ({} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT))
+    return _run_suite(args, Suite(arms, config, Networks.load(given), missing))
+
+
+def evaluate_part(args: argparse.Namespace) -> int:
+    """`slowfast evaluate quality`, `consistency`, `isolation`, `crossdomain` and `ablations`."""
+    from slowfast_vgen.evaluate.comparisons import ablation_arms, crossdomain_arms, isolation_arms
+    from slowfast_vgen.evaluate.networks import Networks
+    from slowfast_vgen.evaluate.suite import CONTEXTS, NEEDS_CONTEXT, PARTS, Suite, SuiteConfig, suite_arms
+    from slowfast_vgen.models.world_model import load_denoiser
+
+    check_outputs(args)
+    parts = {"quality": ("clips",), "consistency": ("revisits", "rollouts"), "isolation": ("clips", "revisits")}
+    config = SuiteConfig.named("quick" if args.quick else "standard")
+    config = replace(config, parts=parts.get(args.part, PARTS), **_counts(args))
+    given, world = _given_weights(args), load_world(args)
+    missing = given.missing
+    if args.part == "isolation":
+        arms = isolation_arms(world, load_denoiser(args.before) if args.before else None)
+        missing |= {} if args.before else {"slow_alone": "needs weights: --before DIR (the denoiser before the loop)"}
+    elif args.part == "ablations":
+        arms = ablation_arms(world)
+    elif args.part == "crossdomain":
+        arms, config = crossdomain_arms(world), replace(config, paths_of=args.on)
+    else:
+        arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
+        missing |= {} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT)
+    return _run_suite(args, Suite(arms, config, Networks.load(given), missing, f"evaluate {args.part}"))
+
+
+def _counts(args: argparse.Namespace) -> dict[str, Any]:
+    given = {"num_maps": args.maps, "num_seeds": args.seeds}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,10 @@
+"""Stepping through a world: `World.start`, `Session.step`, and batches of episodes side by side (Algorithm 1a).
+
+Everything between two chunks stays in latents; frames are decoded when someone asks for them.
+"""
+
+from slowfast_vgen.rollout.batch import Rollout
+from slowfast_vgen.rollout.session import Session
+from slowfast_vgen.rollout.world import World
+
+__all__ = ["Rollout", "Session", "World"]

@@ -1,0 +1,76 @@
+"""One episode, as a user steps through it."""
+
+from pathlib import Path
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.episode import EpisodeMemory
+from slowfast_vgen.memory.sessions import SavedSession, save_session
+from slowfast_vgen.models.text import validate_action
+from slowfast_vgen.rollout.batch import Rollout
+from slowfast_vgen.types import Frames
+
+
+class Session:
+    """One episode: `frames = session.step("turn left")`."""
+
+    def __init__(self, rollout: Rollout, frame: Frames) -> None:
+        self._rollout = rollout
+        self.start_frame = frame
+        """The frame that the session begins with, uint8 `[height, width, 3]`."""
+
+    @property
+    def num_chunks(self) -> int:
+        """Chunks generated so far, those before a resume included."""
+        return self._rollout.num_chunks
+
+    @property
+    def memory(self) -> EpisodeMemory | None:
+        """The episode's fast weights; None for a session without memory."""
+        return self._rollout.memory
+
+    def rewind(self, chunks: int) -> Frames:
+        """Takes the session back by `chunks` chunks, memory included, and shows the frame where it stands then.
+
+        What comes next has the noise that it had the first time: the same action gives the same chunk, but for the
+        rounding of a local memory's subtraction.
+
+        Raises:
+            UserError: further than the session or its memory goes back; nothing is changed then.
+        """
+        self._rollout.rewind(chunks)
+        return self._rollout.world.model.codec.decode(self._rollout.history[0, -1:])[0].cpu().numpy()
+
+    def fork(self) -> "Session":
+        """An independent session that stands where this one does and remembers the same."""
+        return Session(self._rollout.fork(), self.start_frame)
+
+    def step(self, action: str) -> Frames:
+        """Generates the next chunk: uint8 `[f_g, height, width, 3]`.
+
+        Raises:
+            UserError: an action that is empty, too long or not text; nothing is generated then.
+        """
+        validate_action(action)
+        latents = self._rollout.step([action])
+        if not bool(latents.isfinite().all()):
+            raise UserError("the model gave frames that are not finite; start a new session or load other weights")
+        return self._rollout.world.model.codec.decode(latents[0]).cpu().numpy()
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the session atomically: its memory, the latest frames' latents, seed, count, checksums.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        rollout = self._rollout
+        saved = SavedSession(
+            world=rollout.world.model.config.name,
+            base_fingerprint=rollout.world.model.fingerprint,
+            seed=rollout.seeds[0],
+            num_chunks=rollout.num_chunks,
+            num_sampling_steps=rollout.sampler.num_steps,
+            memory_config=rollout.memory.config if rollout.memory else None,
+            history=rollout.history,
+            earlier=tuple(rollout.earlier),
+        )
+        save_session(Path(folder), saved, rollout.memory)

@@ -1,0 +1,197 @@
+"""A loaded world model: `World.start` begins an episode, `World.start_batch` several side by side."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from slowfast_vgen.diffusion.noising import Noising
+from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.images import frame_from_image
+from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
+from slowfast_vgen.memory.episode import EpisodeMemory
+from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
+from slowfast_vgen.memory.local import LocalRuleConfig
+from slowfast_vgen.memory.local_learner import LocalLearner
+from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session
+from slowfast_vgen.memory.store import read_memory_header
+from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.precision import check_precision
+from slowfast_vgen.rollout.batch import Rollout
+from slowfast_vgen.rollout.session import Session
+from slowfast_vgen.types import Frames
+
+
+class World:
+    """A loaded world model, ready to be stepped through. Any number of sessions may share one.
+
+    In bfloat16 (`precision`) it is about twice as fast where the machine has instructions for it; its videos are others
+    then, though hardly worse (docs/decisions/0003).
+    """
+
+    def __init__(self, model: WorldModel, precision: str = "float32") -> None:
+        check_precision(precision)
+        self.model, self.precision = model, precision
+        self.noising = Noising(model.config.target)  # type: ignore[arg-type]
+        self.scheduler = make_scheduler(self.noising.target)
+        self.device = next(model.denoiser.parameters()).device
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of a frame in pixels."""
+        return self.model.config.frame_height, self.model.config.frame_width
+
+    def with_parts(
+        self,
+        denoiser: DenoiserModule | None = None,
+        address: PlanarAddress | None = None,
+        num_past_frames: int | None = None,
+    ) -> "World":
+        """The same world with another denoiser, other addresses or a longer past; what is not given is shared."""
+        model = self.model
+        config = model.config if num_past_frames is None else replace(model.config, num_past_frames=num_past_frames)
+        return World(
+            WorldModel(
+                config, model.codec, denoiser or model.denoiser, model.text_encoder, address or model.address
+            ).eval(),
+            self.precision,
+        )
+
+    @property
+    def shipped_memory(self) -> MemoryConfig:
+        """The memory that `memory=True` stands for."""
+        return MemoryConfig.from_json(self.model.config.memory)
+
+    @property
+    def paper_memory(self) -> MemoryConfig:
+        """Eq. 3 as published, on the layers that the world's own LoRA has."""
+        shipped = self.shipped_memory.lora
+        layers = LoraConfig().layers if shipped is None else shipped.lora.layers
+        return MemoryConfig(lora=FastLearningConfig(LoraConfig(layers=layers)))
+
+    def memory_config(self, setting: MemorySetting) -> MemoryConfig | None:
+        """The settings behind what a user gives as `memory`; None for no memory."""
+        if setting is True:
+            return self.shipped_memory
+        if isinstance(setting, LocalRuleConfig):
+            return MemoryConfig(local=setting)
+        if isinstance(setting, FastLearningConfig):
+            return MemoryConfig(lora=setting)
+        return setting or None
+
+    def start(
+        self,
+        image: Image.Image | Frames | str | Path,
+        memory: "MemorySetting | EpisodeMemory" = True,
+        seed: int = 0,
+        num_sampling_steps: int | None = None,
+    ) -> Session:
+        """A new episode from a start image.
+
+        Args:
+            image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cut to the largest centred
+                region of the frame's shape and resized (docs/conventions.md).
+            memory: True for the world's own memory, a config for another, False for none; or a memory that was loaded
+                or taken from another session, whose episode began where this one does.
+            seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
+            num_sampling_steps: None for the world's own number.
+
+        Raises:
+            UserError: an image that cannot be used, a seed or number of steps out of range.
+        """
+        frame = frame_from_image(image, *self.frame_size)
+        rollout = self.start_batch(frame[None], memory, [seed], num_sampling_steps)
+        return Session(rollout, frame)
+
+    def start_batch(
+        self,
+        images: Frames,
+        memory: "MemorySetting | EpisodeMemory",
+        seeds: Sequence[int],
+        num_sampling_steps: int | None = None,
+    ) -> Rollout:
+        """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`.
+
+        A memory that is given as such is where every one of them begins; it is copied, not changed.
+        """
+        assert len(images) == len(seeds)
+        for seed in seeds:
+            if not 0 <= seed < 2**31:
+                raise UserError(f"a seed is a whole number from 0 to 2147483647, got {seed}")
+        steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
+        sampler = SamplerConfig(steps)
+        history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
+        if not isinstance(memory, EpisodeMemory):
+            rollout = Rollout(self, sampler, self.memory_config(memory), seeds, history)
+            rollout.write_start()
+            return rollout
+        if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
+            raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
+        rollout = Rollout(self, sampler, memory.config, seeds, history)
+        rollout.memory = memory.fork()
+        rollout.memory.begin_again()
+        rollout.write_start()
+        return rollout
+
+    def learners(self, config: MemoryConfig | None) -> tuple[LocalLearner | None, FastLearner | None]:
+        """What writes and reads memories of these settings in this world.
+
+        Raises:
+            UserError: a local rule in a world without addresses.
+        """
+        local_learner = learner = None
+        model = self.model
+        if config is not None and config.local is not None:
+            if model.address is None:
+                raise UserError(
+                    f"the world {model.config.name!r} has no addresses for a local memory; pack it with --address, or "
+                    "choose another rule"
+                )
+            local_learner = LocalLearner(model.denoiser, model.address, config.local, model.latent_shape)
+        if config is not None and config.lora is not None:
+            null_text = model.text_encoder.null
+            learner = FastLearner(
+                model.denoiser, self.noising, lambda batch: null_text(batch, self.device), config.lora, self.precision
+            )
+        return local_learner, learner
+
+    def load_memory(self, folder: str | Path) -> EpisodeMemory:
+        """A memory that `EpisodeMemory.save` wrote.
+
+        Raises:
+            UserError: no memory there, damaged files, or one of other weights.
+        """
+        config = MemoryConfig.from_json(read_memory_header(Path(folder))["config"])
+        local_learner, learner = self.learners(config)
+        memory = EpisodeMemory(
+            config,
+            self.model.fingerprint,
+            local_learner.fresh(1) if local_learner else None,
+            learner.fresh([0]) if learner else None,
+            local_learner,
+        )
+        memory.load(folder)
+        return memory
+
+    def resume(self, folder: str | Path) -> Session:
+        """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
+
+        Raises:
+            UserError: no session there, damaged files, or a session of other weights.
+        """
+        saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name, self.model.latent_shape)
+        sampler = SamplerConfig(saved.num_sampling_steps)
+        rollout = Rollout(self, sampler, saved.memory_config, [saved.seed], saved.history.to(self.device))
+        rollout.num_chunks = saved.num_chunks
+        rollout.earlier.extend(each.to(self.device) for each in saved.earlier)
+        if rollout.memory is not None:
+            rollout.memory.load(Path(folder) / MEMORY_FOLDER)
+        frame = self.model.codec.decode(rollout.history[0, -1:])[0].cpu().numpy()
+        return Session(rollout, frame)
