@@ -188,10 +188,10 @@ def test_packing_what_was_trained_and_listing_it(
     parts = ["--codec", str(tmp_path / "codec"), "--denoiser", str(tmp_path / "denoiser"), "--out", str(out)]
     words = ["--memory", str(tmp_path / "fast.json"), "--provenance", str(tmp_path / "trained.json")]
     for _ in range(2):  # an older world there is replaced
-        assert main(["models", "pack", "--name", "mine", *parts, *words, "--sampling-steps", "3"]) == 0
+        assert main(["models", "pack", "--name", "mine", *parts, *words, "--sampling-steps", "3", "--fps", "2"]) == 0
     assert re.search(rf"packed mine \([0-9.]+ MB, weights [0-9a-f]+\): {out}", capsys.readouterr().out)
     settings = read_json(out / "model_index.json")["world"]
-    assert settings["num_sampling_steps"] == 3
+    assert settings["num_sampling_steps"] == 3 and settings["fps"] == 2
     assert settings["memory"] == {"lora": {"lora": {"rank": 2}}}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in out.rglob("*") if path.is_file())
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, sha256_of_file
@@ -59,6 +59,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--target", choices=("flow", "v_prediction", "epsilon"), default="flow", help="what it predicts; default: flow"
     )
     pack.add_argument("--sampling-steps", type=whole_number(1, 1000), default=8, metavar="N", help="default: 8")
+    pack.add_argument("--fps", type=number(0.1, 1000), default=10.0, help="frames a second of its data; default: 10")
     pack.add_argument("--memory", type=path_name, metavar="FILE.json", help="settings of the memory to ship")
     pack.add_argument("--provenance", type=path_name, metavar="FILE.json", help="how it was trained: any JSON object")
     pack.add_argument("--licence", default="MIT", help="of the weights; default: MIT")
@@ -160,6 +161,7 @@ def pack_model(args: argparse.Namespace) -> int:
         num_sampling_steps=args.sampling_steps,
         frame_height=height,
         frame_width=width,
+        fps=args.fps,
         licence=args.licence,
         memory=memory,
         provenance=provenance,
