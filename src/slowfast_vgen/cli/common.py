@@ -73,11 +73,10 @@ def path_name(text: str) -> Path:
     return Path(text)
 
 
-def add_world_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds `--world` and `--precision`, to be handed to `load_world`."""
-    parser.add_argument(
-        "--world", default=DEFAULT_WORLD, metavar="NAME", help=f"a shipped world or a folder; default: {DEFAULT_WORLD}"
-    )
+def add_world_argument(parser: argparse.ArgumentParser, default: str | None = DEFAULT_WORLD) -> None:
+    """Adds `--world` and `--precision`, to be handed to `load_world`; None where the command chooses its own world."""
+    told = f"a shipped world or a folder; default: {default or 'the one shipped for it'}"
+    parser.add_argument("--world", default=default, metavar="NAME", help=told)
     told = "what the denoiser computes in; bfloat16 is about twice as fast on machines that have it; default: float32"
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=told)
 

@@ -9,14 +9,12 @@ from slowfast_vgen.cli.common import (
     Figure,
     add_json_argument,
     add_world_argument,
-    load_world,
     path_name,
     whole_number,
     write_figures,
 )
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.cli.plan_tables import print_plan
-from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     from slowfast_vgen.plan.arms import Player
@@ -35,11 +33,11 @@ anchor and raw_context (a denoiser of `train context`), and two bounds: oracle r
 actions. Arms whose weights are not given are left out and named. The run goes on where it was stopped.
 
 examples:
-  slowfast plan --task vizdoom-retrace --quick --inverse-dynamics runs/idm/inverse_dynamics
-  slowfast plan --task vizdoom-retrace --inverse-dynamics runs/idm/inverse_dynamics --slow runs/slow/denoiser \\
-    --context runs/context/denoiser --episodes 100 --json results/plan-vizdoom-retrace.json --video videos
-  slowfast plan --task vizdoom-retrace --inverse-dynamics runs/idm/inverse_dynamics --arms loop --episodes 1 --watch
-  slowfast plan --task metaworld-return --world worlds/moves --inverse-dynamics runs/moves-idm/inverse_dynamics --quick
+  slowfast plan --task vizdoom-retrace --quick
+  slowfast plan --task vizdoom-retrace --arms loop --episodes 1 --watch
+  slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \\
+    --episodes 100 --json results/plan-vizdoom-retrace.json --video videos
+  slowfast plan --task metaworld-return --world runs/moves-world --inverse-dynamics runs/moves-reader --quick
 """
 
 
@@ -53,7 +51,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     plan.add_argument("--task", required=True, metavar="NAME", help="vizdoom-retrace or metaworld-return")
-    add_world_argument(plan)
+    add_world_argument(plan, default=None)
     told = "a folder that `slowfast train inverse-dynamics` wrote: reads actions off frames; default: the shipped one"
     plan.add_argument("--inverse-dynamics", type=path_name, metavar="DIR", help=told)
     plan.add_argument("--slow", type=path_name, metavar="DIR", help="a denoiser before any loop: no_memory, no_loop")
@@ -86,6 +84,8 @@ def run_plan(args: argparse.Namespace) -> int:
     from slowfast_vgen.plan.stage import Stage
     from slowfast_vgen.plan.tasks import open_task
     from slowfast_vgen.plan.trial import Trial, TrialConfig
+    from slowfast_vgen.presets.readers import shipped_reader
+    from slowfast_vgen.presets.worlds import load
 
     if args.json:
         check_output_file(args.json)
@@ -96,10 +96,10 @@ def run_plan(args: argparse.Namespace) -> int:
     config = TrialConfig.quick() if args.quick else TrialConfig()
     given = {"num_episodes": args.episodes, "num_seeds": args.seeds}
     config = replace(config, **{name: each for name, each in given.items() if each is not None})
-    reader = load_reader(_reader_folder(args), task.action_texts)
+    reader = load_reader(args.inverse_dynamics or shipped_reader(task.reader), task.action_texts)
     sub_goals, warning = _sub_goals(args, args.goal or task.goal, task.action_texts)
     arms, missing = players(
-        load_world(args),
+        load(args.world or task.world_model, precision=args.precision),
         load_denoiser(args.slow) if args.slow else None,
         load_denoiser(args.context) if args.context else None,
         names,
@@ -118,18 +118,6 @@ def run_plan(args: argparse.Namespace) -> int:
     rows = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in figures.items()}
     write_figures(args.json, protocol | own, rows)
     return 0
-
-
-def _reader_folder(args: argparse.Namespace) -> Path:
-    from slowfast_vgen.presets.readers import shipped_reader
-
-    folder: Path | None = args.inverse_dynamics or shipped_reader()
-    if folder is None:
-        raise UserError(
-            "planning reads actions off frames; give --inverse-dynamics DIR, a folder that `slowfast train "
-            "inverse-dynamics` wrote"
-        )
-    return folder
 
 
 def _sub_goals(args: argparse.Namespace, goal: str, texts: tuple[str, ...]) -> "tuple[tuple[SubGoal, ...], str]":

@@ -26,8 +26,8 @@ NOMINAL_FPS = 2.0
 """Pictures a second, about: a move takes some 2.2 seconds and is kept in 4 pictures, whatever it took."""
 MIN_CHUNKS = 3
 """A look, a move away and a move back."""
-MOST_MOVES = 6
-"""So many moves at most before blocks are put back."""
+MOST_MOVES = 10
+"""So many moves at most before blocks are put back: more than a context of 8 chunks looks back on."""
 REST = (0.0, 0.45, 0.3)
 """Where the hand rests, metres: at the table's back, where it hides no block."""
 

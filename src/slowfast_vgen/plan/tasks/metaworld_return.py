@@ -137,6 +137,7 @@ class MetaworldReturn:
     unit = "metres"
     near = NEAR_METRES
     fps = NOMINAL_FPS
+    world_model, reader = "metaworld-moves", "moves"
     action_texts = ACTION_TEXTS
     frame_size = (FRAME_SIZE, FRAME_SIZE)
     frames_per_chunk = FRAMES_PER_CHUNK

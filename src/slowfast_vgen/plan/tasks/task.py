@@ -68,6 +68,10 @@ class Task(Protocol):
     """Chunks that an episode is led by."""
     num_decisions: int
     fps: float
+    world_model: str
+    """The shipped world that was trained for it."""
+    reader: str
+    """The shipped inverse dynamics model that reads its actions."""
     action_texts: tuple[str, ...]
     """See `PlanEnvironment`."""
     frame_size: tuple[int, int]

@@ -128,6 +128,7 @@ class VizdoomRetrace:
     unit = "steps"
     near = NEAR_STEPS
     fps = FPS
+    world_model, reader = "rooms-64-retrace", "rooms"
     action_texts = RoomsEnv.action_texts
     frame_size = (FRAME_SIZE, FRAME_SIZE)
     frames_per_chunk = FRAMES_PER_CHUNK
