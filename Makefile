@@ -8,7 +8,7 @@ WORLD ?= vizdoom-rooms
 EPISODES ?= 500
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check quick bench figures comparisons data data-all bench-data clean
+.PHONY: setup demo test check quick bench figures planning comparisons data data-all bench-data clean
 
 setup: .venv/.installed
 
@@ -50,6 +50,13 @@ figures: bench
 	cp demo/start.png docs/images/start.png
 	$(BIN)/python benchmarks/plot_training.py
 	$(BIN)/python benchmarks/plot_recall.py
+	$(BIN)/python benchmarks/update_readme.py
+
+# Imagine with memory, act in the engine: under an hour, and the denoisers of docs/howto/plan.md first.
+planning: setup
+	$(BIN)/slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \
+		--precision bfloat16 --json results/plan-vizdoom-retrace.json --video build/plan
+	$(BIN)/python benchmarks/plot_plan.py --video build/plan/loop-000.mp4
 	$(BIN)/python benchmarks/update_readme.py
 
 # Everything beside them: about three hours, and the denoisers of docs/training.md ("Trained to be compared") first.

@@ -1,4 +1,7 @@
-"""Draws docs/images/plan.png: where planning breaks, by decision: `python benchmarks/plot_plan.py [FILE.json]`."""
+"""Draws docs/images/plan.png, where planning breaks, by decision, and plan.jpg, pictures of one episode's video.
+
+`python benchmarks/plot_plan.py [FILE.json] [--video FILE.mp4]`
+"""
 
 import argparse
 import json
@@ -9,6 +12,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
+
+from slowfast_vgen.data.video import read_video
 
 ROOT = Path(__file__).parent.parent
 PANELS = {
@@ -36,9 +42,22 @@ def plot_plan(results: Path, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def draw_pictures(video: Path, path: Path, num_columns: int = 2, num_rows: int = 2) -> None:
+    """Pictures of an episode's video, from the last one before planning to the end, row by row."""
+    frames = read_video(video)
+    chosen = frames[np.linspace(len(frames) // 2 + 4, len(frames) - 9, num_columns * num_rows).astype(int)]
+    rows = [
+        np.concatenate(list(chosen[first : first + num_columns]), 1) for first in range(0, len(chosen), num_columns)
+    ]
+    Image.fromarray(np.concatenate(rows)).save(path, quality=85)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", default=ROOT / "results" / "plan-vizdoom-retrace.json")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "plan.png")
+    parser.add_argument("--video", type=Path)
     given = parser.parse_args()
     plot_plan(given.results, given.out)
+    if given.video:
+        draw_pictures(given.video, given.out.with_suffix(".jpg"))

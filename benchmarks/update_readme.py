@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+TASKS = {"vizdoom-retrace": ("steps", ".1f"), "metaworld-return": ("metres", ".3f")}
+"""Task -> unit of its distances, and how many digits they are told with."""
 
 
 def shown(figure: dict[str, float], form: str = ".2f") -> str:
@@ -69,16 +70,42 @@ def readme_figures() -> str:
     return f"{table(rows)}\n\n{'; '.join(caption)}. 95 % intervals by bootstrap over maps."
 
 
+def readme_planning() -> str:
+    """The README's tables of planning, one for each task whose results are there."""
+    tables = []
+    for task, (unit, form) in TASKS.items():
+        path = ROOT / "results" / f"plan-{task}.json"
+        if not path.is_file():
+            continue
+        content = json.loads(path.read_text())
+        protocol, figures = content["protocol"], content["figures"]
+        head = [f"| `{task}` | distance, {unit} | success, share |", "|---|---|---|"]
+        rows = [
+            f"| {about['label']} | {shown(figures[f'distance_{arm}'], form)} | {shown(figures[f'success_{arm}'])} |"
+            for arm, about in protocol["arms"].items()
+        ]
+        seconds = shown(figures["seconds_per_decision"])
+        caption = (
+            f"{protocol['num_episodes']} held-out episodes, {_seeds(protocol['num_seeds'])} "
+            f"(`slowfast plan --task {task}`); {seconds} seconds a decision."
+        )
+        tables.append("\n".join([*head, *rows, "", caption]))
+    return "\n\n".join(tables)
+
+
 def _seeds(count: int) -> str:
     return f"{count} seed" + ("s" if count > 1 else "")
 
 
 def main() -> None:
-    """Replaces what stands between the two marks."""
+    """Replaces what stands between each two marks."""
     path = ROOT / "README.md"
-    before, rest = path.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n{readme_figures()}\n{END}{after}")
+    text = path.read_text()
+    for name, section in (("figures", readme_figures()), ("planning", readme_planning())):
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{section}\n{end}{rest.split(end)[1]}"
+    path.write_text(text)
 
 
 if __name__ == "__main__":
