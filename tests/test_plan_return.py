@@ -198,7 +198,7 @@ def test_tasks_that_cannot_be_are_refused() -> None:
         MetaworldReturn("test", 2)
     with pytest.raises(UserError, match="split"):
         MetaworldReturn("dream")
-    assert MetaworldReturn().describe()["moves"] == 6 and MetaworldReturn().num_decisions == 3
+    assert MetaworldReturn().describe()["moves"] == 10 and MetaworldReturn().num_decisions == 3
 
 
 class ByHeart:
