@@ -316,6 +316,25 @@ def test_a_tiny_codec_learns_and_measures_its_latents(tmp_path: Path) -> None:
             train_codec(replace(config, **changed), frames, gradient_frames(8, seed=1), tmp_path)
 
 
+def test_a_codec_starts_from_another_one_and_is_told_from_a_still_picture(tmp_path: Path) -> None:
+    optimisation = OptimisationConfig(
+        num_steps=40, learning_rate=5e-3, warmup_steps=5, validate_every=20, ema_decay=0.9
+    )
+    config = CodecTrainingConfig(optimisation, TINY_CODEC, batch_size=8)
+    frames, held_out = gradient_frames(64), gradient_frames(8, seed=1)
+    train_codec(config, frames, held_out, tmp_path / "first")
+    once = log(tmp_path / "first")
+    train_codec(config, frames, held_out, tmp_path / "second", Codec.load(tmp_path / "first" / "codec"))
+    twice = log(tmp_path / "second")
+    assert twice[0]["loss"] < once[-1]["loss"] and twice[-1]["validation_psnr_db"] > once[-1]["validation_psnr_db"]
+    still = torch.from_numpy(np.median(frames, 0).astype(np.uint8)).expand(8, 16, 16, 3)
+    shown = psnr(still, torch.from_numpy(held_out)).mean()
+    line = once[-1]
+    assert line["validation_psnr_db"] - line["validation_over_still_db"] == pytest.approx(float(shown), abs=0.2)
+    with pytest.raises(UserError, match="other settings"):  # begun from other weights than those
+        train_codec(config, frames, held_out, tmp_path / "second", Codec.from_config(TINY_CODEC))
+
+
 def test_psnr_of_known_errors() -> None:
     grey = torch.full((3, 4, 4, 3), 100, dtype=torch.uint8)
     other = grey.clone()

@@ -32,6 +32,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     codec = commands.add_parser("codec", help="the autoencoder between pixels and latents")
     _add_common(codec, num_steps=6000, batch_size=16, learning_rate=1e-3)
     codec.add_argument("--latent-channels", type=whole_number(1, 64), default=8, help="default: 8")
+    told = "start from the weights of this codec folder, whatever its latents; wanted where the camera stands still"
+    codec.add_argument("--init", type=Path, metavar="DIR", help=told)
     codec.set_defaults(handler=train_codec)
 
     slow = commands.add_parser("slow", help="the denoiser, on windows of past frames, action and next frames (eq. 1-2)")
@@ -136,15 +138,16 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
 
 def train_codec(args: argparse.Namespace) -> int:
     """`slowfast train codec`."""
-    from slowfast_vgen.models.codec import CodecConfig
+    from slowfast_vgen.models.codec import Codec, CodecConfig
     from slowfast_vgen.train.codec import CodecTrainingConfig, sample_frames, train_codec
 
     config = CodecTrainingConfig(
         optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
     )
-    frames = sample_frames(some_episodes(args.data, args), every=4)
-    held_out = sample_frames(some_episodes(args.validation, args), every=16)
-    train_codec(config, frames, held_out, args.out)
+    init = Codec.load(args.init) if args.init else None
+    frames = sample_frames(some_episodes(args.data, args), every=5)  # of every part of a chunk, which has four frames
+    held_out = sample_frames(some_episodes(args.validation, args), every=15)
+    train_codec(config, frames, held_out, args.out, init)
     print(f"wrote {args.out / 'codec'}")
     return 0
 
