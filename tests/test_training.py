@@ -18,7 +18,7 @@ from slowfast_vgen.cli import train as train_commands
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset
 from slowfast_vgen.data.headers import DatasetHeader
-from slowfast_vgen.data.latents import LatentSet, cached_latents
+from slowfast_vgen.data.latents import LatentSet, cached_latents, joined_sets
 from slowfast_vgen.data.windows import WindowLengths, WindowSampler
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, CodecConfig
@@ -620,6 +620,27 @@ def test_draws_follow_the_generator_and_the_lengths() -> None:
     assert {(len(each.past[0]), len(each.new[0])) for each in draws} == {(p, n) for p in (1, 4) for n in (1, 2, 3)}
 
 
+def test_several_sets_are_drawn_from_evenly() -> None:
+    small, large = numbered(), joined_sets([numbered()])
+    large = replace(large, latents=100 + torch.arange(24).half()[:, None, None, None], actions=tuple("uvwxyz"), key="b")
+    large = replace(large, chunk_frames=np.array([4, 3, 2, 4, 4, 1]))
+    joined = joined_sets([small, large, small])
+    assert len(joined.latents) == 72 and joined.actions == (*"abcdef", *"uvwxyz", *"abcdef")
+    assert joined.key not in {small.key, large.key} and joined.key != joined_sets([large, small]).key
+    sampler = WindowSampler(joined)
+    batch = sampler.draw(np.random.default_rng(0), 3000, WindowLengths((1,), (4,)))
+    values = batch.new[:, 0].flatten()
+    assert torch.equal(values - batch.past[:, 0].flatten(), torch.ones(3000))  # each within its own set
+    share = float(((values >= 100) & (values < 124)).float().mean())
+    assert share == pytest.approx(1 / 3, abs=0.04)  # though it has fewer such windows than the other two
+    assert set(batch.actions) == {*"adef", *"uxy"}
+    again = sampler.draw(np.random.default_rng(0), 3000, WindowLengths((1,), (4,)))
+    assert torch.equal(again.new, batch.new)
+    wide = replace(small, latents=torch.zeros(24, 1, 2, 2).half())
+    with pytest.raises(UserError, match="latents of 2 sizes"):
+        joined_sets([small, wide])
+
+
 def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, validation, codec = str(tmp_path / "train"), str(tmp_path / "validation"), str(tmp_path / "codec")
     for folder, split, episodes in ((train, "train", "3"), (validation, "validation", "1")):
@@ -641,6 +662,12 @@ def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pyte
     assert main([*words, "--precision", "bfloat16"]) == 0
     header = json.loads((tmp_path / "more" / "checkpoint" / HEADER_FILE).read_text())
     assert header["config"]["optimisation"]["precision"] == "bfloat16"
+    both = ["--data", train, validation, "--validation", validation, train]
+    assert main([*slow, *both, "--out", str(tmp_path / "both")]) == 0
+    assert (
+        main(["train", "path", *common, *both, "--chunks", "1", "--codec", f"{codec}/codec", "--out", f"{codec}-path"])
+        == 0
+    )
     capsys.readouterr()
     for words, told in (
         ([*slow, "--out", str(tmp_path / "slow"), "--seed", "1"], "other settings"),

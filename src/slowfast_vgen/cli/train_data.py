@@ -1,8 +1,8 @@
 """What the commands of `slowfast train` read: data set folders or shards, and the cache of encoded episodes."""
 
 import argparse
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 NO_CACHE = Path("none")
 CODEC_EPISODES = 2000
-"""Of shards that a codec is trained on: of 129 frames of 64x64, every fourth of them takes 800 MB of memory."""
+"""Of shards that a codec is trained on: of 129 frames of 64x64, every fifth of them takes 650 MB of memory."""
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what every training has: what it learns from and is validated on."""
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="data set, or shards, to learn from")
-    parser.add_argument("--validation", required=True, type=Path, metavar="DIR", help="the same of other scenes")
+    parser.add_argument(
+        "--data", required=True, nargs="+", type=Path, metavar="DIR",
+        help="data sets, or shards, to learn from; of several, windows are drawn equally often, however large they are",
+    )  # fmt: skip
+    parser.add_argument(
+        "--validation", required=True, nargs="+", type=Path, metavar="DIR", help="the same of other scenes"
+    )
     parser.add_argument(
         "--max-bad-share", type=number(0, 1), default=0.0, metavar="SHARE",
         help="leave out episodes that cannot be read, at most this share of them; default: 0",
@@ -52,8 +57,12 @@ def optimisation(args: argparse.Namespace) -> "OptimisationConfig":
     )
 
 
-def some_episodes(folder: Path, args: argparse.Namespace) -> "Iterable[Episode]":
-    """All of a folder's; of shards so many of the shuffled stream as a codec needs."""
+def some_episodes(folders: Sequence[Path], args: argparse.Namespace) -> "Iterable[Episode]":
+    """All of the folders'; of shards so many of the shuffled stream as a codec needs."""
+    return chain.from_iterable(_some_of(folder, args) for folder in folders)
+
+
+def _some_of(folder: Path, args: argparse.Namespace) -> "Iterable[Episode]":
     from slowfast_vgen.data.shard_index import is_sharded
     from slowfast_vgen.data.shard_stream import ShardStream, StreamConfig
     from slowfast_vgen.data.sources import open_episodes, readable_episodes
@@ -66,6 +75,13 @@ def some_episodes(folder: Path, args: argparse.Namespace) -> "Iterable[Episode]"
 
 def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[LatentSet, LatentSet]":
     """Of the data to learn from and of the data to validate on; the encoder then knows their texts."""
+    from slowfast_vgen.data.latents import joined_sets
+
+    training, validation = _load_sets(args, text_encoder)
+    return joined_sets(training), joined_sets(validation)
+
+
+def _load_sets(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[list[LatentSet], list[LatentSet]]":
     from slowfast_vgen.data.latent_cache import CACHE_FOLDER
     from slowfast_vgen.data.latents import cached_latents
     from slowfast_vgen.data.sources import open_episodes
@@ -82,21 +98,24 @@ def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tupl
             text_encoder.fingerprint,
             args.max_bad_share,
         )
-        for folder in (args.data, args.validation)
+        for folder in (*args.data, *args.validation)
     ]
-    text_encoder.know({**sets[1].texts, **sets[0].texts})
-    return sets[0], sets[1]
+    text_encoder.know({text: embedding for one in reversed(sets) for text, embedding in one.texts.items()})
+    return sets[: len(args.data)], sets[len(args.data) :]
 
 
 def load_chains(
     args: argparse.Namespace, text_encoder: "TextEncoder", num_chunks: int, step_units: float
 ) -> "tuple[ChainSampler, ChainSampler]":
     """The same as chains, with poses."""
+    import numpy as np
+
     from slowfast_vgen.data.chains import ChainSampler, episode_poses
+    from slowfast_vgen.data.latents import joined_sets
     from slowfast_vgen.data.sources import open_episodes
 
-    samplers = [
-        ChainSampler(latents, episode_poses(open_episodes(folder), latents.episodes), num_chunks, 4, step_units)
-        for latents, folder in zip(load_latents(args, text_encoder), (args.data, args.validation), strict=True)
-    ]
+    samplers = []
+    for sets, folders in zip(_load_sets(args, text_encoder), (args.data, args.validation), strict=True):
+        poses = [episode_poses(open_episodes(at), one.episodes) for one, at in zip(sets, folders, strict=True)]
+        samplers.append(ChainSampler(joined_sets(sets), np.concatenate(poses), num_chunks, 4, step_units))
     return samplers[0], samplers[1]

@@ -99,7 +99,7 @@ class ChainSampler:
 
     def draw(self, rng: np.random.Generator, batch_size: int) -> ChainBatch:
         """A batch of random chains; the same state of `rng` gives the same batch."""
-        return self.cut(rng.choice(self.starts, batch_size))
+        return self.cut(self.source.draw(rng, self.starts, batch_size))
 
     def cut(self, chunks: np.ndarray) -> ChainBatch:
         """The chains that begin at given chunks."""

@@ -24,7 +24,7 @@ Encode = Callable[[UInt8[Tensor, "frames height width 3"]], Float[Tensor, "frame
 class JoinedLatents:
     """Several tensors end to end that is never made one: each may be a file of which only what is asked for is read."""
 
-    def __init__(self, parts: Sequence[Float16[Tensor, "frames channels h w"]]) -> None:
+    def __init__(self, parts: "Sequence[Float16[Tensor, 'frames channels h w'] | JoinedLatents]") -> None:
         """Keeps `parts`, one at least, alike in all but their length."""
         self._parts = tuple(parts)
         self._stops = torch.tensor([len(part) for part in parts]).cumsum(0)
@@ -32,6 +32,11 @@ class JoinedLatents:
     def __len__(self) -> int:
         """Frames in all parts."""
         return int(self._stops[-1])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """As of one tensor."""
+        return self._parts[0].dtype
 
     @property
     def shape(self) -> torch.Size:
@@ -42,7 +47,7 @@ class JoinedLatents:
         """The given frames, as indexing one tensor with them would give."""
         flat = frames.flatten()
         part_of = torch.bucketize(flat, self._stops, right=True)
-        found = torch.empty((len(flat), *self.shape[1:]), dtype=self._parts[0].dtype)
+        found = torch.empty((len(flat), *self.shape[1:]), dtype=self.dtype)
         for number in part_of.unique().tolist():
             rows = part_of == number
             before = int(self._stops[number - 1]) if number else 0
@@ -68,6 +73,46 @@ class LatentSet:
     """The embedding of each action text, where they were asked for."""
     episodes: tuple[int, ...] | None = None
     """The numbers of the episodes, where some of the data set were left out."""
+    set_of_chunk: Int64[np.ndarray, " chunks"] | None = None
+    """Which of several sets each chunk is from; None where there is one."""
+
+    def draw(
+        self, rng: np.random.Generator, chunks: Int64[np.ndarray, " some"], count: int
+    ) -> Int64[np.ndarray, " count"]:
+        """Some of the given chunks, with repeats: of each of several sets equally many on average, however large."""
+        if self.set_of_chunk is None:
+            return rng.choice(chunks, count)
+        set_of = self.set_of_chunk[chunks]
+        sets = np.unique(set_of)
+        drawn_sets = rng.choice(sets, count)
+        drawn = np.empty(count, dtype=np.int64)
+        for number in sets:
+            rows = drawn_sets == number
+            drawn[rows] = rng.choice(chunks[set_of == number], int(rows.sum()))
+        return drawn
+
+
+def joined_sets(sets: Sequence[LatentSet]) -> LatentSet:
+    """Several sets as one, of which chunks are drawn evenly; their latents are by one codec.
+
+    Raises:
+        UserError: frames of several sizes.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    if len(sizes := {tuple(one.latents.shape[1:]) for one in sets}) > 1:
+        raise UserError(f"the sets have latents of {len(sizes)} sizes, {sorted(sizes)}; make them of one frame size")
+    starts = np.cumsum([0, *(len(one.latents) for one in sets[:-1])])
+    return LatentSet(
+        JoinedLatents([one.latents for one in sets]),
+        np.concatenate([one.episode_start + start for one, start in zip(sets, starts, strict=True)]),
+        np.concatenate([one.chunk_start + start for one, start in zip(sets, starts, strict=True)]),
+        np.concatenate([one.chunk_frames for one in sets]),
+        tuple(action for one in sets for action in one.actions),
+        hashlib.sha256("/".join(one.key for one in sets).encode()).hexdigest()[:16],
+        {text: embedding for one in reversed(sets) for text, embedding in one.texts.items()},
+        set_of_chunk=np.repeat(np.arange(len(sets)), [len(one.actions) for one in sets]),
+    )
 
 
 def cached_latents(

@@ -60,7 +60,8 @@ class WindowSampler:
     def draw(self, rng: np.random.Generator, batch_size: int, lengths: WindowLengths) -> WindowBatch:
         """A batch of random windows; the same state of `rng` gives the same batch."""
         num_past, num_new = int(rng.choice(lengths.past)), int(rng.choice(lengths.new))
-        return self.cut(rng.choice(self.eligible(num_past, num_new), batch_size), num_past, num_new)
+        chunks = self.source.draw(rng, self.eligible(num_past, num_new), batch_size)
+        return self.cut(chunks, num_past, num_new)
 
     def cut(self, chunks: Sequence[int] | np.ndarray, num_past: int, num_new: int) -> WindowBatch:
         """The windows around given chunks."""
