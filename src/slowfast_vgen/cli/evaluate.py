@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, path_name, whole_number
+from slowfast_vgen.cli.domains import add_domains
 from slowfast_vgen.cli.results import check_outputs, finish
 from slowfast_vgen.cli.suite import add_parts, add_suite
 from slowfast_vgen.errors import UserError
@@ -92,6 +93,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_suite(group)
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     add_parts(commands)
+    add_domains(commands)
     smoke = commands.add_parser(
         "smoke", help="actions, long videos and revisits on held-out maps; goes on where it was stopped"
     )
