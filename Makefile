@@ -56,7 +56,7 @@ figures: bench
 planning: setup
 	$(BIN)/slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \
 		--precision bfloat16 --json results/plan-vizdoom-retrace.json --video build/plan
-	$(BIN)/python benchmarks/plot_plan.py --video build/plan/loop-000.mp4
+	$(BIN)/python benchmarks/plot_plan.py --video build/plan/loop-001.mp4
 	$(BIN)/python benchmarks/update_readme.py
 
 # Everything beside them: about three hours, and the denoisers of docs/training.md ("Trained to be compared") first.

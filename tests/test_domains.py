@@ -65,7 +65,7 @@ def test_the_command_scores_each_domain(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--on", "rooms"], "is not NAME=DIR"),
+        (["--on", "rooms"], "is no NAME=DIR"),
         (["--on", "rooms=nowhere"], "nowhere"),
         (["--on", "rooms={rooms}", "--on", "rooms={rooms}"], "--on rooms is given twice"),
         (["--on", "rooms={rooms}", "--without", "kitchen={world}/denoiser"], "none of the domains: rooms"),

@@ -186,6 +186,9 @@ def test_frames_are_worn_the_same_way_for_the_same_draws() -> None:
     untouched = (draw(1) == pixels).flatten(1).all(1)
     assert 1 <= untouched.sum() <= 20
     assert torch.equal(worn(pixels, config(clean_share=1.0), codec, torch.Generator()), pixels)
+    with torch.autocast("cpu", torch.bfloat16):  # as in a training with --precision bfloat16
+        low = worn(pixels, config(**nothing, coded_share=1.0), codec, torch.Generator().manual_seed(0))
+    assert low.dtype == torch.float32 and float((low - coded).abs().mean()) < 0.05
 
 
 def test_it_learns_to_read_and_says_how_well(tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ def test_drawn_levels_are_logit_normal_and_follow_the_seed() -> None:
     assert abs(float(logits.std()) - 1) < 0.03
     assert torch.equal(drawn, draw_noise_levels((20_000,), torch.Generator().manual_seed(3)))
     assert not torch.equal(drawn, draw_noise_levels((20_000,), torch.Generator().manual_seed(4)))
+    higher = draw_noise_levels((20_000,), torch.Generator().manual_seed(3), logit_mean=1.5)
+    torch.testing.assert_close(higher.double().logit(), logits + 1.5, rtol=0, atol=1e-3)
 
 
 def test_unknown_target_is_refused() -> None:

@@ -4,15 +4,17 @@ import argparse
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import write_json
 from slowfast_vgen.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from slowfast_vgen.rollout import World
 
 DEFAULT_WORLD = "rooms-64"
@@ -71,6 +73,30 @@ def path_name(text: str) -> Path:
     if not text or "\0" in text or len(text) > 4000 or any(len(os.fsencode(part)) > 240 for part in Path(text).parts):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} cannot be the name of a file: it is empty or too long")
     return Path(text)
+
+
+def named_folder(kind: str, example: str) -> Callable[[str], tuple[str, Path]]:
+    """An argparse type: a name of letters, digits, hyphens and underscores, an equals sign, a folder.
+
+    >>> named_folder("NAME", "rooms=data/rooms/test")("rooms=data")
+    ('rooms', PosixPath('data'))
+    """
+
+    def parse(text: str) -> tuple[str, Path]:
+        name, equals, folder = text.partition("=")
+        if not equals or not name.replace("-", "").replace("_", "").isalnum():
+            raise argparse.ArgumentTypeError(f"{text[:60]!r} is no {kind}=DIR, such as {example}")
+        return name, path_name(folder)
+
+    return parse
+
+
+Config = TypeVar("Config", bound="DataclassInstance")
+
+
+def replaced(config: Config, **given: Any) -> Config:
+    """The configuration with what the user gave, that is all that is not None, instead of its own values."""
+    return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
 def add_world_argument(parser: argparse.ArgumentParser, default: str | None = DEFAULT_WORLD) -> None:

@@ -1,11 +1,16 @@
 """`slowfast evaluate domains`: one model over many data sets."""
 
 import argparse
-from dataclasses import replace
-from pathlib import Path
 
-from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, path_name, whole_number
-from slowfast_vgen.cli.results import check_outputs, finish
+from slowfast_vgen.cli.common import (
+    add_json_argument,
+    add_world_argument,
+    load_world,
+    named_folder,
+    replaced,
+    whole_number,
+)
+from slowfast_vgen.cli.results import check_outputs, finish, save_sheets
 from slowfast_vgen.errors import UserError
 
 _EXAMPLE = """\
@@ -23,12 +28,13 @@ def add_domains(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_world_argument(parser)
+    domain = named_folder("NAME", "rooms=data/rooms/test")
     parser.add_argument(
-        "--on", required=True, action="append", type=named_folder, metavar="NAME=DIR",
+        "--on", required=True, action="append", type=domain, metavar="NAME=DIR",
         help="a domain and its held-out episodes, a data set or shards; may be given again",
     )  # fmt: skip
     parser.add_argument(
-        "--without", action="append", default=[], type=named_folder, metavar="NAME=DIR",
+        "--without", action="append", default=[], type=domain, metavar="NAME=DIR",
         help="a denoiser folder of a training without that domain; may be given again",
     )  # fmt: skip
     parser.add_argument("--episodes", type=whole_number(1, 10_000), metavar="N", help="of each domain; default: 64")
@@ -40,18 +46,6 @@ def add_domains(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.set_defaults(handler=evaluate_domains)
 
 
-def named_folder(text: str) -> tuple[str, Path]:
-    """An argparse type: a name of letters, digits and hyphens, an equals sign, a folder.
-
-    >>> named_folder("rooms=data/rooms/test")
-    ('rooms', PosixPath('data/rooms/test'))
-    """
-    name, equals, folder = text.partition("=")
-    if not equals or not name.replace("-", "").replace("_", "").isalnum():
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not NAME=DIR, such as rooms=data/rooms/test")
-    return name, path_name(folder)
-
-
 def evaluate_domains(args: argparse.Namespace) -> int:
     """`slowfast evaluate domains`."""
     from slowfast_vgen.data.sources import open_episodes
@@ -61,12 +55,10 @@ def evaluate_domains(args: argparse.Namespace) -> int:
     from slowfast_vgen.evaluate.quality import CLIP_CHUNKS, CLIP_FRAMES
     from slowfast_vgen.evaluate.ways import recorded_ways
     from slowfast_vgen.models.world_model import load_denoiser
-    from slowfast_vgen.pictures import contact_sheet, save_picture
 
     check_outputs(args)
     config = DomainsConfig.quick() if args.quick else DomainsConfig()
-    given = {"num_episodes": args.episodes, "num_seeds": args.seeds, "num_shown": args.shown}
-    config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    config = replaced(config, num_episodes=args.episodes, num_seeds=args.seeds, num_shown=args.shown)
     for told, pairs in (("--on", args.on), ("--without", args.without)):
         names = [name for name, _ in pairs]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -84,12 +76,5 @@ def evaluate_domains(args: argparse.Namespace) -> int:
         {name: describe_source(source) for name, source in sources.items()},
     )
     report = domains.run(cache_folder(args.json, "domains", domains.protocol) if args.json else None)
-    pictures = {}
-    if args.json:
-        folder = args.json.with_suffix("")
-        folder.mkdir(parents=True, exist_ok=True)
-        columns = [str(1 + 2 * column) for column in range(CLIP_FRAMES // 2)]
-        for name, panels in report.sheets.items():
-            save_picture(folder / f"{name}.png", contact_sheet(panels, columns))
-            pictures[name] = f"{folder.name}/{name}.png"
+    pictures = save_sheets(args.json, report.sheets, range(1, CLIP_FRAMES, 2))
     return finish(args, report.protocol | {"pictures": pictures}, report.figures)

@@ -2,11 +2,19 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
-from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, path_name, whole_number
+from slowfast_vgen.cli.common import (
+    add_json_argument,
+    add_world_argument,
+    load_world,
+    named_folder,
+    path_name,
+    replaced,
+    whole_number,
+)
 from slowfast_vgen.cli.domains import add_domains
 from slowfast_vgen.cli.results import check_outputs, finish
 from slowfast_vgen.cli.suite import add_parts, add_suite
@@ -129,7 +137,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--loop",
         action="append",
         default=[],
-        type=_rule_and_folder,
+        type=named_folder("RULE", "denoising=runs/loop/denoiser"),
         metavar="RULE=DIR",
         help="the denoiser of the loop with a rule; may be given for several",
     )
@@ -156,19 +164,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     report.set_defaults(handler=evaluate_report)
 
 
-def _rule_and_folder(text: str) -> tuple[str, Path]:
-    """An argparse type: RULE=DIR."""
-    rule, equals, folder = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no RULE=DIR, such as denoising=runs/loop/denoiser")
-    return rule, path_name(folder)
-
-
 def _sized(config: type[Config], args: argparse.Namespace, **given: int | None) -> Config:
     """The configuration, quick where that is asked for, with what the user gave instead of its own values."""
-    return replace(
-        config.quick() if args.quick else config(), **{name: each for name, each in given.items() if each is not None}
-    )
+    return replaced(config.quick() if args.quick else config(), **given)
 
 
 def _draw_sheet(args: argparse.Namespace, sheet: "Sequence[Panel]", num_columns: int) -> None:

@@ -1,7 +1,6 @@
 """`slowfast plan`: imagine with memory, act in the real engine."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from slowfast_vgen.cli.common import (
     add_json_argument,
     add_world_argument,
     path_name,
+    replaced,
     whole_number,
     write_figures,
 )
@@ -94,8 +94,7 @@ def run_plan(args: argparse.Namespace) -> int:
         check_output_folder(videos)
     task, names = open_task(args.task, args.split, args.quick), chosen_arms(args.arms)
     config = TrialConfig.quick() if args.quick else TrialConfig()
-    given = {"num_episodes": args.episodes, "num_seeds": args.seeds}
-    config = replace(config, **{name: each for name, each in given.items() if each is not None})
+    config = replaced(config, num_episodes=args.episodes, num_seeds=args.seeds)
     reader = load_reader(args.inverse_dynamics or shipped_reader(task.reader), task.action_texts)
     sub_goals, warning = _sub_goals(args, args.goal or task.goal, task.action_texts)
     arms, missing = players(

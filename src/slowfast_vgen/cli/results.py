@@ -1,7 +1,8 @@
 """How the commands of `slowfast evaluate` end: where they may write, what they print, and the results file."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import Figure, print_figures, write_figures
@@ -9,6 +10,7 @@ from slowfast_vgen.cli.outputs import check_output_file
 
 if TYPE_CHECKING:
     from slowfast_vgen.evaluate.statistics import Estimate
+    from slowfast_vgen.pictures import Panel
 
 
 def check_outputs(args: argparse.Namespace) -> None:
@@ -30,3 +32,18 @@ def finish(
     print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
     write_figures(args.json, protocol, figures)
     return 0
+
+
+def save_sheets(
+    results: Path | None, sheets: "Mapping[str, Sequence[Panel]]", columns: Sequence[int]
+) -> dict[str, str]:
+    """Draws contact sheets in a folder named after the results file; their paths beside it, by name."""
+    from slowfast_vgen.pictures import contact_sheet, save_picture
+
+    if results is None or not sheets:
+        return {}
+    folder = results.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, panels in sheets.items():
+        save_picture(folder / f"{name}.png", contact_sheet(panels, [str(column) for column in columns]))
+    return {name: f"{folder.name}/{name}.png" for name in sheets}

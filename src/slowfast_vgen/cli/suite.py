@@ -2,10 +2,17 @@
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, path_name, whole_number
-from slowfast_vgen.cli.results import check_outputs, finish
+from slowfast_vgen.cli.common import (
+    add_json_argument,
+    add_world_argument,
+    load_world,
+    path_name,
+    replaced,
+    whole_number,
+)
+from slowfast_vgen.cli.results import check_outputs, finish, save_sheets
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,18 +74,10 @@ def _given_weights(args: argparse.Namespace) -> "GivenWeights":
 def _run_suite(args: argparse.Namespace, suite: "Suite") -> int:
     from slowfast_vgen.evaluate.blocks import cache_folder
     from slowfast_vgen.evaluate.consistency import SHEET_COLUMNS
-    from slowfast_vgen.pictures import contact_sheet, save_picture
 
     name = suite.command.removeprefix("evaluate ")
     report = suite.run(cache_folder(args.json, name, suite.protocol) if args.json else None)
-    pictures = {}
-    if args.json:
-        folder = args.json.with_suffix("")
-        for sheet, panels in report.sheets.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            columns = [str(1 + column) for column in range(SHEET_COLUMNS)]
-            save_picture(folder / f"{sheet}.png", contact_sheet(panels, columns))
-            pictures[sheet] = f"{folder.name}/{sheet}.png"
+    pictures = save_sheets(args.json, report.sheets, range(1, 1 + SHEET_COLUMNS))
     return finish(args, report.protocol | {"pictures": pictures}, report.figures)
 
 
@@ -91,7 +90,7 @@ def evaluate_suite(args: argparse.Namespace) -> int:
     if args.suite is None:
         raise UserError("nothing to evaluate was named; give --suite standard, --suite quick or a command (see --help)")
     check_outputs(args)
-    config = replace(SuiteConfig.named(args.suite), **_counts(args))
+    config = replaced(SuiteConfig.named(args.suite), num_maps=args.maps, num_seeds=args.seeds)
     given, world = _given_weights(args), load_world(args)
     arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
     missing = given.missing | ({} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT))
@@ -108,7 +107,7 @@ def evaluate_part(args: argparse.Namespace) -> int:
     check_outputs(args)
     parts = {"quality": ("clips",), "consistency": ("revisits", "rollouts"), "isolation": ("clips", "revisits")}
     config = SuiteConfig.named("quick" if args.quick else "standard")
-    config = replace(config, parts=parts.get(args.part, PARTS), **_counts(args))
+    config = replaced(config, parts=parts.get(args.part, PARTS), num_maps=args.maps, num_seeds=args.seeds)
     given, world = _given_weights(args), load_world(args)
     missing = given.missing
     if args.part == "isolation":
@@ -122,8 +121,3 @@ def evaluate_part(args: argparse.Namespace) -> int:
         arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
         missing |= {} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT)
     return _run_suite(args, Suite(arms, config, Networks.load(given), missing, f"evaluate {args.part}"))
-
-
-def _counts(args: argparse.Namespace) -> dict[str, Any]:
-    given = {"num_maps": args.maps, "num_seeds": args.seeds}
-    return {name: value for name, value in given.items() if value is not None}

@@ -88,6 +88,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--familiar", type=number(0, 1), default=0.0, metavar="NOVELTY",
         help="of the local rule: below this, places count as known and are written less; default: 0, all count alike",
     )  # fmt: skip
+    loop.add_argument(
+        "--noise-logit-mean", type=number(-5, 5), default=0.0, metavar="MEAN",
+        help="above 0: more training at high noise, where it is decided what stands where; default: 0",
+    )  # fmt: skip
     loop.add_argument("--rank", type=whole_number(1, 4096), default=8, help="of a LoRA; default: 8")
     loop.add_argument("--fast-learning-rate", type=float, default=1e-4, metavar="RATE", help="of a LoRA; default: 1e-4")
     loop.add_argument(
@@ -230,7 +234,7 @@ def train_loop(args: argparse.Namespace) -> int:
         denoiser = denoiser.with_memory(args.memory_width)
     training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units)
     config = LoopConfig(
-        SlowTrainingConfig(optimisation(args), batch_size=args.batch_size),
+        SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, noise_logit_mean=args.noise_logit_mean),
         num_chains=args.batch_size,
         num_chunks=args.chunks,
     )

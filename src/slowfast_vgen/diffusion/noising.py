@@ -88,7 +88,13 @@ class Noising:
 
 
 def draw_noise_levels(
-    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | str = "cpu"
+    shape: tuple[int, ...],
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+    logit_mean: float = 0.0,
 ) -> Float[Tensor, "..."]:
-    """Logit-normal levels (arXiv 2403.03206): most training where denoising is neither trivial nor hopeless."""
-    return torch.randn(shape, generator=generator).sigmoid().to(device)
+    """Logit-normal levels (arXiv 2403.03206): most training where denoising is neither trivial nor hopeless.
+
+    A `logit_mean` above 0 moves it to higher noise, where it is decided what stands where.
+    """
+    return (torch.randn(shape, generator=generator) + logit_mean).sigmoid().to(device)

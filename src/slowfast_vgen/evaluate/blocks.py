@@ -91,3 +91,16 @@ def run_blocks(blocks: Sequence[Block[Any]], folder: Path | None) -> dict[str, A
                 kept = f"; the same command goes on after {len(records)} of {len(blocks)} blocks" if folder else ""
                 raise KeyboardInterrupt(f"stopped in {block.name}{kept}") from None
     return records
+
+
+def joined(parts: Sequence[Record]) -> Record:
+    """One record of all parts: the arrays one below the other; shorter rows are filled up with NaN."""
+    names = parts[0].__dataclass_fields__
+    return type(parts[0])(**{name: _stacked([getattr(one, name) for one in parts]) for name in names})
+
+
+def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
+    if parts[0].ndim == 2 and len({part.shape[1] for part in parts}) > 1:
+        longest = max(part.shape[1] for part in parts)
+        parts = [np.pad(part, ((0, 0), (0, longest - part.shape[1])), constant_values=np.nan) for part in parts]
+    return np.concatenate(parts)

@@ -16,7 +16,7 @@ import numpy as np
 from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import Arm, frozen_arm, memory_arm
-from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
+from slowfast_vgen.evaluate.blocks import Block, Progress, joined, run_blocks
 from slowfast_vgen.evaluate.comparisons import ablation_configs
 from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.machine import provenance
@@ -204,6 +204,4 @@ class Domains:
 
     def _joined(self, records: Mapping[str, Any], domain: str, arm: Arm, seed: int) -> NextChunks:
         firsts = range(0, self.config.num_episodes, EPISODES_PER_PART)
-        parts = [records[f"{domain}-{arm.name}-{seed}-{first}"] for first in firsts]
-        names = NextChunks.__dataclass_fields__
-        return NextChunks(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
+        return joined([records[f"{domain}-{arm.name}-{seed}-{first}"] for first in firsts])

@@ -14,7 +14,7 @@ import numpy as np
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import Arm, context_arm, frozen_arm, memory_arm
-from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
+from slowfast_vgen.evaluate.blocks import Block, Progress, joined, run_blocks
 from slowfast_vgen.evaluate.consistency import Revisited, RolledOut, revisited, rolled_out, sheet_columns
 from slowfast_vgen.evaluate.cost import Cost, measured_cost
 from slowfast_vgen.evaluate.following import row_seeds
@@ -223,9 +223,7 @@ class Suite:
         return result
 
     def _joined(self, records: Mapping[str, Any], part: str, arm: Arm, seed: int) -> Any:
-        parts = [records[f"{part}-{arm.name}-{seed}-{first}"] for first in self._firsts]
-        names = parts[0].__dataclass_fields__
-        return type(parts[0])(**{name: _stacked([getattr(one, name) for one in parts]) for name in names})
+        return joined([records[f"{part}-{arm.name}-{seed}-{first}"] for first in self._firsts])
 
     def _cost(self, arm: Arm, progress: Progress) -> Cost:
         without = next((one for one in self.arms if one.name == "no_memory"), arm)
@@ -254,11 +252,3 @@ class Suite:
         plays = self._set(CLIP_SET)[1]
         starts = range(1, len(plays[0].frames) - CLIP_FRAMES + 1, CLIP_FRAMES)
         return np.stack([play.frames[start : start + CLIP_FRAMES] for play in plays for start in starts])
-
-
-def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Parts one below the other; shorter rows are filled up with NaN."""
-    if parts[0].ndim == 2 and len({part.shape[1] for part in parts}) > 1:
-        longest = max(part.shape[1] for part in parts)
-        parts = [np.pad(part, ((0, 0), (0, longest - part.shape[1])), constant_values=np.nan) for part in parts]
-    return np.concatenate(parts)

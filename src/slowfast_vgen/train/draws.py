@@ -33,6 +33,11 @@ class DrawSettings(Protocol):
         """The most that it is noised."""
         ...
 
+    @property
+    def noise_logit_mean(self) -> float:
+        """Where noise levels lie: the mean of their logits."""
+        ...
+
 
 @dataclass(frozen=True)
 class WindowDraws:
@@ -76,7 +81,7 @@ def draw_windows(
     noisy_past = torch.rand(size, generator=generator) < settings.past_noise_share
     past_level = noisy_past * settings.past_noise_max * torch.rand(size, generator=generator)
     past_noise = torch.randn(past_shape, generator=generator)
-    levels = draw_noise_levels((size * num_draws,), generator)
+    levels = draw_noise_levels((size * num_draws,), generator, logit_mean=settings.noise_logit_mean)
     noise = torch.randn((size * num_draws, *new_shape[1:]), generator=generator)
     return WindowDraws(
         dropped, frame_levels(past_level, past_shape[1]), past_noise, frame_levels(levels, new_shape[1]), noise

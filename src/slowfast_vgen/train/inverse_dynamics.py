@@ -154,7 +154,7 @@ def _coded(pairs: Pairs, config: InverseDynamicsTrainingConfig, codec: Codec, ge
     strength = config.latent_noise * torch.rand((len(raw), 1, 1, 1), generator=generator)
     raw = raw + strength * codec.latent_std[:, None, None] * torch.randn(raw.shape, generator=generator)
     pairs = pairs.clone()
-    pairs[chosen] = codec.decode_pixels(raw).clamp(-1, 1)
+    pairs[chosen] = codec.decode_pixels(raw).float().clamp(-1, 1)  # a lower precision may be in force
     return pairs
 
 

@@ -45,6 +45,8 @@ class SlowTrainingConfig:
     feeds the model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq.
     1."""
     past_noise_max: float = 0.3
+    noise_logit_mean: float = 0.0
+    """As in `diffusion.noising.draw_noise_levels`, of eq. 2's levels."""
     target: str = "flow"
 
     def __post_init__(self) -> None:
