@@ -52,11 +52,16 @@ figures: bench
 	$(BIN)/python benchmarks/plot_recall.py
 	$(BIN)/python benchmarks/update_readme.py
 
-# Imagine with memory, act in the engine: under an hour, and the denoisers of docs/howto/plan.md first.
+# Imagine with memory, act in the engine: under two hours, and the denoisers of docs/howto/plan.md first.
 planning: setup
 	$(BIN)/slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \
-		--precision bfloat16 --json results/plan-vizdoom-retrace.json --video build/plan
-	$(BIN)/python benchmarks/plot_plan.py --video build/plan/loop-001.mp4
+		--precision bfloat16 --json results/plan-vizdoom-retrace.json --video build/plan-retrace
+	$(BIN)/python benchmarks/plot_plan.py results/plan-vizdoom-retrace.json --out docs/images/plan-retrace.png \
+		--video build/plan-retrace/loop-001.mp4
+	$(BIN)/slowfast plan --task metaworld-return --slow runs/moves-slow/denoiser --context runs/moves-context/denoiser \
+		--json results/plan-metaworld-return.json --video build/plan-return
+	$(BIN)/python benchmarks/plot_plan.py results/plan-metaworld-return.json --out docs/images/plan-return.png \
+		--video build/plan-return/loop-000.mp4
 	$(BIN)/python benchmarks/update_readme.py
 
 # Everything beside them: about three hours, and the denoisers of docs/training.md ("Trained to be compared") first.

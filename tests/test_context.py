@@ -94,6 +94,10 @@ def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys:
     capsys.readouterr()
     assert main([*context[:-1], str(tmp_path / "short"), "--chunks", "5"]) == 2
     assert "cannot hold a context of 28 frames" in capsys.readouterr().err
+    assert main([*context[:-1], str(tmp_path / "anchor"), "--chunks", "5", "--kinds", "anchor_1"]) == 0
+    assert "raw" not in (tmp_path / "anchor" / "log.jsonl").read_text()
+    assert main([*context, "--kinds", "anchor_1,raw_5"]) == 2
+    assert "unknown kind of context 'raw_5'; choose some of raw_4, raw_12" in capsys.readouterr().err
 
 
 def test_arms_go_the_same_way_with_the_same_noise(local_world: World) -> None:

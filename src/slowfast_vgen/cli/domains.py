@@ -15,7 +15,7 @@ from slowfast_vgen.errors import UserError
 
 _EXAMPLE = """\
 example:
-  slowfast evaluate domains --world worlds-64 --on rooms=data/rooms/test --on streets=data/streets/test \\
+  slowfast evaluate domains --world runs/worlds --on rooms=data/rooms/test --on streets=data/streets/test \\
     --without streets=runs/no-streets/denoiser --json results/domains.json"""
 
 

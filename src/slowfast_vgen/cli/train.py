@@ -43,6 +43,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--width", type=whole_number(32, 4096), default=256, help="of the transformer; default: 256")
     slow.add_argument("--depth", type=whole_number(1, 64), default=6, help="of the transformer; default: 6")
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
+    _add_noise(slow)
     slow.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of this denoiser folder")
     slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     slow.set_defaults(handler=train_slow)
@@ -88,10 +89,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--familiar", type=number(0, 1), default=0.0, metavar="NOVELTY",
         help="of the local rule: below this, places count as known and are written less; default: 0, all count alike",
     )  # fmt: skip
-    loop.add_argument(
-        "--noise-logit-mean", type=number(-5, 5), default=0.0, metavar="MEAN",
-        help="above 0: more training at high noise, where it is decided what stands where; default: 0",
-    )  # fmt: skip
+    _add_noise(loop)
     loop.add_argument("--rank", type=whole_number(1, 4096), default=8, help="of a LoRA; default: 8")
     loop.add_argument("--fast-learning-rate", type=float, default=1e-4, metavar="RATE", help="of a LoRA; default: 1e-4")
     loop.add_argument(
@@ -108,6 +106,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_cached_arguments(context)
     context.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
     context.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="of the episodes; default: 24")
+    _add_noise(context)
+    told = "with commas between: raw_4, raw_12, raw_28, anchor_1, retrieval_4; default: all"
+    context.add_argument("--kinds", default="", metavar="NAMES", help=told)
     context.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     context.set_defaults(handler=train_context)
 
@@ -140,6 +141,13 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
 
 
+def _add_noise(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--noise-logit-mean", type=number(-5, 5), default=0.0, metavar="MEAN",
+        help="above 0: more training at high noise, where it is decided what stands where; default: 0",
+    )  # fmt: skip
+
+
 def train_codec(args: argparse.Namespace) -> int:
     """`slowfast train codec`."""
     from slowfast_vgen.models.codec import Codec, CodecConfig
@@ -170,7 +178,12 @@ def train_slow(args: argparse.Namespace) -> int:
     training, validation = load_latents(args, text_encoder)
     channels, height, width = training.latents.shape[1:]
     denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
-    config = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, noise_draws=args.noise_draws)
+    config = SlowTrainingConfig(
+        optimisation(args),
+        batch_size=args.batch_size,
+        noise_draws=args.noise_draws,
+        noise_logit_mean=args.noise_logit_mean,
+    )
     train_slow(config, denoiser.to(device), text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
@@ -262,15 +275,18 @@ def train_context(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.world_model import load_denoiser
-    from slowfast_vgen.train.context import ContextTrainingConfig, train_context
+    from slowfast_vgen.train.context import KINDS, ContextTrainingConfig, chosen_kinds, train_context
     from slowfast_vgen.train.slow import SlowTrainingConfig
 
+    names = [name.strip() for name in args.kinds.split(",") if name.strip()]
+    kinds = chosen_kinds(names) if names else KINDS
     device = _device(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     step_units = PlanarAddress(key_width=2).config.step_units
     training, validation = load_chains(args, text_encoder, args.chunks, step_units)
-    config = ContextTrainingConfig(SlowTrainingConfig(optimisation(args), batch_size=args.batch_size))
+    slow = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, noise_logit_mean=args.noise_logit_mean)
+    config = ContextTrainingConfig(slow, kinds)
     denoiser = load_denoiser(args.init).to(device)
     train_context(config, denoiser, text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")

@@ -6,7 +6,7 @@ is drawn for whole batches.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +26,34 @@ from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
 VALIDATION_WINDOWS = 96
 
 Kinds = tuple[tuple[float, ContextConfig], ...]
+KINDS: Kinds = (
+    (0.10, ContextConfig("raw", 4)),
+    (0.15, ContextConfig("raw", 12)),
+    (0.30, ContextConfig("raw", 28)),
+    (0.15, ContextConfig("anchor", 1)),
+    (0.30, ContextConfig("retrieval", 4)),
+)
+"""How often each is drawn. With the window of 4, the raw ones are contexts of 2, 4 and 8 chunks."""
+
+
+def kind_name(kind: ContextConfig) -> str:
+    """Such as `raw_28`: in logs, and for `chosen_kinds`."""
+    return f"{kind.kind}_{kind.num_frames}"
+
+
+def chosen_kinds(names: Sequence[str]) -> Kinds:
+    """Some of `KINDS`, as often as one another as there.
+
+    Raises:
+        UserError: no such kind.
+
+    >>> [kind.num_frames for _, kind in chosen_kinds(["anchor_1", "raw_28"])]
+    [28, 1]
+    """
+    known = [kind_name(kind) for _, kind in KINDS]
+    if unknown := sorted(set(names) - set(known)):
+        raise UserError(f"unknown kind of context {unknown[0]!r:.80}; choose some of {', '.join(known)}")
+    return tuple(each for each in KINDS if kind_name(each[1]) in names)
 
 
 @dataclass(frozen=True)
@@ -33,14 +61,7 @@ class ContextTrainingConfig:
     """Settings of `slowfast train context`; what concerns windows stands in `slow`."""
 
     slow: SlowTrainingConfig
-    kinds: Kinds = (
-        (0.10, ContextConfig("raw", 4)),
-        (0.15, ContextConfig("raw", 12)),
-        (0.30, ContextConfig("raw", 28)),
-        (0.15, ContextConfig("anchor", 1)),
-        (0.30, ContextConfig("retrieval", 4)),
-    )
-    """How often each is drawn. With the window of 4, the raw ones are contexts of 2, 4 and 8 chunks."""
+    kinds: Kinds = KINDS
 
     def __post_init__(self) -> None:
         if not self.kinds or min(share for share, _ in self.kinds) <= 0:
@@ -120,7 +141,7 @@ def train_context(
         for _, kind in config.kinds:
             generator = torch.Generator().manual_seed(0)
             losses = [objective.losses(part, kind, last, generator, 1) for part in chains.split(16)]
-            figures[f"{kind.kind}_{kind.num_frames}_loss"] = float(torch.cat(losses).mean())
+            figures[f"{kind_name(kind)}_loss"] = float(torch.cat(losses).mean())
         return figures
 
     description: dict[str, object] = {
