@@ -8,7 +8,7 @@ WORLD ?= vizdoom-rooms
 EPISODES ?= 500
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check quick bench figures planning comparisons data data-all bench-data clean
+.PHONY: setup demo test check quick bench figures planning comparisons data data-all worlds bench-data clean
 
 setup: .venv/.installed
 
@@ -88,6 +88,10 @@ data: setup
 # A small set of every world and of a sample of every source, checked: a few minutes on two cores. ARGS=--skip-absent.
 data-all: setup
 	$(BIN)/python benchmarks/data_all.py $(ARGS)
+
+# One model over all domains and one without each in turn, and their figures: three hours on two cores.
+worlds: setup
+	$(BIN)/python benchmarks/train_worlds.py
 
 # results/data.json: about half an hour, on a machine that does nothing else.
 bench-data: setup

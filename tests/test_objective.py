@@ -31,9 +31,9 @@ def whole_window(
 
 @pytest.mark.parametrize("make", [transformer, unet])
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize(("num_past", "num_new"), [(1, 3), (3, 2)])
+@pytest.mark.parametrize(("num_past", "num_new", "last_frame_weight"), [(1, 3, 1.0), (3, 2, 1.0), (2, 3, 4.0)])
 def test_masked_loss_is_equation_2(
-    make, target: Target, num_past: int, num_new: int, text_encoder: TextEncoder
+    make, target: Target, num_past: int, num_new: int, last_frame_weight: float, text_encoder: TextEncoder
 ) -> None:
     net, noising, text = make(), Noising(target), text_encoder(ACTIONS)
     window, noise = randn(2, num_past + num_new, 8, 8, 8), randn(2, num_past + num_new, 8, 8, 8, seed=1)
@@ -45,7 +45,9 @@ def test_masked_loss_is_equation_2(
     with torch.no_grad():
         output = whole_window(net, window[:, :num_past], past_levels, joined[:, num_past:], step[:, num_past:], text)
         error = (output - noising.prediction_target(window, noise, step)).square() * mask
-        expected = error.sum((1, 2, 3, 4)) / (mask.sum() * 8 * 8 * 8)
+        weights = mask.float()
+        weights[:, -1] = last_frame_weight
+        expected = (weights * error).sum((1, 2, 3, 4)) / (weights.sum() * 8 * 8 * 8)
         loss = masked_loss(
             net,
             noising,
@@ -55,6 +57,7 @@ def test_masked_loss_is_equation_2(
             noise[:, num_past:],
             step[:, num_past:],
             text,
+            last_frame_weight=last_frame_weight,
         )
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
 

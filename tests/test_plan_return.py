@@ -259,7 +259,7 @@ def test_the_commands_of_the_page_are_understood() -> None:
     page = page[page.index("## The task `metaworld-return`") : page.index("## Goals")]
     data, codec = re.findall(r"`(--data [^`]*|--codec [^`]*)`", page)
     commands = re.findall(r"\| `slowfast ([^`]*)` \|", page)
-    assert len(commands) == 11
+    assert len(commands) == 12
     for command in commands:
         build_parser().parse_args(command.replace("DATA", data).replace("CODEC", codec).split())
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_sets import make_tiny_set
 from torch import Tensor, nn
 
 from slowfast_vgen.cli import train as train_commands
@@ -664,6 +665,8 @@ def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pyte
     assert header["config"]["optimisation"]["precision"] == "bfloat16"
     both = ["--data", train, validation, "--validation", validation, train]
     assert main([*slow, *both, "--out", str(tmp_path / "both")]) == 0
+    assert main(["train", "codec", *common, *both, "--out", f"{codec}-both"]) == 0
+    small = make_tiny_set(tmp_path / "small", 1).folder
     assert (
         main(["train", "path", *common, *both, "--chunks", "1", "--codec", f"{codec}/codec", "--out", f"{codec}-path"])
         == 0
@@ -677,6 +680,7 @@ def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pyte
         (["train", "slow", *common, "--codec", train, "--out", str(tmp_path / "x")], "cannot read"),
         (["train", "codec", *common, "--out", str(tmp_path / "x"), "--learning-rate", "0"], "learning rate"),
         (["train", "codec", *common, "--out", str(tmp_path / "x"), "--data", str(tmp_path / "y")], "y"),
+        (["train", "codec", *common, "--out", str(tmp_path / "x"), "--data", train, str(small)], "frames of 2 sizes"),
     ):
         assert main(words) == 2
         message = capsys.readouterr().err.strip().splitlines()[-1]

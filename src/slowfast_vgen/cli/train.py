@@ -43,7 +43,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--width", type=whole_number(32, 4096), default=256, help="of the transformer; default: 256")
     slow.add_argument("--depth", type=whole_number(1, 64), default=6, help="of the transformer; default: 6")
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
-    _add_noise(slow)
+    _add_emphasis(slow)
     slow.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of this denoiser folder")
     slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     slow.set_defaults(handler=train_slow)
@@ -89,7 +89,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--familiar", type=number(0, 1), default=0.0, metavar="NOVELTY",
         help="of the local rule: below this, places count as known and are written less; default: 0, all count alike",
     )  # fmt: skip
-    _add_noise(loop)
+    _add_emphasis(loop)
     loop.add_argument("--rank", type=whole_number(1, 4096), default=8, help="of a LoRA; default: 8")
     loop.add_argument("--fast-learning-rate", type=float, default=1e-4, metavar="RATE", help="of a LoRA; default: 1e-4")
     loop.add_argument(
@@ -106,7 +106,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_cached_arguments(context)
     context.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
     context.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="of the episodes; default: 24")
-    _add_noise(context)
+    _add_emphasis(context)
     told = "with commas between: raw_4, raw_12, raw_28, anchor_1, retrieval_4; default: all"
     context.add_argument("--kinds", default="", metavar="NAMES", help=told)
     context.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
@@ -141,15 +141,23 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
 
 
-def _add_noise(parser: argparse.ArgumentParser) -> None:
+def _add_emphasis(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise-logit-mean", type=number(-5, 5), default=0.0, metavar="MEAN",
         help="above 0: more training at high noise, where it is decided what stands where; default: 0",
     )  # fmt: skip
+    told = "how much a chunk's last frame counts, each other one counting 1; default: 1"
+    parser.add_argument("--last-frame-weight", type=number(0.01, 100), default=1.0, metavar="WEIGHT", help=told)
+
+
+def _emphasis(args: argparse.Namespace) -> dict[str, float]:
+    return {"noise_logit_mean": args.noise_logit_mean, "last_frame_weight": args.last_frame_weight}
 
 
 def train_codec(args: argparse.Namespace) -> int:
     """`slowfast train codec`."""
+    import numpy as np
+
     from slowfast_vgen.models.codec import Codec, CodecConfig
     from slowfast_vgen.train.codec import CodecTrainingConfig, sample_frames, train_codec
 
@@ -157,9 +165,13 @@ def train_codec(args: argparse.Namespace) -> int:
         optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
     )
     init = Codec.load(args.init) if args.init else None
-    frames = sample_frames(some_episodes(args.data, args), every=5)  # of every part of a chunk, which has four frames
-    held_out = sample_frames(some_episodes(args.validation, args), every=15)
-    train_codec(config, frames, held_out, args.out, init)
+    # Every fifth frame is of every part of a chunk, which has four.
+    sets = [sample_frames(some_episodes([folder], args), every=5) for folder in args.data]
+    held_out = [sample_frames(some_episodes([folder], args), every=15) for folder in args.validation]
+    if len(sizes := {frames.shape[1:3] for frames in (*sets, *held_out)}) > 1:
+        raise UserError(f"the sets have frames of {len(sizes)} sizes, {sorted(sizes)}; make them of one size")
+    set_sizes = [len(frames) for frames in sets]
+    train_codec(config, np.concatenate(sets), np.concatenate(held_out), args.out, init, set_sizes)
     print(f"wrote {args.out / 'codec'}")
     return 0
 
@@ -182,7 +194,7 @@ def train_slow(args: argparse.Namespace) -> int:
         optimisation(args),
         batch_size=args.batch_size,
         noise_draws=args.noise_draws,
-        noise_logit_mean=args.noise_logit_mean,
+        **_emphasis(args),
     )
     train_slow(config, denoiser.to(device), text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
@@ -247,7 +259,7 @@ def train_loop(args: argparse.Namespace) -> int:
         denoiser = denoiser.with_memory(args.memory_width)
     training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units)
     config = LoopConfig(
-        SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, noise_logit_mean=args.noise_logit_mean),
+        SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args)),
         num_chains=args.batch_size,
         num_chunks=args.chunks,
     )
@@ -285,7 +297,7 @@ def train_context(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     step_units = PlanarAddress(key_width=2).config.step_units
     training, validation = load_chains(args, text_encoder, args.chunks, step_units)
-    slow = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, noise_logit_mean=args.noise_logit_mean)
+    slow = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args))
     config = ContextTrainingConfig(slow, kinds)
     denoiser = load_denoiser(args.init).to(device)
     train_context(config, denoiser, text_encoder, training, validation, args.out)

@@ -20,12 +20,14 @@ def masked_loss(
     levels: NoiseLevels,
     text: TextEmbedding,
     recall: Callable[[Past], Recall] | None = None,
+    last_frame_weight: float = 1.0,
 ) -> Float[Tensor, " draws_batch"]:
     """Eq. 1-2: the past stays clean, the new frames are noised, and the loss counts the new frames only.
 
     `noise` and `levels` may hold several draws of each window (`draws_batch = draws * batch`, the draws of a window
     side by side): the past, which does not depend on them, is then run once for all. `text` has a row for each draw.
-    `recall` tells, from the encoded past, what a local memory knows of the new frames of each window.
+    `recall` tells, from the encoded past, what a local memory knows of the new frames of each window. The last new
+    frame counts `last_frame_weight` times as much as each other one.
 
     Returns the mean squared error of each draw.
     """
@@ -38,7 +40,10 @@ def masked_loss(
     noised = noising.add_noise(new, noise, levels)
     recalled = None if known is None else denoiser.encode_recall(known)
     prediction = denoiser.predict(noised, levels, text, kept, recalled)
-    return (prediction - noising.prediction_target(new, noise, levels)).square().flatten(1).mean(1)
+    errors = (prediction - noising.prediction_target(new, noise, levels)).square().flatten(2).mean(2)
+    weights = errors.new_ones(errors.shape[1])
+    weights[-1] = last_frame_weight
+    return errors @ (weights / weights.sum())
 
 
 def unmasked_loss(

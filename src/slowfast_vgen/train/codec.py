@@ -1,12 +1,12 @@
 """Trains the codec on single frames."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from slowfast_vgen.models.codec import Codec, CodecConfig, frames_to_pixels
@@ -49,6 +49,7 @@ def train_codec(
     validation_frames: UInt8[np.ndarray, "num_validation height width 3"],
     folder: Path,
     init: Codec | None = None,
+    set_sizes: Sequence[int] = (),
 ) -> Codec:
     """Trains (or goes on training) in `folder` and writes the averaged codec to `folder/codec`.
 
@@ -58,6 +59,8 @@ def train_codec(
         validation_frames: of other scenes.
         folder: of the run.
         init: the codec to start from, which is changed; None for fresh weights.
+        set_sizes: how many of the frames, in order, each of several sets has; all are drawn from equally often. Empty
+            for one set.
     """
     torch.manual_seed(config.optimisation.seed)
     codec = init or Codec.from_config(config.codec)
@@ -67,7 +70,7 @@ def train_codec(
 
     def loss(step: int) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step)
-        index = torch.randint(len(source), (config.batch_size,), generator=generator)
+        index = draw_frames(set_sizes or (len(source),), config.batch_size, generator)
         pixels = frames_to_pixels(source[index]).contiguous(memory_format=torch.channels_last)
         raw = codec.encode_pixels(pixels)
         noisy = raw + config.latent_noise * torch.randn(raw.shape, generator=generator)
@@ -109,6 +112,21 @@ def set_latent_statistics(codec: Codec, frames: UInt8[Tensor, "num_frames height
     raw = torch.cat(parts)
     codec.latent_mean.copy_(raw.mean((0, 2, 3)))
     codec.latent_std.copy_(raw.std((0, 2, 3)))
+
+
+def draw_frames(set_sizes: Sequence[int], count: int, generator: torch.Generator) -> Int64[Tensor, " count"]:
+    """Numbers of random frames; of each of several sets equally many on average, however large.
+
+    >>> index = draw_frames((10, 90_000), 1000, torch.Generator().manual_seed(0))
+    >>> bool(((index < 10).float().mean() - 0.5).abs() < 0.1), bool(index.max() < 90_010)
+    (True, True)
+    """
+    if len(set_sizes) == 1:
+        return torch.randint(set_sizes[0], (count,), generator=generator)
+    sizes = torch.tensor(set_sizes)
+    drawn = torch.randint(len(sizes), (count,), generator=generator)
+    within = torch.randint(2**31, (count,), generator=generator) % sizes[drawn]
+    return (sizes.cumsum(0) - sizes)[drawn] + within
 
 
 def sample_frames(episodes: Iterable[Episode], every: int) -> UInt8[np.ndarray, "num_frames height width 3"]:

@@ -47,6 +47,9 @@ class SlowTrainingConfig:
     past_noise_max: float = 0.3
     noise_logit_mean: float = 0.0
     """As in `diffusion.noising.draw_noise_levels`, of eq. 2's levels."""
+    last_frame_weight: float = 1.0
+    """As in `diffusion.objective.masked_loss`: where a chunk is a whole move, its last frame tells what came of it, and
+    those before mostly where the arm was on its way."""
     target: str = "flow"
 
     def __post_init__(self) -> None:
@@ -98,6 +101,7 @@ class SlowObjective:
             draws.levels,
             text,
             None if recall is None else lambda kept: recall(kept, past),
+            self.config.last_frame_weight,
         )
 
     def unmasked(self, batch: WindowBatch, generator: torch.Generator, share: Share = ALL) -> Tensor:
