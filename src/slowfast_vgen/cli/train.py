@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from slowfast_vgen.cli.common import add_json_argument, number, whole_number
 from slowfast_vgen.cli.outputs import check_output_folder
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     import torch
 
     from slowfast_vgen.models.denoiser import DenoiserModule
+
+
+class _Emphasis(TypedDict):
+    noise_logit_mean: float
+    last_frame_weight: float
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -150,7 +155,7 @@ def _add_emphasis(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--last-frame-weight", type=number(0.01, 100), default=1.0, metavar="WEIGHT", help=told)
 
 
-def _emphasis(args: argparse.Namespace) -> dict[str, float]:
+def _emphasis(args: argparse.Namespace) -> _Emphasis:
     return {"noise_logit_mean": args.noise_logit_mean, "last_frame_weight": args.last_frame_weight}
 
 
