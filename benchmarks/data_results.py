@@ -1,7 +1,7 @@
 """results/data.json, which several benchmarks share: each replaces its own figures and leaves the others' alone."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,14 +17,19 @@ def over_repetitions(readings: Sequence[float]) -> Figure:
     return Figure(median(readings), min(readings), max(readings), len(readings))
 
 
-def update_results(path: Path, part: str, protocol: Mapping[str, Any], figures: Mapping[str, Figure]) -> None:
+def update_results(
+    path: Path, part: str, protocol: Mapping[str, Any], figures: Mapping[str, Figure], asked: Collection[str] = ()
+) -> None:
     """Writes the figures of a part, and its protocol under the part's name.
 
-    Figures that the part wrote before and does not write now, such as those of an engine that is gone, are taken out.
+    Figures that the part wrote before and does not write now, such as those of an engine that is gone, are taken out;
+    where only some were `asked` for, only of those.
     """
     results = json.loads(path.read_text()) if path.is_file() else {"protocol": {}, "figures": {}}
     parts = dict(results["protocol"].get("parts", {}))
     before = parts.get(part, {}).get("figures", [])
+    before = [name for name in before if not asked or name in asked]
     kept = {name: row for name, row in results["figures"].items() if name not in {*before, *figures}}
-    parts[part] = {**protocol, "reading": READING, "figures": sorted(figures)}
+    others = [name for name in parts.get(part, {}).get("figures", []) if name in kept]
+    parts[part] = {**protocol, "reading": READING, "figures": sorted([*others, *figures])}
     write_figures(path, {"command": "benchmarks", "parts": dict(sorted(parts.items()))}, {**kept, **figures})

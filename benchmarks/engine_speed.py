@@ -48,6 +48,11 @@ def record(name: str, num_episodes: int, num_repetitions: int) -> list[float]:
     return readings
 
 
+def figure_name(world: str) -> str:
+    """As results/data.json has it."""
+    return f"fps_{world.replace('-', '_')}"
+
+
 def main() -> None:
     """Prints and writes the figures of all engines, or of some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,7 +70,7 @@ def main() -> None:
                 absent[name] = " ".join(str(error).split())
                 tqdm.write(f"{name}: cannot run here: {absent[name]}")
                 continue
-        figure = figures[f"fps_{name.replace('-', '_')}"] = over_repetitions(readings)
+        figure = figures[figure_name(name)] = over_repetitions(readings)
         tqdm.write(f"{name:<24} {figure.mean:8.0f} frames/s   {figure.low:.0f} to {figure.high:.0f}")
     protocol = {
         "command": "benchmarks/engine_speed.py",
@@ -78,7 +83,8 @@ def main() -> None:
         "cpu": cpu_model(),
         "git_commit": git_commit(),
     }
-    update_results(args.json, "engine_speed", protocol, figures)
+    asked = [] if set(args.world) >= set(WORLDS) else [figure_name(name) for name in args.world]
+    update_results(args.json, "engine_speed", protocol, figures, asked)
 
 
 if __name__ == "__main__":

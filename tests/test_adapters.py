@@ -441,11 +441,42 @@ def change_episodes(source: Path, column: str, values: list[Any]) -> None:
 
 def test_lerobot_splits(tmp_path: Path) -> None:
     make_lerobot(tmp_path)
+    with pytest.raises(UserError, match="has no split 'test'; it has train"):
+        open_adapter("lerobot", tmp_path, replace(SMALL, split="test"))
     change_info(tmp_path, splits={"train": "0:2", "validation": "2:3"})
     assert [recipe.name for recipe in samples("lerobot", tmp_path)[0]] == ["episode 0", "episode 1"]
     assert [recipe.name for recipe in samples("lerobot", tmp_path, replace(SMALL, split="validation"))[0]] == [
         "episode 2"
     ]
+
+
+def test_lerobot_names_a_cut_file_once_however_often_it_is_asked(tmp_path: Path) -> None:
+    video = make_lerobot(tmp_path) / "videos" / CAMERA / "chunk-000" / "file-000.mp4"
+    with av.open(str(video)) as container:  # the index to the front, so that the rest can be cut off
+        packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
+        with av.open(str(tmp_path / "front.mp4"), "w", options={"movflags": "faststart"}) as out:
+            stream = out.add_stream_from_template(container.streams.video[0])
+            for packet in packets:
+                packet.stream = stream
+                out.mux(packet)
+    data = (tmp_path / "front.mp4").read_bytes()
+    video.write_bytes(data[: len(data) - 200])
+    (tmp_path / "front.mp4").unlink()
+    recordings = list(open_adapter("lerobot", tmp_path, SMALL).recordings())
+    for _ in range(2):
+        found = [sample for each in recordings for sample in each.samples() if isinstance(sample, Finding)]
+        assert reasons(found) == [(f"videos/{CAMERA}/chunk-000/file-000.mp4", "short-video")]
+
+
+def test_lerobot_data_without_numbers_is_named(tmp_path: Path) -> None:
+    data = make_lerobot(tmp_path) / "data" / "chunk-000" / "file-001.parquet"
+    table = pq.read_table(data)
+    for column, values in (("episode_index", ["two"] * 24), ("task_index", [[0]] * 24), ("task_index", ["a"] * 24)):
+        place = table.column_names.index(column)
+        pq.write_table(table.set_column(place, column, pa.array(values)), data)
+        recipes, findings = samples("lerobot", tmp_path)
+        assert [recipe.name for recipe in recipes] == ["episode 0", "episode 1"]
+        assert reasons(findings) == [("episode 2", "broken-file")]
 
 
 @pytest.mark.parametrize(
@@ -559,6 +590,8 @@ def test_rlds(tmp_path: Path) -> None:
     assert open_adapter("rlds", tmp_path / "toy", SMALL).licence == "CC BY 4.0"
     (test,), _ = samples("rlds", tmp_path / "toy", replace(SMALL, split="test"))
     assert told(test) == [("wave", 4)]
+    with pytest.raises(UserError, match="has no split 'validation'; it has test, train"):
+        open_adapter("rlds", tmp_path / "toy", replace(SMALL, split="validation"))
     wrist, _ = samples("rlds", tmp_path / "toy", replace(SMALL, camera="wrist_image"))
     assert numbers_of(wrist[0].decode())[:2] == [50, 51]
     slow, _ = samples("rlds", tmp_path / "toy", replace(SMALL, source_fps=5.0))
@@ -653,7 +686,10 @@ def step(keys: str = "", buttons: tuple[int, ...] = (), right: float = 0, down: 
         ([step("q")], "drop the item", "drop_the_item"),
         ([step("w", (0,), right=-4)], "go forward, turn left and attack", "go_forward+turn_left+attack"),
         ([step("w"), step(menu=True)], "use the inventory", "use_inventory"),
-        ([step("escape f3 1 e")], "stay", "stay"),
+        ([step("f3 e escape")], "stay", "stay"),
+        ([step("1 4"), step("2")], "select item 4", "select_item_4"),
+        ([step("f", (2,))], "pick the block and swap hands", "pick_the_block+swap_hands"),
+        ([replace(step(), wheel=-120.0)], "select the next item", "select_the_next_item"),
     ],
 )
 def test_words_of_keys_and_mouse(steps: list[Step], action: str, verb: str) -> None:
@@ -691,6 +727,15 @@ def test_vpt_is_parted_by_lines_that_cannot_be_read(tmp_path: Path) -> None:
         [21, 23],
         list(range(24, 60, 2)),
     ]
+
+
+def test_vpt_counts_and_names_keys_without_words(tmp_path: Path) -> None:
+    make_video(tmp_path / "x.mp4", 30, 20)
+    write_log(tmp_path / "x.jsonl", [vpt_line("w f3 e")] * 7 + [vpt_line("1 tab", buttons=[3])] * 23)
+    recipes, (finding,) = samples("vpt", tmp_path)
+    assert told(recipes[0])[-1] == ("select item 1", 10)
+    assert (finding.name, finding.reason, finding.lost) == ("x.jsonl", "unknown-label", False)
+    assert finding.message == "no words for button 3 (lines: 23), f3 (lines: 7), tab (lines: 23); the rest is told"
 
 
 def test_vpt_names_logs_and_videos_that_do_not_fit(tmp_path: Path) -> None:

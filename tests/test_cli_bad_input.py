@@ -1,5 +1,6 @@
 """What a user can get wrong with `slowfast generate`: each is told in one sentence, and nothing is left behind."""
 
+import errno
 import json
 import shutil
 import struct
@@ -270,6 +271,20 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(
     ):
         assert told in refused(*command(tiny_world_folder, tmp_path, image=never, **options))
     assert (tmp_path / "full/notes.txt").read_text() == "mine"
+
+
+def test_a_full_disk_is_told(refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "data"))
+
+    monkeypatch.setattr("slowfast_vgen.data.format.DatasetWriter.__init__", full)
+    words = ["data", "make", "--world", "vizdoom-rooms", "--episodes", "1", "--out", tmp_path / "data"]
+    assert f"{tmp_path / 'data'} cannot be read or written (No space left on device)" in refused(*words)
+
+
+@pytest.mark.parametrize("command", ["check", "info"])
+def test_a_name_that_no_file_can_have_is_told(refused: Callable[..., str], command: str) -> None:
+    assert "cannot be the name of a file" in refused("data", command, "x" * 300)
 
 
 def test_an_older_session_with_other_files_in_it_is_not_replaced(session_copy: Path) -> None:

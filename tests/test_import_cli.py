@@ -210,6 +210,11 @@ def test_other_settings_or_tables_are_refused(tmp_path: Path, capsys: pytest.Cap
     ):
         assert run("folder", source, out, *words) == 2
         assert f"was made with {told}" in capsys.readouterr().err
+    table_text = (source / "actions.csv").read_text()
+    (source / "actions.csv").write_text(table_text.replace("3.9", "3.8"))  # as long as before
+    assert run("folder", source, out) == 2
+    assert "was made with tables " in capsys.readouterr().err
+    (source / "actions.csv").write_text(table_text)
     with (source / "actions.csv").open("a") as table:
         table.write("a.mp4,2.2,2.8,go\n")
     assert run("folder", source, out) == 2

@@ -41,6 +41,11 @@ def test_each_benchmark_replaces_its_own_figures(tmp_path: Path) -> None:
     update_results(path, "speed", {"absent": {}}, {"fps_a": Figure(5, 4, 6, 3), "fps_b": Figure(7, 7, 7, 1)})
     update_results(path, "wait", {"steps": 3}, {"share": over_repetitions([0.3, 0.1, 0.2])})
     update_results(path, "speed", {"absent": {"b": "gone"}}, {"fps_a": Figure(9, 8, 10, 3)})
+    some = tmp_path / "some.json"
+    update_results(some, "speed", {}, {"fps_a": Figure(5, 4, 6, 3), "fps_b": Figure(7, 7, 7, 1)})
+    update_results(some, "speed", {}, {"fps_a": Figure(6, 5, 7, 3)}, asked=["fps_a"])
+    assert {name: figure.mean for name, figure in read_results(some).figures.items()} == {"fps_a": 6, "fps_b": 7}
+    assert json.loads(some.read_text())["protocol"]["parts"]["speed"]["figures"] == ["fps_a", "fps_b"]
     results = read_results(path)
     assert set(results.figures) == {"fps_a", "share"}
     assert (results.figures["fps_a"].mean, results.figures["share"].mean) == (9, 0.2)

@@ -58,6 +58,13 @@ def test_episodes_are_complete_and_a_pose_always_looks_the_same(server: FakeUnre
     assert revisits > 10
 
 
+def test_an_episode_depends_on_its_index_alone(server: FakeUnreal) -> None:
+    two = record("wander", 4, count=2)
+    (again,) = record("wander", 4, first_index=1)
+    assert (two[1].frames == again.frames).all()
+    assert two[1].metadata == again.metadata
+
+
 def test_axes_and_signs_are_unreals(server: FakeUnreal) -> None:
     """Our north is Unreal's -y, and our counter-clockwise its negative yaw."""
     (episode,) = record("wander", 3)

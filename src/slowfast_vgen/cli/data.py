@@ -24,7 +24,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     make = commands.add_parser("make", help="record episodes of a world; goes on where it was stopped")
     make.add_argument("--world", required=True, metavar="NAME", help="such as vizdoom-rooms")
     make.add_argument("--episodes", required=True, type=whole_number(1, 999_999), metavar="N", help="how many")
-    make.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the data set")
+    make.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the data set")
     make.add_argument("--split", choices=("train", "validation", "test"), default="train", help="default: train")
     make.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, help="default: 0")
     make.add_argument("--script", default="mix", help="how actions are chosen; default: mix")
@@ -36,20 +36,24 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     register_shard(commands)
 
     check = commands.add_parser("check", help="name every defect; with several: scenes shared between splits too")
-    check.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder of a data set")
+    check.add_argument("folders", nargs="+", type=path_name, metavar="DIR", help="folder of a data set")
     add_json_argument(check)
     check.set_defaults(handler=check_data)
 
     info = commands.add_parser("info", help="count episodes, frames, scripts, verbs and scenes; write data cards")
-    info.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder of a data set; several with --card")
-    info.add_argument("--contact-sheet", type=Path, metavar="FILE.png", help="draw frames of several episodes here")
+    info.add_argument(
+        "folders", nargs="+", type=path_name, metavar="DIR", help="folder of a data set; several with --card"
+    )
+    info.add_argument(
+        "--contact-sheet", type=path_name, metavar="FILE.png", help="draw frames of several episodes here"
+    )
     add_card_arguments(info)
     add_json_argument(info)
     info.set_defaults(handler=describe_data)
 
     export = commands.add_parser("export", help="write a data set in another format")
     export.add_argument("--to", required=True, choices=("lerobot",), help="lerobot: LeRobot, format 3")
-    export.add_argument("source", type=Path, metavar="SRC", help="folder of a data set")
+    export.add_argument("source", type=path_name, metavar="SRC", help="folder of a data set")
     export.add_argument("out", type=path_name, metavar="OUT", help="new or empty folder")
     export.add_argument("--lossless", action="store_true", help="keep every pixel value; few players show such videos")
     add_json_argument(export)
@@ -62,7 +66,7 @@ def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument(
         "--from", dest="adapter", required=True, metavar="NAME", help="epic-kitchens, folder, hdd, lerobot, rlds or vpt"
     )
-    parser.add_argument("source", type=Path, metavar="SRC", help="folder of the source")
+    parser.add_argument("source", type=path_name, metavar="SRC", help="folder of the source")
     parser.add_argument("out", type=path_name, metavar="OUT", help="folder of the data set")
     parser.add_argument("--size", type=whole_number(8, 4096), default=64, metavar="PIXELS", help="a side; default: 64")
     parser.add_argument("--fps", type=number(0.1, 1000), default=10.0, help="frames a second; default: 10")

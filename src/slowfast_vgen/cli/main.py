@@ -50,13 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"slowfast: error: {error}", file=sys.stderr)
         return EXIT_CODE
-    except KeyboardInterrupt as interrupt:
-        print(f"\nslowfast: interrupted{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
-        return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # The reader, such as `head`, has gone. Python would complain once more when it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE_EXIT_CODE
+    except OSError as error:  # a full disk, a place that may not be written, a name that is too long
+        told = f"{error.filename} cannot be read or written" if error.filename else "a file cannot be read or written"
+        print(f"slowfast: error: {told} ({error.strerror or error}); mend that and run it again", file=sys.stderr)
+        return EXIT_CODE
+    except KeyboardInterrupt as interrupt:
+        print(f"\nslowfast: interrupted{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
+        return INTERRUPTED_EXIT_CODE
     return code
 
 

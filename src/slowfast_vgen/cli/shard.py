@@ -1,7 +1,6 @@
 """`slowfast data shard`."""
 
 import argparse
-from pathlib import Path
 
 from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
 
@@ -11,7 +10,7 @@ def register_shard(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser = commands.add_parser(
         "shard", help="write data sets of one split as WebDataset shards; goes on where it was stopped"
     )
-    parser.add_argument("sources", nargs="+", type=Path, metavar="SRC", help="folder of a data set")
+    parser.add_argument("sources", nargs="+", type=path_name, metavar="SRC", help="folder of a data set")
     parser.add_argument("out", type=path_name, metavar="OUT", help="new or empty folder, or the same shards")
     parser.add_argument(
         "--max-bytes-per-shard", type=whole_number(1, 2**40), default=2**28, metavar="BYTES",

@@ -1,10 +1,9 @@
 """`slowfast train`: the trainings of the slow weights."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from slowfast_vgen.cli.common import add_json_argument, number, whole_number
+from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.cli.train_data import (
     add_cached_arguments,
@@ -38,7 +37,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_common(codec, num_steps=6000, batch_size=16, learning_rate=1e-3)
     codec.add_argument("--latent-channels", type=whole_number(1, 64), default=8, help="default: 8")
     told = "start from the weights of this codec folder, whatever its latents; wanted where the camera stands still"
-    codec.add_argument("--init", type=Path, metavar="DIR", help=told)
+    codec.add_argument("--init", type=path_name, metavar="DIR", help=told)
     codec.set_defaults(handler=train_codec)
 
     slow = commands.add_parser("slow", help="the denoiser, on windows of past frames, action and next frames (eq. 1-2)")
@@ -49,7 +48,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--depth", type=whole_number(1, 64), default=6, help="of the transformer; default: 6")
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
     _add_emphasis(slow)
-    slow.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of this denoiser folder")
+    slow.add_argument("--init", type=path_name, metavar="DIR", help="start from the weights of this denoiser folder")
     slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     slow.set_defaults(handler=train_slow)
 
@@ -64,21 +63,23 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     path.set_defaults(handler=train_path)
 
     still = commands.add_parser("still-path", help="the same for a camera that never moves: nothing is to be learned")
-    still.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
+    still.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the run")
     still.add_argument("--key-width", type=whole_number(2, 65536), default=64, help="of the memory; default: 64")
     still.set_defaults(handler=write_still_path)
 
     loop = commands.add_parser("loop", help="the slow-fast loop (Algorithm 1b): slow weights learn to use a memory")
     _add_common(loop, num_steps=2800, batch_size=4, learning_rate=4e-4)
     add_cached_arguments(loop)
-    loop.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
+    loop.add_argument("--init", required=True, type=path_name, metavar="DIR", help="the denoiser folder to start from")
     loop.add_argument(
         "--rule",
         choices=("local", "denoising", "denoising-original", "replay"),
         default="local",
         help="how memories are written; default: local",
     )
-    loop.add_argument("--address", type=Path, metavar="DIR", help="of `train path` or `still-path`: for the local rule")
+    loop.add_argument(
+        "--address", type=path_name, metavar="DIR", help="of `train path` or `still-path`: for the local rule"
+    )
     loop.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="unrolled an episode; default: 24")
     loop.add_argument("--memory-width", type=whole_number(0, 1024), default=64, help="learned features; default: 64")
     loop.add_argument(
@@ -109,7 +110,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_common(context, num_steps=4000, batch_size=8, learning_rate=4e-4)
     add_cached_arguments(context)
-    context.add_argument("--init", required=True, type=Path, metavar="DIR", help="the denoiser folder to start from")
+    context.add_argument(
+        "--init", required=True, type=path_name, metavar="DIR", help="the denoiser folder to start from"
+    )
     context.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="of the episodes; default: 24")
     _add_emphasis(context)
     told = "with commas between: raw_4, raw_12, raw_28, anchor_1, retrieval_4; default: all"
@@ -121,7 +124,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "inverse-dynamics", help="which action led from one frame to the next: what `plan` reads imagined videos with"
     )
     _add_common(reading, num_steps=1500, batch_size=64, learning_rate=2e-3)
-    reading.add_argument("--codec", type=Path, metavar="DIR", help="learn to read frames after its round trip as well")
+    reading.add_argument(
+        "--codec", type=path_name, metavar="DIR", help="learn to read frames after its round trip as well"
+    )
     told = "verbs, frame by frame, or whole moves: which thing was carried to which spot; default: verbs"
     reading.add_argument("--reads", choices=READS, default="verbs", help=told)
     told = "at most so many of the data to learn from; default: 400"
@@ -132,7 +137,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int, learning_rate: float) -> None:
     add_data_arguments(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
+    parser.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the run")
     parser.add_argument("--steps", type=whole_number(1), default=num_steps, help=f"default: {num_steps}")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
     parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate}")

@@ -23,11 +23,11 @@ CODEC_EPISODES = 2000
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what every training has: what it learns from and is validated on."""
     parser.add_argument(
-        "--data", required=True, nargs="+", type=Path, metavar="DIR",
+        "--data", required=True, nargs="+", type=path_name, metavar="DIR",
         help="data sets, or shards, to learn from; of several, windows are drawn equally often, however large they are",
     )  # fmt: skip
     parser.add_argument(
-        "--validation", required=True, nargs="+", type=Path, metavar="DIR", help="the same of other scenes"
+        "--validation", required=True, nargs="+", type=path_name, metavar="DIR", help="the same of other scenes"
     )
     parser.add_argument(
         "--max-bad-share", type=number(0, 1), default=0.0, metavar="SHARE",
@@ -37,7 +37,9 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_cached_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the trainings on latents have."""
-    parser.add_argument("--codec", required=True, type=Path, metavar="DIR", help="a folder that `train codec` wrote")
+    parser.add_argument(
+        "--codec", required=True, type=path_name, metavar="DIR", help="a folder that `train codec` wrote"
+    )
     parser.add_argument(
         "--cache", type=path_name, metavar="DIR|none",
         help="where encoded episodes are kept; none keeps them in memory; default: .cache in each data set",

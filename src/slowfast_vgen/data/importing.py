@@ -34,6 +34,8 @@ NUM_NAMED = 100
 FEWEST_SAMPLES = 100
 """While an import goes on, the share of bad samples is of so many at least: a bad start alone ends none."""
 MOST_EPISODES = 999_999
+_READ_BYTES = 2**28
+"""So much of a source's tables is held against what it was by content, what goes beyond by names and sizes."""
 _SHORTENED = "frames_of_source"
 
 
@@ -222,11 +224,23 @@ def _episode(
 
 def _creation(adapter: Adapter, settings: ImportSettings, lossless: bool) -> dict[str, Any]:
     """What an import must have been made with for another one to go on with it."""
-    files = [(path.name, path.stat().st_size) for path in adapter.index_files() if path.is_file()]
-    tables = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
     kept = {"size", "fps", "chunk_frames", "episode_frames", "licence", "camera", "source_fps"}
     options = {name: value for name, value in asdict(settings).items() if name in kept and value}
-    return {"tables": tables, **options, "lossless": lossless}
+    return {"tables": _hash_of(adapter.index_files()), **options, "lossless": lossless}
+
+
+def _hash_of(files: list[Path]) -> str:
+    digest, num_read = hashlib.sha256(), 0
+    for path in files:
+        try:
+            size = path.stat().st_size
+            digest.update(json.dumps([path.name, size]).encode())
+            if num_read + size <= _READ_BYTES:
+                digest.update(path.read_bytes())
+                num_read += size
+        except OSError:
+            continue  # what is missing or cannot be read is told when its turn comes
+    return digest.hexdigest()[:12]
 
 
 def _name_of_unreported_episode(out: Path, num_present: int, report: ImportReport) -> str | None:
@@ -253,6 +267,10 @@ def _read_report(path: Path) -> ImportReport:
         report = ImportReport(**{name: told[name] for name in plain})
         report.left_out = {reason: Tally(**tally) for reason, tally in told["left_out"].items()}
         report.noticed = {reason: Tally(**tally) for reason, tally in told["noticed"].items()}
+        counts = [getattr(report, name) for name in plain]
+        counts += [tally.count for tally in (*report.left_out.values(), *report.noticed.values())]
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise TypeError("a count is no whole number")
         return report
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no report of an import ({error!r}); use a new folder") from error

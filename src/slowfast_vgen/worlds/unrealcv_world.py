@@ -78,12 +78,13 @@ class UnrealWorld(SeededWorld):
 
     def _episodes(self, indices: range, script: str, num_chunks: int) -> Iterator[Episode]:
         with UnrealCamera(self._settings) as camera:
-            level = Level(camera, self._settings.area_cm)
             for index in indices:
-                yield self._episode(camera, level, index, script, num_chunks)
+                yield self._episode(camera, index, script, num_chunks)
 
-    def _episode(self, camera: UnrealCamera, level: Level, index: int, script: str, num_chunks: int) -> Episode:
+    def _episode(self, camera: UnrealCamera, index: int, script: str, num_chunks: int) -> Episode:
         rng = self.path_random(index)
+        # Found out anew: what is known of a level depends on where one went before, and an episode on its index alone.
+        level = Level(camera, self._settings.area_cm)
         scene = cast(Scene, level)  # path scripts ask no more of it than `Level` has
         drawn = draw_script(rng, script)
         start = _draw_start(rng, scene, camera.home, drawn)

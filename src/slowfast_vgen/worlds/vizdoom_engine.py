@@ -142,8 +142,15 @@ class VizdoomEngine:
         game.set_episode_timeout(0)
         game.add_game_args("+sv_cheats 1 +movebob 0")
         self._game = game
-        with _environment(_ENGINE_ENVIRONMENT):
-            game.init()
+        try:
+            with _environment(_ENGINE_ENVIRONMENT):
+                game.init()
+        except _start_errors(vizdoom) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            message = (
+                f"ViZDoom's engine does not start ({reason}); install vizdoom anew, and see that the disk has room"
+            )
+            raise UserError(message) from error
         self._maps = {(scene.look.world, scene.seed): number for number, scene in enumerate(scenes, start=1)}
 
     def render(self, scene: Scene, poses: Poses) -> Frames:
@@ -222,3 +229,8 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _start_errors(vizdoom: Any) -> tuple[type[Exception], ...]:
+    names = ("FileDoesNotExist", "MessageQueue", "SharedMemory", "ViZDoomError", "ViZDoomUnexpectedExit")
+    return (OSError, *(getattr(vizdoom, f"{name}Exception") for name in names))

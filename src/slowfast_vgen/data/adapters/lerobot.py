@@ -33,6 +33,7 @@ from slowfast_vgen.data.adapters.base import (
 )
 from slowfast_vgen.data.adapters.clips import read_clip, video_facts
 from slowfast_vgen.data.adapters.encoded import decode_images
+from slowfast_vgen.data.rules import SPLITS
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.types import Frames
@@ -66,7 +67,6 @@ class LeRobot:
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
         self._info = _read_info(source / "meta" / "info.json", settings)
-        self._cut_files: set[Path] = set()
         self._data: tuple[Path, pa.Table] | None = None  # of the file read last: episodes of one file follow each other
 
     @property
@@ -109,11 +109,15 @@ class LeRobot:
                 yield Recording(name, partial(iter, [finding]))
                 continue
             num_found += len(rows)
+            video = None
             for number, row in enumerate(rows):
                 index = row.get("episode_index")
                 if isinstance(index, int) and self._is_of_another_split(index):
                     continue
                 label = f"episode {index}" if isinstance(index, int) else f"{name} row {number}"
+                if self._info.is_video and (shown := self._video(row)) not in (None, video):
+                    video = shown
+                    yield Recording(video.name, partial(self._cut_off, video))
                 yield Recording(label, partial(self._samples, label, row, tasks))
         if self._info.num_episodes not in (None, num_found):
             message = f"it tells of {self._info.num_episodes} episodes, the tables of {num_found}"
@@ -133,10 +137,6 @@ class LeRobot:
             if self._info.is_video:
                 path = self._file(self._info.video_path, row, f"videos/{self._info.camera}")
                 begin = self._begin(row, length)
-                if path not in self._cut_files and video_facts(path).is_cut:
-                    self._cut_files.add(path)
-                    told = path.relative_to(self._source).as_posix()
-                    yield Finding(told, "short-video", "the file is cut off before the end that its index tells", False)
         except UnusableError as error:
             yield Finding(name, error.reason, error.message)
             return
@@ -158,6 +158,23 @@ class LeRobot:
                 ends=range(2, stop - first + 1),
             )
 
+    def _video(self, row: dict[str, Any]) -> Path | None:
+        """The video file of an episode, if it is there."""
+        try:
+            return self._file(self._info.video_path, row, f"videos/{self._info.camera}")
+        except UnusableError:
+            return None  # the episode says so
+
+    def _cut_off(self, video: Path) -> Iterator[Finding]:
+        """Once a file, before its episodes."""
+        try:
+            is_cut = video_facts(video).is_cut
+        except UnusableError:
+            return  # so do its episodes
+        if is_cut:
+            told = video.relative_to(self._source).as_posix()
+            yield Finding(told, "short-video", "the file is cut off before the end that its index tells", False)
+
     def _begin(self, row: dict[str, Any], length: int) -> float:
         """Where in its video file the episode begins, in seconds."""
         begin, end = (row.get(f"videos/{self._info.camera}/{name}_timestamp") for name in ("from", "to"))
@@ -171,8 +188,16 @@ class LeRobot:
     def _words(self, row: dict[str, Any], length: int, tasks: dict[int, str]) -> list[Words]:
         """What is done at each of the episode's frames."""
         episode = _whole(row, "episode_index", 0)
-        table = self._rows(self._file(self._info.data_path, row, "data"))
-        numbers = table.filter(pc.field("episode_index") == episode).column("task_index").to_pylist()
+        path = self._file(self._info.data_path, row, "data")
+        table = self._rows(path)
+        try:
+            numbers = table.filter(pc.field("episode_index") == episode).column("task_index").to_pylist()
+        except _PARQUET_ERRORS as error:
+            raise UnusableError(
+                "broken-file", f"{path} numbers no episodes ({' '.join(str(error).split())})"
+            ) from error
+        if not all(isinstance(number, int) for number in numbers):
+            raise UnusableError("broken-file", f"task_index of {path} holds more than whole numbers")
         if len(numbers) != length:
             raise UnusableError("bad-row", f"its data file has {len(numbers)} frames of it, the table says {length}")
         if unknown := {number for number in numbers if number not in tasks}:
@@ -261,7 +286,10 @@ def _read_info(path: Path, settings: ImportSettings) -> _Info:
     if not has_paths or not isinstance(fps, int | float) or not 0.1 <= fps <= 1000:
         raise UserError(f"{path} lacks a sound fps, data_path or video_path; fetch it anew")
     splits = info.get("splits")
-    told = splits.get(settings.split) if isinstance(splits, dict) else None
+    splits = splits if isinstance(splits, dict) else {}
+    told = splits.get(settings.split)
+    if told is None and (others := [name for name in SPLITS if name in splits]):
+        raise UserError(f"{path} has no split {settings.split!r}; it has {', '.join(others)}")
     found = re.fullmatch(r"(\d{1,9}):(\d{1,9})", told) if isinstance(told, str) else None
     total = info.get("total_episodes")
     total = total if isinstance(total, int) else None

@@ -26,6 +26,7 @@ from slowfast_vgen.data.adapters.base import (
 )
 from slowfast_vgen.data.adapters.encoded import decode_images
 from slowfast_vgen.data.adapters.tfrecord import Feature, Place, read_example, read_record, record_places
+from slowfast_vgen.data.rules import SPLITS
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.types import Frames
@@ -41,6 +42,7 @@ INSTRUCTIONS = (
 """Where Open X-Embodiment's sets keep the words, the first one found is taken."""
 _MAIN_CAMERA = "steps/observation/image"
 _OTHER_VIEWS = ("wrist", "hand", "gripper", "depth", "segmentation")
+_SPLIT = re.compile(rf"-({'|'.join(SPLITS)})\.tfrecord")
 _IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff")
 
 
@@ -55,8 +57,11 @@ class Rlds:
         files = sorted(path for path in source.rglob("*.tfrecord*") if path.is_file())
         if not files:
             raise UserError(f"{source} holds no .tfrecord files; give the folder of a data set's version")
-        of_the_split = [path for path in files if f"-{settings.split}.tfrecord" in path.name]
-        self._files = of_the_split or files
+        splits = {path: found[1] for path in files if (found := _SPLIT.search(path.name))}
+        self._files = [path for path in files if splits.get(path, settings.split) == settings.split]
+        if not self._files:
+            told = ", ".join(sorted(set(splits.values())))
+            raise UserError(f"{source} has no split {settings.split!r}; it has {told}")
 
     @property
     def licence(self) -> str:
@@ -150,6 +155,8 @@ def _words(example: dict[str, Feature], num_steps: int) -> list[Words]:
         texts = example.get(name)
         if not isinstance(texts, list) or len(texts) not in (1, num_steps):
             continue
+        if not all(isinstance(text, memoryview) for text in texts):
+            continue
         told: dict[bytes, Words] = {}
         for text in map(bytes, texts):
             if text not in told:
@@ -163,4 +170,6 @@ def _words(example: dict[str, Feature], num_steps: int) -> list[Words]:
 
 
 def _is_images(feature: Feature) -> bool:
-    return isinstance(feature, list) and bool(feature) and bytes(feature[0][:4]).startswith(_IMAGE_MAGIC)
+    if not isinstance(feature, list) or not all(isinstance(each, memoryview) for each in feature):
+        return False  # numbers, or damage
+    return bool(feature) and bytes(feature[0][:4]).startswith(_IMAGE_MAGIC)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,6 +36,10 @@ TURN_DEGREES_PER_SECOND = 20.0
 """A slower movement of the mouse is aiming, not turning."""
 _LONGEST_LINE = 1_000_000
 _KEY = "key.keyboard."
+_TOLD_KEYS = frozenset({"w", "a", "s", "d", "space", "left.shift", "left.control", "q", "f", *"123456789"})
+_MENU_KEYS = frozenset({"e", "escape"})
+"""They open and close menus, and the menu is what is told."""
+_BUTTONS = {0: "attack", 1: "use the item", 2: "pick the block"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Step:
     keys: frozenset[str]
     """Such as "w" or "left.shift"."""
     buttons: frozenset[int]
-    """0 is left, 1 is right."""
+    """0 is left, 1 is right, 2 is the middle one."""
     right: float
     """Degrees that the view turns to the right."""
     down: float
@@ -52,6 +57,8 @@ class Step:
     is_in_menu: bool
     pose: tuple[float, float, float] | None
     """As `Poses`, where the line tells it."""
+    wheel: float = 0.0
+    """How far the mouse's wheel is turned."""
 
 
 class Vpt:
@@ -107,6 +114,8 @@ class Vpt:
         if facts.is_cut or abs(len(steps) - shown) > 1:
             message = f"it has {shown} frames for {len(steps)} lines{', and is cut off' * facts.is_cut}"
             yield Finding(f"{name}.mp4", "short-video", message, lost=False)
+        if wordless := _wordless([step for step in steps if step]):
+            yield Finding(f"{name}.jsonl", "unknown-label", f"no words for {wordless}; the rest is told", lost=False)
         # A line that cannot be read ends one run of frames, and the next begins after it.
         broken = [index for index, step in enumerate(steps[:num_frames]) if step is None]
         for first, last in zip([0, *(index + 1 for index in broken)], [*broken, num_frames - 1], strict=True):
@@ -172,11 +181,22 @@ def words_for(steps: list[Step]) -> Words:
         said.append("turn right" if right > 0 else "turn left")
     if abs(down) >= TURN_DEGREES_PER_SECOND:
         said.append("look down" if down > 0 else "look up")
-    said += [word for button, word in ((0, "attack"), (1, "use the item")) if button in buttons]
+    said += [word for button, word in _BUTTONS.items() if button in buttons]
     said += ["drop the item"] if "q" in keys else []
+    said += ["swap hands"] if "f" in keys else []
+    numbers = sorted(keys & frozenset("123456789"))
+    said += [f"select item {numbers[-1]}"] if numbers else []
+    said += ["select the next item"] if not numbers and any(step.wheel for step in steps) else []
     said = said or ["stay"]
     action = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     return Words(action, "+".join(word.replace(" ", "_") for word in said))
+
+
+def _wordless(steps: list[Step]) -> str:
+    """Keys and buttons that `words_for` has no words for, each with the number of lines that have it."""
+    held = Counter(key for step in steps for key in step.keys - _TOLD_KEYS - _MENU_KEYS)
+    held.update(f"button {button}" for step in steps for button in step.buttons - _BUTTONS.keys())
+    return ", ".join(f"{key} (lines: {count})" for key, count in sorted(held.items()))
 
 
 def read_steps(path: Path) -> Iterator[Step | UnusableError]:
@@ -215,7 +235,8 @@ def _step(record: dict[str, Any]) -> Step:
         raise ValueError("dx or dy is not finite")
     keys = frozenset(str(key).removeprefix(_KEY) for key in record["keyboard"]["keys"])
     buttons = frozenset(int(button) for button in mouse["buttons"])
-    return Step(keys, buttons, right, down, bool(record.get("isGuiOpen")), _pose(record))
+    wheel = float(mouse.get("dwheel") or 0.0)  # the first recordings have none
+    return Step(keys, buttons, right, down, bool(record.get("isGuiOpen")), _pose(record), wheel)
 
 
 def _pose(record: dict[str, Any]) -> tuple[float, float, float] | None:
