@@ -21,7 +21,7 @@ REASONS = {
     "too-short": "fewer than two frames at the rate asked for",
     "bad-row": "a row of a table, or a line, that cannot be read",
     "no-action": "no words that tell what is done, or more than 1000 characters of them",
-    "unknown-label": "a label that the source's list does not have",
+    "unknown-label": "a label, key or button that there are no words for",
     "overlap": "the range overlaps one before it in the same video",
     "missing-file": "the log, labels or records that belong to the rest are not there",
     "broken-file": "a table, a record or a label file that cannot be read",

@@ -24,8 +24,11 @@ from slowfast_vgen.types import Frames
 STALL_SECONDS = 8.0
 """A video that gives no frame for so long is given up."""
 
-_LEADS = (0.0, 5.0, float("inf"))
-"""How many seconds before the first frame decoding begins, where an earlier try did not get as far as that frame."""
+_LEADS = (0.0, 5.0, 120.0)
+"""How many seconds before the first frame decoding begins, where an earlier try did not get as far as that frame.
+
+Bounded, lest each of hundreds of rows after a break decodes an hour of video before it.
+"""
 
 _ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, ArithmeticError, EOFError, TypeError)
 
