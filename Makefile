@@ -58,7 +58,8 @@ planning: setup
 		--precision bfloat16 --json results/plan-vizdoom-retrace.json --video build/plan-retrace
 	$(BIN)/python benchmarks/plot_plan.py results/plan-vizdoom-retrace.json --out docs/images/plan-retrace.png \
 		--video build/plan-retrace/loop-001.mp4
-	$(BIN)/slowfast plan --task metaworld-return --slow runs/moves-slow/denoiser --context runs/moves-context/denoiser \
+	$(BIN)/slowfast plan --task metaworld-return --slow runs/moves-slow-more/denoiser \
+		--context runs/moves-context/denoiser \
 		--json results/plan-metaworld-return.json --video build/plan-return
 	$(BIN)/python benchmarks/plot_plan.py results/plan-metaworld-return.json --out docs/images/plan-return.png \
 		--video build/plan-return/loop-000.mp4

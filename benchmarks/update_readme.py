@@ -87,7 +87,7 @@ def readme_planning() -> str:
         seconds = shown(figures["seconds_per_decision"])
         caption = (
             f"{protocol['num_episodes']} held-out episodes, {_seeds(protocol['num_seeds'])} "
-            f"(`slowfast plan --task {task}`); {seconds} seconds a decision."
+            f"(`slowfast plan --task {task}`); {seconds} seconds a decision (median, quartiles)."
         )
         tables.append("\n".join([*head, *rows, "", caption]))
     return "\n\n".join(tables)

@@ -23,6 +23,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.video_distance import VideoFeatures
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, Readings
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.plan import stage as stage_module
 from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, Player, chosen_arms, players
@@ -40,6 +41,7 @@ from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
 from slowfast_vgen.plan.trial import Trial, TrialConfig
 from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
+from slowfast_vgen.worlds.metaworld_words import CARRY
 from slowfast_vgen.worlds.rooms_env import RoomsEnv
 from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
 from slowfast_vgen.worlds.walking import Place, poses_of, walk
@@ -180,6 +182,8 @@ NONSENSE = {
     "a true count": (200, chat('{"sub_goals": [{"text": "stay", "chunks": true}]}')),
     "a large count": (200, chat('{"sub_goals": [{"text": "stay", "chunks": 100000}]}')),
     "an empty text": (200, chat('{"sub_goals": [{"text": " ", "chunks": 1}]}')),
+    "another text": (200, chat('{"sub_goals": [{"text": "fly to the moon", "chunks": 1}]}')),
+    "a template": (200, chat('{"sub_goals": [{"text": "carry the {block} to ({x}, {y})", "chunks": 1}]}')),
     "nested": (200, b"[" * 100_000),
     "too long": (200, b" " * (2 << 20)),
     "an error": (500, b"oops"),
@@ -187,10 +191,25 @@ NONSENSE = {
 }
 
 
+def test_an_endpoint_may_fill_in_templates_and_count_what_is_open(server: Server) -> None:
+    told = [{"text": "carry the blue cube to (0.1, 0.6)", "chunks": 1}, {"text": PUT_BACK_TEXT, "chunks": 1}]
+    server.reply = 200, chat(json.dumps({"sub_goals": told}))
+    split = EndpointSplitter(server.url, "m").split("tidy up", (CARRY,))
+    assert split == Split((SubGoal("carry the blue cube to (0.1, 0.6)"), SubGoal(PUT_BACK_TEXT, None)))
+
+
+def test_the_key_is_told_to_nobody_else(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.reply = 200, chat('{"sub_goals": []}')
+    for key in ("top secret\n", "top\nsecret"):
+        monkeypatch.setenv("SLOWFAST_API_KEY", key)
+        assert "secret" not in EndpointSplitter(server.url, "m").split("turn left", TEXTS).warning
+    assert [headers["Authorization"] for _, headers, _ in server.asked] == ["Bearer top secret"]
+
+
 @pytest.mark.parametrize("kind", NONSENSE)
 def test_where_the_endpoint_answers_nonsense_the_rules_split(server: Server, kind: str) -> None:
     server.reply = NONSENSE[kind]
-    split = EndpointSplitter(server.url, "m").split("turn left twice", TEXTS)
+    split = EndpointSplitter(server.url, "m").split("turn left twice", (*TEXTS, CARRY))
     assert split.sub_goals == (SubGoal("turn left", 2),)
     assert split.warning.startswith(f"the endpoint {server.url} gave no sub-goals (")
     assert split.warning.endswith("so the rules split the goal") and "\n" not in split.warning
@@ -212,6 +231,7 @@ def test_where_the_endpoint_is_down_or_slow_the_rules_split(server: Server, free
     [
         (("localhost:8000", "m"), "no address"),
         (("file:///etc/passwd", "m"), "no address"),
+        (("http://[::1", "m"), "no address"),
         (("http://h/v1", " "), "--endpoint-model"),
         (("http://h/v1", "m", "KEY", 0.0), "0 and 3600 seconds"),
     ],
@@ -463,6 +483,8 @@ def test_a_goal_is_planned_in_any_environment(hasty_world: World) -> None:
     assert len(again.decisions) == 1
     with pytest.raises(UserError, match="set size and frames_per_chunk"):
         plan(hasty_world, bar_reader(), from_gymnasium(Slider(), SLIDES, 2), "stay", led=["stay"])
+    short = plan(hasty_world, bar_reader(), from_gymnasium(Slider(), SLIDES, 2), "stay")
+    assert "showed 2 frames, not 4; set its frames_per_chunk" in short.error and not short.decisions
 
 
 # --- the task ---
@@ -594,6 +616,9 @@ def test_arms_without_weights_are_named(hasty_world: World) -> None:
     settings = {one.name: one.describe() for one in whole}
     assert settings["no_loop"]["memory"]["lora"]["learning_rate"] == 3e-4 and settings["no_memory"]["memory"] is None
     assert settings["raw_context"]["context"] == {"kind": "raw", "num_frames": 28}
+    other = VideoTransformer(latent_channels=3, latent_height=4, latent_width=4, width=32, depth=1, num_heads=2)
+    with pytest.raises(UserError, match="made for latent_channels 3"):
+        players(hasty_world, other, None, ARMS)
     assert chosen_arms("") == ARMS
     with pytest.raises(UserError, match="unknown arm 'hope'"):
         chosen_arms("loop,hope")
@@ -687,15 +712,16 @@ def test_videos_can_be_watched_while_they_grow(trial: Trial, tmp_path: Path, mon
 
     monkeypatch.setattr(RoomsEnv, "steps", looks)
     player = Player("oracle", "true video (upper bound)")
-    (path,) = record_episodes(trial.stage, player, 1, tmp_path, live=True)
-    video = read_video(path)
+    (film,) = record_episodes(trial.stage, player, 1, tmp_path, live=True)
+    video = read_video(film.path)
     assert lengths == [25, 29, 33, 37] and len(video) == 17 + 16 + 8
     assert video.shape[1:] == (324, 792, 3)
     imagined, real, mapped = (video[:, 40:280, left : left + 240].astype(float) for left in (14, 276, 538))
     assert np.abs(imagined[20] - real[20]).mean() < 4 < np.abs(imagined[10] - real[10]).mean()  # led, nothing imagined
     assert np.abs(mapped[20] - mapped[-1]).mean() > 0.05
+    monkeypatch.setattr("slowfast_vgen.plan.record._SIDE_BY_SIDE", 1)
     quiet = record_episodes(trial.stage, Player("random", "random"), 2, tmp_path / "more", live=False)
-    assert [one.name for one in quiet] == ["random-000.mp4", "random-001.mp4"]
+    assert [one.path.name for one in quiet] == ["random-000.mp4", "random-001.mp4"] and not any(e for _, e in quiet)
     assert lengths[4:] == [41] * 8  # another arm's file was not touched
 
 

@@ -123,6 +123,10 @@ def test_readers_of_moves_that_cannot_be_are_refused(tmp_path: Path) -> None:
         toy_model().read(torch.zeros(1, 5, 64, 64, 3))
     with pytest.raises(UserError, match="none of whole moves"):
         move_pairs([Episode(np.zeros((5, 32, 32, 3), np.uint8), (), None, 10.0)])
+    with pytest.raises(UserError, match="none of whole moves"):
+        chunks = (Chunk("put it back", "put_back", 1, 4),)
+        told = {"script": "moves", "sub_goals": [{"block": "blue cube"}], "objects": {}}
+        move_pairs([Episode(np.zeros((5, 32, 32, 3), np.uint8), chunks, None, 10.0, told)])
     with pytest.raises(UserError, match="reads 'turn_left'"):
         VerbReader(InverseDynamics(width=16), MetaworldReturn.action_texts)
     InverseDynamics(width=16).save_pretrained(tmp_path / "verbs")
@@ -259,7 +263,7 @@ def test_the_commands_of_the_page_are_understood() -> None:
     page = page[page.index("## The task `metaworld-return`") : page.index("## Goals")]
     data, codec = re.findall(r"`(--data [^`]*|--codec [^`]*)`", page)
     commands = re.findall(r"\| `slowfast ([^`]*)`", page)
-    assert len(commands) == 13
+    assert len(commands) == 15
     for command in commands:
         build_parser().parse_args(command.replace("DATA", data).replace("CODEC", codec).split())
 

@@ -37,7 +37,7 @@ examples:
   slowfast plan --task vizdoom-retrace --arms loop --episodes 1 --watch
   slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \\
     --episodes 100 --json results/plan-vizdoom-retrace.json --video videos
-  slowfast plan --task metaworld-return --world runs/moves-world --inverse-dynamics runs/moves-reader --quick
+  slowfast plan --task metaworld-return --arms loop --episodes 3 --seeds 1 --watch
 """
 
 
@@ -136,5 +136,5 @@ def _record(stage: "Stage", arms: "list[Player]", folder: Path, count: int, watc
     from slowfast_vgen.plan.record import record_episodes
 
     for arm in arms:
-        for path in record_episodes(stage, arm, count, folder, watch):
-            print(f"wrote {path}")
+        for film in record_episodes(stage, arm, count, folder, watch):
+            print(f"wrote {film.path}{film.error and f', whose episode broke off: {film.error}'}")

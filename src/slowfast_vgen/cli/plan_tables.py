@@ -23,7 +23,7 @@ COLUMNS = {
 def print_plan(labels: Mapping[str, str], figures: "Mapping[str, Estimate]", unit: str) -> None:
     """The paper's Table 2: a line an arm, mean and interval; a dash where nothing was measured."""
     width = max(len(label) for label in labels.values())
-    print(f"distances in {unit}; 95 % intervals over episodes")
+    print(f"distances in {unit}; 95 % intervals over episodes; of seconds, median and quartiles")
     print(" " * width + "".join(f"  {title:>19}" for title in COLUMNS.values()))
     for name, label in labels.items():
         cells = [_cell(figures.get(f"{figure}_{name}")) for figure in COLUMNS]

@@ -10,6 +10,7 @@
 The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,22 @@ class WorldModel(nn.Module):
         """Channels, height and width of one frame's latents."""
         side = self.codec.downsampling
         return self.codec.latent_channels, self.config.frame_height // side, self.config.frame_width // side
+
+    def check_fits(self, denoiser: DenoiserModule) -> None:
+        """Whether another denoiser takes this model's latents.
+
+        Raises:
+            UserError: it was made for others.
+        """
+        wanted = dict(zip(("latent_channels", "latent_height", "latent_width"), self.latent_shape, strict=True))
+        config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
+        made_for = {name: config[name] for name in wanted if name in config}
+        if differing := [name for name, value in made_for.items() if value != wanted[name]]:
+            name = differing[0]
+            raise UserError(
+                f"the denoiser was made for {name} {made_for[name]}, but {self.config.name} has "
+                f"{wanted[name]}; give one that was trained on the latents of this world's codec"
+            )
 
     def save(self, folder: Path, scheduler_config: dict[str, Any]) -> None:
         """Writes the folder, weights in half precision, atomically."""

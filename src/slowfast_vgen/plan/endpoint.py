@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +22,7 @@ MOST_BYTES = 1 << 20
 KEY_VARIABLE = "SLOWFAST_API_KEY"
 
 _TASK = (
-    "Split the user's goal into sub-goals for a camera that moves through a world, in order. Answer with one JSON "
+    "Split the user's goal into sub-goals for an agent that acts in a world, in order. Answer with one JSON "
     'object and nothing else: {{"sub_goals": [{{"text": TEXT, "chunks": N}}]}}. TEXT is one of: {texts}. N is how many '
     'times it is done, a whole number from 1 on; or null for "{retrace}", which leads back along the way that was '
     'come, and for "{put_back}", which puts back all things that were moved.'
@@ -49,7 +50,10 @@ class EndpointSplitter:
     """Until the whole answer must be there."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:  # brackets that are no address
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UserError(f"the endpoint {self.url!r:.80} is no address; give one such as http://localhost:8000/v1")
         if not self.model.strip():
@@ -68,7 +72,7 @@ class EndpointSplitter:
             UserError: a goal that the rules cannot split either.
         """
         try:
-            return Split(_sub_goals(self._answer(goal, action_texts)))
+            return Split(_sub_goals(self._answer(goal, action_texts), (*action_texts, *OPEN_TEXTS)))
         except (OSError, HTTPException, ValueError, RecursionError) as error:  # UserError is a ValueError
             reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
             warning = f"the endpoint {self.url} gave no sub-goals ({reason:.200}), so the rules split the goal"
@@ -85,7 +89,9 @@ class EndpointSplitter:
             ],
         }
         headers = {"Content-Type": "application/json", "User-Agent": "slowfast-vgen"}
-        if key := os.environ.get(self.key_variable):
+        if key := os.environ.get(self.key_variable, "").strip():
+            if not (key.isascii() and key.isprintable()):  # http.client would tell it in its error
+                raise ValueError(f"{self.key_variable} holds more than one line of plain letters")
             headers["Authorization"] = f"Bearer {key}"
         address = f"{self.url.rstrip('/')}/chat/completions"
         request = urllib.request.Request(address, json.dumps(body).encode(), headers)
@@ -110,7 +116,7 @@ def _read_until(response: HTTPResponse, until: float) -> bytes:
     return b"".join(parts)
 
 
-def _sub_goals(answer: Any) -> tuple[SubGoal, ...]:
+def _sub_goals(answer: Any, texts: Sequence[str]) -> tuple[SubGoal, ...]:
     """Checks the answer strictly: what is not exactly what was asked for is nonsense.
 
     Raises:
@@ -129,21 +135,29 @@ def _sub_goals(answer: Any) -> tuple[SubGoal, ...]:
         raise ValueError(f"its message is no JSON object with sub_goals: {content!r:.60}") from None
     if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_SUB_GOALS:
         raise ValueError(f"its sub_goals are no list of 1 to {MOST_SUB_GOALS}")
-    found = tuple(_sub_goal(each) for each in listed)
+    found = tuple(_sub_goal(each, texts) for each in listed)
     if sum(each.num_chunks or 0 for each in found) > MOST_CHUNKS:
         raise ValueError(f"its sub-goals take more than {MOST_CHUNKS} chunks")
     return found
 
 
-def _sub_goal(value: Any) -> SubGoal:
+def _sub_goal(value: Any, texts: Sequence[str]) -> SubGoal:
     if not isinstance(value, dict) or set(value) != {"text", "chunks"}:
         raise ValueError(f"a sub-goal is no object of text and chunks: {value!r:.60}")
     text, count = value["text"], value["chunks"]
     if not isinstance(text, str) or not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
         raise ValueError(f"a sub-goal's text or chunks are of the wrong kind: {value!r:.60}")
+    if "{" in text or not any(_is_of(text, each) for each in texts):
+        raise ValueError(f"a sub-goal is none of the texts that were listed: {text!r:.60}")
     if count is None and text not in OPEN_TEXTS:
         raise ValueError(f"a sub-goal has no number of chunks: {value!r:.60}")
-    return SubGoal(text, count)
+    return SubGoal(text, None if text == PUT_BACK_TEXT else count)
+
+
+def _is_of(text: str, listed: str) -> bool:
+    """Whether it is a text that was listed, or one of a template such as "carry the {block} to ({x}, {y})"."""
+    plain = re.split(r"\{\w+\}", listed)
+    return re.fullmatch(".+".join(map(re.escape, plain)), text) is not None
 
 
 class _NoRedirection(urllib.request.HTTPRedirectHandler):

@@ -96,7 +96,7 @@ def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str]) -> list[str]:
     """
     texts: list[str] = []
     for sub_goal in sub_goals:
-        moved = moved_blocks([*led, *texts]) if sub_goal == SubGoal(PUT_BACK_TEXT, None) else []
+        moved = moved_blocks([*led, *texts]) if sub_goal.text == PUT_BACK_TEXT else []
         if moved:
             texts += [TABLE_PHRASINGS["put_back"][0].format(block=block) for block in moved]
         elif sub_goal.num_chunks is not None:

@@ -85,13 +85,15 @@ def run_episodes(
     traces = [Trace() for _ in episodes]
     for number, wanted in enumerate(zip(*sub_goals, strict=True)):
         decided = policy.decide(wanted)
+        f_g = f_g if decided.imagined is None else decided.imagined.shape[1]
         chunks, actions = [], []
         for row, (episode, trace) in enumerate(zip(episodes, traces, strict=True)):
             action = decided.actions[row] if forced is None else forced[row][number]
             if decided.broken[row] and not trace.error:
                 trace.error = "the model gave frames that are not finite"
-            real = None if trace.error or episode.environment.ended else _act(episode, action, trace)
+            real = None if trace.error or episode.environment.ended else _act(episode, action, trace, f_g)
             if real is not None:
+                f_g = len(real)
                 imagined = None if decided.imagined is None else decided.imagined[row]
                 read, confidence = decided.actions[row], float(decided.confidence[row])
                 trace.decisions.append(Decision(number, wanted[row], read, confidence, action, imagined, real))
@@ -101,20 +103,21 @@ def run_episodes(
             actions.append(action)
         if all(chunk is None for chunk in chunks):
             break
-        length = next(len(chunk) for chunk in chunks if chunk is not None)
         # An episode that is over stands still, so that the others can go on in the same batch.
-        filled = [np.repeat(last[row][None], length, 0) if one is None else one for row, one in enumerate(chunks)]
+        filled = [np.repeat(last[row][None], f_g or 1, 0) if one is None else one for row, one in enumerate(chunks)]
         policy.take_in(np.stack(filled), actions)
     return traces
 
 
-def _act(episode: Shown, text: str, trace: Trace) -> Frames | None:
-    """The engine's frames; where it breaks down, the trace says why."""
+def _act(episode: Shown, text: str, trace: Trace, f_g: int | None) -> Frames | None:
+    """The engine's frames, `f_g` if that is known; where it breaks down, the trace says why."""
     try:
         frames = episode.environment.act(text)
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != episode.frames.shape[1:]:
             wanted = ", ".join(map(str, episode.frames.shape[1:]))
             raise UserError(f"the engine showed {frames.dtype} {list(frames.shape)}, not uint8 [f_g, {wanted}]")
+        if len(frames) != (f_g or len(frames)):
+            raise UserError(f"the engine showed {len(frames)} frames, not {f_g}; set its frames_per_chunk accordingly")
     except Exception as error:  # an engine may break down in any way; the other episodes go on
         trace.error = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,6 +21,18 @@ _GREY = 72
 _MOST_TOLD = 50  # letters of sub-goal and action that fit into a caption
 _PAUSE = 8
 """Frames that the last picture stands still for."""
+
+
+_SIDE_BY_SIDE = 16
+"""Episodes that are played at once: their pictures are kept until they are written."""
+
+
+class Film(NamedTuple):
+    """A video that was written."""
+
+    path: Path
+    error: str
+    """Why its episode broke off; empty where it did not."""
 
 
 class Recording:
@@ -95,27 +108,33 @@ def _enlarged(frames: Frames) -> Frames:
     return np.pad(large, ((0, 0), (top, below), (left, right), (0, 0)))
 
 
-def record_episodes(stage: Stage, player: Player, count: int, folder: Path, live: bool) -> list[Path]:
-    """Plays an arm's first episodes once more, side by side, and writes a video of each that could begin.
+def record_episodes(stage: Stage, player: Player, count: int, folder: Path, live: bool) -> list[Film]:
+    """Plays an arm's first episodes once more, and writes a video of each that could begin.
 
     Raises:
         UserError: a place that cannot be written, or an engine that is not installed.
     """
+    seeds = row_seeds(0, 0, count)
+    some = [range(first, min(first + _SIDE_BY_SIDE, count)) for first in range(0, count, _SIDE_BY_SIDE)]
+    return [film for rows in some for film in _record(stage, player, rows, seeds, folder, live)]
+
+
+def _record(stage: Stage, player: Player, rows: range, seeds: Sequence[int], folder: Path, live: bool) -> list[Film]:
     task = stage.task
-    with task.open(range(count)) as opened:
-        begun = [(row, one) for row, one in enumerate(opened) if not isinstance(one, str)]
+    with task.open(rows) as opened:
+        begun = [(row, one) for row, one in zip(rows, opened, strict=True) if not isinstance(one, str)]
         films = [
             Recording(folder / f"{player.name}-{row:03d}.mp4", one, player.label, task.unit, task.fps, live)
             for row, one in begun
         ]
         if not begun:
             return []
-        stage.perform(
+        errors = stage.perform(
             player,
-            [row_seeds(0, 0, count)[row] for row, _ in begun],
+            [seeds[row] for row, _ in begun],
             [one for _, one in begun],
             lambda number, decision: films[number].on_decision(decision),
         )
     for film in films:
         film.write()
-    return [film.path for film in films]
+    return [Film(film.path, error) for film, error in zip(films, errors, strict=True)]

@@ -54,8 +54,14 @@ class World:
         address: PlanarAddress | None = None,
         num_past_frames: int | None = None,
     ) -> "World":
-        """The same world with another denoiser, other addresses or a longer past; what is not given is shared."""
+        """The same world with another denoiser, other addresses or a longer past; what is not given is shared.
+
+        Raises:
+            UserError: a denoiser of other latents.
+        """
         model = self.model
+        if denoiser is not None:
+            model.check_fits(denoiser)
         config = model.config if num_past_frames is None else replace(model.config, num_past_frames=num_past_frames)
         return World(
             WorldModel(

@@ -62,11 +62,16 @@ def told_moves(episode: Episode) -> list[tuple[int, int, str, list[float]]]:
         UserError: the metadata tell none.
     """
     told = episode.metadata
-    if told.get("script") != "moves" or len(told["sub_goals"]) != len(episode.chunks):
-        raise UserError("an episode is none of whole moves; give data of the script moves of the world metaworld")
     found = []
-    for chunk, goal in zip(episode.chunks, told["sub_goals"], strict=True):
-        if name := goal["block"]:
-            last = chunk.end_frame - 1
-            found.append((chunk.start_frame - 1, last, name, told["objects"][name][last][:2]))
+    try:
+        if told["script"] != "moves":
+            raise ValueError(told["script"])
+        for chunk, goal in zip(episode.chunks, told["sub_goals"], strict=True):
+            if name := goal["block"]:
+                last = chunk.end_frame - 1
+                x, y, *_ = told["objects"][name][last]
+                found.append((chunk.start_frame - 1, last, name, [x, y]))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        wanted = "an episode is none of whole moves; give data of the script moves of the world metaworld"
+        raise UserError(f"{wanted} ({error!r:.80})") from error
     return found
