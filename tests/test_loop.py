@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_sets import make_set
 from torch import Tensor, nn
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.chains import ChainSampler
+from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.latents import LatentSet
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
@@ -338,8 +340,17 @@ def test_the_command_line_trains_path_and_loop(tmp_path: Path, capsys: pytest.Ca
     lora = [*base, "--rule", "denoising", "--rank", "2"]
     assert main([*lora, "--out", str(tmp_path / "lora"), "--triples", "shards"]) == 0
     assert load_denoiser(tmp_path / "lora" / "denoiser").config.memory_width == 0
+    posed = EpisodeDataset(tmp_path / "train")
+    make_set(tmp_path / "poseless", *(replace(each, poses=None) for each in posed), world="own", split="train")
+    bare = [str(tmp_path / "poseless") if word == train else word for word in base]
+    assert main(["train", "still-path", "--key-width", "8", "--out", str(tmp_path / "still")]) == 0
+    still = ["--address", str(tmp_path / "still" / "address"), "--memory-width", "4", "--familiar", "1"]
+    for name, rule in (("bare-local", still), ("bare-lora", ["--rule", "denoising", "--rank", "2"])):
+        assert main([*bare, *rule, "--out", str(tmp_path / name)]) == 0
+        assert (tmp_path / name / "denoiser").is_dir()
     capsys.readouterr()
     for words, told in (
+        ([*bare, "--address", str(tmp_path / "path" / "address"), "--out", str(tmp_path / "x")], "has no poses"),
         ([*base, "--out", str(tmp_path / "x")], "needs --address"),
         ([*base, "--address", codec, "--out", str(tmp_path / "x")], "config.json"),
         ([*local, "--chunks", "40", "--out", str(tmp_path / "x")], "no episode of the data has 41 chunks"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slowfast_vgen.data.video import VideoWriter, iterate_frames, read_frames, read_video, write_video
+from slowfast_vgen.data.video import VideoWriter, read_video, write_video
 from slowfast_vgen.errors import UserError
 
 
@@ -126,18 +126,6 @@ def test_a_full_disk_is_told_in_one_sentence() -> None:
     with pytest.raises(UserError, match="No space left"):
         writer.write(noise(400, 64, 64))
         raise writer._finish() or AssertionError("the disk was full")
-
-
-def test_part_of_a_video(tmp_path: Path) -> None:
-    write_video(tmp_path / "a.mp4", noise(9), fps=10, lossless=True)
-    np.testing.assert_array_equal(read_frames(tmp_path / "a.mp4", 3, 7), noise(9)[3:7])
-    assert sum(1 for _ in iterate_frames(tmp_path / "a.mp4")) == 9
-    with pytest.raises(UserError, match="ends at frame 9, before frame 12"):
-        read_frames(tmp_path / "a.mp4", 8, 12)
-    with pytest.raises(UserError, match="before frame 22"):
-        read_frames(tmp_path / "a.mp4", 20, 22)
-    with pytest.raises(UserError, match="start < stop"):
-        read_frames(tmp_path / "a.mp4", 4, 4)
 
 
 def test_files_that_are_no_video(tmp_path: Path) -> None:

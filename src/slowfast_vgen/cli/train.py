@@ -30,7 +30,7 @@ class _Emphasis(TypedDict):
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the group `train` and its commands."""
-    group = subparsers.add_parser("train", help="train the codec or the slow weights; goes on where it was stopped")
+    group = subparsers.add_parser("train", help="train each part of a world and its loop; goes on where it was stopped")
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
     codec = commands.add_parser("codec", help="the autoencoder between pixels and latents")
@@ -267,7 +267,8 @@ def train_loop(args: argparse.Namespace) -> int:
     denoiser = load_denoiser(args.init)
     if local and isinstance(denoiser, VideoTransformer):
         denoiser = denoiser.with_memory(args.memory_width)
-    training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units)
+    poses_needed = local and not address.is_still
+    training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units, poses_needed)
     config = LoopConfig(
         SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args)),
         num_chains=args.batch_size,
@@ -306,7 +307,8 @@ def train_context(args: argparse.Namespace) -> int:
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     step_units = PlanarAddress(key_width=2).config.step_units
-    training, validation = load_chains(args, text_encoder, args.chunks, step_units)
+    poses_needed = any(kind.kind == "retrieval" for _, kind in kinds)
+    training, validation = load_chains(args, text_encoder, args.chunks, step_units, poses_needed)
     slow = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args))
     config = ContextTrainingConfig(slow, kinds)
     denoiser = load_denoiser(args.init).to(device)

@@ -107,9 +107,9 @@ def _load_sets(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[
 
 
 def load_chains(
-    args: argparse.Namespace, text_encoder: "TextEncoder", num_chunks: int, step_units: float
+    args: argparse.Namespace, text_encoder: "TextEncoder", num_chunks: int, step_units: float, poses_needed: bool = True
 ) -> "tuple[ChainSampler, ChainSampler]":
-    """The same as chains, with poses."""
+    """The same as chains, with poses; see `episode_poses` for where they are not needed."""
     import numpy as np
 
     from slowfast_vgen.data.chains import ChainSampler, episode_poses
@@ -118,6 +118,7 @@ def load_chains(
 
     samplers = []
     for sets, folders in zip(_load_sets(args, text_encoder), (args.data, args.validation), strict=True):
-        poses = [episode_poses(open_episodes(at), one.episodes) for one, at in zip(sets, folders, strict=True)]
+        pairs = zip(sets, folders, strict=True)
+        poses = [episode_poses(open_episodes(folder), one.episodes, poses_needed) for one, folder in pairs]
         samplers.append(ChainSampler(joined_sets(sets), np.concatenate(poses), num_chunks, 4, step_units))
     return samplers[0], samplers[1]

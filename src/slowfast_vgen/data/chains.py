@@ -52,21 +52,25 @@ class ChainBatch:
 
 
 def episode_poses(
-    source: EpisodeSource, episodes: Iterable[int] | None = None
+    source: EpisodeSource, episodes: Iterable[int] | None = None, needed: bool = True
 ) -> Float64[np.ndarray, "total_frames 3"]:
     """The poses of all episodes, or of the given ones, end to end, as `LatentSet` lays out their latents.
 
+    Where they are not `needed`, an episode without any is one whose camera stands still.
+
     Raises:
-        UserError: an episode without poses.
+        UserError: an episode without poses, where they are needed.
     """
     rows = []
     for number in range(len(source)) if episodes is None else episodes:
         poses = source.poses(number)
-        if poses is None:
+        if poses is None and needed:
             raise UserError(
-                f"the episode {source.name(number)} has no poses, which teach the loop where its actions lead; "
-                "use a data set of a world that gives them"
+                f"the episode {source.name(number)} has no poses, which tell where its actions lead; use a data set of "
+                "a world that gives them, or what needs none (docs/howto/bring-your-data.md)"
             )
+        if poses is None:
+            poses = np.zeros((source.tables(number)[0].num_frames, 3))
         rows.append(poses)
     return np.concatenate(rows)
 

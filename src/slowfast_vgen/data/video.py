@@ -3,7 +3,6 @@
 Only adapters/clips.py, which reads stretches of other people's files, opens videos too.
 """
 
-import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
@@ -167,20 +166,6 @@ def read_video(path: Path) -> Frames:
         UserError: missing, unreadable, without frames, or cut short (the sentence names the frames found and promised).
     """
     return _stack(path, list(iterate_frames(path)))
-
-
-def read_frames(path: Path, start: int, stop: int) -> Frames:
-    """Frames `start` to `stop - 1`, decoded from the start of the file up to there.
-
-    Raises:
-        UserError: as `read_video`, or the video has fewer than `stop` frames.
-    """
-    if not 0 <= start < stop:
-        raise UserError(f"cannot read frames {start} to {stop} of {path}: want 0 <= start < stop")
-    images = list(itertools.islice(iterate_frames(path), start, stop))
-    if len(images) != stop - start:
-        raise UserError(f"{path} ends at frame {start + len(images)}, before frame {stop}; ask for fewer frames")
-    return _stack(path, images)
 
 
 def iterate_frames(path: Path) -> Iterator[Image]:

@@ -172,7 +172,7 @@ class Suite:
             true_revisits=self._true_revisits,
             true_rollouts=lambda: np.stack([play.frames for play in self._set(ROLLOUT_SET)[1]]),
         )
-        report = suite_report(scores, self.arms, self.networks, self.missing)
+        report = suite_report(scores, self.arms, self.networks)
         protocol = self.protocol | {"needs_weights": self.missing} | report.protocol | provenance(report.figures)
         return SuiteReport(protocol, report.figures, report.sheets)
 

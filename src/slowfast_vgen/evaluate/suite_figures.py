@@ -24,8 +24,6 @@ from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 DRIFT_FRAMES = 32
 """Of the first and the last window of a roll-out that are compared."""
 HORIZON_FRAMES = 8
-NO_DIFFERENCE = ("fvd_mbv2", "fvd", "memory_mb", "seconds_per_frame")
-"""Of a distribution or a machine, not of episodes that could be paired."""
 SHEET_ARMS = ("memory", "no_memory", "raw_context_8", "retrieval")
 
 Samples = Float[np.ndarray, "maps seeds *more"]
@@ -54,7 +52,7 @@ class SuiteReport:
     """Contact sheets by name, `SHEET_COLUMNS` frames a row."""
 
 
-def suite_report(scores: Scores, arms: Sequence[Arm], networks: Networks, missing: Mapping[str, str]) -> SuiteReport:
+def suite_report(scores: Scores, arms: Sequence[Arm], networks: Networks) -> SuiteReport:
     """The figures of every arm, the differences from the first one, and what is seen in them."""
     samples = {arm.name: _samples(scores, arm.name) for arm in arms}
     figures: dict[str, Estimate] = {}

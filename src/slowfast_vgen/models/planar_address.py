@@ -57,6 +57,12 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         nn.init.zeros_(last.bias)
         return made
 
+    @property
+    def is_still(self) -> bool:
+        """Whether no action moves it."""
+        last = self.path.motion[-1]
+        return isinstance(last, nn.Linear) and not bool(last.weight.any() or last.bias.any())
+
     def forward(self, poses: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch columns key_width"]:
         """The address of each column of patches."""
         return self.rays(poses)

@@ -17,15 +17,13 @@ from slowfast_vgen.models.denoiser import Latents
 from slowfast_vgen.models.text import EMBED_DIM, TextEmbedding
 from slowfast_vgen.models.trail import way_back
 
-PlanarPoses = Float[Tensor, "*batch 3"]
-"""x, y in steps of the world, heading in radians counter-clockwise; an episode begins at (0, 0, 0)."""
-
-Motions = Float[Tensor, "*batch 3"]
-"""What one frame does to the pose, in the traveller's own frame: steps forward, steps to the left, turn to the left."""
-
 
 def compose(start: Float[Tensor, "*batch 3"], motions: Float[Tensor, "*batch f 3"]) -> Float[Tensor, "*batch f 3"]:
     """The poses after each of the motions: the product of SE(2) elements, a step before the turn of the same frame.
+
+    Args:
+        start: x, y in steps of the world, heading in radians counter-clockwise; an episode begins at (0, 0, 0).
+        motions: what each frame does in the traveller's own frame: steps forward, steps to the left, turn to the left.
 
     >>> quarter = torch.tensor([[1.0, 0.0, torch.pi / 2]])
     >>> square = compose(torch.zeros(3), quarter.repeat(4, 1))
