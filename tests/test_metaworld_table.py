@@ -161,9 +161,10 @@ def test_what_is_hidden_was_not_in_the_picture(monkeypatch, shared_table):
 
 def test_two_processes_draw_the_same(shared_table):
     code = (
-        "import sys; sys.path.insert(0, 'tests'); from metaworld_scenes import drawn; "
+        "import sys, weakref; weakref.finalize(sys, int); "  # one that is older than MuJoCo's exit handler
+        "sys.path.insert(0, 'tests'); from metaworld_scenes import drawn; "
         "from slowfast_vgen.worlds.metaworld_table import Table; from slowfast_vgen.worlds.metaworld_layout import *; "
-        "print(drawn(Table(draw_layout(1)), 2))"
+        "table = Table(draw_layout(1)); print(drawn(table, 2))"
     )
     repository = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=repository)

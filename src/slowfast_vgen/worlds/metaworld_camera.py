@@ -4,6 +4,7 @@ Shadows, reflections and multi-samples are off: together they take most of the t
 is drawn at twice the size and averaged down instead, so that small things do not flicker.
 """
 
+import atexit
 import os
 import weakref
 from collections.abc import Iterator
@@ -66,7 +67,10 @@ class Camera:
         finally:
             if threads is None:
                 del os.environ["LP_NUM_THREADS"]
-        self._close = weakref.finalize(self, _close, self._renderer)  # at the end of the process it would be too late
+        self._close = weakref.finalize(self, _close, self._renderer)
+        # At the end of the process MuJoCo ends EGL by an exit handler; the one that is registered last runs first.
+        self._close.atexit = False
+        atexit.register(self._close)
         self._options = mujoco.MjvOption()
         self._off = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION)
         self._camera = mujoco.MjvCamera()
@@ -82,6 +86,7 @@ class Camera:
     def close(self) -> None:
         """Ends the drawing context; may be called twice."""
         self._close()
+        atexit.unregister(self._close)
 
     def aim(self, view: View) -> None:
         """Stands elsewhere from now on."""
