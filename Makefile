@@ -24,8 +24,9 @@ setup: .venv/.installed
 demo: setup
 	$(BIN)/slowfast demo --out demo
 
+# Two processes of one thread each; a file's tests stay together, for what they share.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
