@@ -27,9 +27,8 @@ def update_results(
     """
     results = json.loads(path.read_text()) if path.is_file() else {"protocol": {}, "figures": {}}
     parts = dict(results["protocol"].get("parts", {}))
-    before = parts.get(part, {}).get("figures", [])
-    before = [name for name in before if not asked or name in asked]
-    kept = {name: row for name, row in results["figures"].items() if name not in {*before, *figures}}
-    others = [name for name in parts.get(part, {}).get("figures", []) if name in kept]
-    parts[part] = {**protocol, "reading": READING, "figures": sorted([*others, *figures])}
+    before = set(parts.get(part, {}).get("figures", []))
+    others = before - set(asked) if asked else set()
+    kept = {name: row for name, row in results["figures"].items() if name not in before - others}
+    parts[part] = {**protocol, "reading": READING, "figures": sorted(others | set(figures))}
     write_figures(path, {"command": "benchmarks", "parts": dict(sorted(parts.items()))}, {**kept, **figures})

@@ -25,7 +25,7 @@ from slowfast_vgen.data.adapters.base import (
 from slowfast_vgen.data.format import DATASET_FILE, DatasetWriter, episode_folder, read_header
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.files import read_json, sha256_of_file, write_json
 from slowfast_vgen.types import Chunk, Episode
 
 REPORT_FILE = "import.json"
@@ -236,7 +236,7 @@ def _hash_of(files: list[Path]) -> str:
             size = path.stat().st_size
             digest.update(json.dumps([path.name, size]).encode())
             if num_read + size <= _READ_BYTES:
-                digest.update(path.read_bytes())
+                digest.update(sha256_of_file(path).encode())
                 num_read += size
         except OSError:
             continue  # what is missing or cannot be read is told when its turn comes

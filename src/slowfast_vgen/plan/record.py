@@ -21,8 +21,6 @@ _GREY = 72
 _MOST_TOLD = 50  # letters of sub-goal and action that fit into a caption
 _PAUSE = 8
 """Frames that the last picture stands still for."""
-
-
 _SIDE_BY_SIDE = 16
 """Episodes that are played at once: their pictures are kept until they are written."""
 

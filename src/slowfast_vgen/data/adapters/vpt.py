@@ -36,7 +36,8 @@ TURN_DEGREES_PER_SECOND = 20.0
 """A slower movement of the mouse is aiming, not turning."""
 _LONGEST_LINE = 1_000_000
 _KEY = "key.keyboard."
-_TOLD_KEYS = frozenset({"w", "a", "s", "d", "space", "left.shift", "left.control", "q", "f", *"123456789"})
+_SLOT_KEYS = frozenset("123456789")
+_TOLD_KEYS = _SLOT_KEYS | {"w", "a", "s", "d", "space", "left.shift", "left.control", "q", "f"}
 _MENU_KEYS = frozenset({"e", "escape"})
 """They open and close menus, and the menu is what is told."""
 _BUTTONS = {0: "attack", 1: "use the item", 2: "pick the block"}
@@ -184,9 +185,10 @@ def words_for(steps: list[Step]) -> Words:
     said += [word for button, word in _BUTTONS.items() if button in buttons]
     said += ["drop the item"] if "q" in keys else []
     said += ["swap hands"] if "f" in keys else []
-    numbers = sorted(keys & frozenset("123456789"))
-    said += [f"select item {numbers[-1]}"] if numbers else []
-    said += ["select the next item"] if not numbers and any(step.wheel for step in steps) else []
+    if slots := keys & _SLOT_KEYS:
+        said.append(f"select item {max(slots)}")
+    elif any(step.wheel for step in steps):
+        said.append("select the next item")
     said = said or ["stay"]
     action = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     return Words(action, "+".join(word.replace(" ", "_") for word in said))
