@@ -29,6 +29,7 @@ from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.evaluate.machine import machine
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
+from slowfast_vgen.precision import PRECISIONS
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
@@ -36,8 +37,6 @@ from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
 from slowfast_vgen.worlds.registry import open_world
 
 NUM_THREADS = 2
-PRECISION = "bfloat16"
-"""As rooms-64 was trained (docs/training.md)."""
 BYTES_PER_SHARD = 2**21
 """Of what is recorded here: several shards of few episodes, as a large set has many of many."""
 
@@ -73,7 +72,9 @@ def record_shards(folder: Path, num_episodes: int) -> Path:
     return folder / "shards"
 
 
-def wait_share(latents: LatentSet, text_encoder: TextEncoder, num_steps: int, num_warm_up: int) -> float:
+def wait_share(
+    latents: LatentSet, text_encoder: TextEncoder, num_steps: int, num_warm_up: int, precision: str
+) -> float:
     """The share of the steps' time that goes by until the batch is there."""
     needed = [f"--{name}=unused" for name in ("data", "validation", "codec", "out")]
     usual = build_parser().parse_args(["train", "slow", *needed])
@@ -83,7 +84,7 @@ def wait_share(latents: LatentSet, text_encoder: TextEncoder, num_steps: int, nu
         latent_channels=channels, latent_height=height, latent_width=width, width=usual.width, depth=usual.depth
     )
     steps = num_warm_up + num_steps
-    optimisation = OptimisationConfig(steps, usual.learning_rate, validate_every=steps, precision=PRECISION)
+    optimisation = OptimisationConfig(steps, usual.learning_rate, validate_every=steps, precision=precision)
     config = SlowTrainingConfig(optimisation, batch_size=usual.batch_size, noise_draws=usual.noise_draws)
     with (
         tempfile.TemporaryDirectory() as run,
@@ -111,6 +112,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="timed, of a repetition; default: 60")
     parser.add_argument("--warm-up", type=int, default=5, help="steps before them; default: 5")
     parser.add_argument("--repetitions", type=int, default=3, help="default: 3")
+    told = "the faster one is the harder; default: bfloat16, which is slower on a CPU without instructions for it"
+    parser.add_argument("--precision", choices=PRECISIONS, default="bfloat16", help=told)
     parser.add_argument("--json", type=Path, default=DATA_RESULTS)
     args = parser.parse_args()
     torch.set_num_threads(NUM_THREADS)
@@ -127,7 +130,9 @@ def main() -> None:
             text_encoder.fingerprint,
         )
         text_encoder.know(latents.texts)
-        shares = [wait_share(latents, text_encoder, args.steps, args.warm_up) for _ in range(args.repetitions)]
+        shares = [
+            wait_share(latents, text_encoder, args.steps, args.warm_up, args.precision) for _ in range(args.repetitions)
+        ]
         read = min(64, len(ShardSet(shards)))
         speeds = [stream_speed(shards, seed, read) for seed in range(args.repetitions)]
     figures: dict[str, Figure] = {
@@ -139,7 +144,7 @@ def main() -> None:
     protocol = {
         "command": "benchmarks/loader_wait.py",
         "training": "slowfast train slow, its own settings, the denoiser of rooms-64, latents of shards in the cache",
-        "precision": PRECISION,
+        "precision": args.precision,
         "episodes": len(ShardSet(args.data)) if args.data else args.episodes,
         "steps": args.steps,
         "warm_up_steps": args.warm_up,

@@ -6,6 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 TASKS = {"vizdoom-retrace": ("steps", ".1f"), "metaworld-return": ("metres", ".3f")}
 """Task -> unit of its distances, and how many digits they are told with."""
+DOMAIN_ARMS = ("frozen", "no_memory", "eq3", "left_out", "left_out_eq3")
+"""Arms of `evaluate domains` in the order of the README's columns."""
 
 
 def shown(figure: dict[str, float], form: str = ".2f") -> str:
@@ -93,6 +95,32 @@ def readme_planning() -> str:
     return "\n\n".join(tables)
 
 
+def readme_domains() -> str:
+    """The README's table of one model over all domains, empty without its results."""
+    path = ROOT / "results" / "domains.json"
+    if not path.is_file():
+        return ""
+    content = json.loads(path.read_text())
+    protocol, figures = content["protocol"], content["figures"]
+    labels = next(iter(protocol["domains"].values()))["arms"]
+    columns = ["domain", *(labels[arm]["label"] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
+    rows = [
+        [
+            name,
+            *(shown(figures[f"psnr_{arm}_{name}"], ".1f") for arm in DOMAIN_ARMS),
+            shown(figures[f"psnr_left_out_eq3_minus_left_out_{name}"]),
+        ]
+        for name in protocol["domains"]
+    ]
+    lines = [columns, ["---"] * len(columns), *rows]
+    caption = (
+        f"PSNR of the next {protocol['made_chunks'] * 4} frames, dB, after {protocol['num_shown']} chunks that are "
+        f"shown; {protocol['num_episodes']} held-out episodes of each domain, {_seeds(protocol['num_seeds'])} "
+        "(`slowfast evaluate domains`)."
+    )
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", caption])
+
+
 def _seeds(count: int) -> str:
     return f"{count} seed" + ("s" if count > 1 else "")
 
@@ -101,7 +129,8 @@ def main() -> None:
     """Replaces what stands between each two marks."""
     path = ROOT / "README.md"
     text = path.read_text()
-    for name, section in (("figures", readme_figures()), ("planning", readme_planning())):
+    sections = {"figures": readme_figures(), "planning": readme_planning(), "domains": readme_domains()}
+    for name, section in sections.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{section}\n{end}{rest.split(end)[1]}"
