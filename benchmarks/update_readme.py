@@ -102,20 +102,20 @@ def readme_domains() -> str:
         return ""
     content = json.loads(path.read_text())
     protocol, figures = content["protocol"], content["figures"]
-    labels = next(iter(protocol["domains"].values()))["arms"]
-    columns = ["domain", *(labels[arm]["label"] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
+    labels = {name: arm["label"] for about in protocol["domains"].values() for name, arm in about["arms"].items()}
+    columns = ["world", *(labels[arm] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
     rows = [
         [
             name,
-            *(shown(figures[f"psnr_{arm}_{name}"], ".1f") for arm in DOMAIN_ARMS),
-            shown(figures[f"psnr_left_out_eq3_minus_left_out_{name}"]),
+            *(shown(figures[key], ".1f") if (key := f"psnr_{arm}_{name}") in figures else "" for arm in DOMAIN_ARMS),
+            shown(figures[key]) if (key := f"psnr_left_out_eq3_minus_left_out_{name}") in figures else "",
         ]
         for name in protocol["domains"]
     ]
     lines = [columns, ["---"] * len(columns), *rows]
     caption = (
         f"PSNR of the next {protocol['made_chunks'] * 4} frames, dB, after {protocol['num_shown']} chunks that are "
-        f"shown; {protocol['num_episodes']} held-out episodes of each domain, {_seeds(protocol['num_seeds'])} "
+        f"shown; {protocol['num_episodes']} held-out episodes of each world, {_seeds(protocol['num_seeds'])} "
         "(`slowfast evaluate domains`)."
     )
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", caption])
