@@ -1,8 +1,9 @@
-"""Trains one denoiser over all domains, and one without each in turn, by the same budget: `make worlds`.
+"""One denoiser over all domains and one without each in turn, by the same small budget; then worlds-64: `make worlds`.
 
 Runs the commands of `slowfast` one after the other, from the repository's folder: data of every domain, one codec for
-all, the trainings, packing, and `evaluate domains`. Each goes on where it was stopped, and so does this. `--quick`
-shows that everything runs.
+all, the short trainings, `evaluate domains` (results/domains.json); then a codec with more latent channels, the long
+training that goes on from the short one over all domains, packing, and its evaluation (results/worlds-64.json). Each
+goes on where it was stopped, and so does this. `--quick` shows that everything runs.
 """
 
 import argparse
@@ -28,7 +29,9 @@ BASE = Path("src/slowfast_vgen/weights/rooms-64")
 where a fresh one is not after 1,200."""
 KNOWN_WORLD = "vizdoom-rooms"
 """What `BASE` was trained on: no denoiser here has never seen it."""
-LEARNING_RATE, VALIDATE_EVERY = 6e-4, 200
+LEARNING_RATE = 6e-4
+LATENT_CHANNELS = 16
+"""Of worlds-64's codec; with the 8 of `BASE`, facades and textures are a blur."""
 HELD_OUT = {"validation": 8, "test": 64}
 """Split -> episodes of each domain."""
 EVALUATED = 32
@@ -50,10 +53,12 @@ class Plan:
 
     data: Path
     runs: Path
-    json: Path
+    results: Path
     episodes: int
     codec_steps: int
     steps: int
+    world_codec_steps: int
+    world_steps: int
     quick: bool
 
     def held_out(self, split: str) -> int:
@@ -65,24 +70,54 @@ class Plan:
         for domain, worlds in DOMAINS.items():
             for split in ("train", *HELD_OUT):
                 yield from self._data(domain, worlds, split)
-        codec = str(self.runs / "codec" / "codec")
-        out = ["--steps", str(self.codec_steps), "--out", str(self.runs / "codec")]
-        yield ["train", "codec", *self._sets(), "--init", str(BASE / "codec"), *out]
+        yield from self._compared()
+        yield from self._shipped()
+
+    def _compared(self) -> Iterator[Command]:
+        yield self._codec("codec", BASE / "codec", self.codec_steps)
         for left_out in ("", *DOMAINS):
-            run = self.runs / (f"without-{left_out}" if left_out else "all")
-            start = ["--codec", codec, "--init", str(BASE / "denoiser"), "--learning-rate", str(LEARNING_RATE)]
-            out = ["--steps", str(self.steps), "--validate-every", str(VALIDATE_EVERY), "--out", str(run)]
-            yield ["train", "slow", *self._sets(left_out), *start, *out]
-        world = self.runs / "worlds-64"
-        if not world.is_dir():
-            parts = ["--codec", codec, "--denoiser", str(self.runs / "all" / "denoiser")]
-            yield ["models", "pack", "--name", "worlds-64", *parts, "--out", str(world)]
-        evaluate = ["evaluate", "domains", "--world", str(world), "--json", str(self.json)]
+            run = f"without-{left_out}" if left_out else "all"
+            yield self._slow(run, "codec", BASE / "denoiser", self.steps, left_out)
+        yield from self._pack("domains-64", "codec", "all")
+        yield self._evaluate("domains-64", "domains", compared=True)
+
+    def _shipped(self) -> Iterator[Command]:
+        more = ["--latent-channels", str(LATENT_CHANNELS)]
+        yield [*self._codec("worlds-codec", self.runs / "codec" / "codec", self.world_codec_steps), *more]
+        yield self._slow("worlds-slow", "worlds-codec", self.runs / "all" / "denoiser", self.world_steps)
+        yield from self._pack("worlds-64", "worlds-codec", "worlds-slow")
+        yield self._evaluate("worlds-64", "worlds-64", compared=False)
+
+    def _codec(self, run: str, init: Path, steps: int) -> Command:
+        out = ["--steps", str(steps), "--out", str(self.runs / run)]
+        return ["train", "codec", *self._sets(), "--init", str(init), *out]
+
+    def _slow(self, run: str, codec: str, init: Path, steps: int, left_out: str = "") -> Command:
+        start = [
+            "--codec",
+            str(self.runs / codec / "codec"),
+            "--init",
+            str(init),
+            "--learning-rate",
+            str(LEARNING_RATE),
+        ]
+        often = ["--validate-every", str(max(1, min(steps // 3, 500)))]
+        out = ["--steps", str(steps), *often, "--out", str(self.runs / run)]
+        return ["train", "slow", *self._sets(left_out), *start, *out]
+
+    def _pack(self, name: str, codec: str, denoiser: str) -> Iterator[Command]:
+        if not (out := self.runs / name).is_dir():
+            parts = ["--codec", str(self.runs / codec / "codec"), "--denoiser", str(self.runs / denoiser / "denoiser")]
+            yield ["models", "pack", "--name", name, *parts, "--out", str(out)]
+
+    def _evaluate(self, world: str, result: str, compared: bool) -> Command:
+        words = ["evaluate", "domains", "--world", str(self.runs / world)]
         for domain, folder in world_folders():
-            evaluate += ["--on", f"{folder}={self.data / folder / 'test'}"]
-            if folder != KNOWN_WORLD:
-                evaluate += ["--without", f"{folder}={self.runs / f'without-{domain}' / 'denoiser'}"]
-        yield [*evaluate, *(["--quick"] if self.quick else ["--episodes", str(EVALUATED)])]
+            words += ["--on", f"{folder}={self.data / folder / 'test'}"]
+            if compared and folder != KNOWN_WORLD:
+                words += ["--without", f"{folder}={self.runs / f'without-{domain}' / 'denoiser'}"]
+        size = ["--quick"] if self.quick else ["--episodes", str(EVALUATED)]
+        return [*words, *size, "--json", str(self.results / f"{result}.json")]
 
     def _data(self, domain: str, worlds: tuple[tuple[str, str], ...], split: str) -> Iterator[Command]:
         count = self.episodes if split == "train" else self.held_out(split)
@@ -105,17 +140,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data/worlds"), metavar="DIR")
     parser.add_argument("--runs", type=Path, default=Path("runs/worlds"), metavar="DIR")
-    parser.add_argument("--json", type=Path, default=Path("results/domains.json"), metavar="FILE")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument(
         "--episodes", type=whole_number(2), default=160, help="of each domain to learn from; default: 160"
     )
     parser.add_argument("--codec-steps", type=whole_number(1), default=2500, help="default: 2500")
-    parser.add_argument("--steps", type=whole_number(1), default=600, help="of each denoiser; default: 600")
+    parser.add_argument("--steps", type=whole_number(1), default=600, help="of each short training; default: 600")
+    parser.add_argument("--world-codec-steps", type=whole_number(1), default=5000, help="default: 5000")
+    parser.add_argument("--world-steps", type=whole_number(1), default=8000, help="of the long one; default: 8000")
     parser.add_argument("--quick", action="store_true", help="a few episodes and steps")
     parser.add_argument("--print", action="store_true", help="the commands, without running them")
     args = parser.parse_args()
-    episodes, codec_steps, steps = (4, 2, 2) if args.quick else (args.episodes, args.codec_steps, args.steps)
-    plan = Plan(args.data, args.runs, args.json, episodes, codec_steps, steps, args.quick)
+    sizes = (args.episodes, args.codec_steps, args.steps, args.world_codec_steps, args.world_steps)
+    plan = Plan(args.data, args.runs, args.results, *((4, 2, 2, 2, 2) if args.quick else sizes), args.quick)
     for command in plan.commands():
         print("slowfast", *command, flush=True)
         if not args.print and (code := subprocess.run([sys.executable, "-m", "slowfast_vgen", *command]).returncode):

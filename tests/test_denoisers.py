@@ -274,3 +274,21 @@ def test_a_transformer_gets_room_for_a_memory_and_keeps_its_weights() -> None:
     wider = net.with_memory(5)
     assert wider.config.memory_width == 5
     assert torch.equal(predicted(wider, None), predicted(net, None))
+
+
+def test_a_transformer_gets_more_latent_channels_and_predicts_the_same_of_the_first_ones() -> None:
+    net = transformer().with_memory(5)
+    with torch.no_grad():
+        torch.nn.init.normal_(net.patch_out.weight, std=0.1)
+    assert net.with_channels(8) is net
+    wider = net.with_channels(12)
+    assert (wider.config.latent_channels, wider.config.memory_width) == (12, 0)
+    past, new = randn(2, 3, 12, 8, 8), randn(2, 2, 12, 8, 8, seed=1)
+    text = TextEncoder.null(2)
+    with torch.no_grad():
+        narrow = net.predict(new[:, :, :8], levels(2, 2), text, net.encode_past(past[:, :, :8], torch.zeros(2, 3)))
+        wide = wider.predict(new, levels(2, 2), text, wider.encode_past(past, torch.zeros(2, 3)))
+    assert narrow.abs().max() > 0.1
+    torch.testing.assert_close(wide[:, :, :8], narrow, rtol=1e-5, atol=1e-5)
+    with pytest.raises(UserError, match=r"patch_in.weight of shape \(.*\) do not fit into"):
+        net.with_channels(4)

@@ -106,6 +106,25 @@ def test_codec_and_path_train_from_shards(folder: Path, tmp_path: Path) -> None:
     assert Codec.load(tmp_path / "codec-shards" / "codec").latent_channels == 2
 
 
+def test_a_training_starts_from_weights_of_fewer_latent_channels(
+    folder: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--init", str(folder / "codec"), "--latent-channels", "6"]
+    assert main(words(folder, tmp_path / "codec-run", "codec", True, *more)) == 0
+    (tmp_path / "codec").symlink_to(tmp_path / "codec-run" / "codec")
+    for place in ("train-shards", "validation-shards"):
+        (tmp_path / place).symlink_to(folder / place)
+    start = ["--init", str(whole / "denoiser")]
+    assert main(words(tmp_path, tmp_path / "run", "slow", True, "--cache", "none", *start)) == 0
+    assert "made for 4 latent channels; 2 are added" in capsys.readouterr().out
+    assert load_denoiser(tmp_path / "run" / "denoiser").config.latent_channels == 6
+    assert main(words(folder, tmp_path / "back", "slow", True, "--init", str(tmp_path / "run" / "denoiser"))) == 2
+    assert "made for latent_channels 6, but the data's latents have 4" in capsys.readouterr().err
+    less = ["--init", str(folder / "codec"), "--latent-channels", "2"]
+    assert main(words(folder, tmp_path / "less", "codec", True, *less)) == 2
+    assert "with as many latent channels or fewer" in capsys.readouterr().err
+
+
 def test_the_cache_goes_where_it_is_told(folder: Path, whole: Path, tmp_path: Path) -> None:
     caches = [folder / place / ".cache" for place in ("train", "validation")]
     before = [sorted(cache.iterdir()) for cache in caches]

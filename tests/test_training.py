@@ -515,6 +515,22 @@ def never(frames: Tensor) -> Tensor:
     raise AssertionError("the cache was not used")
 
 
+def test_a_codec_with_more_channels_shows_the_same_pictures() -> None:
+    torch.manual_seed(0)
+    narrow = Codec.from_config(TINY_CODEC).eval()
+    narrow.latent_mean.fill_(0.1)
+    wide = narrow.with_channels(6)
+    assert wide.latent_channels == 6 and narrow.with_channels(4) is narrow and not wide.training
+    frames = torch.randint(256, (3, 16, 16, 3), dtype=torch.uint8)
+    latents = wide.encode(frames)
+    torch.testing.assert_close(latents[:, :4], narrow.encode(frames), rtol=1e-5, atol=1e-5)
+    assert latents[:, 4:].std() > 1e-3  # what is added is drawn: a gradient reaches it
+    shown = (wide.decode(latents).int() - narrow.decode(latents[:, :4]).int()).abs()
+    assert int(shown.max()) <= 1
+    with pytest.raises(UserError, match="with as many latent channels or fewer"):
+        narrow.with_channels(2)
+
+
 def test_latents_are_encoded_once_for_each_content_and_codec(tmp_path: Path) -> None:
     episodes = [episode_of(0, (4, 3)), episode_of(1, (2, 4, 4))]
     dataset, cache = dataset_of(tmp_path / "set", *episodes), tmp_path / "cache"

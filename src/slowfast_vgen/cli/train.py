@@ -1,7 +1,9 @@
 """`slowfast train`: the trainings of the slow weights."""
 
 import argparse
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number
 from slowfast_vgen.cli.outputs import check_output_folder
@@ -35,8 +37,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     codec = commands.add_parser("codec", help="the autoencoder between pixels and latents")
     _add_common(codec, num_steps=6000, batch_size=16, learning_rate=1e-3)
-    codec.add_argument("--latent-channels", type=whole_number(1, 64), default=8, help="default: 8")
-    told = "start from the weights of this codec folder, whatever its latents; wanted where the camera stands still"
+    told = "default: 8, or those of --init, to which more can be added"
+    codec.add_argument("--latent-channels", type=whole_number(1, 64), metavar="N", help=told)
+    told = "start from the weights of this codec folder; wanted where the camera stands still"
     codec.add_argument("--init", type=path_name, metavar="DIR", help=told)
     codec.set_defaults(handler=train_codec)
 
@@ -167,14 +170,17 @@ def _emphasis(args: argparse.Namespace) -> _Emphasis:
 def train_codec(args: argparse.Namespace) -> int:
     """`slowfast train codec`."""
     import numpy as np
+    import torch
 
     from slowfast_vgen.models.codec import Codec, CodecConfig
     from slowfast_vgen.train.codec import CodecTrainingConfig, sample_frames, train_codec
 
-    config = CodecTrainingConfig(
-        optimisation(args), CodecConfig(latent_channels=args.latent_channels), batch_size=args.batch_size
-    )
     init = Codec.load(args.init) if args.init else None
+    channels = args.latent_channels or (init.latent_channels if init else CodecConfig.latent_channels)
+    if init:
+        torch.manual_seed(args.seed)  # for the weights of channels that are added
+        init = init.with_channels(channels)
+    config = CodecTrainingConfig(optimisation(args), CodecConfig(latent_channels=channels), batch_size=args.batch_size)
     # Every fifth frame is of every part of a chunk, which has four.
     sets = [sample_frames(some_episodes([folder], args), every=5) for folder in args.data]
     held_out = [sample_frames(some_episodes([folder], args), every=15) for folder in args.validation]
@@ -199,7 +205,11 @@ def train_slow(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)  # the last thing before the weights are drawn
     training, validation = load_latents(args, text_encoder)
     channels, height, width = training.latents.shape[1:]
-    denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, channels, height, width)
+    denoiser = (
+        _for_latents(load_denoiser(args.init), args.init, (channels, height, width))
+        if args.init
+        else _new_denoiser(args, channels, height, width)
+    )
     config = SlowTrainingConfig(
         optimisation(args),
         batch_size=args.batch_size,
@@ -326,6 +336,27 @@ def _device(args: argparse.Namespace) -> "torch.device":
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
     return device
+
+
+def _for_latents(denoiser: "DenoiserModule", folder: Path, shape: tuple[int, ...]) -> "DenoiserModule":
+    """A denoiser to start from, with more latent channels where the codec has more."""
+    from slowfast_vgen.models.video_transformer import VideoTransformer
+
+    config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
+    wanted = dict(zip(("latent_channels", "latent_height", "latent_width"), shape, strict=True))
+    made_for = {name: config[name] for name in wanted if name in config}
+    if isinstance(denoiser, VideoTransformer) and made_for["latent_channels"] < wanted["latent_channels"]:
+        channels = made_for.pop("latent_channels")
+        added = wanted["latent_channels"] - channels
+        print(f"{folder} was made for {channels} latent channels; {added} are added, a local memory is left out")
+        denoiser = denoiser.with_channels(wanted["latent_channels"])
+    if differing := [name for name, value in made_for.items() if value != wanted[name]]:
+        name = differing[0]
+        raise UserError(
+            f"the denoiser in {folder} was made for {name} {made_for[name]}, but the data's latents have "
+            f"{wanted[name]}; start from one that was trained on such latents, or without --init"
+        )
+    return denoiser
 
 
 def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int) -> "DenoiserModule":

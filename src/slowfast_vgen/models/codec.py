@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.growth import grow
 
 STATISTICS_FILE = "latent_statistics.json"
 
@@ -143,6 +144,21 @@ class Codec(nn.Module):
         raw = flat * self._per_channel(self.latent_std) + self._per_channel(self.latent_mean)
         frames = torch.cat([pixels_to_frames(self.decode_pixels(part)) for part in raw.split(batch_size)])
         return frames.contiguous().reshape(*batch, *frames.shape[1:])
+
+    def with_channels(self, latent_channels: int) -> "Codec":
+        """The same codec with room for more in its latents, which shows the same pictures; this one, if it has room.
+
+        Raises:
+            UserError: it has more channels than that.
+        """
+        if latent_channels == self.latent_channels:
+            return self
+        autoencoder = AutoencoderTiny.from_config({**self.autoencoder.config, "latent_channels": latent_channels})
+        grow(autoencoder, self.autoencoder)
+        other = Codec(autoencoder, self.fold)
+        for name in ("latent_mean", "latent_std"):
+            getattr(other, name)[: self.latent_channels] = getattr(self, name)
+        return other.train(self.training)
 
     def fingerprint(self) -> str:
         """Hex SHA-256 over all weights and statistics: latents of two codecs with the same one are the same."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import Latents, NoiseLevels, PatchFeatures, Recall
+from slowfast_vgen.models.growth import grow
 from slowfast_vgen.models.text import TextEmbedding
 
 Tokens = Float[Tensor, "batch frames places width"]
@@ -197,10 +198,27 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         """The same denoiser with room for a local memory; this one, if it has such room."""
         if self.config.memory_width == memory_width:
             return self
-        kept = {name: value for name, value in self.config.items() if not name.startswith("_")}
-        other = VideoTransformer(**(kept | {"memory_width": memory_width}))
+        other = self._like(memory_width=memory_width)
         other.load_state_dict(self.state_dict(), strict=False)
         return other
+
+    def with_channels(self, latent_channels: int) -> "VideoTransformer":
+        """The same denoiser for latents with more channels, which predicts the same of the first ones.
+
+        It has no room for a local memory. If nothing is to be added, it is this one.
+
+        Raises:
+            UserError: it was made for more channels than that.
+        """
+        if self.config.latent_channels == latent_channels:
+            return self
+        other = self._like(latent_channels=latent_channels, memory_width=0)
+        grow(other, self.with_memory(0))
+        return other
+
+    def _like(self, **changed: int) -> "VideoTransformer":
+        kept = {name: value for name, value in self.config.items() if not name.startswith("_")}
+        return VideoTransformer(**(kept | changed))
 
     def memory_shape(self, latent_height: int) -> tuple[int, int]:
         """Width of `memory_features` and their rows in a frame."""
