@@ -34,7 +34,7 @@ LATENT_CHANNELS = 16
 """Of worlds-64's codec; with the 8 of `BASE`, facades and textures are a blur."""
 HELD_OUT = {"validation": 8, "test": 64}
 """Split -> episodes of each domain."""
-EVALUATED = 32
+EVALUATED = 12
 """Test episodes of each world."""
 
 Command = list[str]

@@ -52,6 +52,7 @@ def test_the_command_scores_each_domain(
         difference = figures[f"psnr_eq3_{domain}"]["mean"] - figures[f"psnr_no_memory_{domain}"]["mean"]
         assert figures[f"psnr_eq3_minus_no_memory_{domain}"]["mean"] == pytest.approx(difference, abs=1e-6)
     assert figures["psnr_frozen_rooms"] == figures["psnr_frozen_again"]  # the same episodes
+    assert "distance_left_out_eq3_minus_left_out_again" in figures
     assert "psnr_left_out_eq3_minus_left_out_again" in figures and "psnr_left_out_rooms" not in figures
     # The denoiser left out is the world's own here.
     assert figures["psnr_no_memory_minus_left_out_again"]["mean"] == 0
