@@ -1,56 +1,111 @@
 """How many frames a second each engine records: `python benchmarks/engine_speed.py` (part of results/data.json).
 
 Of one core: frames over seconds of processor time, that of an engine in a process of its own included, with a fresh
-scene for each episode and without writing the video. Each engine runs in a new process that is bound to one core, and
-records one episode to warm up. An engine that cannot run here is named in the protocol.
+scene for each episode and without writing the video. Beside each goes the environment that its engine comes with,
+stepped at random (benchmarks/stock_engines.py), and the ratio to it. Both run in new processes that are bound to one
+core, warm up for one episode and take turns. An engine that cannot run here is named in the protocol.
 """
 
 import argparse
 import multiprocessing
 import os
-import resource
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
 from pathlib import Path
 
+import psutil
 from data_results import DATA_RESULTS, over_repetitions, update_results
+from stock_engines import STOCK
 from tqdm import tqdm
 
+from slowfast_vgen.cli.common import Figure
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.machine import cpu_model, git_commit
 from slowfast_vgen.worlds.registry import WORLDS, open_world
 
 SCRIPT, NUM_CHUNKS, SEED = "mix", 32, 0
 
+Recorder = Callable[[int, int], int]
+"""First episode and how many -> how many frames they had."""
+
 
 def cpu_seconds() -> float:
-    """Of this process and of the processes that it has started and that have ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    """Of this process and of all that it has started."""
+    this = psutil.Process()
+    used = [this.cpu_times(), *(child.cpu_times() for child in this.children(recursive=True))]
+    own = used[0]
+    return sum(times.user + times.system for times in used) + own.children_user + own.children_system
 
 
-def record(name: str, num_episodes: int, num_repetitions: int) -> list[float]:
-    """Frames a second of each repetition. Runs in a process of its own.
+class Reader:
+    """One core's process that records, and tells how fast it was."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        self._episodes = 0
+        self.kind, self.name = kind, name
+
+    def read(self, num_episodes: int) -> float:
+        """Frames a second of the next episodes.
+
+        Raises:
+            UserError: the engine cannot run here.
+        """
+        first = self._episodes
+        self._episodes += num_episodes
+        return self._pool.submit(_read, self.kind, self.name, first, num_episodes).result()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._pool.shutdown()
+
+
+_recorders: dict[str, Recorder] = {}
+"""Of a reader's process: the one that it has opened."""
+
+
+def _read(kind: str, name: str, first: int, num_episodes: int) -> float:
+    if not _recorders and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if name not in _recorders:
+        _recorders[name] = STOCK[name].open() if kind == "stock" else _world_recorder(name)
+    start = cpu_seconds()
+    frames = _recorders[name](first, num_episodes)
+    return frames / (cpu_seconds() - start)
+
+
+def _world_recorder(name: str) -> Recorder:
+    world = open_world(name, "train", SEED)
+    return lambda first, count: sum(each.num_frames for each in world.episodes(count, SCRIPT, NUM_CHUNKS, first))
+
+
+def figure_names(world: str) -> tuple[str, str, str]:
+    """As results/data.json has them: ours, the engine's own environment, and the ratio."""
+    name = world.replace("-", "_")
+    return f"fps_{name}", f"fps_stock_{name}", f"fps_over_stock_{name}"
+
+
+def measure(name: str, num_episodes: int, num_repetitions: int) -> dict[str, Figure]:
+    """The figures of one engine.
 
     Raises:
-        UserError: the engine cannot run here.
+        UserError: it cannot run here.
     """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    world = open_world(name, "train", SEED)
-    list(world.episodes(1, SCRIPT, NUM_CHUNKS))
-    readings = []
-    for repetition in range(num_repetitions):
-        start = cpu_seconds()
-        first = 1 + repetition * num_episodes
-        frames = sum(each.num_frames for each in world.episodes(num_episodes, SCRIPT, NUM_CHUNKS, first))
-        readings.append(frames / (cpu_seconds() - start))
-    return readings
-
-
-def figure_name(world: str) -> str:
-    """As results/data.json has it."""
-    return f"fps_{world.replace('-', '_')}"
+    kinds = ("world", "stock") if name in STOCK else ("world",)
+    readers = [Reader(kind, name) for kind in kinds]
+    try:
+        for reader in readers:
+            reader.read(1)
+        readings = [[reader.read(num_episodes) for reader in readers] for _ in range(num_repetitions)]
+    finally:
+        for reader in readers:
+            reader.close()
+    columns = list(map(list, zip(*readings, strict=True)))
+    if len(readers) > 1:
+        columns.append([ours / stock for ours, stock in readings])
+    return {key: over_repetitions(column) for key, column in zip(figure_names(name), columns, strict=False)}
 
 
 def main() -> None:
@@ -61,20 +116,22 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
     parser.add_argument("--json", type=Path, default=DATA_RESULTS)
     args = parser.parse_args()
-    figures, absent = {}, {}
+    figures: dict[str, Figure] = {}
+    absent: dict[str, str] = {}
     for name in tqdm(args.world, unit="engine"):
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            try:
-                readings = pool.submit(record, name, args.episodes, args.repetitions).result()
-            except (UserError, ImportError, BrokenProcessPool) as error:
-                absent[name] = " ".join(str(error).split())
-                tqdm.write(f"{name}: cannot run here: {absent[name]}")
-                continue
-        figure = figures[figure_name(name)] = over_repetitions(readings)
-        tqdm.write(f"{name:<24} {figure.mean:8.0f} frames/s   {figure.low:.0f} to {figure.high:.0f}")
+        try:
+            measured = measure(name, args.episodes, args.repetitions)
+        except (UserError, ImportError, BrokenProcessPool) as error:
+            absent[name] = " ".join(str(error).split())
+            tqdm.write(f"{name}: cannot run here: {absent[name]}")
+            continue
+        figures |= measured
+        for key, figure in measured.items():
+            tqdm.write(f"{key:<36} {figure.mean:9.2f}   {figure.low:.2f} to {figure.high:.2f}")
     protocol = {
         "command": "benchmarks/engine_speed.py",
-        "unit": "frames a second of processor time, one core",
+        "unit": "frames a second of processor time, one core; `over_stock` is a ratio",
+        "stock": {name: asdict(stock) for name, stock in STOCK.items()},
         "script": SCRIPT,
         "num_chunks": NUM_CHUNKS,
         "episodes": args.episodes,
@@ -83,7 +140,7 @@ def main() -> None:
         "cpu": cpu_model(),
         "git_commit": git_commit(),
     }
-    asked = [] if set(args.world) >= set(WORLDS) else [figure_name(name) for name in args.world]
+    asked = [] if set(args.world) >= set(WORLDS) else [figure for name in args.world for figure in figure_names(name)]
     update_results(args.json, "engine_speed", protocol, figures, asked)
 
 

@@ -8,17 +8,15 @@ setting adds is told twice: in PSNR, which rewards blur, and in perceptual dista
 import argparse
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 from train_worlds import KNOWN_WORLD, world_folders
 
 from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.evaluate.arms import memory_arm
-from slowfast_vgen.evaluate.domains import DomainsConfig
+from slowfast_vgen.evaluate.domains import DomainsConfig, shown_then_generated
 from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.networks import GivenWeights, Networks
-from slowfast_vgen.evaluate.playing import generate_ways
-from slowfast_vgen.evaluate.quality import CLIP_CHUNKS, CLIP_FRAMES, NextChunks, score_clips
+from slowfast_vgen.evaluate.quality import CLIP_CHUNKS, NextChunks
 from slowfast_vgen.evaluate.statistics import estimate
 from slowfast_vgen.evaluate.ways import recorded_ways
 from slowfast_vgen.files import write_json
@@ -72,13 +70,11 @@ def main() -> None:
             continue
         source = open_episodes(args.data / folder / "validation")
         ways = recorded_ways(source, args.episodes, config.num_shown, CLIP_CHUNKS)
-        true = np.stack([way.frames[-CLIP_FRAMES:] for way in ways])
         other = world.with_parts(load_denoiser(args.runs / f"without-{domain}" / "denoiser").eval())
         none: NextChunks | None = None
         for name, learning in grid().items():
             arm = memory_arm(name, name, other, None if learning is None else MemoryConfig(lora=learning))
-            made = generate_ways(arm, ways, row_seeds(SEED, 0, len(ways)), observe=True, progress=lambda _: None)
-            scores = score_clips(np.stack([frames[-CLIP_FRAMES:] for frames in made]), true, networks)
+            scores = shown_then_generated(arm, ways, row_seeds(SEED, 0, len(ways)), networks)
             none = none or scores
             told = []
             for measure in ("psnr", "distance"):

@@ -14,6 +14,7 @@ from slowfast_vgen.evaluate.held_out import play_tours
 from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
+from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser
 from slowfast_vgen.rollout import World
 from slowfast_vgen.train.context import ContextTrainingConfig
@@ -98,6 +99,13 @@ def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys:
     assert "raw" not in (tmp_path / "anchor" / "log.jsonl").read_text()
     assert main([*context, "--kinds", "anchor_1,raw_5"]) == 2
     assert "unknown kind of context 'raw_5'; choose some of raw_4, raw_12" in capsys.readouterr().err
+    foreign = VideoTransformer(latent_channels=3, latent_height=8, latent_width=8, width=32, depth=1)
+    foreign.save_pretrained(tmp_path / "foreign")
+    start = [str(tmp_path / "foreign") if word == str(tmp_path / "slow" / "denoiser") else word for word in context]
+    for words in (start, ["train", "loop", *start[2:], "--rule", "denoising"]):
+        assert main([*words, "--chunks", "9"]) == 2
+        told = capsys.readouterr().err
+        assert f"made for latent_channels 3, but a frame of the data has {before.config.latent_channels};" in told
 
 
 def test_arms_go_the_same_way_with_the_same_noise(local_world: World) -> None:

@@ -119,7 +119,7 @@ def test_a_training_starts_from_weights_of_fewer_latent_channels(
     assert "made for 4 latent channels; 2 are added" in capsys.readouterr().out
     assert load_denoiser(tmp_path / "run" / "denoiser").config.latent_channels == 6
     assert main(words(folder, tmp_path / "back", "slow", True, "--init", str(tmp_path / "run" / "denoiser"))) == 2
-    assert "made for latent_channels 6, but the data's latents have 4" in capsys.readouterr().err
+    assert "made for latent_channels 6, but a frame of the data has 4" in capsys.readouterr().err
     less = ["--init", str(folder / "codec"), "--latent-channels", "2"]
     assert main(words(folder, tmp_path / "less", "codec", True, *less)) == 2
     assert "with as many latent channels or fewer" in capsys.readouterr().err

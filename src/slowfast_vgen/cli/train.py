@@ -1,9 +1,8 @@
 """`slowfast train`: the trainings of the slow weights."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number
 from slowfast_vgen.cli.outputs import check_output_folder
@@ -22,6 +21,7 @@ from slowfast_vgen.precision import PRECISIONS
 if TYPE_CHECKING:
     import torch
 
+    from slowfast_vgen.data.latents import LatentSet
     from slowfast_vgen.models.denoiser import DenoiserModule
 
 
@@ -204,11 +204,10 @@ def train_slow(args: argparse.Namespace) -> int:
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)  # the last thing before the weights are drawn
     training, validation = load_latents(args, text_encoder)
-    channels, height, width = training.latents.shape[1:]
     denoiser = (
-        _for_latents(load_denoiser(args.init), args.init, (channels, height, width))
+        _for_latents(load_denoiser(args.init), args.init, training)
         if args.init
-        else _new_denoiser(args, channels, height, width)
+        else _new_denoiser(args, *training.latents.shape[1:])
     )
     config = SlowTrainingConfig(
         optimisation(args),
@@ -279,6 +278,7 @@ def train_loop(args: argparse.Namespace) -> int:
         denoiser = denoiser.with_memory(args.memory_width)
     poses_needed = local and not address.is_still
     training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units, poses_needed)
+    _check_init(denoiser, args.init, training.source)
     config = LoopConfig(
         SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args)),
         num_chains=args.batch_size,
@@ -321,8 +321,9 @@ def train_context(args: argparse.Namespace) -> int:
     training, validation = load_chains(args, text_encoder, args.chunks, step_units, poses_needed)
     slow = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args))
     config = ContextTrainingConfig(slow, kinds)
-    denoiser = load_denoiser(args.init).to(device)
-    train_context(config, denoiser, text_encoder, training, validation, args.out)
+    denoiser = load_denoiser(args.init)
+    _check_init(denoiser, args.init, training.source)
+    train_context(config, denoiser.to(device), text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 
@@ -338,25 +339,25 @@ def _device(args: argparse.Namespace) -> "torch.device":
     return device
 
 
-def _for_latents(denoiser: "DenoiserModule", folder: Path, shape: tuple[int, ...]) -> "DenoiserModule":
+def _for_latents(denoiser: "DenoiserModule", folder: Path, latents: "LatentSet") -> "DenoiserModule":
     """A denoiser to start from, with more latent channels where the codec has more."""
     from slowfast_vgen.models.video_transformer import VideoTransformer
 
-    config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
-    wanted = dict(zip(("latent_channels", "latent_height", "latent_width"), shape, strict=True))
-    made_for = {name: config[name] for name in wanted if name in config}
-    if isinstance(denoiser, VideoTransformer) and made_for["latent_channels"] < wanted["latent_channels"]:
-        channels = made_for.pop("latent_channels")
-        added = wanted["latent_channels"] - channels
-        print(f"{folder} was made for {channels} latent channels; {added} are added, a local memory is left out")
-        denoiser = denoiser.with_channels(wanted["latent_channels"])
-    if differing := [name for name, value in made_for.items() if value != wanted[name]]:
-        name = differing[0]
-        raise UserError(
-            f"the denoiser in {folder} was made for {name} {made_for[name]}, but the data's latents have "
-            f"{wanted[name]}; start from one that was trained on such latents, or without --init"
-        )
+    channels = latents.latents.shape[1]
+    if isinstance(denoiser, VideoTransformer) and (added := channels - denoiser.config.latent_channels) > 0:
+        more = f"{added} are added, a local memory is left out"
+        print(f"{folder} was made for {channels - added} latent channels; {more}")
+        denoiser = denoiser.with_channels(channels)
+    _check_init(denoiser, folder, latents)
     return denoiser
+
+
+def _check_init(denoiser: "DenoiserModule", folder: Path, latents: "LatentSet") -> None:
+    from slowfast_vgen.models.denoiser import check_latents
+
+    channels, height, width = latents.latents.shape[1:]
+    mend = f"start from a denoiser of such latents, not from {folder}"
+    check_latents(denoiser, (channels, height, width), "a frame of the data", mend)
 
 
 def _new_denoiser(args: argparse.Namespace, channels: int, height: int, width: int) -> "DenoiserModule":

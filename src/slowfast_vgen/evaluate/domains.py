@@ -84,6 +84,15 @@ def domain_arms(world: World, without: DenoiserModule | None) -> list[Arm]:
     return [*arms, frozen_arm(world)]
 
 
+def shown_then_generated(
+    arm: Arm, ways: Sequence[Way], seeds: Sequence[int], networks: Networks, progress: Progress = lambda _: None
+) -> NextChunks:
+    """Scores of the chunks that an arm generates after the beginning of each way, which it is shown."""
+    made = generate_ways(arm, ways, seeds, observe=True, progress=progress)
+    clips, true = ([frames[-CLIP_FRAMES:] for frames in some] for some in (made, [way.frames for way in ways]))
+    return score_clips(np.stack(clips), np.stack(true), networks)
+
+
 class Domains:
     """All domains under one configuration: `Domains(world, ways, without, config, networks, sources).run(folder)`."""
 
@@ -201,10 +210,7 @@ class Domains:
 
     def _scores(self, domain: str, arm: Arm, seed: int, rows: slice, progress: Progress) -> NextChunks:
         ways = self.ways[domain]
-        seeds = row_seeds(seed, 0, len(ways))[rows]
-        made = generate_ways(arm, ways[rows], seeds, observe=True, progress=progress)
-        true = np.stack([way.frames[-CLIP_FRAMES:] for way in ways[rows]])
-        return score_clips(np.stack([frames[-CLIP_FRAMES:] for frames in made]), true, self.networks)
+        return shown_then_generated(arm, ways[rows], row_seeds(seed, 0, len(ways))[rows], self.networks, progress)
 
     def _joined(self, records: Mapping[str, Any], domain: str, arm: Arm, seed: int) -> NextChunks:
         firsts = range(0, self.config.num_episodes, EPISODES_PER_PART)

@@ -1,12 +1,13 @@
 """The one Protocol behind which every denoiser stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.text import TextEmbedding
 
 Latents = Float[Tensor, "batch frames channels height width"]
@@ -94,3 +95,21 @@ class DenoiserModule(nn.Module, Denoiser):
 
     save_pretrained: Callable[..., None]
     to_json_string: Callable[[], str]
+
+
+def check_latents(denoiser: DenoiserModule, shape: tuple[int, int, int], owner: str, mend: str) -> None:
+    """Whether a denoiser takes latents of this shape.
+
+    Args:
+        denoiser: any; one whose configuration does not tell a size takes each.
+        shape: channels, height and width of one frame's latents.
+        owner: whose latents they are, for the message.
+        mend: what to do if it does not, likewise.
+
+    Raises:
+        UserError: it was made for others.
+    """
+    config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
+    for name, wanted in zip(("latent_channels", "latent_height", "latent_width"), shape, strict=True):
+        if (made_for := config.get(name, wanted)) != wanted:
+            raise UserError(f"the denoiser was made for {name} {made_for}, but {owner} has {wanted}; {mend}")

@@ -10,7 +10,6 @@
 The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from torch import nn
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
 from slowfast_vgen.models.codec import Codec
-from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.models.denoiser import DenoiserModule, check_latents
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.planar_address import PlanarAddress
@@ -122,15 +121,8 @@ class WorldModel(nn.Module):
         Raises:
             UserError: it was made for others.
         """
-        wanted = dict(zip(("latent_channels", "latent_height", "latent_width"), self.latent_shape, strict=True))
-        config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
-        made_for = {name: config[name] for name in wanted if name in config}
-        if differing := [name for name, value in made_for.items() if value != wanted[name]]:
-            name = differing[0]
-            raise UserError(
-                f"the denoiser was made for {name} {made_for[name]}, but {self.config.name} has "
-                f"{wanted[name]}; give one that was trained on the latents of this world's codec"
-            )
+        mend = "give one that was trained on the latents of this world's codec"
+        check_latents(denoiser, self.latent_shape, self.config.name, mend)
 
     def save(self, folder: Path, scheduler_config: dict[str, Any]) -> None:
         """Writes the folder, weights in half precision, atomically."""
