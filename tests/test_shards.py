@@ -5,6 +5,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from slowfast_vgen.cli import shard as shard_commands
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data import sharding
 from slowfast_vgen.data import shards as shards_module
-from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.data.format import CHUNKS_FILE, EpisodeDataset
 from slowfast_vgen.data.rules import DefectiveDataError
 from slowfast_vgen.data.shard_index import SHARDS_FILE, read_index
 from slowfast_vgen.data.shard_stream import Part, ShardStream, StreamConfig, epoch_order
 from slowfast_vgen.data.sharding import DEFAULT_MAX_BYTES, write_shards
 from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.tables import write_chunks
 from slowfast_vgen.data.validate import check_dataset, check_datasets
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
@@ -137,6 +139,31 @@ def test_a_shard_that_is_gone_is_written_again(sources: tuple[Path, Path], shard
     write_shards(sources, copied, SIZE)
     assert contents(copied) == contents(shards)
     assert (copied / "shard-000000.tar").stat().st_mtime_ns == before
+
+
+def test_a_damaged_shard_and_a_broken_index_are_written_again(
+    sources: tuple[Path, Path], shards: Path, copied: Path
+) -> None:
+    shard = copied / "shard-000001.tar"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    write_shards(sources, copied, SIZE)
+    assert contents(copied) == contents(shards)
+    (copied / SHARDS_FILE).write_text("{")
+    write_shards(sources, copied, SIZE)
+    assert contents(copied) == contents(shards)
+
+
+def test_another_word_in_a_table_makes_other_data(sources: tuple[Path, Path], copied: Path, tmp_path: Path) -> None:
+    changed = Path(shutil.copytree(sources[0], tmp_path / "changed"))
+    table = changed / "episodes" / "000003" / CHUNKS_FILE
+    size = table.stat().st_size
+    _, chunks = EpisodeDataset(changed).tables(3)
+    write_chunks(table, [replace(chunk, action=chunk.action.swapcase()) for chunk in chunks])
+    assert table.stat().st_size == size
+    with pytest.raises(UserError, match="other data"):
+        write_shards((changed, sources[1]), copied, SIZE)
 
 
 def test_what_cannot_be_sharded_is_told(
@@ -412,7 +439,7 @@ def test_states_of_another_stream_are_refused(shards: Path, tmp_path: Path, sour
         (ShardStream(shards, StreamConfig(buffer_episodes=7)), "buffer_episodes differ"),
         (ShardStream(shards, StreamConfig(shuffle=False)), "shuffle differ"),
         (ShardStream(tmp_path / "less"), "content_sha256"),
-        (ShardStream(tmp_path / "dealt otherwise"), "num_shards differ"),
+        (ShardStream(tmp_path / "dealt otherwise"), "dealt_sha256 differ"),
     ):
         with pytest.raises(UserError, match=told):
             stream.load_state_dict(state)

@@ -5,6 +5,7 @@ mixes the episodes of neighbouring ones. It holds places, not videos, so it cost
 is one number. Several readers (ranks, and workers of each) take turns in the one order.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +20,7 @@ from slowfast_vgen.data.shards import ShardSet
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,9 @@ class ShardStream:
         """What must be the same for the order to be the same."""
         config = self.config
         order = {"seed": config.seed, "buffer_episodes": config.buffer_episodes} if config.shuffle else {}
-        shards = {"content_sha256": self.shards.index.content_sha256, "num_shards": len(self.shards.groups)}
+        index = self.shards.index
+        dealt = hashlib.sha256(repr([len(shard) for shard in index.shards]).encode()).hexdigest()
+        shards = {"content_sha256": index.content_sha256, "dealt_sha256": dealt}
         return {"version": STATE_VERSION, "shuffle": config.shuffle, **order, **shards}
 
     def _number(self, turn: int) -> int:

@@ -37,7 +37,7 @@ from slowfast_vgen.data.shard_index import (
     write_index,
 )
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_path
+from slowfast_vgen.files import atomic_path, sha256_of_file
 
 DEFAULT_MAX_BYTES = 2**28
 """Of a shard: large enough that a disk or an object store reads it in one go, small enough to be copied anew."""
@@ -131,14 +131,13 @@ def _entry(folder: Path) -> _Entry:
     files = tuple(folder / name for name in MEMBERS if name != POSES_FILE or header.has_poses)
     try:
         sizes = [path.stat().st_size for path in files]
-        told = (folder / EPISODE_FILE).read_bytes()
+        # The header names the video by its hash, which is looked at when the video is read.
+        told = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name != VIDEO_FILE]
     except OSError as error:
         refuse([Defect(str(error.filename), "missing-file", error.strerror or str(error))])
     if max(sizes) > _LARGEST_MEMBER:
         raise UserError(f"a file of {folder} has more than {_LARGEST_MEMBER} bytes, which no tar header can tell")
-    # The header names the video by its hash; the tables are small, and their own checksums are looked at later.
-    identity = f"{hashlib.sha256(told).hexdigest()} {sizes}"
-    return _Entry(folder, files, sum(_BLOCK + _padded(size) for size in sizes), identity)
+    return _Entry(folder, files, sum(_BLOCK + _padded(size) for size in sizes), f"{told} {sizes}")
 
 
 def _dealt_out(entries: Sequence[_Entry], max_bytes: int) -> Iterator[list[_Entry]]:
@@ -155,9 +154,12 @@ def _dealt_out(entries: Sequence[_Entry], max_bytes: int) -> Iterator[list[_Entr
 
 
 def _finished(out: Path, digest: str) -> dict[str, Shard]:
-    """The shards that are there already, and are those that are wanted."""
+    """The shards that are there already, whole, and are those that are wanted; none where the index is broken."""
     if is_sharded(out):
-        index = read_index(out)
+        try:
+            index = read_index(out)
+        except UserError:
+            return {}
         told, shards = index.sources_sha256, list(index.shards)
     elif (out / JOURNAL_FILE).is_file():
         told, shards = _read_journal(out / JOURNAL_FILE)
@@ -169,11 +171,11 @@ def _finished(out: Path, digest: str) -> dict[str, Shard]:
         raise UserError(f"{out} holds shards of other data, or of another size; give a new or empty folder")
     for leftover in out.glob(".shard-*-*.tar"):  # a killed run could not tidy up what it was writing
         leftover.unlink(missing_ok=True)
-    return {
-        shard.name: shard
-        for shard in shards
-        if (path := out / shard.name).is_file() and path.stat().st_size == shard.num_bytes
-    }
+    return {shard.name: shard for shard in shards if _is_whole(out / shard.name, shard)}
+
+
+def _is_whole(path: Path, shard: Shard) -> bool:
+    return path.is_file() and path.stat().st_size == shard.num_bytes and sha256_of_file(path) == shard.sha256
 
 
 def _read_journal(path: Path) -> tuple[str, list[Shard]]:
@@ -232,7 +234,10 @@ def _sample(entry: _Entry, number: int) -> tuple[bytes, int]:
     read_poses(entry.folder, header)
     sample = io.BytesIO()
     for path in entry.files:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            refuse([Defect(str(path), "missing-file", error.strerror or str(error))])
         if path.name == VIDEO_FILE and hashlib.sha256(content).hexdigest() != header.video_sha256:
             refuse([Defect(str(path), "checksum", "the file is not the one that was written")])
         # Nothing of the machine or the moment: no owner, no time.
