@@ -595,7 +595,7 @@ def test_rlds(tmp_path: Path) -> None:
     wrist, _ = samples("rlds", tmp_path / "toy", replace(SMALL, camera="wrist_image"))
     assert numbers_of(wrist[0].decode())[:2] == [50, 51]
     slow, _ = samples("rlds", tmp_path / "toy", replace(SMALL, source_fps=5.0))
-    assert numbers_of(slow[2].decode())[:5] == [150, 150, 151, 152, 152]  # each step lasts two frames
+    assert numbers_of(slow[2].decode())[:5] == [150, 150, 151, 151, 152]  # each step lasts two frames
     nothing, findings = samples("rlds", tmp_path / "toy", replace(SMALL, camera="front"))
     assert (nothing, {finding.reason for finding in findings}) == ([], {"missing-video"})
 
@@ -607,9 +607,27 @@ def test_rlds_names_files_that_are_not_there_or_empty(tmp_path: Path) -> None:
     recipes, findings = samples("rlds", tmp_path / "toy")
     assert recipes == []
     assert reasons(findings) == [
-        ("toy-train.tfrecord-00000-of-00002", "missing-file"),
         ("toy-train.tfrecord-00001-of-00002 after record 0", "broken-file"),
+        ("toy-train.tfrecord-00000-of-00002", "missing-file"),
     ]
+
+
+def test_rlds_knows_the_splits_of_names(tmp_path: Path) -> None:
+    toy = make_rlds(tmp_path / "toy")
+    test = toy / "toy-test.tfrecord-00000-of-00001"
+    for name in ("toy-val.tfrecord-00000-of-00001", "toy-unseen.tfrecord-00000-of-00001", "rest.tfrecord"):
+        shutil.copy(test, toy / name)
+    train, findings = samples("rlds", toy)
+    assert len(train) == 3
+    assert reasons(findings) == [("rest.tfrecord", "unknown-label"), (
+        "toy-unseen.tfrecord-00000-of-00001", "unknown-label")]  # fmt: skip
+    assert not any(finding.lost for finding in findings)
+    validation, _ = samples("rlds", toy, replace(SMALL, split="validation"))
+    assert [told(recipe) for recipe in validation] == [[("wave", 4)]]
+    for path in toy.glob("toy-*"):
+        path.unlink()
+    whole, findings = samples("rlds", toy, replace(SMALL, split="test"))
+    assert (len(whole), findings) == (1, [])
 
 
 def test_rlds_names_damage_and_goes_on(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,28 @@ def test_make_writes_a_sound_data_set_and_figures(tmp_path: Path, capsys: pytest
     assert results["protocol"]["world"] == "tiny"
     assert results["figures"]["new_frames"] == {"mean": 39, "low": 39, "high": 39, "n": 1}
     assert results["figures"]["frames_per_second"]["mean"] > 0
+
+
+def test_a_terminated_make_ends_its_engine_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    words = ["data", "make", "--world", "vizdoom-rooms", "--episodes", "9999", "--num-chunks", "8", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slowfast_vgen", *words],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (out / "episodes" / "000001").is_dir():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in stderr
+    assert "slowfast: terminated" in stderr.splitlines()[-1]
+    assert list(scratch.iterdir()) == []
+    assert len(EpisodeDataset(out, unfinished=True)) >= 2
 
 
 def test_an_interrupted_make_goes_on_to_the_same_data_set(

@@ -172,13 +172,16 @@ def test_too_many_bad_samples_end_the_import(tmp_path: Path, capsys: pytest.Capt
         table.write("".join(f"none.mp4,{second},{second + 1},go\n" for second in range(200)))
     assert run("folder", source, out) == 2
     error = capsys.readouterr().err
-    assert "51 of 54 samples cannot be used, more than the share of 0.5; mend the source" in error
+    assert "51 of 54 samples so far cannot be used, more than the share of 0.5; mend the source and import it" in error
     assert "most often: missing-video, first actions.csv line 6 (none.mp4): there is no video" in error
     assert report_of(out)["left_out"]["missing-video"]["count"] == 51
     assert run("folder", source, out, "--max-bad-share", "1") == 0
     report = report_of(out)
     assert (report["episodes"], report["left_out"]["missing-video"]["count"]) == (3, 200)
     assert len(report["left_out"]["missing-video"]["first"]) == 100
+    findings = [json.loads(line) for line in (out / "import_findings.jsonl").read_text().splitlines()]
+    assert [each["name"] for each in findings] == [f"actions.csv line {line} (none.mp4)" for line in range(6, 206)]
+    assert {(each["reason"], each["lost"]) for each in findings} == {("missing-video", True)}
     assert len(EpisodeDataset(out)) == 3
 
 
@@ -197,6 +200,71 @@ def test_a_source_of_which_nothing_can_be_used(tmp_path: Path, capsys: pytest.Ca
     write_csv(source / "actions.csv", [("video", "start", "end", "action")])
     assert run("folder", source, tmp_path / "other") == 2
     assert "the source holds nothing to import" in capsys.readouterr().err
+
+
+def test_a_bad_start_does_not_say_that_there_is_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = make_folder(tmp_path / "source"), tmp_path / "out"
+    head, *lines = (source / "actions.csv").read_text().splitlines()
+    lost = [f"none.mp4,{second},{second + 1},go" for second in range(60)]
+    (source / "actions.csv").write_text("\n".join([head, *lost, *lines]) + "\n")
+    assert run("folder", source, out) == 2
+    assert "51 of 51 samples so far cannot be used, more than the share of 0.5" in capsys.readouterr().err
+    assert run("folder", source, out, "--max-bad-share", "1") == 0
+    assert (len(EpisodeDataset(out)), report_of(out)["left_out"]["missing-video"]["count"]) == (3, 60)
+
+
+def test_a_file_of_the_users_own_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = make_folder(tmp_path / "source"), tmp_path / "out"
+    out.mkdir()
+    (out / "import.json").write_text('{"my": "settings"}')
+    assert run("folder", source, out) == 2
+    assert "give a new or empty folder" in capsys.readouterr().err
+    assert content(out) == {"import.json": b'{"my": "settings"}'}
+
+
+def test_a_source_with_other_recordings_is_not_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = SOURCES["hdd"](tmp_path / "hdd"), tmp_path / "out"
+    assert run("hdd", source, out, "--limit", "1") == 0
+    earlier = source / "2016_01_01_ITS1" / "201601011000" / "camera" / "center"
+    earlier.mkdir(parents=True)
+    shutil.copy(next(source.rglob("*.mp4")), earlier / "drive.mp4")
+    assert run("hdd", source, out) == 2
+    assert "was made with tables" in capsys.readouterr().err
+    assert len(EpisodeDataset(out)) == 1
+    source, out = make_folder(tmp_path / "folder"), tmp_path / "other"
+    assert run("folder", source, out, "--limit", "1") == 0
+    report = report_of(out)
+    report["last_recording"], report["recordings_done"] = "z.mp4", 1
+    (out / "import.json").write_text(json.dumps(report))
+    assert run("folder", source, out) == 2
+    assert "recording 1 was z.mp4 and is a.mp4 now; import into another folder" in capsys.readouterr().err
+
+
+def test_a_video_that_comes_late_makes_no_episode_twice(tmp_path: Path) -> None:
+    source, out = SOURCES["lerobot"](tmp_path / "source"), tmp_path / "out"
+    video = sorted(source.rglob("*.mp4"))[0]
+    video.rename(tmp_path / "later.mp4")
+    words = ["--episode-frames", "6", "--max-bad-share", "1"]
+    assert run("lerobot", source, out, "--limit", "1", *words) == 0
+    (tmp_path / "later.mp4").rename(video)
+    assert run("lerobot", source, out, *words) == 0
+    names = [episode.metadata["source"] for episode in EpisodeDataset(out)]
+    assert len(set(names)) == len(names) > 1
+
+
+def test_a_data_set_within_the_source_is_none_of_it(tmp_path: Path) -> None:
+    source = make_vpt(tmp_path / "source")
+    assert run("vpt", source, source / "made", "--limit", "1") == 0
+    assert run("vpt", source, source / "made") == 0
+    assert report_of(source / "made")["left_out"] == {}
+    assert len(EpisodeDataset(source / "made")) == 3
+
+
+def test_the_licence_that_is_given_is_told_everywhere(tmp_path: Path) -> None:
+    source, out = make_folder(tmp_path / "source"), tmp_path / "out"
+    assert run("folder", source, out, "--licence", "CC0", "--json", str(tmp_path / "made.json")) == 0
+    assert json.loads((tmp_path / "made.json").read_text())["protocol"]["licence"] == "CC0"
+    assert {episode.metadata["licence"] for episode in EpisodeDataset(out)} == {"CC0"}
 
 
 def test_other_settings_or_tables_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,7 +142,8 @@ def import_data(args: argparse.Namespace) -> int:
     names = ("size", "fps", "chunk_frames", "episode_frames", "split", "licence", "table", "camera", "source_fps")
     settings = ImportSettings(**{name: getattr(args, name) for name in names})
     adapter = open_adapter(args.adapter, args.source, settings)
-    print(f"licence: {args.licence or adapter.licence}")
+    licence = args.licence or adapter.licence
+    print(f"licence: {licence}")
     done = 0
     try:
         with tqdm(total=args.limit, unit="episode", dynamic_ncols=True) as bar:
@@ -168,7 +169,7 @@ def import_data(args: argparse.Namespace) -> int:
             first = tally.first[0]
             print(f"{what}: {reason} {tally.count}, first {first['name']}: {first['message']}")
     print(f"report: {args.out / REPORT_FILE}")
-    protocol = {"command": "data import", "from": args.adapter, "source": str(args.source), "licence": adapter.licence}
+    protocol = {"command": "data import", "from": args.adapter, "source": str(args.source), "licence": licence}
     figures = {"episodes": report.episodes, "frames": report.frames, "left_out": report.num_left_out}
     figures |= {f"left out: {reason}": tally.count for reason, tally in sorted(report.left_out.items())}
     figures |= {f"noticed: {reason}": tally.count for reason, tally in sorted(report.noticed.items())}

@@ -3,8 +3,11 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from slowfast_vgen.errors import EXIT_CODE, UserError
@@ -17,6 +20,7 @@ code. They import torch, engines and the like inside handlers only, so that `--h
 """
 
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells have it
+TERMINATED_EXIT_CODE = 143  # 128 + SIGTERM
 BROKEN_PIPE_EXIT_CODE = 141  # 128 + SIGPIPE
 
 
@@ -39,11 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `slowfast`; None takes them from the command line.
 
     Returns:
-        The exit code: the handler's own, 2 for a mistake in the arguments or the data, 130 after Ctrl-C.
+        The exit code: the handler's own, 2 for a mistake in the arguments or the data, 130 after Ctrl-C, 143 after a
+        termination, which likewise ends engines and keeps what is done.
     """
+    terminated: list[int] = []
     try:
         args = build_parser().parse_args(argv)
-        code: int = args.handler(args)
+        with _terminations_as_interrupts(terminated):
+            code: int = args.handler(args)
         sys.stdout.flush()  # so that a broken pipe shows here and not at the interpreter's end
     except SystemExit as stop:  # argparse has said what is wrong, or printed the help
         return stop.code if isinstance(stop.code, int) else EXIT_CODE
@@ -59,9 +66,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"slowfast: error: {told} ({error.strerror or error}); mend that and run it again", file=sys.stderr)
         return EXIT_CODE
     except KeyboardInterrupt as interrupt:
-        print(f"\nslowfast: interrupted{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
-        return INTERRUPTED_EXIT_CODE
+        how = "terminated" if terminated else "interrupted"
+        print(f"\nslowfast: {how}{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
+        return TERMINATED_EXIT_CODE if terminated else INTERRUPTED_EXIT_CODE
     return code
+
+
+@contextmanager
+def _terminations_as_interrupts(terminated: list[int]) -> Iterator[None]:
+    """SIGTERM, as batch systems and containers send it, ends a command as Ctrl-C does; `terminated` tells of it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(number: int, _: object) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _version() -> str:

@@ -78,6 +78,8 @@ def write_header(path: Path, header: DatasetHeader | EpisodeHeader) -> None:
     refuse(_field_defects(path, record, name, fields))
     try:
         write_json(path, record)
+    except UserError:  # is a ValueError, and says all there is to say
+        raise
     except (TypeError, ValueError) as error:
         raise UserError(f"cannot write {path}: {error}; give JSON values only") from error
 

@@ -1,7 +1,8 @@
 """Brings recorded data of any source into a data set folder: streaming, stopped and gone on with at any time.
 
-What was made and what was left out stands in OUT/import.json, written after each episode. An import that is stopped and
-started again makes the very data set and the very report of one that was not.
+What was made and what was left out stands in OUT/import.json, written after each episode, and every name, one a line,
+in OUT/import_findings.jsonl. An import that is stopped and started again makes the very data set and the very report
+of one that was not.
 """
 
 import hashlib
@@ -25,12 +26,14 @@ from slowfast_vgen.data.adapters.base import (
 from slowfast_vgen.data.format import DATASET_FILE, DatasetWriter, episode_folder, read_header
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json, sha256_of_file, write_json
+from slowfast_vgen.files import atomic_path, read_json, sha256_of_file, write_json
 from slowfast_vgen.types import Chunk, Episode
 
 REPORT_FILE = "import.json"
+FINDINGS_FILE = "import_findings.jsonl"
 NUM_NAMED = 100
-"""How many names the report keeps for each reason; the counts are of all."""
+"""How many names the report keeps for each reason; the counts are of all, and so is `FINDINGS_FILE`."""
+_FORMAT = "slowfast-import"
 FEWEST_SAMPLES = 100
 """While an import goes on, the share of bad samples is of so many at least: a bad start alone ends none."""
 MOST_EPISODES = 999_999
@@ -52,6 +55,8 @@ class ImportReport:
     """What an import has done so far: all that is needed to go on from there."""
 
     recordings_done: int = 0
+    last_recording: str = ""
+    """The name of the last one that is done: a source that has others since cannot be gone on with."""
     samples_done: int = 0
     """Of the recording that is next."""
     episodes: int = 0
@@ -64,16 +69,59 @@ class ImportReport:
     """By reason: what is not as it should be, though nothing but broken frames was lost by it."""
 
     @property
+    def num_findings(self) -> int:
+        """All that was found."""
+        return sum(tally.count for tally in (*self.left_out.values(), *self.noticed.values()))
+
+    @property
     def num_left_out(self) -> int:
         """Samples that were lost."""
         return sum(tally.count for tally in self.left_out.values())
 
-    def add(self, finding: Finding) -> None:
-        """Counts a finding, and names it if it is among the first."""
+    def add(self, finding: Finding) -> dict[str, str]:
+        """Counts a finding, and names it if it is among the first; returns what is told of it."""
         tally = (self.left_out if finding.lost else self.noticed).setdefault(finding.reason, Tally())
         tally.count += 1
+        told = {"name": _printable(finding.name), "message": _printable(finding.message)}
         if len(tally.first) < NUM_NAMED:
-            tally.first.append({"name": _printable(finding.name), "message": _printable(finding.message)})
+            tally.first.append(told)
+        return told
+
+
+class _Log:
+    """The report of an import on disk, and beside it every finding."""
+
+    def __init__(self, out: Path, head: dict[str, Any]) -> None:
+        """Reads what is there; findings that the report does not count yet are told again.
+
+        Raises:
+            UserError: no report of an import, or one whose findings are gone.
+        """
+        self._out, self._head = out, head
+        self.path = out / REPORT_FILE
+        self.report = _read_report(self.path) if self.path.is_file() else ImportReport()
+        self._untold: list[str] = []
+        findings = out / FINDINGS_FILE
+        lines = findings.read_text(encoding="utf-8").splitlines(keepends=True) if findings.is_file() else []
+        if len(lines) < self.report.num_findings:
+            raise UserError(f"{findings} lacks lines that {self.path} counts; use a new folder")
+        if len(lines) > self.report.num_findings:
+            with atomic_path(findings) as temporary:
+                temporary.write_text("".join(lines[: self.report.num_findings]), encoding="utf-8")
+
+    def add(self, finding: Finding) -> None:
+        """Counts and names a finding."""
+        told = {"reason": finding.reason, "lost": finding.lost, **self.report.add(finding)}
+        self._untold.append(json.dumps(told) + "\n")
+
+    def save(self) -> None:
+        """Writes the findings, then the report that counts them."""
+        if self._untold:
+            self._out.mkdir(parents=True, exist_ok=True)
+            with (self._out / FINDINGS_FILE).open("a", encoding="utf-8") as file:
+                file.writelines(self._untold)
+            self._untold = []
+        write_json(self.path, self._head | asdict(self.report))
 
 
 def import_dataset(
@@ -102,45 +150,36 @@ def import_dataset(
     """
     licence = settings.licence or adapter.licence
     creation = _creation(adapter, settings, lossless)
-    report_path = out / REPORT_FILE
-    if report_path.is_file() and not (out / DATASET_FILE).exists():
-        report_path.unlink()  # of an import that found nothing to use
-    for written in (report_path, out / DATASET_FILE):  # a killed import could not tidy up what it was writing
-        for leftover in out.glob(f".{written.stem}-*.json"):
-            leftover.unlink()
+    _tidy(out)
     writer = DatasetWriter(out, DatasetHeader(adapter.name, settings.split, limit or MOST_EPISODES, creation))
-    report = _read_report(report_path) if report_path.is_file() else ImportReport()
+    log = _Log(out, {"format": _FORMAT, "version": 1, "from": adapter.name, "licence": licence})
+    report = log.report
     made_already = _name_of_unreported_episode(out, writer.num_present, report)
-
-    def save() -> None:
-        head = {"format": "slowfast-import", "version": 1, "from": adapter.name, "licence": licence}
-        write_json(report_path, head | asdict(report))
-
-    for sample in _remaining(adapter, report, limit):
+    for sample in _remaining(adapter, report, limit, out):
         if isinstance(sample, Finding):
-            report.add(sample)
+            log.add(sample)
         elif made_already == _printable(sample.name):  # it was written, and then the power went
             header = read_header(episode_folder(out, report.episodes))
             if _SHORTENED in header.metadata:  # why, the report is still to be told
-                _episode(sample, settings, adapter.name, licence, report)
+                _episode(sample, settings, adapter.name, licence, log.add)
             report.episodes, made_already = report.episodes + 1, None
             report.frames += header.num_frames
-        elif (episode := _episode(sample, settings, adapter.name, licence, report)) is not None:
+        elif (episode := _episode(sample, settings, adapter.name, licence, log.add)) is not None:
             writer.append(episode, lossless)
             report.episodes += 1
             report.frames += episode.num_frames
         report.samples_done += 1
         if isinstance(sample, Recipe):
-            save()
+            log.save()
         on_progress(report)
         num_samples = report.episodes + report.num_left_out
         if report.num_left_out > max_bad_share * max(num_samples, FEWEST_SAMPLES):
-            _stop_for_bad_share(report, max_bad_share, save, report_path)
+            _stop_for_bad_share(log, max_bad_share, out)
     num_samples = report.episodes + report.num_left_out
     # Where a limit ended it, too little may have been seen for the share to mean anything.
     if report.episodes == 0 or (report.is_finished and report.num_left_out > max_bad_share * num_samples):
-        _stop_for_bad_share(report, max_bad_share, save, report_path)
-    save()
+        _stop_for_bad_share(log, max_bad_share, out)
+    log.save()
     writer.finish()
     return report
 
@@ -162,12 +201,42 @@ def chunks_of(words: tuple[Words, ...], chunk_frames: int) -> tuple[Chunk, ...]:
     return tuple(chunks)
 
 
-def _remaining(adapter: Adapter, report: ImportReport, limit: int | None) -> Iterator[Recipe | Finding]:
-    """The samples that are not done; keeps count of the recordings in `report`, and says when there are no more."""
+def _tidy(out: Path) -> None:
+    """Takes away what an import that found nothing to use has left, and what a killed one was writing."""
+    report = out / REPORT_FILE
+    if report.is_file() and not (out / DATASET_FILE).exists() and _is_report(report):
+        report.unlink()
+        (out / FINDINGS_FILE).unlink(missing_ok=True)
+    if report.is_file() or (out / DATASET_FILE).exists():
+        for written in (REPORT_FILE, FINDINGS_FILE, DATASET_FILE):
+            stem, _, ending = written.partition(".")
+            for leftover in out.glob(f".{stem}-*.{ending}"):
+                leftover.unlink()
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        told = read_json(path)
+    except UserError:
+        return False
+    return isinstance(told, dict) and told.get("format") == _FORMAT
+
+
+def _remaining(adapter: Adapter, report: ImportReport, limit: int | None, out: Path) -> Iterator[Recipe | Finding]:
+    """The samples that are not done; keeps count of the recordings in `report`, and says when there are no more.
+
+    Raises:
+        UserError: the source has other recordings than those that were done.
+    """
     if report.is_finished:
         return
     for number, recording in enumerate(adapter.recordings()):
         if number < report.recordings_done:
+            if number == report.recordings_done - 1 and _printable(recording.name) != report.last_recording:
+                raise UserError(
+                    f"the source has changed: recording {report.recordings_done} was {report.last_recording} and is "
+                    f"{_printable(recording.name)} now; import into another folder than {out}"
+                )
             continue
         num_skipped = report.samples_done
         for index, sample in enumerate(_samples(recording)):
@@ -177,6 +246,7 @@ def _remaining(adapter: Adapter, report: ImportReport, limit: int | None) -> Ite
                 return
             yield sample
         report.recordings_done, report.samples_done = number + 1, 0
+        report.last_recording = _printable(recording.name)
     report.is_finished = True
 
 
@@ -191,7 +261,7 @@ def _samples(recording: Recording) -> Iterator[Recipe | Finding]:
 
 
 def _episode(
-    recipe: Recipe, settings: ImportSettings, world: str, licence: str, report: ImportReport
+    recipe: Recipe, settings: ImportSettings, world: str, licence: str, tell: Callable[[Finding], None]
 ) -> Episode | None:
     """Decodes an episode, shortened where the rest is broken; None where too little is left."""
     num_frames = len(recipe.words) + 1
@@ -201,7 +271,7 @@ def _episode(
     except UnusableError as error:
         ends = [end for end in recipe.ends if 2 <= end <= len(error.frames)]
         message = f"{error.message}; its first {ends[-1]} of {num_frames} frames are used" if ends else error.message
-        report.add(Finding(recipe.name, error.reason, message, lost=not ends))
+        tell(Finding(recipe.name, error.reason, message, lost=not ends))
         if not ends:
             return None
         frames = np.stack(error.frames[: ends[-1]])
@@ -261,10 +331,10 @@ def _name_of_unreported_episode(out: Path, num_present: int, report: ImportRepor
 def _read_report(path: Path) -> ImportReport:
     told = read_json(path)
     try:
-        if told["format"] != "slowfast-import":
+        if told["format"] != _FORMAT:
             raise KeyError(told["format"])
         plain = ("recordings_done", "samples_done", "episodes", "frames", "is_finished")
-        report = ImportReport(**{name: told[name] for name in plain})
+        report = ImportReport(**{name: told[name] for name in plain}, last_recording=str(told["last_recording"]))
         report.left_out = {reason: Tally(**tally) for reason, tally in told["left_out"].items()}
         report.noticed = {reason: Tally(**tally) for reason, tally in told["noticed"].items()}
         counts = [getattr(report, name) for name in plain]
@@ -276,24 +346,25 @@ def _read_report(path: Path) -> ImportReport:
         raise UserError(f"{path} is no report of an import ({error!r}); use a new folder") from error
 
 
-def _stop_for_bad_share(
-    report: ImportReport, max_bad_share: float, save: Callable[[], None], report_path: Path
-) -> None:
+def _stop_for_bad_share(log: _Log, max_bad_share: float, out: Path) -> None:
     """Raises UserError with what was found most."""
+    report = log.report
     if report.num_left_out == 0:
         raise UserError("the source holds nothing to import; check that it is whole")
-    save()
+    log.save()
     reason, tally = max(report.left_out.items(), key=lambda item: item[1].count)
     first = tally.first[0]
     num_samples = report.episodes + report.num_left_out
     allowed = (
         "so there is nothing to use"
-        if report.episodes == 0
-        else f"more than the share of {max_bad_share:g}; mend the source or allow more with --max-bad-share"
+        if report.episodes == 0 and report.is_finished
+        else f"more than the share of {max_bad_share:g}; mend the source and import it into a new folder, or allow "
+        "more with --max-bad-share"
     )
+    so_far = "" if report.is_finished else " so far"
     raise UserError(
-        f"{report.num_left_out} of {num_samples} samples cannot be used, {allowed}; most often: {reason}, first "
-        f"{first['name']}: {first['message']} (all in {report_path})"
+        f"{report.num_left_out} of {num_samples} samples{so_far} cannot be used, {allowed}; most often: {reason}, "
+        f"first {first['name']}: {first['message']} (all in {out / FINDINGS_FILE})"
     )
 
 

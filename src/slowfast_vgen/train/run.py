@@ -68,18 +68,20 @@ class OptimisationConfig:
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C is held back until the block ends, so that what is saved then is of one piece."""
+    """Ctrl-C and a termination are held back until the block ends, so that what is saved then is of one piece."""
     if threading.current_thread() is not threading.main_thread():  # no other thread is ever interrupted
         yield
         return
     held: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    waiting = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, lambda number, _: held.append(number)) for number in waiting]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
-    if held and callable(handler):
-        handler(signal.SIGINT, None)
+        for number, handler in zip(waiting, handlers, strict=True):
+            signal.signal(number, handler or signal.SIG_DFL)
+    if held:
+        signal.raise_signal(held[0])
 
 
 class TrainingRun:

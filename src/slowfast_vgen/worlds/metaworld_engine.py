@@ -24,12 +24,11 @@ def import_mujoco(world: str = _WORLD) -> ModuleType:
     os.environ.setdefault("MUJOCO_GL", "egl")  # read once, by the import
     try:
         import mujoco
+        from mujoco.gl_context import GLContext  # not there where MUJOCO_GL turns drawing off
     except ModuleNotFoundError as error:
         raise not_installed(error, world) from error
     except Exception as error:  # without its library PyOpenGL fails in many ways
         raise cannot_draw(error, world) from error
-    from mujoco.gl_context import GLContext
-
     # Where drawing fails these two are left half made, and their `__del__` would add a traceback to our sentence.
     for half_made, missing in ((mujoco.Renderer, "_mjr_context"), (GLContext, "_context")):
         if not hasattr(half_made, missing):
@@ -86,9 +85,10 @@ def hide_base(model: Any) -> None:
 def cannot_draw(error: Exception, world: str = _WORLD) -> UserError:
     """What to tell a user where the system's libraries fail."""
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    setting = f"MUJOCO_GL={os.environ.get('MUJOCO_GL')}"
     return UserError(
-        f"the world {world} draws without a display through {os.environ.get('MUJOCO_GL')}, which does not work here "
-        f"({reason}); install the libraries, on Debian with: apt-get install {_LIBRARIES}"
+        f"the world {world} draws without a display through {setting}, which does not work here ({reason}); take "
+        f"MUJOCO_GL=egl, and install its libraries, on Debian with: apt-get install {_LIBRARIES}"
     )
 
 

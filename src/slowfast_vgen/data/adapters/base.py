@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from slowfast_vgen.data.rules import MAX_ACTION_CHARACTERS, SPLITS
 from slowfast_vgen.data.video import FPS_RANGE
@@ -21,7 +22,7 @@ REASONS = {
     "too-short": "fewer than two frames at the rate asked for",
     "bad-row": "a row of a table, or a line, that cannot be read",
     "no-action": "no words that tell what is done, or more than 1000 characters of them",
-    "unknown-label": "a label, key or button that there are no words for",
+    "unknown-label": "a label, key or button that there are no words for; a file of a split that is not known",
     "overlap": "the range overlaps one before it in the same video",
     "missing-file": "the log, labels or records that belong to the rest are not there",
     "broken-file": "a table, a record or a label file that cannot be read",
@@ -194,6 +195,15 @@ def frame_times(start: float, end: float, settings: ImportSettings) -> np.ndarra
             "too-short", f"seconds {start:g} to {end:g} give one frame at {settings.fps:g} frames a second"
         )
     return start + np.arange(count) / settings.fps
+
+
+def nearest_frames(times: Float64[np.ndarray, " frames"], source_fps: float) -> Int64[np.ndarray, " frames"]:
+    """Which frames of a source are nearest to given times, in a tie the earlier, as `read_clip` has it.
+
+    >>> nearest_frames(np.arange(6) / 10, 5.0)
+    array([0, 0, 1, 1, 2, 2])
+    """
+    return np.ceil(times * source_fps - 0.5 - 1e-6).astype(np.int64)
 
 
 def parts(num_frames: int, settings: ImportSettings) -> list[tuple[int, int]]:

@@ -75,7 +75,9 @@ class Hdd:
                 self._folders.setdefault(folder[:12], []).append(Path(root) / folder)
                 folders.remove(folder)  # nothing below is another session's
         labelled = {path.stem for path in self._labels}
-        self._sessions = sorted(labelled | {each for each in self._folders if self._find(each, _VIDEO)})
+        videos = {session: video for session in self._folders if (video := self._find(session, _VIDEO))}
+        self._unlabelled = [videos[session] for session in sorted(videos.keys() - labelled)]
+        self._sessions = sorted(labelled | videos.keys())
 
     @property
     def licence(self) -> str:
@@ -83,8 +85,8 @@ class Hdd:
         return "by agreement with Honda Research Institute USA, for non-commercial research"
 
     def index_files(self) -> list[Path]:
-        """The labels."""
-        return list(self._labels)
+        """The labels, and the videos without any."""
+        return [*self._labels, *self._unlabelled]
 
     def recordings(self) -> Iterator[Recording]:
         """One a session that has labels or a video."""

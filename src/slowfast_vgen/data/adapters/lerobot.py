@@ -27,6 +27,7 @@ from slowfast_vgen.data.adapters.base import (
     UnusableError,
     Words,
     frame_times,
+    nearest_frames,
     part_name,
     parts,
     words_of,
@@ -109,15 +110,15 @@ class LeRobot:
                 yield Recording(name, partial(iter, [finding]))
                 continue
             num_found += len(rows)
-            video = None
+            shown = None
             for number, row in enumerate(rows):
                 index = row.get("episode_index")
                 if isinstance(index, int) and self._is_of_another_split(index):
                     continue
                 label = f"episode {index}" if isinstance(index, int) else f"{name} row {number}"
-                if self._info.is_video and (shown := self._video(row)) not in (None, video):
-                    video = shown
-                    yield Recording(video.name, partial(self._cut_off, video))
+                if self._info.is_video and (video := self._video(row)) not in (None, shown):
+                    shown = video
+                    yield Recording(str(video), partial(self._cut_off, self._source / str(video)))
                 yield Recording(label, partial(self._samples, label, row, tasks))
         if self._info.num_episodes not in (None, num_found):
             message = f"it tells of {self._info.num_episodes} episodes, the tables of {num_found}"
@@ -133,7 +134,7 @@ class LeRobot:
             length = _whole(row, "length", 1)
             words = self._words(row, length, tasks)
             times = frame_times(0.0, (length - 1) / self._info.fps, self._settings)
-            picks = np.round(times * self._info.fps).astype(int)
+            picks = nearest_frames(times, self._info.fps)
             if self._info.is_video:
                 path = self._file(self._info.video_path, row, f"videos/{self._info.camera}")
                 begin = self._begin(row, length)
@@ -159,9 +160,9 @@ class LeRobot:
             )
 
     def _video(self, row: dict[str, Any]) -> Path | None:
-        """The video file of an episode, if it is there."""
+        """The video file that a row names, there or not, below the source."""
         try:
-            return self._file(self._info.video_path, row, f"videos/{self._info.camera}")
+            return self._place(self._info.video_path, row, f"videos/{self._info.camera}")
         except UnusableError:
             return None  # the episode says so
 
@@ -226,16 +227,19 @@ class LeRobot:
         return decode_images(data, self._settings.size)
 
     def _file(self, template: str, row: dict[str, Any], prefix: str) -> Path:
+        path = self._source / self._place(template, row, prefix)
+        if not os.path.isfile(path):
+            raise UnusableError("missing-video" if prefix != "data" else "broken-file", f"there is no {path}")
+        return path
+
+    def _place(self, template: str, row: dict[str, Any], prefix: str) -> Path:
         chunk, file = _whole(row, f"{prefix}/chunk_index", 0), _whole(row, f"{prefix}/file_index", 0)
         try:
-            path = self._source / template.format(chunk_index=chunk, file_index=file, video_key=self._info.camera)
+            return Path(template.format(chunk_index=chunk, file_index=file, video_key=self._info.camera))
         except ValueError as error:
             raise UnusableError(
                 "broken-file", f"the path {template!r} of meta/info.json cannot be filled in"
             ) from error
-        if not os.path.isfile(path):
-            raise UnusableError("missing-video" if prefix != "data" else "broken-file", f"there is no {path}")
-        return path
 
     def _read_tasks(self) -> dict[int, str]:
         path = self._source / "meta" / "tasks.parquet"

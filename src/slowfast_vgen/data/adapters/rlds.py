@@ -20,6 +20,7 @@ from slowfast_vgen.data.adapters.base import (
     UnusableError,
     Words,
     frame_times,
+    nearest_frames,
     part_name,
     parts,
     words_of,
@@ -42,7 +43,8 @@ INSTRUCTIONS = (
 """Where Open X-Embodiment's sets keep the words, the first one found is taken."""
 _MAIN_CAMERA = "steps/observation/image"
 _OTHER_VIEWS = ("wrist", "hand", "gripper", "depth", "segmentation")
-_SPLIT = re.compile(rf"-({'|'.join(SPLITS)})\.tfrecord")
+_SPLIT = re.compile(r"-([^-./]+)\.tfrecord")
+_SPLIT_NAMES = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
 _IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff")
 
 
@@ -57,8 +59,11 @@ class Rlds:
         files = sorted(path for path in source.rglob("*.tfrecord*") if path.is_file())
         if not files:
             raise UserError(f"{source} holds no .tfrecord files; give the folder of a data set's version")
-        splits = {path: found[1] for path in files if (found := _SPLIT.search(path.name))}
-        self._files = [path for path in files if splits.get(path, settings.split) == settings.split]
+        named = {path: found[1] for path in files if (found := _SPLIT.search(path.name))}
+        splits = {path: _SPLIT_NAMES[name] for path, name in named.items() if name in _SPLIT_NAMES}
+        # Where no name tells a split, the files are of the one that is asked for.
+        self._files = [path for path in files if splits.get(path) == settings.split] if splits else files
+        self._of_no_split = [path for path in files if path not in splits] if splits else []
         if not self._files:
             told = ", ".join(sorted(set(splits.values())))
             raise UserError(f"{source} has no split {settings.split!r}; it has {told}")
@@ -90,10 +95,13 @@ class Rlds:
                 names |= wanted
         return findings
 
+    def _files_of_no_split(self) -> list[Finding]:
+        told = f"its name tells none of the splits {', '.join(_SPLIT_NAMES)}, as others do; it is not read"
+        names = [path.relative_to(self._source).as_posix() for path in self._of_no_split]
+        return [Finding(name, "unknown-label", told, lost=False) for name in names]
+
     def recordings(self) -> Iterator[Recording]:
-        """One a record; where a file breaks, one that says so, and first one for the files that are not there."""
-        if missing := self._missing_files():
-            yield Recording("missing files", partial(iter, missing))
+        """One a record; where a file breaks, one that says so, and last one for the files that are not there."""
         for path in self._files:
             name = path.relative_to(self._source).as_posix()
             number = 0
@@ -105,6 +113,8 @@ class Rlds:
             except UnusableError as error:
                 finding = Finding(f"{name} after record {number}", error.reason, error.message)
                 yield Recording(finding.name, partial(iter, [finding]))
+        if missing := [*self._missing_files(), *self._files_of_no_split()]:
+            yield Recording("missing files", partial(iter, missing))
 
     def _samples(self, name: str, place: Place) -> Iterator[Recipe | Finding]:
         try:
@@ -118,7 +128,7 @@ class Rlds:
         except UnusableError as error:
             yield Finding(name, error.reason, error.message)
             return
-        picks = np.round(times * fps).astype(int)
+        picks = nearest_frames(times, fps)
         before = np.minimum((times[1:] + times[:-1]) / 2 * fps, len(images) - 1).astype(int)
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):

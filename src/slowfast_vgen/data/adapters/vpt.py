@@ -22,10 +22,12 @@ from slowfast_vgen.data.adapters.base import (
     UnusableError,
     Words,
     frame_times,
+    nearest_frames,
     part_name,
     parts,
 )
 from slowfast_vgen.data.adapters.clips import read_clip, video_facts
+from slowfast_vgen.data.format import DATASET_FILE
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Poses
 
@@ -70,10 +72,11 @@ class Vpt:
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
-        logs = set(source.rglob("*.jsonl"))
+        logs = {path for path in source.rglob("*.jsonl") if not _is_ours(path)}
         if not logs:
             raise UserError(f"{source} holds no .jsonl files; give the folder with the .mp4 and .jsonl files")
-        self._alone = {path for path in source.rglob("*.mp4") if path.with_suffix(".jsonl") not in logs}
+        videos = {path for path in source.rglob("*.mp4") if not _is_ours(path)}
+        self._alone = {path for path in videos if path.with_suffix(".jsonl") not in logs}
         self._files = sorted(logs | self._alone)
 
     @property
@@ -134,7 +137,7 @@ class Vpt:
         except UnusableError as error:
             yield Finding(label, error.reason, error.message)
             return
-        at = np.round(times * SOURCE_FPS).astype(int)
+        at = nearest_frames(times, SOURCE_FPS)
         words = []
         for begin, end in pairwise(at.tolist()):
             begin = min(begin, num_steps - 1)  # the last lines count twice where frames are doubled
@@ -152,6 +155,11 @@ class Vpt:
                 metadata={"start_seconds": float(start + times[first])},
                 ends=range(2, stop - first + 1),
             )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is part of a data set of ours that was imported into a folder of the source."""
+    return any((folder / DATASET_FILE).is_file() for folder in (path.parent, *path.parents[2:3]))
 
 
 def words_for(steps: list[Step]) -> Words:
