@@ -1,5 +1,6 @@
 """Reading actions off frames: the network, what it learns from, its training, its report, the command line."""
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_sets import make_tiny_set
 
 from slowfast_vgen.cli.main import main
+from slowfast_vgen.cli.train_reader import _episodes
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
@@ -233,6 +236,14 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path, monkeypa
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="at least 1 pair"):
         config(**settings)
+
+
+def test_episodes_are_of_every_set(tmp_path: Path) -> None:
+    for name, first in (("a", 0), ("b", 10)):
+        make_tiny_set(tmp_path / name, 5, first=first)
+    args = argparse.Namespace(episodes=4, seed=0, max_bad_share=0.0)
+    episodes = _episodes([tmp_path / "a", tmp_path / "b"], args)
+    assert [episode.metadata["number"] >= 10 for episode in episodes] == [False, False, True, True]
 
 
 def test_the_command_line_trains_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

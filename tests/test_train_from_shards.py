@@ -1,5 +1,9 @@
 """`slowfast train ... --data SHARDS`: the very training of the folder, gone on with exactly; damage."""
 
+import argparse
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from made_sets import episode_of, make_set
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
+from slowfast_vgen.cli.train_data import some_episodes
 from slowfast_vgen.data.shard_index import read_index
 from slowfast_vgen.data.sharding import write_shards
 from slowfast_vgen.models.codec import Codec, CodecConfig
@@ -103,7 +108,68 @@ def test_codec_and_path_train_from_shards(folder: Path, tmp_path: Path) -> None:
         assert main(words(folder, tmp_path / f"codec-{name}", "codec", shards, "--latent-channels", "2")) == 0
     files = [tmp_path / name / "address" / "diffusion_pytorch_model.safetensors" for name in ("folder", "shards")]
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert Codec.load(tmp_path / "codec-shards" / "codec").latent_channels == 2
+    codecs = [Codec.load(tmp_path / f"codec-{name}" / "codec") for name in ("folder", "shards")]
+    assert codecs[0].fingerprint() == codecs[1].fingerprint()
+    assert codecs[0].latent_channels == 2
+
+
+def test_a_codec_does_not_go_on_with_other_data(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(folder, tmp_path / "run", "codec")) == 0
+    before = Codec.load(tmp_path / "run" / "codec").fingerprint()
+    other = [word.replace("train-shards", "validation-shards") for word in words(folder, tmp_path / "run", "codec")]
+    assert main(other) == 2
+    assert "holds a training with other settings (data, set sizes)" in capsys.readouterr().err
+    assert Codec.load(tmp_path / "run" / "codec").fingerprint() == before
+
+
+def test_so_many_episodes_are_drawn_of_a_set(folder: Path) -> None:
+    args = argparse.Namespace(seed=1, max_bad_share=0.0)
+    drawn = {}
+    for place in ("train", "train-shards"):
+        numbers = [episode.metadata["number"] for episode in some_episodes(folder / place, args, 3)]
+        assert numbers == sorted(numbers)
+        drawn[place] = numbers
+    assert len(drawn["train"]) == 3
+    assert drawn["train"] == drawn["train-shards"]
+    assert len(list(some_episodes(folder / "train", args))) == 4
+
+
+def test_poses_that_cannot_be_read_are_borne(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for place in ("train", "validation"):
+        shutil.copytree(folder / place, tmp_path / place)
+    (tmp_path / "codec").symlink_to(folder / "codec")
+    poses = tmp_path / "train" / "episodes" / "000002" / "poses.parquet"
+    poses.write_bytes(poses.read_bytes()[:-20])
+    assert main(words(tmp_path, tmp_path / "run", "path", False)) == 2
+    assert f"slowfast: error: {poses}: bad-table" in capsys.readouterr().err
+    assert main(words(tmp_path, tmp_path / "run", "path", False, "--max-bad-share", "0.3")) == 0
+    assert f"left out: {poses}: bad-table" in capsys.readouterr().err
+
+
+def test_a_data_set_of_which_nothing_can_be_read(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("train", "validation"):
+        shutil.copytree(folder / place, tmp_path / place)
+    for video in (tmp_path / "train").rglob("video.mp4"):
+        video.write_bytes(b"")
+    assert main(words(tmp_path, tmp_path / "run", "codec", False, "--max-bad-share", "1")) == 2
+    assert "slowfast: error: no episode of the data can be read" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_by_a_training(folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from slowfast_vgen.cli.main import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    command = words(folder, tmp_path / "run", "codec", False)
+    ended = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "check the space there" in ended.stderr.splitlines()[-1]
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
 
 
 def test_a_training_starts_from_weights_of_fewer_latent_channels(

@@ -117,6 +117,16 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, stop_at: int) -> None:
     assert_same_as_uninterrupted(resumed, tmp_path)
 
 
+def test_a_line_of_the_log_that_broke_off_is_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_of(tmp_path / "run", in_loss=Stop(4)).run()
+    with (tmp_path / "run" / LOG_FILE).open("a") as file:
+        file.write('{"step": 3, "lo')
+    resumed = run_of(tmp_path / "run")
+    resumed.run()
+    assert_same_as_uninterrupted(resumed, tmp_path)
+
+
 @pytest.mark.parametrize("stop_at", [1, 2, 3])
 def test_resumed_equals_uninterrupted_when_stopped_while_validating(tmp_path: Path, stop_at: int) -> None:
     stopped = run_of(tmp_path / "run", in_validation=Stop(stop_at))

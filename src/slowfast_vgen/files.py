@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from slowfast_vgen.errors import UserError
 
 
@@ -24,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; moves it there when the block ends well, deletes it otherwise.
 
     Raises:
-        UserError: the folder cannot be made or written.
+        UserError: the folder cannot be made or written, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +39,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o644)  # mkstemp makes it private to the user
         os.replace(temporary, path)
+    except SafetensorError as error:  # a full disk, which safetensors tells in its own way
+        raise UserError(f"cannot write {path}: {error}; check the space there") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -49,7 +53,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     rename.
 
     Raises:
-        UserError: the parent cannot be written, or `path` is a file.
+        UserError: the parent cannot be written, `path` is a file, or the disk is full.
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"cannot write the folder {path}: a file of that name is there; choose another name")
@@ -68,6 +72,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             os.replace(path, old)
         os.replace(temporary, path)
         shutil.rmtree(old, ignore_errors=True)
+    except SafetensorError as error:  # a full disk, which safetensors tells in its own way
+        raise UserError(f"cannot write {path}: {error}; check the space there") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -182,12 +182,14 @@ def train_codec(args: argparse.Namespace) -> int:
         init = init.with_channels(channels)
     config = CodecTrainingConfig(optimisation(args), CodecConfig(latent_channels=channels), batch_size=args.batch_size)
     # Every fifth frame is of every part of a chunk, which has four.
-    sets = [sample_frames(some_episodes([folder], args), every=5) for folder in args.data]
-    held_out = [sample_frames(some_episodes([folder], args), every=15) for folder in args.validation]
+    sets = [sample_frames(some_episodes(folder, args), every=5) for folder in args.data]
+    held_out = [sample_frames(some_episodes(folder, args), every=15) for folder in args.validation]
     if len(sizes := {frames.shape[1:3] for frames in (*sets, *held_out)}) > 1:
         raise UserError(f"the sets have frames of {len(sizes)} sizes, {sorted(sizes)}; make them of one size")
     set_sizes = [len(frames) for frames in sets]
-    train_codec(config, np.concatenate(sets), np.concatenate(held_out), args.out, init, set_sizes)
+    frames = np.concatenate(sets) if len(sets) > 1 else sets[0]
+    del sets  # one copy is enough
+    train_codec(config, frames, np.concatenate(held_out), args.out, init, set_sizes)
     print(f"wrote {args.out / 'codec'}")
     return 0
 
@@ -240,11 +242,13 @@ def train_path(args: argparse.Namespace) -> int:
 
 def write_still_path(args: argparse.Namespace) -> int:
     """`slowfast train still-path`."""
+    from slowfast_vgen.files import atomic_folder
     from slowfast_vgen.models.planar_address import PlanarAddress
 
     folder = args.out / "address"
     check_output_folder(folder)
-    PlanarAddress.still(args.key_width).save_pretrained(folder, safe_serialization=True)
+    with atomic_folder(folder) as temporary:
+        PlanarAddress.still(args.key_width).save_pretrained(temporary, safe_serialization=True)
     print(f"wrote {folder}")
     return 0
 

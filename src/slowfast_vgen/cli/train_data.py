@@ -1,8 +1,7 @@
 """What the commands of `slowfast train` read: data set folders or shards, and the cache of encoded episodes."""
 
 import argparse
-from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 NO_CACHE = Path("none")
 CODEC_EPISODES = 2000
-"""Of shards that a codec is trained on: of 129 frames of 64x64, every fifth of them takes 650 MB of memory."""
+"""Of each data set that a codec is trained on, at most: of 129 frames of 64x64, every fifth takes 640 MB of memory."""
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,20 +58,15 @@ def optimisation(args: argparse.Namespace) -> "OptimisationConfig":
     )
 
 
-def some_episodes(folders: Sequence[Path], args: argparse.Namespace) -> "Iterable[Episode]":
-    """All of the folders'; of shards so many of the shuffled stream as a codec needs."""
-    return chain.from_iterable(_some_of(folder, args) for folder in folders)
+def some_episodes(folder: Path, args: argparse.Namespace, most: int = CODEC_EPISODES) -> "Iterator[Episode]":
+    """All of a data set, or `most` of it drawn by the seed, in their order: of a folder and of its shards the same."""
+    import numpy as np
 
-
-def _some_of(folder: Path, args: argparse.Namespace) -> "Iterable[Episode]":
-    from slowfast_vgen.data.shard_index import is_sharded
-    from slowfast_vgen.data.shard_stream import ShardStream, StreamConfig
     from slowfast_vgen.data.sources import open_episodes, readable_episodes
 
-    if not is_sharded(folder):
-        return readable_episodes(open_episodes(folder), args.max_bad_share)
-    config = StreamConfig(seed=args.seed, num_epochs=1, max_bad_share=args.max_bad_share)
-    return islice(ShardStream(folder, config), CODEC_EPISODES)
+    source = open_episodes(folder)
+    drawn = np.random.default_rng(args.seed).permutation(len(source))[:most]
+    return readable_episodes(source, args.max_bad_share, sorted(drawn.tolist()))
 
 
 def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[LatentSet, LatentSet]":
@@ -83,7 +77,9 @@ def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tupl
     return joined_sets(training), joined_sets(validation)
 
 
-def _load_sets(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[list[LatentSet], list[LatentSet]]":
+def _load_sets(
+    args: argparse.Namespace, text_encoder: "TextEncoder", with_poses: bool = False
+) -> "tuple[list[LatentSet], list[LatentSet]]":
     from slowfast_vgen.data.latent_cache import CACHE_FOLDER
     from slowfast_vgen.data.latents import cached_latents
     from slowfast_vgen.data.sources import open_episodes
@@ -99,6 +95,7 @@ def _load_sets(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[
             lambda text: text_encoder([text]).tokens[0].cpu(),
             text_encoder.fingerprint,
             args.max_bad_share,
+            with_poses,
         )
         for folder in (*args.data, *args.validation)
     ]
@@ -117,7 +114,9 @@ def load_chains(
     from slowfast_vgen.data.sources import open_episodes
 
     samplers = []
-    for sets, folders in zip(_load_sets(args, text_encoder), (args.data, args.validation), strict=True):
+    for sets, folders in zip(
+        _load_sets(args, text_encoder, with_poses=True), (args.data, args.validation), strict=True
+    ):
         pairs = zip(sets, folders, strict=True)
         poses = [episode_poses(open_episodes(folder), one.episodes, poses_needed) for one, folder in pairs]
         samplers.append(ChainSampler(joined_sets(sets), np.concatenate(poses), num_chunks, 4, step_units))

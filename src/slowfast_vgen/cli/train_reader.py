@@ -1,7 +1,7 @@
 """`slowfast train inverse-dynamics`: what `slowfast plan` reads imagined videos with."""
 
 import argparse
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +9,7 @@ from slowfast_vgen.cli.common import Figure, write_figures
 from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.cli.plan_tables import print_reading
 from slowfast_vgen.cli.train_data import optimisation, some_episodes
+from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     from slowfast_vgen.models.codec import Codec
@@ -39,8 +40,7 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
         check_output_file(args.json)
     config = InverseDynamicsTrainingConfig(optimisation(args), batch_size=args.batch_size)
     codec = Codec.load(args.codec) if args.codec else None
-    episodes = list(islice(some_episodes(args.data, args), args.episodes))
-    held_out = list(islice(some_episodes(args.validation, args), args.episodes))
+    episodes, held_out = _episodes(args.data, args), _episodes(args.validation, args)
     torch.manual_seed(args.seed)
     trained = (_moves if args.reads == "moves" else _verbs)(args.out, config, codec, episodes, held_out)
     model, report = trained.model, trained.report
@@ -61,6 +61,15 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     write_figures(args.json, protocol, figures)
     print(f"wrote {args.out / FOLDER}")
     return 0
+
+
+def _episodes(folders: Sequence[Path], args: argparse.Namespace) -> "list[Episode]":
+    """As many of each folder."""
+    most = max(1, args.episodes // len(folders))
+    episodes = [episode for folder in folders for episode in some_episodes(folder, args, most)]
+    if not episodes:
+        raise UserError(f"no episode of {', '.join(map(str, folders))} can be read; mend the data or record some")
+    return episodes
 
 
 def _verbs(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from slowfast_vgen.data.latents import LatentSet
+from slowfast_vgen.data.latents import LatentSet, draw_evenly
 from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.errors import UserError
 
@@ -100,10 +100,11 @@ class ChainSampler:
                 f"no episode of the data has {num_chunks + 1} chunks of {num_frames} frames in a row; "
                 "make longer episodes or ask for shorter chains"
             )
+        self._starts_by_set = source.by_set(self.starts)
 
     def draw(self, rng: np.random.Generator, batch_size: int) -> ChainBatch:
         """A batch of random chains; the same state of `rng` gives the same batch."""
-        return self.cut(self.source.draw(rng, self.starts, batch_size))
+        return self.cut(draw_evenly(rng, self._starts_by_set, batch_size))
 
     def cut(self, chunks: np.ndarray) -> ChainBatch:
         """The chains that begin at given chunks."""

@@ -76,20 +76,26 @@ class LatentSet:
     set_of_chunk: Int64[np.ndarray, " chunks"] | None = None
     """Which of several sets each chunk is from; None where there is one."""
 
-    def draw(
-        self, rng: np.random.Generator, chunks: Int64[np.ndarray, " some"], count: int
-    ) -> Int64[np.ndarray, " count"]:
-        """Some of the given chunks, with repeats: of each of several sets equally many on average, however large."""
+    def by_set(self, chunks: Int64[np.ndarray, " some"]) -> list[Int64[np.ndarray, " few"]]:
+        """The given chunks, those of each set by themselves; sets that have none are passed over."""
         if self.set_of_chunk is None:
-            return rng.choice(chunks, count)
+            return [chunks]
         set_of = self.set_of_chunk[chunks]
-        sets = np.unique(set_of)
-        drawn_sets = rng.choice(sets, count)
-        drawn = np.empty(count, dtype=np.int64)
-        for number in sets:
-            rows = drawn_sets == number
-            drawn[rows] = rng.choice(chunks[set_of == number], int(rows.sum()))
-        return drawn
+        return [chunks[set_of == number] for number in np.unique(set_of)]
+
+
+def draw_evenly(
+    rng: np.random.Generator, sets: Sequence[Int64[np.ndarray, " few"]], count: int
+) -> Int64[np.ndarray, " count"]:
+    """Some of the chunks of several sets, with repeats: of each set equally many on average, however large."""
+    if len(sets) == 1:
+        return rng.choice(sets[0], count)
+    drawn_sets = rng.choice(len(sets), count)
+    drawn = np.empty(count, dtype=np.int64)
+    for number, chunks in enumerate(sets):
+        rows = drawn_sets == number
+        drawn[rows] = rng.choice(chunks, int(rows.sum()))
+    return drawn
 
 
 def joined_sets(sets: Sequence[LatentSet]) -> LatentSet:
@@ -123,6 +129,7 @@ def cached_latents(
     encode_text: EncodeText | None = None,
     text_fingerprint: str = "",
     max_bad_share: float = 0.0,
+    with_poses: bool = False,
 ) -> LatentSet:
     """The latents of `source`, from `cache` where the same content was encoded by the same networks before.
 
@@ -135,6 +142,7 @@ def cached_latents(
         text_fingerprint: tells one `encode_text` from another.
         max_bad_share: of the episodes that may be left out because they cannot be read; each is named. What holds such
             an episode is never kept in the cache, so that a repaired file counts at once.
+        with_poses: whether an episode whose poses cannot be read is one of those.
 
     Raises:
         UserError: the data set is empty, too many episodes are broken, or frames are of several sizes.
@@ -143,7 +151,7 @@ def cached_latents(
     parts: list[Encoded] = []
     used: dict[int, Tables] = {}
     for group in source.groups:
-        tables = _readable_tables(source, group, left_out)
+        tables = _readable_tables(source, group, left_out, with_poses)
         key = cache_key(tables.values(), codec_fingerprint, text_fingerprint)
         path = cache_path(cache, key) if cache and len(tables) == len(group) else None
         encoded = load_encoded(path, key) if path else None
@@ -164,10 +172,12 @@ def cached_latents(
     return _with_chunks(parts, used, digest, None if len(used) == len(source) else tuple(used))
 
 
-def _readable_tables(source: EpisodeSource, group: range, left_out: LeftOut) -> dict[int, Tables]:
+def _readable_tables(source: EpisodeSource, group: range, left_out: LeftOut, with_poses: bool) -> dict[int, Tables]:
     tables = {}
     for number in group:
         try:
+            if with_poses:
+                source.poses(number)
             tables[number] = source.tables(number)
         except (DefectiveDataError, OSError) as error:
             left_out.add(source.name(number), error)

@@ -67,14 +67,17 @@ class EpisodeSource(Protocol):
         ...
 
 
-def readable_episodes(source: EpisodeSource, max_bad_share: float) -> Iterator[Episode]:
-    """One whole episode after the other, those left out that cannot be read.
+def readable_episodes(
+    source: EpisodeSource, max_bad_share: float, numbers: Sequence[int] | None = None
+) -> Iterator[Episode]:
+    """One whole episode after the other, all or the given ones, those left out that cannot be read.
 
     Raises:
         UserError: more of them than the share.
     """
-    left_out = LeftOut(len(source), max_bad_share)
-    for number in range(len(source)):
+    wanted = range(len(source)) if numbers is None else numbers
+    left_out = LeftOut(len(wanted), max_bad_share)
+    for number in wanted:
         try:
             episode = source[number]
         except (DefectiveDataError, OSError) as error:

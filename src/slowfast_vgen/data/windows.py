@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from slowfast_vgen.data.latents import LatentSet
+from slowfast_vgen.data.latents import LatentSet, draw_evenly
 from slowfast_vgen.errors import UserError
 
 
@@ -41,8 +41,10 @@ class WindowSampler:
 
     def __init__(self, source: LatentSet) -> None:
         self.source = source
+        self._eligible: dict[tuple[int, int], list[Int64[np.ndarray, " some"]]] = {}
+        """Past and new frames -> the chunks that have them, of each set: found once, however many chunks there are."""
 
-    def eligible(self, num_past: int, num_new: int) -> np.ndarray:
+    def eligible(self, num_past: int, num_new: int) -> Int64[np.ndarray, " some"]:
         """Chunks with enough frames before them in their episode, and enough in them.
 
         Raises:
@@ -60,8 +62,10 @@ class WindowSampler:
     def draw(self, rng: np.random.Generator, batch_size: int, lengths: WindowLengths) -> WindowBatch:
         """A batch of random windows; the same state of `rng` gives the same batch."""
         num_past, num_new = int(rng.choice(lengths.past)), int(rng.choice(lengths.new))
-        chunks = self.source.draw(rng, self.eligible(num_past, num_new), batch_size)
-        return self.cut(chunks, num_past, num_new)
+        lengths_drawn = num_past, num_new
+        if lengths_drawn not in self._eligible:
+            self._eligible[lengths_drawn] = self.source.by_set(self.eligible(num_past, num_new))
+        return self.cut(draw_evenly(rng, self._eligible[lengths_drawn], batch_size), num_past, num_new)
 
     def cut(self, chunks: Sequence[int] | np.ndarray, num_past: int, num_new: int) -> WindowBatch:
         """The windows around given chunks."""

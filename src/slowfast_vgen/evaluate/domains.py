@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from slowfast_vgen.data.sources import EpisodeSource
+from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import Arm, frozen_arm, memory_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, joined, run_blocks
@@ -32,7 +33,7 @@ from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 
-VERSION = 2
+VERSION = 3
 ADAPTATION = FastLearningConfig(learning_rate=3e-3, updates_per_chunk=4, rewind_chunks=0)
 """Eq. 3 as it learns here: stronger than for an episode's memory (results/domains_sweep.json)."""
 EPISODES_PER_PART = 16
@@ -62,9 +63,15 @@ class DomainsConfig:
 
 
 def describe_source(source: EpisodeSource) -> list[dict[str, Any]]:
-    """What tells a data set's episodes, for the protocol."""
+    """What tells a data set's episodes, for the protocol; of a folder and of its shards the same.
+
+    Raises:
+        DefectiveDataError: a header or a chunk table that is missing or broken.
+    """
+    content = content_hash(map(source.tables, range(len(source))))
     return [
         {"world": header.world, "split": header.split, "episodes": header.num_episodes, "creation": header.creation}
+        | {"content_sha256": content}
         for header in source.headers
     ]
 

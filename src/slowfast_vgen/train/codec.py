@@ -1,5 +1,6 @@
 """Trains the codec on single frames."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.codec import Codec, CodecConfig, frames_to_pixels
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 from slowfast_vgen.types import Episode
@@ -84,6 +87,8 @@ def train_codec(
     description: dict[str, object] = {
         "codec": asdict(config.codec),
         "codec training": asdict(config) | {"optimisation": None, "codec": None},
+        "data": hashlib.sha256(np.ascontiguousarray(frames).data).hexdigest(),
+        "set sizes": list(set_sizes),
     }
     if init is not None:
         description["init"] = init.fingerprint()
@@ -92,7 +97,8 @@ def train_codec(
     run.ema.copy_to(run.parameters)
     codec.eval()
     set_latent_statistics(codec, source[:: max(1, len(source) // 4096)])
-    codec.save(folder / "codec")
+    with atomic_folder(folder / "codec") as temporary:
+        codec.save(temporary)
     return codec
 
 
@@ -130,5 +136,12 @@ def draw_frames(set_sizes: Sequence[int], count: int, generator: torch.Generator
 
 
 def sample_frames(episodes: Iterable[Episode], every: int) -> UInt8[np.ndarray, "num_frames height width 3"]:
-    """Every `every`-th frame of each episode, in one array."""
-    return np.concatenate([episode.frames[::every] for episode in episodes])
+    """Every `every`-th frame of each episode, in one array.
+
+    Raises:
+        UserError: there are no episodes.
+    """
+    frames = [episode.frames[::every].copy() for episode in episodes]  # a view would keep the whole video
+    if not frames:
+        raise UserError("no episode of the data can be read; mend it, or make some with `slowfast data make`")
+    return np.concatenate(frames)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
@@ -153,5 +154,6 @@ def train_context(
     run.run()
     run.ema.copy_to(run.parameters)
     if run.processes.is_main_process:
-        denoiser.save_pretrained(folder / "denoiser", safe_serialization=True)
+        with atomic_folder(folder / "denoiser") as temporary:
+            denoiser.save_pretrained(temporary, safe_serialization=True)
     run.processes.wait_for_everyone()

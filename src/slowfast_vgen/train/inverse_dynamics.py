@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.train.frame_pairs import FramePairs, mirrored_labels, reversed_labels
@@ -98,7 +99,8 @@ def train_inverse_dynamics(
     run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
-    model.save_pretrained(folder / FOLDER, safe_serialization=True)
+    with atomic_folder(folder / FOLDER) as temporary:
+        model.save_pretrained(temporary, safe_serialization=True)
     return model.eval()
 
 

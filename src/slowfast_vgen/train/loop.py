@@ -18,6 +18,7 @@ from torch import Tensor
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
 from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.train.draws import Share
@@ -139,5 +140,6 @@ def train_loop(
     run.run()
     run.ema.copy_to(run.parameters)
     if run.processes.is_main_process:
-        denoiser.save_pretrained(folder / "denoiser", safe_serialization=True)
+        with atomic_folder(folder / "denoiser") as temporary:
+            denoiser.save_pretrained(temporary, safe_serialization=True)
     run.processes.wait_for_everyone()

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.train.inverse_dynamics import FOLDER, VALIDATION_PAIRS, InverseDynamicsTrainingConfig, Pairs, worn
@@ -73,7 +74,8 @@ def train_move_dynamics(
     run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
-    model.save_pretrained(folder / FOLDER, safe_serialization=True)
+    with atomic_folder(folder / FOLDER) as temporary:
+        model.save_pretrained(temporary, safe_serialization=True)
     return model.eval()
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainSampler
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.planar_path import motions_between
 from slowfast_vgen.models.text import TextEncoder
@@ -91,4 +92,5 @@ def train_path(
     run = TrainingRun(address, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
-    address.save_pretrained(folder / "address", safe_serialization=True)
+    with atomic_folder(folder / "address") as temporary:
+        address.save_pretrained(temporary, safe_serialization=True)

@@ -84,6 +84,14 @@ def _interrupts_wait() -> Iterator[None]:
         signal.raise_signal(held[0])
 
 
+def _step_of(line: str) -> float:
+    """The step that a line of the log tells of; of a line that broke off, one that is never reached."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
 class TrainingRun:
     """Runs `loss(step)` for `num_steps` steps over the parameters of `module`.
 
@@ -229,7 +237,7 @@ class TrainingRun:
         """Takes out the lines written after the checkpoint: its steps are taken, and logged, again."""
         path = self.folder / LOG_FILE
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= self.progress.step]
+        kept = [line for line in lines if _step_of(line) <= self.progress.step]
         if len(kept) < len(lines):
             with atomic_path(path) as temporary:
                 temporary.write_text("".join(kept))

@@ -14,6 +14,7 @@ from slowfast_vgen.data.windows import WindowBatch, WindowLengths, WindowSampler
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, Recall
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
@@ -160,4 +161,5 @@ def train_slow(
     run = TrainingRun(denoiser, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
-    denoiser.save_pretrained(folder / "denoiser", safe_serialization=True)
+    with atomic_folder(folder / "denoiser") as temporary:
+        denoiser.save_pretrained(temporary, safe_serialization=True)
