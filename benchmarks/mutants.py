@@ -3,9 +3,9 @@
 Each mutant is a small sound source of one of the adapters with one file damaged: a video, or a table, log or record. It
 is imported in a process of its own, so that a crash or a hang would show. A mutant is
 
-- `unnamed` if something of it is missing from the episodes and neither the report nor an error names a file or row;
+- `unnamed` if something of it is missing from the episodes and neither the report nor an error names the file or row;
 - `crashed` if anything but a sentence for the user came out, `hung` if it took longer than the limit;
-- `rest_lost` if episodes of the files that were not damaged are missing or differ;
+- `rest_lost` if episodes of files, or of rows of a table of actions, that were not damaged are missing or differ;
 - `changed` if nothing is missing and nothing named, but pixels or words differ: damage that formats without checksums
   cannot tell.
 """
@@ -13,6 +13,7 @@ is imported in a process of its own, so that a crash or a hang would show. A mut
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import multiprocessing
 import re
@@ -165,23 +166,29 @@ def judge(mutant: Mutant, folder: Path, whole: dict[str, Any]) -> tuple[str, str
     source = SOURCES[mutant.source](folder / "source")
     candidates = victims(source, mutant)
     victim = candidates[int(rng.integers(len(candidates)))]
+    before = victim.read_bytes()
     if mutant.kind == "shorter":
         make_shorter(victim, rng)
     else:
         damage(victim, mutant.kind, rng)
     file = victim.relative_to(source).as_posix()
     told, error = import_source(mutant.source, source, folder / "out")
+    # A video is named by its file, a session's by the session, and what LeRobot's tables tell of by the episode.
+    names = {victim.stem, *victim.relative_to(source).parts} - {"camera", "center", "videos"}
+    names |= {"episode "} if mutant.source == "lerobot" and not mutant.is_video else set()
     if not told["episodes"]:
-        return ("refused" if error else "unnamed"), file, error
+        is_named = any(name in error for name in (*names, str(source)))
+        return ("refused" if is_named else "unnamed"), file, error
     # What does not come from the damaged file must come out as ever: other videos and logs, and their rows.
     for name, kept in whole["episodes"].items():
         if not _comes_from(name, kept[2], file) and not _same(kept, told["episodes"].get(name)):
             return "rest_lost", file, f"{name} is missing or differs"
+    for name in _of_other_rows(victim, before, whole["episodes"]):
+        if not any(_same(whole["episodes"][name], other) for other in told["episodes"].values()):
+            return "rest_lost", file, f"{name}, of other rows, is missing or differs"
     frames = sum(len(each[0]) for each in told["episodes"].values())
     if told["findings"] or error:
-        # A video is named by its file, a session's by the session, and one of LeRobot's by the path.
-        names = {victim.stem, *victim.relative_to(source).parts} - {"camera", "center", "videos"}
-        is_named = not mutant.is_video or any(name in line for name in names for line in told["findings"])
+        is_named = any(name in line for name in names for line in (*told["findings"], error))
         return ("named" if is_named else "unnamed"), file, error or "; ".join(told["findings"])[:300]
     lines = _accounted_lines(mutant, victim)
     if lines is not None and lines != len(told["episodes"]) + told["left_out"]:
@@ -212,6 +219,26 @@ def _comes_from(name: str, metadata: dict[str, Any], file: str) -> bool:
     if name.startswith("episode "):  # of LeRobot: two in the first file, one in the second
         return ("file-001" in file) == (name == "episode 2")
     return any(key and str(key) in file for key in keys)
+
+
+def _of_other_rows(victim: Path, before: bytes, episodes: dict[str, Any]) -> list[str]:
+    """The episodes whose rows of a damaged table of actions are as they were, and are told of nowhere else in it."""
+    if victim.name not in ("actions.csv", "EPIC_100_train.csv") or not victim.is_file():
+        return []
+    lines, after = before.split(b"\n"), victim.read_bytes().split(b"\n")
+    if lines[0] != after[0]:
+        return []  # the damaged head tells of every column
+    first = _num_alike(lines, after)
+    last = _num_alike(lines[first:][::-1], after[first:][::-1])
+    damaged = b"\n".join([*lines[first : len(lines) - last], *after[first : len(after) - last]])
+    # Actions of one video in `folder` may overlap once one of them is damaged.
+    told_by = {name: kept[2].get("narration_id") or kept[2]["video"] for name, kept in episodes.items()}
+    return [name for name, words in told_by.items() if words.encode() not in damaged]
+
+
+def _num_alike(lines: list[bytes], others: list[bytes]) -> int:
+    """How many of the first lines are the same."""
+    return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(lines, others, strict=False))))
 
 
 def _accounted_lines(mutant: Mutant, victim: Path) -> int | None:

@@ -174,11 +174,11 @@ def import_dataset(
         on_progress(report)
         num_samples = report.episodes + report.num_left_out
         if report.num_left_out > max_bad_share * max(num_samples, FEWEST_SAMPLES):
-            _stop_for_bad_share(log, max_bad_share, out)
+            _stop_for_bad_share(adapter, log, max_bad_share, out)
     num_samples = report.episodes + report.num_left_out
     # Where a limit ended it, too little may have been seen for the share to mean anything.
     if report.episodes == 0 or (report.is_finished and report.num_left_out > max_bad_share * num_samples):
-        _stop_for_bad_share(log, max_bad_share, out)
+        _stop_for_bad_share(adapter, log, max_bad_share, out)
     log.save()
     writer.finish()
     return report
@@ -346,11 +346,12 @@ def _read_report(path: Path) -> ImportReport:
         raise UserError(f"{path} is no report of an import ({error!r}); use a new folder") from error
 
 
-def _stop_for_bad_share(log: _Log, max_bad_share: float, out: Path) -> None:
+def _stop_for_bad_share(adapter: Adapter, log: _Log, max_bad_share: float, out: Path) -> None:
     """Raises UserError with what was found most."""
     report = log.report
     if report.num_left_out == 0:
-        raise UserError("the source holds nothing to import; check that it is whole")
+        table = next(iter(adapter.index_files()), "it")
+        raise UserError(f"the source holds nothing to import; check that {table} and what it tells of are whole")
     log.save()
     reason, tally = max(report.left_out.items(), key=lambda item: item[1].count)
     first = tally.first[0]
