@@ -3,13 +3,13 @@
 Runs the commands of `slowfast` one after the other, from the repository's folder: data of every domain, one codec for
 all, the short trainings, `evaluate domains` (results/domains.json); then a codec with more latent channels, the long
 training that goes on from the short one over all domains, packing, and its evaluation (results/worlds-64.json). Each
-goes on where it was stopped, and so does this. `--quick` shows that everything runs.
+goes on where it was stopped, and so does this. `--quick` shows that everything runs, in a folder of its own.
 """
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,9 @@ HELD_OUT = {"validation": 8, "test": 64}
 """Split -> episodes of each domain."""
 EVALUATED = 12
 """Test episodes of each world."""
+
+FOLDERS = {"data": Path("data/worlds"), "runs": Path("runs/worlds"), "results": Path("results")}
+QUICK_FOLDER = Path("build/quick-worlds")
 
 Command = list[str]
 
@@ -135,27 +138,34 @@ class Plan:
         return ["--data", *train, "--validation", *validation]
 
 
-def main() -> None:
-    """Runs all, or prints it."""
+def plan_of(words: Sequence[str] | None = None) -> tuple[Plan, bool]:
+    """What the command line asks for, and whether it is to be printed alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data/worlds"), metavar="DIR")
-    parser.add_argument("--runs", type=Path, default=Path("runs/worlds"), metavar="DIR")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    for name, folder in FOLDERS.items():
+        told = f"default: {folder}, with --quick {QUICK_FOLDER / name}"
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=told)
     parser.add_argument(
         "--episodes", type=whole_number(2), default=160, help="of each domain to learn from; default: 160"
     )
     parser.add_argument("--codec-steps", type=whole_number(1), default=2500, help="default: 2500")
     parser.add_argument("--steps", type=whole_number(1), default=600, help="of each short training; default: 600")
     parser.add_argument("--world-codec-steps", type=whole_number(1), default=5000, help="default: 5000")
-    parser.add_argument("--world-steps", type=whole_number(1), default=8000, help="of the long one; default: 8000")
+    parser.add_argument("--world-steps", type=whole_number(1), default=6500, help="of the long one; default: 6500")
     parser.add_argument("--quick", action="store_true", help="a few episodes and steps")
     parser.add_argument("--print", action="store_true", help="the commands, without running them")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     sizes = (args.episodes, args.codec_steps, args.steps, args.world_codec_steps, args.world_steps)
-    plan = Plan(args.data, args.runs, args.results, *((4, 2, 2, 2, 2) if args.quick else sizes), args.quick)
+    usual = {name: QUICK_FOLDER / name if args.quick else folder for name, folder in FOLDERS.items()}
+    folders = [getattr(args, name) or folder for name, folder in usual.items()]
+    return Plan(*folders, *((4, 2, 2, 2, 2) if args.quick else sizes), args.quick), args.print
+
+
+def main() -> None:
+    """Runs all, or prints it."""
+    plan, is_printed = plan_of()
     for command in plan.commands():
         print("slowfast", *command, flush=True)
-        if not args.print and (code := subprocess.run([sys.executable, "-m", "slowfast_vgen", *command]).returncode):
+        if not is_printed and (code := subprocess.run([sys.executable, "-m", "slowfast_vgen", *command]).returncode):
             sys.exit(code)
 
 
