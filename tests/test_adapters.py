@@ -747,6 +747,14 @@ def test_vpt_is_parted_by_lines_that_cannot_be_read(tmp_path: Path) -> None:
     ]
 
 
+def test_a_blank_line_of_a_log_is_no_frame(tmp_path: Path) -> None:
+    make_video(tmp_path / "x.mp4", 30, 20)
+    write_log(tmp_path / "x.jsonl", ["", *[vpt_line("w")] * 30, "  ", ""])
+    (recipe,), findings = samples("vpt", tmp_path)
+    assert findings == []
+    assert numbers_of(recipe.decode()) == list(range(0, 30, 2))
+
+
 def test_vpt_counts_and_names_keys_without_words(tmp_path: Path) -> None:
     make_video(tmp_path / "x.mp4", 30, 20)
     write_log(tmp_path / "x.jsonl", [vpt_line("w f3 e")] * 7 + [vpt_line("1 tab", buttons=[3])] * 23)

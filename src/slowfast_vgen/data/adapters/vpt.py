@@ -210,7 +210,7 @@ def _wordless(steps: list[Step]) -> str:
 
 
 def read_steps(path: Path) -> Iterator[Step | UnusableError]:
-    """One step a line of the log, or why the line cannot be read.
+    """One step a line of the log that is not blank, or why the line cannot be read.
 
     Raises:
         UnusableError: the file cannot be read, or tells of more frames than a day has.
@@ -220,7 +220,8 @@ def read_steps(path: Path) -> Iterator[Step | UnusableError]:
     is_attack_stuck = False
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
+            lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+            for number, line in enumerate(line for line in lines if line.strip()):
                 if number > LONGEST_RECORDING * SOURCE_FPS:
                     raise UnusableError("broken-file", f"{path} has more lines than a day has frames")
                 try:
