@@ -7,6 +7,7 @@ the engine's physics. ViZDoom's plays one finished map at the size that its scen
 
 import importlib
 import os
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ class StockEnvironment:
         import gymnasium
 
         os.environ.setdefault("MUJOCO_GL", "egl")
+        os.chdir(tempfile.mkdtemp())  # ViZDoom's leaves its settings where it stands; this process does nothing else
         if self.module == "miniworld":
             import pyglet
 
