@@ -31,21 +31,24 @@ class StockEnvironment:
         import gymnasium
 
         os.environ.setdefault("MUJOCO_GL", "egl")
-        os.chdir(tempfile.mkdtemp())  # ViZDoom's leaves its settings where it stands; this process does nothing else
+        folder = tempfile.TemporaryDirectory()
+        os.chdir(folder.name)  # ViZDoom's leaves its settings where it stands; this process does nothing else
         if self.module == "miniworld":
             import pyglet
 
             pyglet.options["headless"] = True
         importlib.import_module(self.module)
         settings = {**self.settings, "render_mode": "rgb_array"} if self.rendered else self.settings
-        return StockRecorder(gymnasium.make(self.env_id, disable_env_checker=True, **settings), self.rendered)
+        env = gymnasium.make(self.env_id, disable_env_checker=True, **settings)
+        return StockRecorder(env, self.rendered, folder)
 
 
 class StockRecorder:
     """Counts the frames of episodes."""
 
-    def __init__(self, env: Any, rendered: bool) -> None:
+    def __init__(self, env: Any, rendered: bool, folder: tempfile.TemporaryDirectory[str]) -> None:
         self.env, self.rendered = env, rendered
+        self._folder = folder  # goes when this does
 
     def __call__(self, first: int, num_episodes: int) -> int:
         """Frames of that many episodes."""
