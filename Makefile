@@ -91,7 +91,7 @@ data: setup
 data-all: setup
 	$(BIN)/python benchmarks/data_all.py $(ARGS)
 
-# One model over all domains and one without each in turn, and their figures, then worlds-64: five hours on two cores.
+# One model over all domains and one without each in turn, and their figures, then worlds-64: four hours on two cores.
 worlds: setup
 	$(BIN)/python benchmarks/train_worlds.py
 

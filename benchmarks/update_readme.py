@@ -7,7 +7,7 @@ ROOT = Path(__file__).parent.parent
 TASKS = {"vizdoom-retrace": ("steps", ".1f"), "metaworld-return": ("metres", ".3f")}
 """Task -> unit of its distances, and how many digits they are told with."""
 DOMAIN_ARMS = ("frozen", "no_memory", "eq3", "left_out", "left_out_eq3")
-"""Arms of `evaluate domains` in the order of the README's columns; those without results are left out."""
+"""Arms of `evaluate domains` in the order of the README's columns."""
 
 
 def shown(figure: dict[str, float], form: str = ".2f") -> str:
@@ -95,29 +95,20 @@ def readme_planning() -> str:
     return "\n\n".join(tables)
 
 
-def readme_domains(results: str, gain: str) -> str:
-    """A table of `evaluate domains`, empty without its results.
-
-    Args:
-        results: name of the file in `results/`.
-        gain: the paired difference of arms that the last column shows.
-
-    Raises:
-        KeyError: the results file lacks a part of the protocol.
-    """
-    path = ROOT / "results" / f"{results}.json"
+def readme_domains() -> str:
+    """The README's table of one model over all domains, empty without its results."""
+    path = ROOT / "results" / "domains.json"
     if not path.is_file():
         return ""
     content = json.loads(path.read_text())
     protocol, figures = content["protocol"], content["figures"]
     labels = {name: arm["label"] for about in protocol["domains"].values() for name, arm in about["arms"].items()}
-    arms = [arm for arm in DOMAIN_ARMS if arm in labels]
-    columns = ["world", *(labels[arm] for arm in arms), "what eq. 3 adds" + " to it" * ("left_out" in gain)]
+    columns = ["world", *(labels[arm] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
     rows = [
         [
             name,
-            *(shown(figures[key], ".1f") if (key := f"psnr_{arm}_{name}") in figures else "" for arm in arms),
-            shown(figures[key]) if (key := f"psnr_{gain}_{name}") in figures else "",
+            *(shown(figures[key], ".1f") if (key := f"psnr_{arm}_{name}") in figures else "" for arm in DOMAIN_ARMS),
+            shown(figures[key]) if (key := f"psnr_left_out_eq3_minus_left_out_{name}") in figures else "",
         ]
         for name in protocol["domains"]
     ]
@@ -138,12 +129,7 @@ def main() -> None:
     """Replaces what stands between each two marks."""
     path = ROOT / "README.md"
     text = path.read_text()
-    sections = {
-        "figures": readme_figures(),
-        "planning": readme_planning(),
-        "worlds": readme_domains("worlds-64", "eq3_minus_no_memory"),
-        "domains": readme_domains("domains", "left_out_eq3_minus_left_out"),
-    }
+    sections = {"figures": readme_figures(), "planning": readme_planning(), "domains": readme_domains()}
     for name, section in sections.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, rest = text.split(begin)
