@@ -173,9 +173,11 @@ def judge(mutant: Mutant, folder: Path, whole: dict[str, Any]) -> tuple[str, str
         damage(victim, mutant.kind, rng)
     file = victim.relative_to(source).as_posix()
     told, error = import_source(mutant.source, source, folder / "out")
-    # A video is named by its file, a session's by the session, and what LeRobot's tables tell of by the episode.
+    # A video is named by its file, a session's by the session, what LeRobot's tables tell of by the episode, and a row
+    # of EPIC-KITCHENS by its narration_id.
     names = {victim.stem, *victim.relative_to(source).parts} - {"camera", "center", "videos"}
     names |= {"episode "} if mutant.source == "lerobot" and not mutant.is_video else set()
+    names |= set(whole["episodes"]) if victim.name == "EPIC_100_train.csv" else set()
     if not told["episodes"]:
         is_named = any(name in error for name in (*names, str(source)))
         return ("refused" if is_named else "unnamed"), file, error
