@@ -26,7 +26,7 @@ from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.plan import stage as stage_module
-from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, Player, chosen_arms, players
+from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, NEEDS_TRAIL, PATH, Player, chosen_arms, players
 from slowfast_vgen.plan.endpoint import EndpointSplitter, Split
 from slowfast_vgen.plan.environment import texts_of_verbs
 from slowfast_vgen.plan.goal import PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, decisions, split_goal
@@ -35,10 +35,12 @@ from slowfast_vgen.plan.planner import Shown, plan, run_episodes
 from slowfast_vgen.plan.policy import Decided, ImaginingPolicy, OraclePolicy
 from slowfast_vgen.plan.reader import VerbReader
 from slowfast_vgen.plan.record import record_episodes
+from slowfast_vgen.plan.rows import joined_rows
 from slowfast_vgen.plan.stage import Stage
 from slowfast_vgen.plan.tasks import open_task
 from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
 from slowfast_vgen.plan.trial import Trial, TrialConfig
+from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
 from slowfast_vgen.worlds.metaworld_words import CARRY
@@ -609,10 +611,11 @@ def test_arms_without_weights_are_named(hasty_world: World) -> None:
     found, missing = players(hasty_world, None, None, ARMS)
     assert [one.name for one in found] == ["loop", "oracle", "random"]
     assert missing == {
-        "no_memory": NEEDS_SLOW, "no_loop": NEEDS_SLOW, "anchor": NEEDS_CONTEXT, "raw_context": NEEDS_CONTEXT
+        "no_memory": NEEDS_SLOW, "no_loop": NEEDS_SLOW, "anchor": NEEDS_CONTEXT, "raw_context": NEEDS_CONTEXT,
+        "path": NEEDS_TRAIL,
     }  # fmt: skip
     whole, missing = players(hasty_world, hasty_world.model.denoiser, hasty_world.model.denoiser, ARMS)
-    assert {one.name for one in whole} == set(ARMS) and not missing
+    assert {one.name for one in whole} == set(ARMS) - {PATH} and missing == {PATH: NEEDS_TRAIL}
     settings = {one.name: one.describe() for one in whole}
     assert settings["no_loop"]["memory"]["lora"]["learning_rate"] == 3e-4 and settings["no_memory"]["memory"] is None
     assert settings["raw_context"]["context"] == {"kind": "raw", "num_frames": 28}
@@ -638,7 +641,7 @@ def test_every_arm_plays_the_same_episodes(trial: Trial, tmp_path: Path, monkeyp
     assert figures["idm_accuracy"].mean == 1 and figures["idm_accuracy"].n == 3
     assert figures["distance_random"].mean > 1 and figures["on_way_random"].mean < 0.9
     for kind in ("distance", "final_distance", "success", "way_points", "on_way"):
-        assert {f"{kind}_{name}" for name in ARMS} <= set(figures)
+        assert {f"{kind}_{name}" for name in ARMS if name != PATH} <= set(figures)
     # The reader knows no imagined frame and says "stay": all arms that imagine stand still, and are equally far off.
     away = {figures[f"distance_{name}"].mean for name in ARMS[:5]}
     assert len(away) == 1 and away.pop() > 2
@@ -697,6 +700,51 @@ def test_trials_that_cannot_be_are_refused(trial: Trial, planning_world: Path, t
     trial.stage.feedback = "dreamed"  # type: ignore[assignment]
     with pytest.raises(UserError, match="unknown feedback 'dreamed'"):
         Trial(trial.stage, trial.players, TrialConfig())
+
+
+def test_the_path_alone_finds_the_way_back_with_nothing_imagined_and_nothing_read(
+    task: VizdoomRetrace, reader: VerbReader, tmp_path: Path
+) -> None:
+    found, missing = players(load("rooms-64-retrace"), None, None, [PATH])
+    assert not missing and not found[0].seeded
+    stage = Stage(task, reader, split_goal(task.goal), "real", Means())
+    _, figures = Trial(stage, found, TrialConfig(3, 2)).run(tmp_path)
+    assert figures["success_path"].mean == figures["on_way_path"].mean == 1 and figures["distance_path"].mean == 0
+    assert figures["idm_accuracy_path"].mean == 1  # each decision alone
+    assert not {"imagination_psnr_path", "confidence_path", "fvd_means_path"} & set(figures)
+    assert figures["crashed"].n == 3 * (1 + 1)
+    (film,) = record_episodes(stage, found[0], 1, tmp_path, live=False)
+    assert film.path.name == "path-000.mp4" and not film.error
+
+
+def test_rows_join_those_that_are_there(trial: Trial) -> None:
+    every, trial.players = trial.players, [one for one in trial.players if one.name in ("loop", "no_loop", "oracle")]
+    trial.config = TrialConfig(1, 1)
+    protocol, figures = trial.run()
+    file = {
+        "protocol": protocol | {"git_commit": "older", "needs_weights": {"path": NEEDS_TRAIL}},
+        "figures": {name: vars(one) for name, one in figures.items()},
+    }
+    trial.players = [one for one in every if one.name in ("no_loop", "random")]
+    other, added = trial.run()
+    joined, rows = joined_rows(file, other | {"git_commit": "newer"}, added)
+    commits = {name: about["git_commit"] for name, about in joined["arms"].items()}
+    assert commits == {"no_loop": "newer", "loop": "older", "oracle": "older", "random": "newer"}
+    assert joined["git_commit"] == "older"
+    for name in ("distance_loop", "success_oracle", "distance_oracle_minus_loop", "seconds_per_decision"):
+        assert rows[name]["mean"] == figures[name].mean, name
+    for name in ("distance_random", "distance_no_loop"):
+        assert rows[name]["mean"] == added[name].mean, name
+    assert "distance_no_loop_minus_loop" not in rows  # one of the two is of another run
+    assert rows["crashed"]["n"] == 2 + 2 + 1 + 1
+    assert set(joined["by_decision"]["distance"]) == set(joined["arms"])
+    again, same = joined_rows({"protocol": joined, "figures": rows}, other | {"git_commit": "newer"}, added)
+    assert (again, same) == (joined, rows)
+    for wrong in ({"num_episodes": 2}, {"precision": "bfloat16"}):
+        with pytest.raises(UserError, match=f"another {next(iter(wrong))}"):
+            joined_rows({"protocol": protocol | wrong, "figures": rows}, other, added)
+    with pytest.raises(UserError, match="holds no rows of `slowfast plan`"):
+        joined_rows({"protocol": {}}, other, added)
 
 
 # --- videos ---

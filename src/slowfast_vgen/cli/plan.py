@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import (
     Figure,
@@ -15,6 +15,7 @@ from slowfast_vgen.cli.common import (
 )
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.cli.plan_tables import print_plan
+from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     from slowfast_vgen.plan.arms import Player
@@ -29,14 +30,16 @@ metaworld-return blocks are moved about a table and must be put back where they 
 
 _EXAMPLES = """\
 Arms: loop (the world's own memory), no_loop (eq. 3 on slow weights before any loop), no_memory (the same without),
-anchor and raw_context (a denoiser of `train context`), and two bounds: oracle reads the true video, random draws
-actions. Arms whose weights are not given are left out and named. The run goes on where it was stopped.
+anchor and raw_context (a denoiser of `train context`), path (the walked poses alone: nothing imagined, nothing read),
+and two bounds: oracle reads the true video, random draws actions. Arms whose weights are not given are
+left out and named. The run goes on where it was stopped.
 
 examples:
   slowfast plan --task vizdoom-retrace --quick
   slowfast plan --task vizdoom-retrace --arms loop --episodes 1 --watch
   slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \\
     --episodes 100 --json results/plan-vizdoom-retrace.json --video videos
+  slowfast plan --task vizdoom-retrace --arms path --precision bfloat16 --json results/plan-vizdoom-retrace.json --add
   slowfast plan --task metaworld-return --arms loop --episodes 3 --seeds 1 --watch
 """
 
@@ -73,6 +76,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     plan.add_argument("--quick", action="store_true", help="2 short episodes, 1 seed: does it run?")
     add_json_argument(plan)
+    told = "keep the rows of other arms that the file of --json holds; task and settings must be the same"
+    plan.add_argument("--add", action="store_true", help=told)
     plan.set_defaults(handler=run_plan)
 
 
@@ -81,14 +86,14 @@ def run_plan(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.plan.arms import chosen_arms, players
     from slowfast_vgen.plan.reader import load_reader
+    from slowfast_vgen.plan.rows import joined_rows, with_own_commits
     from slowfast_vgen.plan.stage import Stage
     from slowfast_vgen.plan.tasks import open_task
     from slowfast_vgen.plan.trial import Trial, TrialConfig
     from slowfast_vgen.presets.readers import shipped_reader
     from slowfast_vgen.presets.worlds import load
 
-    if args.json:
-        check_output_file(args.json)
+    kept = _kept_rows(args)
     videos = args.video or (Path("plan") if args.watch else None)
     if videos:
         check_output_folder(videos)
@@ -114,9 +119,23 @@ def run_plan(args: argparse.Namespace) -> int:
     for crash in protocol["crashed"]:
         print(f"crashed: episode {crash['episode']} of {crash['arm']}, seed {crash['seed']}: {crash['error']}")
     own = {"goal": args.goal or task.goal, "needs_weights": missing, "warnings": [warning] if warning else []}
+    if kept is not None:
+        write_figures(args.json, *joined_rows(kept, protocol | own, figures))
+        return 0
     rows = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in figures.items()}
-    write_figures(args.json, protocol | own, rows)
+    write_figures(args.json, with_own_commits(protocol | own), rows)
     return 0
+
+
+def _kept_rows(args: argparse.Namespace) -> "dict[str, Any] | None":
+    """What the results file holds, for rows to be added to it; None where it is written anew."""
+    from slowfast_vgen.files import read_json
+
+    if args.add and args.json is None:
+        raise UserError("--add adds rows to a results file; name it with --json FILE")
+    if args.json:
+        check_output_file(args.json)
+    return read_json(args.json) if args.add and args.json.is_file() else None
 
 
 def _sub_goals(args: argparse.Namespace, goal: str, texts: tuple[str, ...]) -> "tuple[tuple[SubGoal, ...], str]":

@@ -1,4 +1,4 @@
-"""Who plans: the arms of the paper's Table 2, and two bounds."""
+"""Who plans: the arms of the paper's Table 2, the path without imagination, and two bounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.context import ContextConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
-from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, OraclePolicy, Policy, RandomPolicy
+from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, OraclePolicy, PathPolicy, Policy, RandomPolicy
 from slowfast_vgen.plan.reader import Reader
 from slowfast_vgen.plan.tasks.task import Task, TaskEpisode
 from slowfast_vgen.rollout import World
@@ -23,16 +23,18 @@ CONTEXTS = {
     "anchor": ("anchor frame", ContextConfig("anchor", 1)),
     "raw_context": ("raw context of 8 chunks", ContextConfig("raw", 28)),
 }
+PATH = "path"
 BOUNDS = {"oracle": "true video (upper bound)", "random": "random actions (lower bound)"}
-ARMS = ("anchor", "raw_context", "no_memory", "no_loop", "loop", *BOUNDS)
-"""In the order of the paper's table, then the bounds."""
+ARMS = ("anchor", "raw_context", "no_memory", "no_loop", "loop", PATH, *BOUNDS)
+"""In the order of the paper's table, then the path alone and the bounds."""
 NEEDS_SLOW = "needs weights: --slow DIR (the denoiser folder of `slowfast train slow`)"
 NEEDS_CONTEXT = "needs weights: --context DIR (the denoiser folder of `slowfast train context`)"
+NEEDS_TRAIL = "needs a world whose path has learned the way back (`slowfast train path --retrace`)"
 
 
 @dataclass(frozen=True)
 class Player:
-    """One arm at planning: a world model that imagines, or a bound without one."""
+    """One arm at planning: a world model that imagines, its path alone, or a bound without one."""
 
     name: str
     label: str
@@ -41,7 +43,7 @@ class Player:
     @property
     def seeded(self) -> bool:
         """Whether seeds change what it does."""
-        return self.name != "oracle"
+        return is_seeded(self.name)
 
     def describe(self) -> dict[str, Any]:
         """For the protocol."""
@@ -58,6 +60,8 @@ class Player:
         """The policy of some episodes side by side."""
         if self.arm is not None:
             starts = np.stack([one.frames[0] for one in episodes])
+            if self.name == PATH:
+                return PathPolicy(self.arm.world, task.action_texts, starts, seeds)
             num_chunks = len(episodes[0].actions) + task.num_decisions
             return ImaginingPolicy(self.arm, reader, feedback, starts, seeds, num_chunks)
         if self.name == "random":
@@ -65,6 +69,11 @@ class Player:
         ways = np.stack([one.true_way for one in episodes])
         last = np.stack([one.frames[-1] for one in episodes])
         return OraclePolicy(reader, ways, last, task.frames_per_chunk)
+
+
+def is_seeded(name: str) -> bool:
+    """Whether seeds change what the arm of that name does."""
+    return name not in ("oracle", PATH)
 
 
 def chosen_arms(text: str) -> tuple[str, ...]:
@@ -95,6 +104,10 @@ def players(
     """
     arms: dict[str, Arm] = {"loop": memory_arm("loop", "memory with the loop", world, world.shipped_memory)}
     missing: dict[str, str] = {}
+    if world.model.address is not None and world.model.address.path.retrace is not None:
+        arms[PATH] = memory_arm(PATH, "path alone, nothing imagined", world, world.shipped_memory)
+    else:
+        missing[PATH] = NEEDS_TRAIL
     if slow is not None:
         before = world.with_parts(slow.to(world.device).eval().requires_grad_(False))
         arms["no_loop"] = memory_arm("no_loop", "memory without the loop", before, MemoryConfig(lora=LORA))

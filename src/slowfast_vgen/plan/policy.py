@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.plan.reader import Reader, Reading
+from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 
 Feedback = Literal["real", "imagined"]
@@ -24,6 +25,7 @@ class Decided(NamedTuple):
     actions: list[str]
     """In the environment's words."""
     confidence: Float[np.ndarray, " episodes"]
+    """Of the reader; NaN where nothing is read."""
     imagined: Chunks | None
     """None where nothing is imagined."""
     broken: Bool[np.ndarray, " episodes"]
@@ -103,6 +105,63 @@ class ImaginingPolicy:
         latents, imagined, sub_goals = self._ahead
         self.stepper.observe_latents(latents, sub_goals)
         self.last = imagined[:, -1]
+
+
+class PathPolicy:
+    """Walks back along the poses that the world's own path has integrated: nothing is imagined and nothing is read.
+
+    Of the environment's texts it takes the one whose motions lead nearest to where the sub-goal's own motions lead.
+    What an imagining arm does beyond this is what imagination adds.
+    """
+
+    def __init__(self, world: World, texts: Sequence[str], starts: Frames, seeds: Sequence[int]) -> None:
+        """Begins the episodes.
+
+        Args:
+            world: has a local memory, whose path is followed on true frames.
+            texts: the environment's actions.
+            starts: the start image of each.
+            seeds: one each; they change nothing.
+
+        Raises:
+            UserError: a world without a local memory.
+        """
+        self.world, self.texts = world, tuple(texts)
+        self.rollout = world.start_batch(starts, world.shipped_memory, seeds)
+
+    def show(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+        self.rollout.observe(torch.from_numpy(np.ascontiguousarray(frames)).to(self.world.device), list(actions))
+
+    def decide(self, sub_goals: Sequence[str]) -> Decided:
+        """See `Policy`."""
+        wanted = self._poses(sub_goals)
+        offered = torch.stack([self._poses([text] * len(sub_goals)) for text in self.texts], 1)
+        away = (offered - wanted[:, None]).square()
+        moved = (offered - self._path()[:, None, -1:]).square()
+        # A turn and a step of one chunk count alike, whatever the units.
+        scale = torch.stack([moved[..., :2].sum(-1).max(), moved[..., 2].max()]).clamp(min=1e-9)
+        cost = (away[..., :2].sum(-1) / scale[0] + away[..., 2] / scale[1]).mean(-1)
+        chosen = cost.argmin(1).tolist()
+        unknown = np.full(len(chosen), np.nan)
+        return Decided([self.texts[each] for each in chosen], unknown, None, np.zeros(len(chosen), bool))
+
+    def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
+        """See `Policy`."""
+        self.show(frames, actions)
+
+    def _path(self) -> Float[torch.Tensor, "episodes past 3"]:
+        memory = self.rollout.memory
+        assert memory is not None and memory.local is not None
+        return memory.local.path
+
+    def _poses(self, texts: Sequence[str]) -> Float[torch.Tensor, "episodes f_g 3"]:
+        """Where each text leads from where its episode stands."""
+        model = self.world.model
+        assert model.address is not None
+        with torch.no_grad():
+            text = model.text_encoder(list(texts))
+            return model.address.path.predicted(self._path(), text, model.config.num_new_frames)
 
 
 class OraclePolicy:

@@ -1,5 +1,6 @@
 """Videos of episodes: imagined and real side by side with the map; they can be watched while they grow."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -63,9 +64,8 @@ class Recording:
         away = self.episode.distances(decision.number)[-1]
         told = f"{decision.sub_goal}: {decision.action}"
         told = told if len(told) <= _MOST_TOLD else decision.action
-        caption = (
-            f"{self.title}  |  {decision.number + 1}. {told} ({decision.confidence:.0%}), {away:.2g} {self.unit} off"
-        )
+        certain = f" ({decision.confidence:.0%})" if math.isfinite(decision.confidence) else ""
+        caption = f"{self.title}  |  {decision.number + 1}. {told}{certain}, {away:.2g} {self.unit} off"
         self._add(decision.imagined, decision.real, self.episode.maps(count), [caption] * count)
 
     def write(self) -> None:
