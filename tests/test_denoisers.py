@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.objective import masked_loss
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.columns import from_columns, to_columns
 from slowfast_vgen.models.denoiser import Denoiser, Recall
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.text import TextEncoder
@@ -192,12 +193,41 @@ def test_only_time_differences_matter_to_the_transformer() -> None:
     torch.testing.assert_close(parted, whole[:, 2:], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "size", [{"width": 100}, {"width": 64, "num_heads": 16}, {"latent_height": 7}, {"patch_size": 3}]
-)
+@pytest.mark.parametrize("size", [{"width": 100}, {"width": 64, "num_heads": 16}])
 def test_impossible_sizes_of_the_transformer_are_refused(size: dict[str, int]) -> None:
     with pytest.raises(UserError, match="multiple"):
         VideoTransformer(**size)
+
+
+@pytest.mark.parametrize("side", [(9, 16), (16, 9), (6, 6), (7, 5)])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_frames_of_any_sides_are_denoised_remembered_and_recalled(family: str, side: tuple[int, int]) -> None:
+    net: Any = remembering(family, size=side)
+    past = net.encode_past(randn(2, 3, 8, *side), torch.zeros(2, 3))
+    shape = net.memory_shape(*side)
+    assert shape == (3, -(-side[0] // 2), -(-side[1] // 2))
+    features = net.memory_features(past)
+    assert features.shape == (2, 3, *shape[1:], 3)
+    kept = to_columns(past.latents if hasattr(past, "latents") else randn(2, 3, 8, *side), features, shape.columns)
+    recall = from_columns(kept[:, 1:], torch.rand(2, 2, shape.columns), (8, *side), 3)
+    assert recall.latents.shape == (2, 2, 8, *side)
+    with torch.no_grad():
+        blind, found = (
+            net.predict(randn(2, 2, 8, *side, seed=1), levels(2, 2), TextEncoder.null(2), past, recalled)
+            for recalled in (None, net.encode_recall(recall))
+        )
+    assert found.shape == (2, 2, 8, *side)
+    assert found.isfinite().all()
+    assert ((found - blind).abs().amax((0, 1, 2)) > 1e-5).all()  # every part of the frame hears of the memory
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_denoiser_gets_room_for_a_memory_and_predicts_the_same(family: str) -> None:
+    net: Any = FAMILIES[family]()
+    assert not net.can_recall
+    for wider in (net.with_memory(3), net.with_memory(5).with_memory(3)):
+        assert wider.can_recall and wider.with_memory(3) is wider
+        torch.testing.assert_close(predicted(wider, recall_of(2)), predicted(net, None), rtol=1e-5, atol=1e-6)
 
 
 def test_unet_takes_one_frame_and_other_sizes(text_encoder: TextEncoder) -> None:
@@ -258,7 +288,7 @@ def test_features_come_from_the_past_alone(family: str) -> None:
     latents = randn(2, 3, 8, 8, 8)
     features = net.memory_features(net.encode_past(latents, torch.zeros(2, 3)))
     assert features.shape == (2, 3, 4, 4, 3)
-    assert net.memory_shape(8) == (3, 4)
+    assert net.memory_shape(8, 8) == (3, 4, 4)
     torch.testing.assert_close(
         net.memory_features(net.encode_past(latents[:1], torch.zeros(1, 3))), features[:1], rtol=1e-4, atol=1e-4
     )

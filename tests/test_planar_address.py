@@ -140,8 +140,24 @@ def test_addresses_do_not_hang_on_where_the_origin_is(address: PlanarAddress) ->
         ({"key_width": 0}, "even number from 2 on, got 0"),
         ({"place_widths": (1.0, 0.0)}, "must all be above 0"),
         ({"ray_width_degrees": -1.0}, "must all be above 0"),
+        ({"num_columns": 0}, "1 column or more, got 0"),
+        ({"fov_degrees": 180.0}, "between 0 and 180 degrees, got 180"),
+        ({"step_units": 0.0}, "above 0 and finite, got 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         PlanarAddress(**settings)  # type: ignore[arg-type]
+
+
+def test_addresses_are_fitted_to_frames_of_other_columns(address: PlanarAddress) -> None:
+    told(address.path, (1.0, 0.0, 0.1))
+    assert address.fitted(8, 4) is address
+    wide = address.fitted(16, 8)
+    assert wide(torch.zeros(1, 3)).shape == (1, 8, 2048)
+    assert torch.equal(wide.path.motion[-1].bias, address.path.motion[-1].bias)
+    odd = address.fitted(9, 5)  # ten latents' worth of columns, nine of them in the frame
+    half = math.tan(math.radians(89.7) / 2)
+    expected = [-math.atan(half * ((2 * column + 1) / 9 * 2 - 1)) for column in range(5)]
+    assert odd.rays.columns.tolist() == pytest.approx(expected, abs=1e-6)
+    assert odd.fitted(8, 4).rays.columns.tolist() == pytest.approx(address.rays.columns.tolist())

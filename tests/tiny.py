@@ -45,10 +45,14 @@ def wan() -> WanDenoiser:
     return shaken(lambda: WanDenoiser(num_heads=2, head_width=32, ffn_width=64, depth=2))
 
 
-def remembering(family: str, memory_width: int = 3) -> nn.Module:
-    """The same with room for a local memory."""
+def remembering(family: str, memory_width: int = 3, size: tuple[int, int] = (8, 8)) -> nn.Module:
+    """The same with room for a local memory, for latents of the given height and width."""
     if family == "VideoTransformer":
-        return shaken(lambda: VideoTransformer(width=64, depth=2, num_heads=4, memory_width=memory_width))
+        return shaken(
+            lambda: VideoTransformer(
+                latent_height=size[0], latent_width=size[1], width=64, depth=2, num_heads=4, memory_width=memory_width
+            )
+        )
     if family == "UNet3DDenoiser":
         return shaken(
             lambda: UNet3DDenoiser(block_widths=(16, 32), head_width=8, recall=True, memory_width=memory_width)

@@ -1,6 +1,7 @@
 """Frames as columns of patches and back: what a local memory holds under the address of one line of sight."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,12 +13,14 @@ ColumnValues = Float[Tensor, "batch frames columns value_width"]
 def value_width(latent_shape: tuple[int, int, int], num_columns: int, memory_width: int, rows: int) -> int:
     """Numbers that are kept of one column: its latents, and the features of its patches."""
     channels, height, width = latent_shape
-    return channels * height * (width // num_columns) + rows * memory_width
+    return channels * height * _column_width(width, num_columns) + rows * memory_width
 
 
 def to_columns(latents: Latents, features: PatchFeatures | None, num_columns: int) -> ColumnValues:
-    """Each column's latents, then its features."""
-    raw = latents.unflatten(-1, (num_columns, -1)).permute(0, 1, 4, 2, 3, 5).flatten(3)
+    """Each column's latents, then its features. Where they do not come out even, the last column ends in zeros."""
+    width = _column_width(latents.shape[-1], num_columns)
+    whole = F.pad(latents, (0, width * num_columns - latents.shape[-1]))
+    raw = whole.unflatten(-1, (num_columns, width)).permute(0, 1, 4, 2, 3, 5).flatten(3)
     if features is None:
         return raw
     return torch.cat([raw, features.permute(0, 1, 3, 2, 4).flatten(3).to(raw)], dim=-1)
@@ -37,11 +40,15 @@ def from_columns(
     (True, True)
     """
     channels, height, width = latent_shape
-    columns = values.shape[2]
-    raw_width = channels * height * (width // columns)
-    raw = values[..., :raw_width].unflatten(-1, (channels, height, width // columns))
-    latents = raw.permute(0, 1, 3, 4, 2, 5).flatten(4)
+    column_width = _column_width(width, values.shape[2])
+    raw_width = channels * height * column_width
+    raw = values[..., :raw_width].unflatten(-1, (channels, height, column_width))
+    latents = raw.permute(0, 1, 3, 4, 2, 5).flatten(4)[..., :width]
     if not memory_width:
         return Recall(latents, novelty)
     features = values[..., raw_width:].unflatten(-1, (-1, memory_width)).transpose(2, 3)
     return Recall(latents, novelty, features)
+
+
+def _column_width(width: int, num_columns: int) -> int:
+    return -(-width // num_columns)

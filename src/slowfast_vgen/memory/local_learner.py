@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.columns import ColumnValues, from_columns, to_columns
+from slowfast_vgen.memory.columns import ColumnValues, from_columns, to_columns, value_width
 from slowfast_vgen.memory.local import LocalRuleConfig, LocalState
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, Recall
 from slowfast_vgen.models.planar_address import PlanarAddress
@@ -75,11 +75,18 @@ class LocalLearner:
     ) -> None:
         self.denoiser, self.address, self.config, self.latent_shape = denoiser, address, config, latent_shape
         self.num_columns = address.config.num_columns
-        channels, height, width = latent_shape
-        self.memory_width, rows = denoiser.memory_shape(height)
-        if width % self.num_columns:
-            raise UserError(f"latents of width {width} cannot be cut into {self.num_columns} columns for the memory")
-        self.value_width = channels * height * (width // self.num_columns) + rows * self.memory_width
+        if not denoiser.can_recall:
+            raise UserError(
+                f"this {type(denoiser).__name__} has no room for what a local memory recalls, so the memory could not "
+                "act; train it with `slowfast train loop`, or choose another rule"
+            )
+        self.memory_width, rows, columns = denoiser.memory_shape(*latent_shape[1:])
+        if self.num_columns != columns:
+            raise UserError(
+                f"these addresses are of frames of {self.num_columns} columns, and the denoiser sees {columns}; fit "
+                "them with PlanarAddress.fitted"
+            )
+        self.value_width = value_width(latent_shape, columns, self.memory_width, rows)
 
     def fresh(self, episodes: int) -> LocalMemory:
         """Empty memories; every episode stands at the origin, where its start image was taken."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,6 +24,31 @@ Recalled = Any
 
 PatchFeatures = Float[Tensor, "batch frames rows columns memory_width"]
 """What a denoiser says of each patch of some frames, for a memory to keep."""
+
+
+MEMORY_PATCH = 2
+"""Rows and columns of latents in a patch of a memory, of the denoisers that the commands make."""
+
+
+class MemoryShape(NamedTuple):
+    """The grid of patches in which a denoiser describes a frame to a memory.
+
+    A side of an odd number of latents has a last patch that reaches beyond the frame.
+    """
+
+    width: int
+    """Numbers a patch; 0 for a denoiser that describes none."""
+    rows: int
+    columns: int
+
+
+def memory_grid(latent_height: int, latent_width: int, patch: int = MEMORY_PATCH) -> tuple[int, int]:
+    """Rows and columns of patches that cover a frame of latents.
+
+    >>> memory_grid(8, 8), memory_grid(9, 16)
+    ((4, 4), (5, 8))
+    """
+    return -(-latent_height // patch), -(-latent_width // patch)
 
 
 @dataclass(frozen=True)
@@ -78,8 +103,8 @@ class Denoiser(Protocol):
         """Features of the past's patches for a local memory to keep beside their latents; None for none."""
         ...
 
-    def memory_shape(self, latent_height: int) -> tuple[int, int]:
-        """Width of `memory_features` and their rows in a frame of that many rows of latents; a width of 0 for none."""
+    def memory_shape(self, latent_height: int, latent_width: int) -> MemoryShape:
+        """How `memory_features` lie in a frame of latents of that size."""
         ...
 
     def repeat_past(self, past: Past, times: int) -> Past:
@@ -92,6 +117,11 @@ class DenoiserModule(nn.Module, Denoiser):
 
     Nobody derives from it; having the methods is enough.
     """
+
+    can_recall: bool
+    """Whether what a local memory recalls reaches the prediction: whether the denoiser has room for one."""
+    with_memory: "Callable[[int], DenoiserModule]"
+    """The same denoiser with room for a local memory that keeps so many features of each patch."""
 
     save_pretrained: Callable[..., None]
     to_json_string: Callable[[], str]

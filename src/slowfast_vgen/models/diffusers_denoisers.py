@@ -5,6 +5,7 @@ the new part of the output is read.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,17 @@ from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from slowfast_vgen.models.denoiser import Latents, NoiseLevels, PatchFeatures, Recall
+from slowfast_vgen.models.denoiser import (
+    MEMORY_PATCH,
+    Latents,
+    MemoryShape,
+    NoiseLevels,
+    PatchFeatures,
+    Recall,
+    memory_grid,
+)
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 
-MEMORY_PATCH = 2
-"""Rows and columns of latents in a patch of a memory."""
 TIMESTEPS = 1000
 """Diffusers' models read a noise level as a time step of a thousand."""
 
@@ -53,6 +60,10 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         """Runs the network over the whole window."""
         raise NotImplementedError
 
+    def first_layer(self) -> nn.Conv2d | nn.Conv3d:
+        """The layer that reads the input channels, those for what is recalled being the last ones."""
+        raise NotImplementedError
+
     def last_layer(self) -> nn.Module:
         """The layer that turns hidden features into the prediction."""
         raise NotImplementedError
@@ -66,6 +77,29 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         """Input channels for what is recalled: latents, familiarity, features."""
         return self.config.latent_channels + 1 + self.config.memory_width if self.config.recall else 0
 
+    @property
+    def can_recall(self) -> bool:
+        """Whether what a local memory recalls reaches the prediction."""
+        return bool(self.config.recall)
+
+    def with_memory(self, memory_width: int) -> Self:
+        """The same denoiser with room for a local memory; this one, if it has such room.
+
+        Args:
+            memory_width: learned features that the memory keeps of each patch; 0 for its latents alone.
+        """
+        if self.can_recall and self.config.memory_width == memory_width:
+            return self
+        kept = {name: value for name, value in self.config.items() if not name.startswith("_")}
+        other = type(self)(**(kept | {"recall": True, "memory_width": memory_width}))
+        weights = {name: value for name, value in self.state_dict().items() if not name.startswith("memory_out.")}
+        (name,) = (f"{name}.weight" for name, module in self.named_modules() if module is self.first_layer())
+        channels = weights[name].shape[1] - self.num_recall_channels
+        reading = other.state_dict()[name].clone()
+        reading[:, :channels] = weights[name][:, :channels]
+        other.load_state_dict(weights | {name: reading}, strict=False)
+        return other
+
     def encode_past(self, latents: Latents, noise_levels: NoiseLevels) -> PastLatents:
         """Keeps the latents."""
         return PastLatents(latents, noise_levels)
@@ -74,9 +108,9 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         """Each episode's past `times` times in a row."""
         return PastLatents(past.latents.repeat_interleave(times, 0), past.noise_levels.repeat_interleave(times, 0))
 
-    def memory_shape(self, latent_height: int) -> tuple[int, int]:
-        """Width of `memory_features` and their rows in a frame."""
-        return self.config.memory_width, latent_height // MEMORY_PATCH
+    def memory_shape(self, latent_height: int, latent_width: int) -> MemoryShape:
+        """Width of `memory_features` and their grid in a frame."""
+        return MemoryShape(self.config.memory_width, *memory_grid(latent_height, latent_width))
 
     def memory_features(self, past: PastLatents) -> PatchFeatures | None:
         """One clean pass over the past, and what the last layer sees of it, a mean for each patch of 2x2 latents."""
@@ -88,9 +122,11 @@ class JoinedInTime(ModelMixin, ConfigMixin):
             self.joined(past.latents, past.noise_levels, TextEncoder.null(len(past.latents), past.latents.device))
         finally:
             handle.remove()
-        height, width = past.latents.shape[-2:]
-        hidden = self.hidden(seen[0], past.latents)
-        pooled = F.adaptive_avg_pool2d(hidden, (height // MEMORY_PATCH, width // MEMORY_PATCH))
+        grid, hidden = memory_grid(*past.latents.shape[-2:]), self.hidden(seen[0], past.latents)
+        if hidden.shape[-2:] == past.latents.shape[-2:]:  # the last patch of an odd side is the mean of what there is
+            pooled = F.avg_pool2d(hidden, MEMORY_PATCH, ceil_mode=True)
+        else:
+            pooled = F.adaptive_avg_pool2d(hidden, grid)
         return self.memory_out(pooled.movedim(1, -1)).unflatten(0, past.latents.shape[:2])
 
     def predict(
@@ -132,10 +168,10 @@ class JoinedInTime(ModelMixin, ConfigMixin):
             recalled = channels.new_zeros(shape)
         return torch.cat([channels, recalled], dim=2)
 
-    def _make_room_for_memory(self, first_layer: nn.Conv2d | nn.Conv3d, hidden_width: int) -> None:
+    def _make_room_for_memory(self, hidden_width: int) -> None:
         """New input channels change nothing until training finds a use for them."""
         if self.num_recall_channels:
-            first_layer.weight.data[:, -self.num_recall_channels :] = 0
+            self.first_layer().weight.data[:, -self.num_recall_channels :] = 0
         if self.config.memory_width:
             self.memory_out = nn.Linear(hidden_width, self.config.memory_width)
 
@@ -176,7 +212,11 @@ class UNet3DDenoiser(JoinedInTime):
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
-        self._make_room_for_memory(self.network.conv_in, block_widths[0])
+        self._make_room_for_memory(block_widths[0])
+
+    def first_layer(self) -> nn.Conv2d:
+        """The first convolution."""
+        return self.network.conv_in
 
     def last_layer(self) -> nn.Module:
         """The last convolution."""
@@ -232,7 +272,11 @@ class WanDenoiser(JoinedInTime):
             num_layers=depth,
             rope_max_seq_len=256,
         )
-        self._make_room_for_memory(self.network.patch_embedding, num_heads * head_width)
+        self._make_room_for_memory(num_heads * head_width)
+
+    def first_layer(self) -> nn.Conv3d:
+        """The projection from patches to tokens."""
+        return self.network.patch_embedding
 
     def last_layer(self) -> nn.Module:
         """The projection from tokens to patches."""
@@ -240,16 +284,16 @@ class WanDenoiser(JoinedInTime):
 
     def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
         """Tokens back in the places of their patches."""
-        patch = self.config.patch_size
-        rows, columns = (side // patch for side in latents.shape[-2:])
+        rows, columns = memory_grid(latents.shape[-2], latents.shape[-1], self.config.patch_size)
         return inputs.unflatten(1, (latents.shape[1], rows, columns)).flatten(0, 1).movedim(-1, 1)
 
     def joined(
         self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None
     ) -> Latents:
-        """A time step for every token of a frame."""
-        patch = self.config.patch_size
-        tokens_per_frame = (latents.shape[-2] // patch) * (latents.shape[-1] // patch)
-        timestep: Tensor = (noise_levels * TIMESTEPS).repeat_interleave(tokens_per_frame, dim=1)
+        """A time step for every token of a frame; frames of odd sides get a border of zeros, the latents' mean."""
+        patch, (height, width) = self.config.patch_size, latents.shape[-2:]
+        rows, columns = memory_grid(height, width, patch)
+        timestep: Tensor = (noise_levels * TIMESTEPS).repeat_interleave(rows * columns, dim=1)
         sample = self._with_recalled(latents, recalled).movedim(1, 2)
-        return self.network(sample, timestep, padded_tokens(text)).sample.movedim(2, 1)
+        sample = F.pad(sample, (0, columns * patch - width, 0, rows * patch - height))
+        return self.network(sample, timestep, padded_tokens(text)).sample.movedim(2, 1)[..., :height, :width]

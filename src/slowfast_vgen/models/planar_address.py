@@ -1,5 +1,7 @@
 """The part of a world that tells where its frames are remembered: the integrated path and the addresses along it."""
 
+import math
+
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
@@ -13,9 +15,11 @@ from slowfast_vgen.models.ray_address import RayAddress
 class PlanarAddress(ModelMixin, ConfigMixin):
     """`path` follows the actions through the plane, `rays` turns a pose into an address a column of patches.
 
-    Widths of places are in steps of the world, those of directions in degrees. A memory's size goes with the square of
-    `key_width`, which may be changed without training anew. With `retrace` the path learns which texts ask for the way
-    back.
+    Poses and the widths of places are in steps of the world, each `step_units` of its data long; widths of directions
+    and the field of view, from the frame's left edge to its right one, are in degrees. The columns lie side by side
+    from the left edge on, and the frame fills `frame_share` of them: the last one of a frame of odd width reaches beyond
+    it. A memory's size goes with the square of `key_width`, which may be changed without training anew. With `retrace`
+    the path learns which texts ask for the way back.
     """
 
     @register_to_config
@@ -30,8 +34,15 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         heading_width_degrees: float = 45.0,
         seed: int = 0,
         retrace: bool = False,
+        frame_share: float = 1.0,
     ) -> None:
         super().__init__()
+        if num_columns < 1 or not 0 < frame_share <= 1:
+            raise UserError(f"a frame fills 1 column or more, got {num_columns} of which it fills {frame_share:g}")
+        if not 0 < fov_degrees < 180:
+            raise UserError(f"a camera's field of view lies between 0 and 180 degrees, got {fov_degrees:g}")
+        if not 0 < step_units < math.inf:
+            raise UserError(f"the length of a step must be above 0 and finite, got {step_units:g}")
         if key_width < 2 or key_width % 2:
             raise UserError(f"the width of a memory's keys must be an even number from 2 on, got {key_width}")
         if min(ray_width_degrees, heading_width_degrees, *place_widths) <= 0:
@@ -45,6 +56,7 @@ class PlanarAddress(ModelMixin, ConfigMixin):
             ray_width_degrees,
             heading_width_degrees,
             seed,
+            frame_share,
         )
 
     @classmethod
@@ -56,6 +68,21 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         return made
+
+    def fitted(self, latent_width: int, num_columns: int) -> "PlanarAddress":
+        """The same path with addresses for frames of other columns; this one, if it has those.
+
+        Args:
+            latent_width: of a frame.
+            num_columns: into which a denoiser cuts it, as `MemoryShape` tells.
+        """
+        share = latent_width / (num_columns * -(-latent_width // num_columns))
+        if (self.config.num_columns, self.config.frame_share) == (num_columns, share):
+            return self
+        kept = {name: value for name, value in self.config.items() if not name.startswith("_")}
+        other = PlanarAddress(**(kept | {"num_columns": num_columns, "frame_share": share}))
+        other.path.load_state_dict(self.path.state_dict())
+        return other.to(self.device).train(self.training).requires_grad_(next(self.path.parameters()).requires_grad)
 
     @property
     def is_still(self) -> bool:

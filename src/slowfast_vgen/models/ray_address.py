@@ -33,6 +33,7 @@ class RayAddress(nn.Module):
         ray_width_degrees: float,
         heading_width_degrees: float,
         seed: int = 0,
+        frame_share: float = 1.0,
     ) -> None:
         super().__init__()
         half = key_width // 2
@@ -42,7 +43,7 @@ class RayAddress(nn.Module):
         ray = np.rint(rng.standard_normal(half) / math.radians(ray_width_degrees))
         heading = np.rint(rng.standard_normal(half) / math.radians(heading_width_degrees))
         frequencies = np.concatenate([place, ray[:, None], heading[:, None]], axis=1)
-        centres = (np.arange(num_columns) + 0.5) / num_columns * 2 - 1
+        centres = (np.arange(num_columns) + 0.5) / (num_columns * frame_share) * 2 - 1
         columns = -np.arctan(centres * math.tan(math.radians(fov_degrees) / 2))
         self.register_buffer("frequencies", torch.tensor(frequencies, dtype=torch.float32))
         self.register_buffer("columns", torch.tensor(columns, dtype=torch.float32))

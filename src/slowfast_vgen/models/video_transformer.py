@@ -17,7 +17,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.denoiser import Latents, NoiseLevels, PatchFeatures, Recall
+from slowfast_vgen.models.denoiser import Latents, MemoryShape, NoiseLevels, PatchFeatures, Recall, memory_grid
 from slowfast_vgen.models.growth import grow
 from slowfast_vgen.models.text import TextEmbedding
 
@@ -134,13 +134,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         super().__init__()
         if width % (8 * num_heads):
             raise UserError(f"the transformer's width must be a multiple of 8 * {num_heads} heads, got {width}")
-        if latent_height % patch_size or latent_width % patch_size:
-            raise UserError(
-                f"the latents' sides must be multiples of the patch size {patch_size}, got "
-                f"{latent_height}x{latent_width}"
-            )
         patch_values = latent_channels * patch_size**2
-        self.grid = (latent_height // patch_size, latent_width // patch_size)
+        self.grid = memory_grid(latent_height, latent_width, patch_size)
         self.patch_in = nn.Linear(patch_values, width)
         self.place = nn.Parameter(torch.randn(self.grid[0] * self.grid[1], width) * 0.02)
         self.noise_embedding = TimestepEmbedding(128, width)
@@ -162,13 +157,18 @@ class VideoTransformer(ModelMixin, ConfigMixin):
 
     def _tokens(self, latents: Latents) -> Tokens:
         """The patches of every frame, row by row."""
-        patch = self.config.patch_size
-        folded = F.pixel_unshuffle(latents, patch)
-        return self.patch_in(folded.movedim(2, -1).flatten(2, 3)) + self.place
+        return self.patch_in(self._folded(latents).flatten(2, 3)) + self.place
+
+    def _folded(self, latents: Latents) -> Float[Tensor, "batch frames rows columns values"]:
+        """The numbers of every patch; what lies beyond a frame of odd sides is zero, the latents' mean."""
+        patch, (rows, columns) = self.config.patch_size, self.grid
+        below, beside = rows * patch - latents.shape[-2], columns * patch - latents.shape[-1]
+        return F.pixel_unshuffle(F.pad(latents, (0, beside, 0, below)), patch).movedim(2, -1)
 
     def _latents(self, tokens: Float[Tensor, "batch frames places values"]) -> Latents:
         folded = tokens.unflatten(2, self.grid).movedim(-1, 2)
-        return F.pixel_shuffle(folded, self.config.patch_size)
+        whole = F.pixel_shuffle(folded, self.config.patch_size)
+        return whole[..., : self.config.latent_height, : self.config.latent_width]
 
     def _noise(self, noise_levels: NoiseLevels) -> Float[Tensor, "batch frames width"]:
         sinusoids = get_timestep_embedding(noise_levels.flatten() * 1000, 128).unflatten(0, noise_levels.shape)
@@ -194,12 +194,21 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         _, k, v = last.queries_keys_values(torch.addcmul(shift, last.norm(x), 1 + scale), rotation)
         return PastKeysValues((*kept, (k, v)), num_frames, x)
 
+    @property
+    def can_recall(self) -> bool:
+        """Whether what a local memory recalls reaches the prediction."""
+        return bool(self.config.memory_width)
+
     def with_memory(self, memory_width: int) -> "VideoTransformer":
-        """The same denoiser with room for a local memory; this one, if it has such room."""
+        """The same denoiser with room for a local memory, of so many features a patch; this one, if it has such room.
+
+        With 0 it has none. Room of another width is made anew.
+        """
         if self.config.memory_width == memory_width:
             return self
         other = self._like(memory_width=memory_width)
-        other.load_state_dict(self.state_dict(), strict=False)
+        kept = {k: v for k, v in self.state_dict().items() if not k.startswith(("memory_out.", "recall_in."))}
+        other.load_state_dict(kept, strict=False)
         return other
 
     def with_channels(self, latent_channels: int) -> "VideoTransformer":
@@ -220,9 +229,9 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         kept = {name: value for name, value in self.config.items() if not name.startswith("_")}
         return VideoTransformer(**(kept | changed))
 
-    def memory_shape(self, latent_height: int) -> tuple[int, int]:
-        """Width of `memory_features` and their rows in a frame."""
-        return self.config.memory_width, latent_height // self.config.patch_size
+    def memory_shape(self, latent_height: int, latent_width: int) -> MemoryShape:
+        """Width of `memory_features` and their grid in a frame."""
+        return MemoryShape(self.config.memory_width, *memory_grid(latent_height, latent_width, self.config.patch_size))
 
     def memory_features(self, past: PastKeysValues) -> PatchFeatures | None:
         """What a memory keeps of each past patch beside its latents: learned, and free, since the past is encoded."""
@@ -233,7 +242,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
     def encode_recall(self, recall: Recall) -> Tokens:
         """What is added to the new frames' tokens at every sampling step."""
         assert recall.features is not None, "the memory of a transformer holds features"
-        raw = F.pixel_unshuffle(recall.latents, self.config.patch_size).movedim(2, -1)
+        raw = self._folded(recall.latents)
         novelty = recall.novelty[:, :, None, :, None].expand(*raw.shape[:-1], 1)
         return self.recall_in(torch.cat([raw, recall.features.to(raw), novelty], dim=-1)).flatten(2, 3)
 

@@ -101,6 +101,9 @@ class WorldModel(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.codec, self.denoiser, self.text_encoder = config, codec, denoiser, text_encoder
+        if address is not None:
+            _, height, width = self.latent_shape
+            address = address.fitted(width, denoiser.memory_shape(height, width).columns)
         self.address = address
         """What a local memory needs to know where its frames lie; None in a world without one."""
         parts = {"codec": codec, "denoiser": denoiser} | ({} if address is None else {"address": address})

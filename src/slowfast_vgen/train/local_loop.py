@@ -131,7 +131,7 @@ class LocalLoop:
             read = self._read(here, values, first, entries).flatten(0, 1)
             known = novelty[:, first:stop].flatten(0, 1)
             channels, height, width = past.shape[2:]
-            memory_width, _ = self.slow.denoiser.memory_shape(height)
+            memory_width = self.slow.denoiser.memory_shape(height, width).width
             return from_columns(read.unflatten(0, known.shape), known, (channels, height, width), memory_width)
 
         rows = _window_rows(chains, chunks, first, stop)
