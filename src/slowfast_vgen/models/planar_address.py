@@ -17,9 +17,9 @@ class PlanarAddress(ModelMixin, ConfigMixin):
 
     Poses and the widths of places are in steps of the world, each `step_units` of its data long; widths of directions
     and the field of view, from the frame's left edge to its right one, are in degrees. The columns lie side by side
-    from the left edge on, and the frame fills `frame_share` of them: the last one of a frame of odd width reaches beyond
-    it. A memory's size goes with the square of `key_width`, which may be changed without training anew. With `retrace`
-    the path learns which texts ask for the way back.
+    from the left edge on, and the frame fills `frame_share` of them: the last one of a frame of odd width reaches
+    beyond it. A memory's size goes with the square of `key_width`, which may be changed without training anew. With
+    `retrace` the path learns which texts ask for the way back.
     """
 
     @register_to_config
