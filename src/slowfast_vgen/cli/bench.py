@@ -46,6 +46,7 @@ def run_bench(args: argparse.Namespace) -> int:
     if args.json:
         check_output_file(args.json)
     config = BenchConfig.quick() if args.quick else BenchConfig()
+    commit = git_commit()
     world = load_world(args)
     bench = Bench(world, config)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
@@ -59,14 +60,14 @@ def run_bench(args: argparse.Namespace) -> int:
         "past_frames": model.config.num_past_frames,
         "new_frames": model.config.num_new_frames,
         "sampling_steps": model.config.num_sampling_steps,
-        "precision": args.precision,
+        "precision": world.precision,
         "memory": {name: arm.to_json() if arm else None for name, arm in bench.arms.items()},
         "batch": BATCH,
         "early_chunk": EARLY_CHUNK,
         **asdict(config),
         "reading": "median of a repetition's chunks; mean, low, high: median, least, greatest of the repetitions",
-        "machine": machine(),
-        "git_commit": git_commit(),
+        "machine": machine(world.device),
+        "git_commit": commit,
     }
     write_figures(args.json, protocol, figures)
     return 0

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from tqdm import tqdm
 
+from slowfast_vgen.evaluate.machine import CHANGES, git_commit
 from slowfast_vgen.files import atomic_path
 
 Progress = Callable[[int], Any]
@@ -42,6 +43,16 @@ class Block(Generic[Record]):
         return folder / f"{self.name}.npz"
 
 
+class Records(dict[str, Any]):
+    """The results of blocks by name, and the commits of the code that made those that were kept."""
+
+    commits: frozenset[str] = frozenset()
+
+
+_COMMIT = "_git_commit"
+"""Beside a kept record's arrays: the commit of the code that made it; empty for none."""
+
+
 def finished(block: Block[Record], folder: Path | None) -> Record | None:
     """The block's result if it is kept in `folder`; None if not, or if the file is damaged."""
     if folder is None or not block.file(folder).is_file():
@@ -58,8 +69,21 @@ def compute(block: Block[Record], folder: Path | None, progress: Progress) -> Re
     record = block.compute(progress)
     if folder is not None:
         with atomic_path(block.file(folder)) as temporary:
-            np.savez_compressed(temporary, **{field.name: getattr(record, field.name) for field in fields(record)})
+            arrays = {field.name: getattr(record, field.name) for field in fields(record)}
+            arrays[_COMMIT] = np.array(git_commit() or "")
+            np.savez_compressed(temporary, **arrays)
     return record
+
+
+def _commits(blocks: Sequence[Block[Any]], folder: Path | None) -> frozenset[str]:
+    """What made the kept results of some blocks; those of versions that did not tell count as not clean."""
+    found: set[str] = set()
+    if folder is None:
+        return frozenset()
+    for block in blocks:
+        with np.load(block.file(folder), allow_pickle=False) as arrays:
+            found.add(str(arrays[_COMMIT]) if _COMMIT in arrays else f"unknown{CHANGES}")
+    return frozenset(found - {""})
 
 
 def cache_folder(results: Path, what: str, protocol: dict[str, Any]) -> Path:
@@ -72,13 +96,15 @@ def cache_folder(results: Path, what: str, protocol: dict[str, Any]) -> Path:
     return results.parent / f".{what}-{digest[:16]}"
 
 
-def run_blocks(blocks: Sequence[Block[Any]], folder: Path | None) -> dict[str, Any]:
+def run_blocks(blocks: Sequence[Block[Any]], folder: Path | None) -> Records:
     """The results of all blocks by name, those that `folder` holds from there; a bar shows how far it has come.
 
     Raises:
         KeyboardInterrupt: says how much is done.
     """
-    records = {block.name: record for block in blocks if (record := finished(block, folder)) is not None}
+    git_commit()  # before anything is computed: the files may change while it goes on
+    records = Records({block.name: record for block in blocks if (record := finished(block, folder)) is not None})
+    records.commits = _commits([block for block in blocks if block.name in records], folder)
     missing = [block for block in blocks if block.name not in records]
     total = sum(block.work for block in blocks)
     done = total - sum(block.work for block in missing)

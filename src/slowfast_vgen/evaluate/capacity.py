@@ -138,7 +138,7 @@ class CapacityTest:
             megabytes = size.num_bytes() / 2**20
             figures[f"memory_mb_{arm}"] = Estimate(megabytes, megabytes, megabytes, 1, ())
         figures["recall_psnr_db_off"] = estimate(off[:, :1])
-        return self.protocol | provenance(figures), figures
+        return self.protocol | provenance(figures, self.world.device, records.commits), figures
 
     def _blocks(self) -> Iterator[Block[Any]]:
         work = self.config.num_rows * max(self.config.rooms)

@@ -176,7 +176,8 @@ class Domains:
             panels = [Panel("true", true[0])]
             panels += [Panel(arm.label, scores[arm.name][0].sheet[0]) for arm in arms if arm.name != "frozen"]
             sheets[domain] = panels
-        return SuiteReport(self.protocol | provenance(figures), figures, sheets)
+        made = provenance(figures, next(iter(self.arms.values()))[0].world.device, records.commits)
+        return SuiteReport(self.protocol | made, figures, sheets)
 
     @property
     def _seeds(self) -> range:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
+from slowfast_vgen.evaluate.blocks import Block, Progress, Records, run_blocks
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, HeldOut
 from slowfast_vgen.evaluate.machine import provenance
@@ -196,7 +196,7 @@ class RecallTest:
             found.append(row)
         return np.array(found)
 
-    def _report(self, records: dict[str, Any]) -> RecallReport:
+    def _report(self, records: Records) -> RecallReport:
         seeds = range(self.config.num_seeds)
         figures = self._seen_figures(records)
         own: dict[str, dict[str, np.ndarray]] = {}
@@ -223,7 +223,9 @@ class RecallTest:
             for index in range(len(rows["true"])):
                 sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in rows.items()]
         return RecallReport(
-            self.protocol | provenance(figures), {name: one for name, one in figures.items() if one.n}, sheet
+            self.protocol | provenance(figures, self.world.device, records.commits),
+            {name: one for name, one in figures.items() if one.n},
+            sheet,
         )
 
     def _seen_figures(self, records: dict[str, Any]) -> dict[str, Estimate]:

@@ -151,7 +151,7 @@ class RulesTest:
                 ("revisit_psnr_db", seen, "psnr"),
             ):
                 figures[f"{figure}_{arm.name}"] = estimate(joined(parts, field))
-        return self.protocol | provenance(figures), figures
+        return self.protocol | provenance(figures, self.arms[0].world.device, records.commits), figures
 
     def _blocks(self) -> Iterator[Block[Any]]:
         for seed in range(self.config.num_seeds):

@@ -129,7 +129,7 @@ class ScalingTest:
                 psnr[arm] = joined(parts, "psnr")
                 figures[f"recall_psnr_db_{arm}_{point.name}"] = estimate(psnr[arm])
             figures[f"recall_gain_db_{point.name}"] = estimate(psnr["on"] - psnr["off"])
-        return self.protocol | provenance(figures), figures
+        return self.protocol | provenance(figures, self.points[0].world.device, records.commits), figures
 
     @staticmethod
     def _block_name(name: str, point: ScalingPoint, arm: str, seed: int) -> str:

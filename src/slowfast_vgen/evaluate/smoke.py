@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import figures as named
 from slowfast_vgen.evaluate.arms import memory_arm
-from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
+from slowfast_vgen.evaluate.blocks import Block, Progress, Records, run_blocks
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import Following, generate_chunks, row_seeds, score_chunks
 from slowfast_vgen.evaluate.held_out import LAP_CHUNKS, SEED, SPLIT, HeldOut, Outcomes, Tour, play_tours
@@ -29,7 +29,7 @@ from slowfast_vgen.evaluate.long_rollouts import (
     join_videos,
     score_video,
 )
-from slowfast_vgen.evaluate.machine import git_commit, machine
+from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.revisits import (
     MOST_PAIRS,
@@ -240,7 +240,7 @@ class SmokeTest:
         codec = self.world.model.codec
         return codec.decode(codec.encode(torch.from_numpy(frames).to(self.world.device))).cpu().numpy()
 
-    def _report(self, records: dict[str, Any]) -> SmokeReport:
+    def _report(self, records: Records) -> SmokeReport:
         seeds = range(self.config.num_seeds)
         long_arms = {
             ending: [records[f"long-{arm}-{seed}"] for seed in seeds if arm in self._long_arms(seed)]
@@ -257,12 +257,13 @@ class SmokeTest:
         estimates |= named.long_figures(long_arms, true, records["reference-long-codec"])
         estimates |= named.revisit_figures(scripts, references)
         figures = {name: one for name, one in estimates.items() if one.n}
-        protocol = self.protocol | {
+        made = provenance(figures, self.world.device, records.commits)
+        protocol = {
+            **self.protocol,
+            **made,
             "not_measured": [name for name, one in estimates.items() if not one.n],
             "per_seed": {name: _spread(one) for name, one in figures.items() if len(one.per_seed) > 1},
             "horizon": named.sharpness_over_horizon(long_arms, true),
-            "git_commit": git_commit(),
-            "machine": machine(),
         }
         sheet = []
         for script, arms in scripts.items():

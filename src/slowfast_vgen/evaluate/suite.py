@@ -173,7 +173,8 @@ class Suite:
             true_rollouts=lambda: np.stack([play.frames for play in self._set(ROLLOUT_SET)[1]]),
         )
         report = suite_report(scores, self.arms, self.networks)
-        protocol = self.protocol | {"needs_weights": self.missing} | report.protocol | provenance(report.figures)
+        protocol = self.protocol | {"needs_weights": self.missing} | report.protocol
+        protocol |= provenance(report.figures, self.arms[0].world.device, records.commits)
         return SuiteReport(protocol, report.figures, report.sheets)
 
     @property

@@ -116,7 +116,9 @@ class Trial:
         curves["imagination_psnr"] = {name: by_decision([one.imagination_psnr]) for name, one in forced.items()}
         curves["idm_accuracy"] = {name: by_decision([one.right]) for name, one in forced.items()}
         figures = {name: one for name, one in figures.items() if one.n}
-        return self.protocol | {"crashed": crashed, "by_decision": curves} | provenance(figures), figures
+        devices = [one.arm.world.device for one in self.players if one.arm is not None]
+        made = provenance(figures, devices[0] if devices else None, records.commits)
+        return self.protocol | {"crashed": crashed, "by_decision": curves} | made, figures
 
     @property
     def _firsts(self) -> range:
