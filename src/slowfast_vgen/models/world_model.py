@@ -6,6 +6,7 @@
       denoiser/               config.json, diffusion_pytorch_model.safetensors
       address/                the same, in a world with a local memory: its path and its addresses
       scheduler/              scheduler_config.json
+      actions.json            what the world can be told: see `models.vocabulary`
 
 The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
 """
@@ -28,6 +29,8 @@ from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
+from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
+from slowfast_vgen.models.vocabulary import Vocabulary
 
 DENOISERS: dict[str, type[VideoTransformer | UNet3DDenoiser | WanDenoiser]] = {
     each.__name__: each for each in (VideoTransformer, UNet3DDenoiser, WanDenoiser)
@@ -42,6 +45,7 @@ TARGETS = ("epsilon", "v_prediction", "flow")
 
 _CONFIG_KINDS: dict[str, Any] = {
     "name": str,
+    "version": int,
     "target": str,
     "num_past_frames": int,
     "num_new_frames": int,
@@ -61,6 +65,8 @@ class WorldConfig:
     """How a world is stepped through."""
 
     name: str
+    version: int = 1
+    """Raised with every change of the weights that are shipped under the name."""
     target: str = "flow"
     """What the denoiser predicts: epsilon, v_prediction or flow."""
     num_past_frames: int = 4
@@ -87,6 +93,11 @@ class WorldConfig:
         if self.target not in TARGETS:
             raise UserError(f"the world's setting target is {self.target!r}; choose one of {', '.join(TARGETS)}")
 
+    @property
+    def full_name(self) -> str:
+        """Name and version, such as "rooms-64@1"."""
+        return f"{self.name}@{self.version}"
+
 
 class WorldModel(nn.Module):
     """Slow weights and their settings."""
@@ -98,6 +109,7 @@ class WorldModel(nn.Module):
         denoiser: DenoiserModule,
         text_encoder: TextEncoder,
         address: PlanarAddress | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         super().__init__()
         self.config, self.codec, self.denoiser, self.text_encoder = config, codec, denoiser, text_encoder
@@ -106,6 +118,8 @@ class WorldModel(nn.Module):
             address = address.fitted(width, denoiser.memory_shape(height, width).columns)
         self.address = address
         """What a local memory needs to know where its frames lie; None in a world without one."""
+        self.vocabulary = vocabulary
+        """What the world can be told; None where nobody wrote it down, and every text is taken as it is."""
         parts = {"codec": codec, "denoiser": denoiser} | ({} if address is None else {"address": address})
         self.fingerprint = sha256_of_tensors(
             {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
@@ -138,6 +152,8 @@ class WorldModel(nn.Module):
                 _halve(temporary / part / WEIGHTS_FILE)
             (temporary / "scheduler").mkdir()
             write_json(temporary / "scheduler" / "scheduler_config.json", scheduler_config)
+            if self.vocabulary is not None:
+                self.vocabulary.save(temporary / VOCABULARY_FILE)
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
             index = {
                 "_class_name": "SlowFastWorld",
@@ -171,7 +187,7 @@ class WorldModel(nn.Module):
         config = _read_config(folder, index)
         codec, denoiser = load_codec(folder / "codec"), load_denoiser(folder / "denoiser")
         address = load_address(folder / "address") if (folder / "address").is_dir() else None
-        model = cls(config, codec, denoiser, TextEncoder.load(device), address)
+        model = cls(config, codec, denoiser, TextEncoder.load(device), address, read_vocabulary(folder, index))
         return model.to(device).eval().requires_grad_(False)
 
 
@@ -193,6 +209,21 @@ def read_index(folder: Path) -> dict[str, Any]:
     if not isinstance(checksums, dict) or not {f"{part}/{WEIGHTS_FILE}" for part in PARTS} <= set(checksums):
         raise UserError(f"{path} does not give the SHA-256 of every weights file; pack the world anew")
     return index
+
+
+def read_vocabulary(folder: Path, index: dict[str, Any]) -> Vocabulary | None:
+    """What the world in `folder` can be told, by its index; None where that is not written down.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    expected = index["sha256"].get(VOCABULARY_FILE)
+    if expected is None:
+        return None
+    path = folder / VOCABULARY_FILE
+    if not path.is_file() or sha256_of_file(path) != expected:
+        raise UserError(f"{path} is missing or damaged; install or copy the world again")
+    return Vocabulary.load(path)
 
 
 def _read_config(folder: Path, index: dict[str, Any]) -> WorldConfig:

@@ -1,0 +1,107 @@
+"""Amounts in words: how often, by how many degrees, how far, for how long."""
+
+from typing import NamedTuple
+
+from slowfast_vgen.language import table
+
+_UNITS = {unit: kind for kind, units in table.UNITS.items() for unit in units.split()}
+_CIRCLES = frozenset(table.CIRCLES.split())
+_BETWEEN = frozenset(("more", "full", "big", "small", "further", "whole", "of", "another", "a", "left", "right"))
+_RADIAN_DEGREES = 57.29578
+
+
+class Amount(NamedTuple):
+    """One amount that a text names."""
+
+    kind: str
+    """degrees, times, lengths, seconds, or empty where no unit was said."""
+    value: float
+    said: str
+
+
+def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
+    """The words without the amounts, and the amounts.
+
+    >>> take_amounts("turn left 90 degrees".split())
+    (['turn', 'left'], [Amount(kind='degrees', value=90.0, said='90 degrees')])
+    >>> take_amounts("go forward twice".split())
+    (['go', 'forward'], [Amount(kind='times', value=2.0, said='twice')])
+    """
+    rest: list[str] = []
+    amounts: list[Amount] = []
+    index = 0
+    while index < len(words):
+        word = words[index]
+        if word in table.HOW_OFTEN:
+            amounts.append(Amount("times", table.HOW_OFTEN[word], word))
+            index += 1
+            continue
+        if word in table.TURNS_OF and (circle := _circle(words, index)):
+            amounts.append(Amount("degrees", table.TURNS_OF[word], " ".join(words[index : circle + 1])))
+            rest.append("turn")
+            index = circle + 1
+            continue
+        if word == "x" and index + 1 < len(words) and (number := _number(words, index + 1)):
+            amounts.append(Amount("times", number[0], f"x{words[index + 1]}"))
+            index = number[1]
+            continue
+        number = _number(words, index)
+        if number is None:
+            rest.append(word)
+            index += 1
+            continue
+        value, end = number
+        unit, between = end, []
+        while unit < len(words) and words[unit] in _BETWEEN and unit < end + 2:
+            between.append(words[unit])
+            unit += 1
+        kind = _UNITS.get(words[unit], "") if unit < len(words) else ""
+        if word.isalpha() and value <= 1 and kind in ("", "lengths"):
+            rest.append(word)  # "one more", "one step": no amount
+            index += 1
+            continue
+        if kind == "lengths" and value == 1:
+            rest += [*between, words[unit]]
+        elif kind:
+            said = " ".join(words[index : unit + 1])
+            degrees = value * _RADIAN_DEGREES if kind == "radians" else value
+            amounts.append(Amount("degrees" if kind == "radians" else kind, degrees, said))
+            rest += between
+            if words[unit] in ("step", "steps", "pace", "paces", "stride", "strides"):
+                rest.append("step")
+        else:
+            amounts.append(Amount("", value, " ".join(words[index:end])))
+        index = unit + 1 if kind else end
+    return rest, amounts
+
+
+def _circle(words: list[str], index: int) -> int:
+    """Where "turn" stands after "half a", "a quarter" and their like; 0 where it does not."""
+    for end in range(index + 1, min(index + 4, len(words))):
+        if words[end] in _CIRCLES:
+            return end
+        if words[end] not in ("a", "of", "left", "right"):
+            return 0
+    return 0
+
+
+def _number(words: list[str], start: int) -> tuple[float, int] | None:
+    """The number that begins there, in digits or words, and where it ends."""
+    if start >= len(words):
+        return None
+    if words[start][0].isdigit():
+        try:
+            return float(words[start].replace(",", ".")), start + 1
+        except ValueError:  # digits of another script
+            return None
+    total, index, found = 0.0, start, False
+    while index < len(words):
+        word = words[index]
+        if word == "hundred":
+            total = max(total, 1) * 100
+        elif word in table.NUMBERS:
+            total += table.NUMBERS[word]
+        elif not (found and word == "and" and index + 1 < len(words) and words[index + 1] in table.NUMBERS):
+            break
+        found, index = True, index + 1
+    return (total, index) if found else None

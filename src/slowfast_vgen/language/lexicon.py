@@ -1,0 +1,209 @@
+"""The table's words in all their forms, and the word that is meant by one with a typing error."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from slowfast_vgen.language import table
+from slowfast_vgen.language.neighbours import NEIGHBOURS
+from slowfast_vgen.language.normal import Word, without_runs
+
+SHORTEST = 3
+"""Letters of a word that may be a typing error."""
+SHORTEST_TWICE = 7
+"""Letters of a word that may hold two."""
+_SAME_FIRST_LETTER, _TRANSPOSED = 0.4, 0.2
+
+
+@cache
+def senses() -> dict[str, str]:
+    """Every single word, in every form -> its sense."""
+    found: dict[str, str] = {}
+    for sense, verbs in table.VERBS.items():
+        for verb in verbs.split():
+            for form in forms(verb):
+                found.setdefault(form, sense)
+    for sense, words in table.WORDS.items():
+        for word in words.split():
+            plain = word.replace("'", "").replace("-", "")
+            if sense == table.FILLER:
+                found.setdefault(plain, sense)
+            else:
+                found[plain] = sense
+    return found
+
+
+@cache
+def phrases() -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Words in a row -> their senses."""
+    found: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for meaning, row in table.PHRASES.items():
+        for phrase in row.split(","):
+            found[tuple(phrase.split())] = tuple(meaning.split())
+    return found
+
+
+@cache
+def phrases_with_connectives() -> tuple[tuple[str, ...], ...]:
+    """Those that hold a word which parts clauses elsewhere."""
+    parting = {table.AND, table.THEN, table.BUT, table.OR}
+    return tuple(one for one in phrases() if any(senses().get(word) in parting for word in one))
+
+
+@cache
+def longest_phrase() -> int:
+    """Words in the longest of them."""
+    return max(map(len, phrases()))
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every word that stands anywhere in the table."""
+    words = {word for phrase in phrases() for word in phrase}
+    words |= set(" ".join((table.WALKED, table.LEADS_TO_ORIGIN, *table.UNITS.values())).split())
+    return frozenset(words | set(senses()) | set(table.NUMBERS) | set(table.HOW_OFTEN))
+
+
+@cache
+def _foreign() -> frozenset[str]:
+    return frozenset(table.FOREIGN.split())
+
+
+def forms(verb: str) -> list[str]:
+    """The forms of a verb, its base first.
+
+    >>> forms("stop")
+    ['stop', 'stops', 'stopped', 'stopping']
+    """
+    special = table.FORMS.get(verb, "").split()
+    if verb.endswith("ee"):
+        return [verb, f"{verb}s", f"{verb}ing", *special]
+    sibilant = verb.endswith(("s", "sh", "ch", "x", "z"))
+    third = verb + ("es" if sibilant or verb.endswith("o") else "s")
+    stem = verb[:-1] if verb.endswith("e") and not verb.endswith(("ee", "oe", "ye")) else verb
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        third, past = f"{verb[:-1]}ies", f"{verb[:-1]}ied"
+        return [verb, third, past, f"{verb}ing", *special]
+    double = len(verb) > 2 and verb[-1] in "bdgmnprt" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
+    unstressed = verb in ("wander", "linger", "loiter", "motor", "saunter", "venture", "cancel", "orient", "happen",
+                          "position", "recede", "cover")  # fmt: skip
+    stem += verb[-1] if double and not unstressed else ""
+    past = [] if verb in table.FORMS and verb not in ("look", "turn") else [f"{stem}ed"]
+    return [verb, third, *past, f"{stem}ing", *special]
+
+
+def correct(words: Iterable[Word]) -> list[str]:
+    """The words as the table writes them where one of its words is meant; others as they are."""
+    row = list(words)
+    found: list[str] = []
+    index = 0
+    while index < len(row):
+        word = row[index]
+        if _known_or_number(word.text):
+            found.append(word.text)
+        else:
+            joined = row[index].text + row[index + 1].text if index + 1 < len(row) else ""
+            if found and not _is_content(found[-1]) and _is_content(found[-1] + word.text):
+                found[-1] += word.text  # "for ward"
+            elif joined and _is_content(joined):
+                found.append(joined)
+                index += 1
+            else:
+                found += _mended(word)
+        index += 1
+    return found
+
+
+def _known_or_number(word: str) -> bool:
+    return word in known() or not word[0].isalpha()
+
+
+def _is_content(word: str) -> bool:
+    return len(word) > 3 and senses().get(word, table.FILLER) not in (table.FILLER, table.STRANGE)
+
+
+def _mended(word: Word) -> list[str]:
+    """The known word or two words behind an unknown one; itself where there is none, or more than one."""
+    if not word.plain or word.text in NEIGHBOURS or word.text in _foreign() or len(word.text) > 24:
+        return [word.text]
+    for shorter in without_runs(word.text):
+        if shorter in known():
+            return [shorter]
+    if word.text.endswith("ly") and len(word.text) > 5:
+        return ["slow"]  # a manner, whatever it is: no world has manners
+    if meant := nearest_word(word.text):
+        return [meant]
+    text = word.text
+    for cut in range(2, len(text) - 1):
+        first, second = text[:cut], text[cut:]
+        if first in known() and second in known() and (_is_content(first) or _is_content(second)):
+            return [first, second]
+    if word.text.endswith(("in", "ing")):  # "rotatin", "rotateing"
+        for base in (text.removesuffix("in"), text.removesuffix("ing")):
+            if base + "g" in known() or base in known():
+                return [base if base in known() else base + "g"]
+    return [word.text]
+
+
+@cache
+def _shortened() -> dict[str, list[str]]:
+    """Words with one or two letters left out -> the words."""
+    found: dict[str, list[str]] = {}
+    content = {word for word, sense in senses().items() if sense not in (table.FILLER, table.STRANGE, table.NOT, table.NO)}
+    for word in sorted(content | set(table.MISTYPED.split())):
+        if len(word) > SHORTEST:
+            twice = len(word) >= SHORTEST_TWICE
+            for shorter in {word, *_left_out(word, 2 if twice else 1)}:
+                found.setdefault(shorter, []).append(word)
+    return found
+
+
+def _left_out(word: str, letters: int) -> Iterator[str]:
+    for index in range(len(word)):
+        shorter = word[:index] + word[index + 1 :]
+        yield shorter
+        if letters > 1:
+            yield from _left_out(shorter, letters - 1)
+
+
+def nearest_word(word: str) -> str:
+    """The known word that differs by one typing error, or two in long words; empty where there are several meanings.
+
+    >>> nearest_word("lef"), nearest_word("rihgt"), nearest_word("stp")
+    ('left', 'right', '')
+    """
+    if len(word) < SHORTEST:
+        return ""
+    most = 2 if len(word) >= SHORTEST_TWICE else 1
+    costs: dict[str, float] = {}
+    for shorter in {word, *_left_out(word, most)}:
+        for candidate in _shortened().get(shorter, ()):
+            if candidate not in costs and abs(len(candidate) - len(word)) <= most:
+                costs[candidate] = _cost(word, candidate)
+    near = {one: cost for one, cost in costs.items() if cost <= most + _SAME_FIRST_LETTER and _long_enough(word, one)}
+    near = {one: cost for one, cost in near.items() if cost <= 1 + _SAME_FIRST_LETTER or one[0] == word[0]}
+    if not near:
+        return ""
+    best = min(near.values())
+    meant = [one for one, cost in near.items() if cost <= best]
+    meanings = {senses().get(one, one) for one in meant}
+    return meant[0] if len(meanings) == 1 else ""
+
+
+def _long_enough(word: str, candidate: str) -> bool:
+    """Three letters are enough only where one of a longer word was left out or two were swapped: "lef", "trn"."""
+    return len(word) > SHORTEST or (len(candidate) == SHORTEST + 1) or sorted(word) == sorted(candidate)
+
+
+def _cost(word: str, candidate: str) -> float:
+    """Insertions, deletions, substitutions and swaps of neighbours; a swap costs a little less, a new beginning more."""
+    rows = [list(range(len(candidate) + 1))]
+    rows[0] = [float(each) for each in rows[0]]  # type: ignore[misc]
+    for i, letter in enumerate(word, start=1):
+        row = [float(i)]
+        for j, other in enumerate(candidate, start=1):
+            cost = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == candidate[j - 2] and word[i - 2] == other and letter != other:
+                cost = min(cost, rows[i - 2][j - 2] + 1 - _TRANSPOSED)
+            row.append(cost)
+        rows.append(row)  # type: ignore[arg-type]
+    return rows[-1][-1] + (_SAME_FIRST_LETTER if word[0] != candidate[0] and sorted(word) != sorted(candidate) else 0)

@@ -1,0 +1,437 @@
+"""What a text tells to do, by the rules of a small grammar over the table; `read` is the way in.
+
+A text is cut into clauses, at punctuation and "and", "then", "but", "or"; within a clause, a verb after a whole action
+begins the next one, and a negation says no to what follows it. Each piece is an action where the senses of all its
+words go together: nothing that is not in the table, and no two that contradict each other, may be left over.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from slowfast_vgen.language import lexicon, table
+from slowfast_vgen.language.amounts import Amount, take_amounts
+from slowfast_vgen.language.normal import MAX_CHARACTERS, STOP, words_of
+from slowfast_vgen.language.table import (
+    AND,
+    AROUND,
+    BACK,
+    BUT,
+    CAMERA,
+    DRIFT,
+    FILLER,
+    FOLLOW,
+    FORWARD,
+    GO,
+    HALT,
+    INVERSE,
+    KEEP,
+    LEFT,
+    NO,
+    NOT,
+    OR,
+    ORIGIN,
+    OWN,
+    PLACE,
+    RETRACE,
+    RETREAT,
+    RETURN,
+    RIGHT,
+    STAY,
+    STEP,
+    STILL,
+    STRANGE,
+    THEN,
+    TRAIL,
+    TURN,
+)
+
+MEANINGS = ("turn_left", "turn_right", "go_forward", "go_back", "stay", "retrace")
+"""What the grammar can find; a world calls its verbs the same, or none of its verbs is meant."""
+
+_VERBS = frozenset((TURN, STEP, GO, DRIFT, RETREAT, STAY, RETURN, RETRACE, FOLLOW))
+_MOVES = frozenset((STEP, GO, DRIFT))
+_CONNECTIVES = frozenset((AND, THEN, BUT, OR))
+_UNFINISHED_TURN, _UNFINISHED_MOVE = "turn", "move"
+_MOTION = "motion"
+"""What "do not move" says no to."""
+
+_PERSON = r"(?:you|we|i|it|they)"
+_ORIGIN = re.compile(
+    r"\b(?:(?:from|to|exactly|just|the|that|which|all)\s+)*(?:(?:{leads})\s+)+(?:(?:that|which|from)\s+)*{person}"
+    r"(?:\s+(?:just|have|ve|had|originally|first|once|all|already|last|previously|d|both))*"
+    r"\s+(?:{walked})\b(?:\s+(?:from|off|out|along|down|through|before|earlier|on|in))*".format(
+        leads="|".join(table.LEADS_TO_ORIGIN.split()), person=_PERSON, walked="|".join(table.WALKED.split())
+    )
+)
+_QUESTION = re.compile(
+    r"(?:{})\b".format("|".join(sorted((one.strip() for one in " ".join(table.QUESTIONS.split()).split(",")), key=len, reverse=True)))
+)
+_AFTER_WEAK_RIGHT = frozenset(table.AFTER_WEAK_RIGHT.split())
+_TRAIL_OF_OWN = frozenset(table.TRAIL_OF_OWN.split())
+
+
+class Item(NamedTuple):
+    """A word or phrase with its sense."""
+
+    sense: str
+    word: str
+    following: str
+    """The word after it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found in a text."""
+
+    verbs: tuple[str, ...] = ()
+    """What is told to do, in order, of `MEANINGS`."""
+    refused: tuple[str, ...] = ()
+    """What is told not to do."""
+    amounts: tuple[Amount, ...] = ()
+    problem: str = ""
+    """Why nothing is told: "words" that are not known or do not go together, "choice", "question", "nothing"."""
+    hints: frozenset[str] = field(default_factory=frozenset)
+    """Meanings that single words point to, whatever became of the whole."""
+
+
+def read(text: str) -> Reading:
+    """What a text tells to do.
+
+    >>> read("Please turn to your left.").verbs
+    ('turn_left',)
+    >>> read("do not turn left").refused
+    ('turn_left',)
+    >>> read("turn left, then walk on").verbs
+    ('turn_left', 'go_forward')
+    >>> read("open the door").problem
+    'words'
+    """
+    words = lexicon.correct(words_of(text))
+    words, amounts = take_amounts(words)
+    clauses = _clauses(words)
+    hints = frozenset(_hint(item) for _, clause in clauses for item in clause) - {""}
+    if len(text) > MAX_CHARACTERS:
+        return Reading(problem="words", hints=hints)
+    if _asks(words):
+        return Reading(problem="question", hints=hints)
+    if not clauses:
+        return Reading(problem="nothing")
+    return _Reader(tuple(amounts), hints).read(clauses)
+
+
+def _asks(words: Sequence[str]) -> bool:
+    row = [word for word in words if word != STOP]
+    while row and row[0] in ("so", "and", "but", "ok", "okay", "hey", "hi", "well"):
+        del row[0]
+    polite = any(tuple(row[:n]) in lexicon.phrases() for n in range(1, lexicon.longest_phrase() + 1) if len(row) >= n)
+    return not polite and bool(_QUESTION.match(" ".join(row)))
+
+
+def _clauses(words: Sequence[str]) -> list[tuple[str, list[Item]]]:
+    """The clauses, each with what parts it from the one before: a stop, a connective, or both."""
+    clauses: list[tuple[str, list[Item]]] = []
+    row: list[str] = []
+    parted = ""
+    for word in [*words, STOP]:
+        connective = lexicon.senses().get(word, "")
+        if word != STOP and connective not in _CONNECTIVES:
+            row.append(word)
+            continue
+        if word != STOP and _within_phrase(row, word, words):
+            row.append(word)
+            continue
+        if row:
+            pieces = _items(row)
+            clauses.append((parted, pieces))
+            row, parted = [], ""
+        parted += STOP if word == STOP else connective
+    return clauses
+
+
+def _within_phrase(row: Sequence[str], word: str, words: Sequence[str]) -> bool:
+    """Whether a connective belongs to a phrase, as in "go and", "or not", "anything but"."""
+    text = " ".join(words)
+    for phrase in lexicon.phrases_with_connectives():
+        if word in phrase and (at := phrase.index(word)) <= len(row):
+            before = list(phrase[:at])
+            if row[len(row) - at :] == before and re.search(rf"\b{re.escape(' '.join(phrase))}\b", text):
+                return True
+    return False
+
+
+def _items(row: Sequence[str]) -> list[Item]:
+    """The words of a clause with their senses, phrases before single words."""
+    text = _ORIGIN.sub("@origin", " ".join(row))
+    words = text.split()
+    known, senses = lexicon.phrases(), lexicon.senses()
+    items: list[Item] = []
+    index = 0
+    while index < len(words):
+        longest = min(lexicon.longest_phrase(), len(words) - index)
+        for length in range(longest, 0, -1):
+            phrase = tuple(words[index : index + length])
+            if phrase in known:
+                following = words[index + length] if index + length < len(words) else ""
+                items += [Item(sense, " ".join(phrase), following) for sense in known[phrase]]
+                index += length
+                break
+        else:
+            word = words[index]
+            sense = ORIGIN if word == "@origin" else senses.get(word, STRANGE)
+            if word in _TRAIL_OF_OWN and items and items[-1].sense == OWN:
+                sense = TRAIL
+            following = words[index + 1] if index + 1 < len(words) else ""
+            items.append(Item(sense, word, following))
+            index += 1
+    return items
+
+
+def _hint(item: Item) -> str:
+    return {
+        LEFT: "turn_left", RIGHT: "turn_right", FORWARD: "go_forward", BACK: "go_back", RETREAT: "go_back",
+        STAY: "stay", HALT: "stay", RETRACE: "retrace", STEP: "go_forward",
+    }.get(item.sense, "")  # fmt: skip
+
+
+class _Piece(NamedTuple):
+    """A part of a clause that says one thing."""
+
+    meaning: str
+    """Of `MEANINGS`, or an unfinished turn or move, or empty for small words alone, or `STRANGE`."""
+    negated: bool
+    items: Sequence[Item]
+    flatly: bool = False
+    """Whether its negation is a "no", which says no to what went before, never to what comes."""
+
+
+class _Reader:
+    def __init__(self, amounts: tuple[Amount, ...], hints: frozenset[str]) -> None:
+        self.amounts, self.hints = amounts, hints
+        self.verbs: list[str] = []
+        self.said: list[Sequence[Item]] = []
+        self.refused: list[str] = []
+        self.unfinished: Sequence[Item] = ()
+        """Items of a turn or a move that wait for a direction."""
+        self.dangling = False
+        """Whether a negation stands at the end of what was read so far, and waits for what it says no to."""
+        self.choice = False
+
+    def problem(self, problem: str) -> Reading:
+        return Reading(refused=tuple(self.refused), problem=problem, hints=self.hints)
+
+    def read(self, clauses: Sequence[tuple[str, list[Item]]]) -> Reading:
+        after_negation = False
+        for parted, items in clauses:
+            pieces = _pieces(items)
+            if after_negation and not any(piece.negated for piece in pieces) and _carries(parted, pieces):
+                pieces = [piece._replace(negated=bool(piece.meaning)) for piece in pieces]
+            if OR in parted and not after_negation:
+                self.choice = self.choice or bool(self.verbs or self.unfinished) and any(one.meaning for one in pieces)
+            for number, piece in enumerate(pieces):
+                if not self._take(piece, parted if number == 0 else ""):
+                    return self.problem("words")
+            if any(piece.meaning for piece in pieces):
+                after_negation = pieces[-1].negated
+        return self._end()
+
+    def _take(self, piece: _Piece, parted: str) -> bool:
+        """Adds what a piece says; False where it makes no sense."""
+        meaning, negated, items, flatly = piece
+        if meaning == STRANGE:
+            return False
+        if not meaning:
+            if negated:
+                self.dangling = not flatly or bool(self.verbs)
+            return True
+        if self.dangling and not self.verbs:
+            negated, self.dangling = True, False
+        if negated:
+            self.refused.append(_MOTION if meaning == _UNFINISHED_MOVE or _is_bare(meaning, items) else meaning)
+            return True
+        if meaning in (_UNFINISHED_TURN, _UNFINISHED_MOVE):
+            if self.unfinished and _sense_of(self.unfinished) != meaning:
+                return False
+            self.unfinished = items
+            return True
+        if self.unfinished:
+            joined = _meaning([*self.unfinished, *items])
+            if joined not in MEANINGS or (joined != meaning and any(one.sense in _VERBS for one in items)):
+                return False
+            meaning, self.unfinished = joined, ()
+        if self.verbs and self.verbs[-1] == meaning and _goes_on(meaning, items, self.said[-1], parted):
+            return True
+        self.verbs.append(meaning)
+        self.said.append(items)
+        return True
+
+    def _end(self) -> Reading:
+        if self.unfinished:
+            return self.problem("words")
+        if self.choice:
+            return Reading(tuple(self.verbs), problem="choice", hints=self.hints)
+        if self.verbs and self.dangling:
+            return Reading(refused=tuple(self.verbs), hints=self.hints)
+        if not self.verbs:
+            if _MOTION in self.refused:
+                return Reading(("stay",), amounts=self.amounts, hints=self.hints)
+            return Reading(refused=tuple(self.refused), problem="" if self.refused else "nothing", hints=self.hints)
+        clash = set(self.verbs) & set(self.refused)
+        turned = _UNFINISHED_TURN in self.refused and any(verb.startswith("turn") for verb in self.verbs)
+        if clash or turned or (_MOTION in self.refused and set(self.verbs) != {"stay"}):
+            return Reading(refused=tuple(self.verbs), hints=self.hints)
+        return Reading(tuple(self.verbs), tuple(self.refused), self.amounts, hints=self.hints)
+
+
+def _carries(parted: str, pieces: Sequence[_Piece]) -> bool:
+    """Whether a negation before goes on: "do not turn left or right", "do not turn left, right"."""
+    if BUT in parted:
+        return False
+    if OR in parted:
+        return True
+    if STOP in parted:
+        return bool(pieces) and not any(item.sense in _VERBS for piece in pieces for item in piece.items)
+    return True
+
+
+def _is_bare(meaning: str, items: Sequence[Item]) -> bool:
+    """Whether a motion is named without saying which way."""
+    senses = {item.sense for item in items}
+    return meaning == "go_forward" and FORWARD not in senses
+
+
+def _goes_on(meaning: str, items: Sequence[Item], said: Sequence[Item], parted: str) -> bool:
+    """Whether the same verb once more tells nothing new: "stop and wait", "walk on and keep walking"."""
+    if meaning == "stay" or any(item.sense == KEEP for item in items):
+        return True
+    verbs, before = ({item.word for item in row if item.sense in _VERBS} for row in (items, said))
+    return not parted and verbs != before
+
+
+def _pieces(items: Sequence[Item]) -> list[_Piece]:
+    """A clause cut at its negations and at verbs after a whole action."""
+    pieces: list[_Piece] = []
+    row: list[Item] = []
+    negations = 0
+    flatly = True
+
+    def close() -> None:
+        nonlocal row
+        meaning = _meaning(row)
+        if row or negations:
+            pieces.append(_Piece(meaning, negations % 2 == 1, tuple(row), flatly))
+        row = []
+
+    for index, item in enumerate(items):
+        later = items[index + 1 :]
+        if item.sense in (NOT, NO) or (item.sense == HALT and _halts_something(later)):
+            if _meaning(row):
+                if negations == 0 and item.sense != HALT and _meaning(row) not in MEANINGS:
+                    row_before = row  # "turn not left": the turn itself is what is denied
+                    row = []
+                    negations += 1
+                    row += row_before
+                    continue
+                close()
+                negations, flatly = 0, True
+            negations += 1
+            flatly = flatly and item.sense == NO
+            continue
+        if item.sense in _VERBS and _meaning(row) in MEANINGS and any(one.sense in _VERBS for one in row):
+            close()
+        row.append(item)
+    close()
+    return pieces
+
+
+def _halts_something(later: Sequence[Item]) -> bool:
+    """Whether "stop" is followed by what is to be stopped: "stop turning left", but not "stop moving", "stop here"."""
+    meaning = _meaning([Item(HALT, "stop", ""), *later])
+    return meaning != "stay"
+
+
+def _sense_of(items: Sequence[Item]) -> str:
+    return _meaning(items)
+
+
+def _meaning(items: Sequence[Item]) -> str:
+    """What a piece says where all its words go together; see `_Piece.meaning`."""
+    senses = [item.sense for item in items]
+    if STRANGE in senses:
+        return STRANGE
+    for index, item in enumerate(items):
+        if item.sense == RIGHT and item.following in _AFTER_WEAK_RIGHT:
+            without = _meaning([*items[:index], *items[index + 1 :]])
+            if without in MEANINGS:
+                return without
+    present = frozenset(senses) - {FILLER, NOT, NO}
+    content = present - {OWN, PLACE, KEEP, AROUND}
+    if not content:
+        continued = any(item.word.split()[0].startswith(("continu", "proceed")) for item in items if item.sense == KEEP)
+        if continued and not present & {PLACE, AROUND}:
+            return "go_forward"
+        return STRANGE if present & {PLACE, AROUND, KEEP} else ""
+    if RETRACE in content or RETURN in content or content & {TRAIL, ORIGIN, INVERSE, FOLLOW}:
+        return _way_back(present)
+    words = {item.word for item in items if item.sense in (FORWARD, BACK)}
+    if TURN in content or CAMERA in content or content & {LEFT, RIGHT}:
+        return _turning(present, words)
+    return _moving(present, words, items)
+
+
+def _way_back(present: frozenset[str]) -> str:
+    if present & {LEFT, RIGHT, FORWARD, TURN, CAMERA, STAY, HALT, STILL}:
+        return STRANGE
+    if RETRACE in present or (RETURN in present and not present & {PLACE}):
+        return "retrace"
+    behind = ORIGIN in present or (TRAIL in present and present & {OWN, INVERSE, FOLLOW, BACK, RETREAT})
+    back = present & {RETURN, BACK, RETREAT, INVERSE, FOLLOW}
+    return "retrace" if behind and back else STRANGE
+
+
+def _turning(present: frozenset[str], words: set[str]) -> str:
+    sides = present & {LEFT, RIGHT}
+    if len(sides) == 2:
+        return STRANGE
+    side = next(iter(sides), "")
+    straight = words == {"straight"}
+    if TURN in present and HALT in present and not present & {LEFT, RIGHT, FORWARD, BACK, STEP, RETREAT}:
+        return "stay"
+    if TURN in present:
+        if present & {STEP, RETREAT, STAY, HALT}:
+            return STRANGE
+        if present & {FORWARD, BACK} and not (side and words <= {"back", "straight"}):
+            return STRANGE
+        return f"turn_{side}" if side else _UNFINISHED_TURN
+    if side:
+        plain = not present & {RETREAT, STAY, HALT, FORWARD, BACK} or straight
+        if CAMERA in present:
+            return f"turn_{side}" if plain and STEP not in present else STRANGE
+        return f"turn_{side}" if plain and not present & {STEP, DRIFT} else STRANGE
+    if present & {STAY, STILL, HALT}:
+        return "stay" if not present & {FORWARD, BACK, RETREAT} else STRANGE
+    if present & {FORWARD, BACK, RETREAT} and present & (_MOVES | {RETREAT}):
+        return _moving(present - {CAMERA}, words, ())
+    return STRANGE
+
+
+def _moving(present: frozenset[str], words: set[str], items: Sequence[Item]) -> str:
+    backwards = bool(present & {BACK, RETREAT})
+    if FORWARD in present and backwards and "straight" not in words:
+        return STRANGE
+    if backwards or FORWARD in present:
+        if present & {STAY, HALT, AROUND} or (PLACE in present):
+            return STRANGE
+        return "go_back" if backwards else "go_forward"
+    if present & {STAY, STILL, HALT}:
+        if present & {AROUND}:
+            return STRANGE
+        if HALT in present or not present & _MOVES:
+            return "stay"
+        return STRANGE
+    if present & {AROUND, PLACE}:
+        return _UNFINISHED_MOVE if PLACE in present and AROUND not in present else STRANGE
+    if STEP in present or (present & _MOVES and KEEP in present):
+        return "go_forward"
+    return _UNFINISHED_MOVE
