@@ -1,1 +1,1 @@
-"""What people mean by the actions that they write: one table of words, and rules that read texts by it. No torch here."""
+"""What people mean by the actions that they write: one table of words, and rules that read texts by it."""

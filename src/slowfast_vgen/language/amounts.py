@@ -33,7 +33,7 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
     while index < len(words):
         word = words[index]
         if word in table.HOW_OFTEN:
-            amounts.append(Amount("times", table.HOW_OFTEN[word], word))
+            amounts.append(Amount("times", float(table.HOW_OFTEN[word]), word))
             index += 1
             continue
         if word in table.TURNS_OF and (circle := _circle(words, index)):

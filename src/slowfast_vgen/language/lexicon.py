@@ -64,8 +64,9 @@ def known() -> frozenset[str]:
 
 
 @cache
-def _foreign() -> frozenset[str]:
-    return frozenset(table.FOREIGN.split())
+def _no_errors() -> frozenset[str]:
+    """Words that are what they are."""
+    return frozenset((NEIGHBOURS + table.FOREIGN).split())
 
 
 def forms(verb: str) -> list[str]:
@@ -81,8 +82,7 @@ def forms(verb: str) -> list[str]:
     third = verb + ("es" if sibilant or verb.endswith("o") else "s")
     stem = verb[:-1] if verb.endswith("e") and not verb.endswith(("ee", "oe", "ye")) else verb
     if verb.endswith("y") and verb[-2] not in "aeiou":
-        third, past = f"{verb[:-1]}ies", f"{verb[:-1]}ied"
-        return [verb, third, past, f"{verb}ing", *special]
+        return [verb, f"{verb[:-1]}ies", f"{verb[:-1]}ied", f"{verb}ing", *special]
     double = len(verb) > 2 and verb[-1] in "bdgmnprt" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
     unstressed = verb in ("wander", "linger", "loiter", "motor", "saunter", "venture", "cancel", "orient", "happen",
                           "position", "recede", "cover")  # fmt: skip
@@ -123,7 +123,7 @@ def _is_content(word: str) -> bool:
 
 def _mended(word: Word) -> list[str]:
     """The known word or two words behind an unknown one; itself where there is none, or more than one."""
-    if not word.plain or word.text in NEIGHBOURS or word.text in _foreign() or len(word.text) > 24:
+    if not word.plain or word.text in _no_errors() or len(word.text) > 24:
         return [word.text]
     for shorter in without_runs(word.text):
         if shorter in known():
@@ -148,7 +148,9 @@ def _mended(word: Word) -> list[str]:
 def _shortened() -> dict[str, list[str]]:
     """Words with one or two letters left out -> the words."""
     found: dict[str, list[str]] = {}
-    content = {word for word, sense in senses().items() if sense not in (table.FILLER, table.STRANGE, table.NOT, table.NO)}
+    content = {
+        word for word, sense in senses().items() if sense not in (table.FILLER, table.STRANGE, table.NOT, table.NO)
+    }
     for word in sorted(content | set(table.MISTYPED.split())):
         if len(word) > SHORTEST:
             twice = len(word) >= SHORTEST_TWICE
@@ -195,9 +197,8 @@ def _long_enough(word: str, candidate: str) -> bool:
 
 
 def _cost(word: str, candidate: str) -> float:
-    """Insertions, deletions, substitutions and swaps of neighbours; a swap costs a little less, a new beginning more."""
-    rows = [list(range(len(candidate) + 1))]
-    rows[0] = [float(each) for each in rows[0]]  # type: ignore[misc]
+    """How many letters are added, left out, changed or swapped; a swap counts less, another first letter more."""
+    rows = [[float(each) for each in range(len(candidate) + 1)]]
     for i, letter in enumerate(word, start=1):
         row = [float(i)]
         for j, other in enumerate(candidate, start=1):
@@ -205,5 +206,5 @@ def _cost(word: str, candidate: str) -> float:
             if i > 1 and j > 1 and letter == candidate[j - 2] and word[i - 2] == other and letter != other:
                 cost = min(cost, rows[i - 2][j - 2] + 1 - _TRANSPOSED)
             row.append(cost)
-        rows.append(row)  # type: ignore[arg-type]
+        rows.append(row)
     return rows[-1][-1] + (_SAME_FIRST_LETTER if word[0] != candidate[0] and sorted(word) != sorted(candidate) else 0)

@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from slowfast_vgen.language.normal import STOP, words_of
 
 MOST_WORDS = 40
 """Of a text that are looked at."""
-_SMALL = frozenset(
-    """
-a an the to of in on at for and or then with from by into onto it its is are be this that these those there here
-please now just slowly quickly gently carefully again up down off out over back your my his her their our you i we he
-she they c one
-""".split()
-)
+_SMALL_WORDS = """
+a an the to of in on at for and or then with from by into onto it its is are be this that these those there here please
+now just slowly quickly gently carefully again up down off out over back your my his her their our you i we he she they
+c one
+"""
+_SMALL = frozenset(_SMALL_WORDS.split())
 """Words that make no text like another."""
 _HEADS = 3
 """Words at the beginning of a narration among which its verb is."""
@@ -27,13 +26,14 @@ def letters_alike(text: str, other: str) -> float:
     >>> letters_alike("turn lft", "turn left") > letters_alike("turn lft", "go back")
     True
     """
-    first, second = _pairs(text), _pairs(other)
+    first, second = _pairs(text[:100]), _pairs(other[:100])
     return 2 * len(first & second) / (len(first) + len(second)) if first and second else 0.0
 
 
-def _pairs(text: str) -> set[str]:
-    row = " ".join(word.text for word in words_of(text[:100]))
-    return {row[index : index + 2] for index in range(len(row) - 1)}
+@lru_cache(2048)
+def _pairs(text: str) -> frozenset[str]:
+    row = " ".join(word.text for word in words_of(text))
+    return frozenset(row[index : index + 2] for index in range(len(row) - 1))
 
 
 class Likeness:

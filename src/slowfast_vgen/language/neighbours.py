@@ -1,10 +1,9 @@
-"""Words of English that look like typing errors of the table's, and are none: a text that holds one is not understood.
+"""Words of English that look like typing errors of the table's, and are none: a text with one is not understood.
 
 These are the whole words in the vocabulary of the text encoder's tokenizer that `lexicon.nearest_word` would change.
 """
 
-NEIGHBOURS = frozenset(
-    """
+NEIGHBOURS = """
 aback able adapted adapting aground ahmad aided aiding alain allen alt amazing ample amusing anders angel angeles
 angelina angels angered angie anglo ankle ankles arch arched arches arching arguing aroused ash ashes aside atop awarded
 awarding bach backpack backyard badge badges bait baked baking ball balls ban band banded bands bane bang banged banging
@@ -112,5 +111,4 @@ wanderers wash washed washing wasted wasting wat watered watering watkins watt w
 weeping welding wen wept west wet wheeler whereby wherein whipped whipping whistled whistling whitley whoever whore
 whorls width wilkins winged winger wings winners winters witch withdrawal wonder wondered wondering wonders wore world
 worth wound wright writ writhing writing writings xander yank yanked yanking yawned years yell yours zack zone
-""".split()
-)
+"""

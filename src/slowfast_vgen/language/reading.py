@@ -66,7 +66,9 @@ _ORIGIN = re.compile(
     )
 )
 _QUESTION = re.compile(
-    r"(?:{})\b".format("|".join(sorted((one.strip() for one in " ".join(table.QUESTIONS.split()).split(",")), key=len, reverse=True)))
+    r"(?:{})\b".format(
+        "|".join(sorted((one.strip() for one in " ".join(table.QUESTIONS.split()).split(",")), key=len, reverse=True))
+    )
 )
 _AFTER_WEAK_RIGHT = frozenset(table.AFTER_WEAK_RIGHT.split())
 _TRAIL_OF_OWN = frozenset(table.TRAIL_OF_OWN.split())
@@ -228,7 +230,8 @@ class _Reader:
             if after_negation and not any(piece.negated for piece in pieces) and _carries(parted, pieces):
                 pieces = [piece._replace(negated=bool(piece.meaning)) for piece in pieces]
             if OR in parted and not after_negation:
-                self.choice = self.choice or bool(self.verbs or self.unfinished) and any(one.meaning for one in pieces)
+                begun = bool(self.verbs or self.unfinished)
+                self.choice = self.choice or (begun and any(one.meaning for one in pieces))
             for number, piece in enumerate(pieces):
                 if not self._take(piece, parted if number == 0 else ""):
                     return self.problem("words")

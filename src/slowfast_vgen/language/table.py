@@ -72,13 +72,13 @@ WORDS: dict[str, str] = {
     STAY: "noop standstill",
     STILL: "still motionless stationary immobile frozen unmoving fixed steady stable",
     CAMERA: """
-        camera cam view viewpoint gaze eye eyes head body heading viewport perspective sight torso attention shoulder shoulders
-        orientation vision lens pov face
+        camera cam view viewpoint gaze eye eyes head body heading viewport perspective sight torso attention shoulder
+        shoulders orientation vision lens pov face
     """,
     AROUND: "around about round",
     KEEP: "further farther",
     PLACE: "place position spot ground location there here where wherever",
-    TRAIL: "path paths route routes trail trails track tracks way footsteps footstep footprints journey course road trip tour",
+    TRAIL: "path paths route routes trail trails track tracks way footsteps footprints journey course road trip tour",
     ORIGIN: "origin came before previously previous earlier original starting beforehand",
     OWN: "your my our own same its last latest recent exact old identical entire",
     FILLER: """
@@ -210,7 +210,7 @@ PHRASES: dict[str, str] = {
         in a moment, here we go, there we go, there you go, thank you, i say, i said, you know, as follows, et cetera
     """,
     STRANGE: """
-        give way, one foot, zoom in, zoom out, move up, move down, going forward with, stay tuned, hold hands, hold fire,
+        give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire,
         stand down, stand up, sit down, stay calm, rest in, stay away, leave it, turn on, turn over, turn off, turn in,
         turn out, turn down, turn up, turn into, turned on, turned off, side to side, half way, from left, from right,
         from the left, from the right, left behind, left over, left out, left off, that is right, you are right,
@@ -236,7 +236,9 @@ PHRASES: dict[str, str] = {
 
 TRAIL_OF_OWN = "steps step moves move movements walk walks actions turns"
 """Words that mean a trail after one of `OWN`: "your steps"."""
-LEADS_TO_ORIGIN = "where how way path route trail track tracks road course steps moves movements footsteps actions turns"
+LEADS_TO_ORIGIN = (
+    "where how way path route trail track tracks road course steps moves movements footsteps actions turns"
+)
 WALKED = """
 came come were was started began been took taken walked made followed set stood went gone moved travelled traveled
 left headed arrived entered stepped

@@ -183,7 +183,7 @@ class Vocabulary:
         return Understood(text, "several", verbs, nearest, note, f"{shown} asks for {len(verbs)} chunks: {what}")
 
     def told(self, understood: Understood) -> str:
-        """The text that the networks are given for what was understood: a verb's canonical phrasing, or the narration."""
+        """What the networks are given for what was understood: the verb's canonical phrasing, or the narration."""
         return understood.text if self.is_free else self.action(understood.verb).text
 
     def _why(self, shown: str, reading: Reading) -> str:

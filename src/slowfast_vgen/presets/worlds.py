@@ -1,5 +1,6 @@
 """Worlds by name: those shipped inside the package, and any folder."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,21 +8,42 @@ import torch
 
 from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.world_model import INDEX_FILE, WorldModel
+from slowfast_vgen.models.vocabulary import Vocabulary
+from slowfast_vgen.models.world_model import INDEX_FILE, WorldModel, read_index, read_vocabulary
 from slowfast_vgen.rollout import World
+
+RELEASES: dict[str, str] = {}
+"""World and version that are not shipped any more, such as "rooms-64@1" -> the last release that has them."""
+
+_VERSIONED = re.compile(r"(?P<name>[^@]+)@(?P<version>[0-9]{1,6})")
+
+
+def shipped_versions() -> dict[str, dict[int, Path]]:
+    """Name -> version -> folder of every world that is shipped.
+
+    A folder is called after its world; that of an older version, beside the newest, "name@version".
+    """
+    root = Path(str(files("slowfast_vgen") / "weights"))
+    found: dict[str, dict[int, Path]] = {}
+    for path in sorted(root.glob(f"*/{INDEX_FILE}")):
+        name = path.parent.name.partition("@")[0]
+        settings = read_index(path.parent).get("world", {})
+        found.setdefault(name, {})[settings.get("version", 1)] = path.parent
+    return found
 
 
 def shipped_worlds() -> dict[str, Path]:
-    """Folders of the shipped worlds by name."""
-    root = Path(str(files("slowfast_vgen") / "weights"))
-    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{INDEX_FILE}"))}
+    """Folders of the shipped worlds by name, the newest version of each."""
+    return {name: versions[max(versions)] for name, versions in shipped_versions().items()}
 
 
 def world_folder(name: str | Path) -> Path:
-    """The folder of a shipped world, or of one that the user packed.
+    """The folder of a shipped world or of one that the user packed.
+
+    "rooms-64" is the newest version of a shipped world, "rooms-64@1" that one.
 
     Raises:
-        UserError: neither.
+        UserError: neither; for a version that is not shipped any more, the error names the release that has it.
     """
     shipped = shipped_worlds()
     if str(name) in shipped:
@@ -31,13 +53,38 @@ def world_folder(name: str | Path) -> Path:
             return Path(name)
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
         raise UserError(f"cannot look for the world {str(name)[:60]!r}: {error.strerror}; check the name") from error
+    versioned = _VERSIONED.fullmatch(str(name))
+    versions = shipped_versions().get(versioned["name"], {}) if versioned else {}
+    if versioned and int(versioned["version"]) in versions:
+        return versions[int(versioned["version"])]
+    if str(name) in RELEASES:
+        raise UserError(
+            f"the world {str(name)!r} is not shipped any more; release {RELEASES[str(name)]} of slowfast-vgen is the "
+            "last that has it: install that one, or load the newest version"
+        )
+    if versioned and versions:
+        has = ", ".join(f"{versioned['name']}@{version}" for version in sorted(versions))
+        raise UserError(f"the world {versioned['name']!r} has no version {versioned['version']}; shipped is {has}")
     raise UserError(
-        f"unknown world {str(name)!r}; shipped are: {', '.join(shipped) or 'none'}; or give a world's folder"
+        f"unknown world {str(name)[:200]!r}; shipped are: {', '.join(shipped) or 'none'}; or give a world's folder"
     )
 
 
+def vocabulary(name: str | Path) -> Vocabulary | None:
+    """What a world can be told, without loading its weights; None where that is not written down.
+
+    Raises:
+        UserError: no such world, or damaged files in it.
+
+    >>> vocabulary("rooms-64").verbs
+    ('turn_left', 'turn_right', 'go_forward', 'go_back', 'stay')
+    """
+    folder = world_folder(name)
+    return read_vocabulary(folder, read_index(folder))
+
+
 def load(name: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> World:
-    """Loads a world by name or folder, and lets the process keep what it frees (`allocator`).
+    """Loads a world by name or folder (see `world_folder`), and lets the process keep what it frees (`allocator`).
 
     Raises:
         UserError: no such world, damaged files in it, or an unknown precision.
