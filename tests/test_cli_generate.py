@@ -266,7 +266,8 @@ def test_the_demo_writes_videos_sheet_and_figures(
     printed = capsys.readouterr().out
     assert "memory on  memory off" in printed
     assert "PSNR to truth, revisits" in printed
-    names = ["start.png", "with_memory.mp4", "without_memory.mp4", "side_by_side.mp4", "contact_sheet.png", "demo.json"]
+    names = ["start.png", "with_memory.mp4", "without_memory.mp4", "side_by_side.mp4", "contact_sheet.png"]
+    names += ["revisit.png", "demo.json"]
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     assert read_video(out / "with_memory.mp4").shape == (29, 256, 256, 3)
     side_by_side = read_video(out / "side_by_side.mp4")
@@ -280,9 +281,29 @@ def test_the_demo_writes_videos_sheet_and_figures(
     for name in ("PSNR to truth, revisits, memory off", "PSNR to own first visit, revisits, memory on"):
         assert figures[name]["n"] == 1 + 4 + 1
     assert figures["frames a second, memory off"]["mean"] > 0
+    for name, one in figures.items():  # frames of one episode are not independent: no interval
+        assert one["low"] == one["mean"] == one["high"], name
     with Image.open(tmp_path / "small.gif") as animation:
-        assert animation.n_frames == 29
+        assert animation.n_frames == 1 + 4  # the start image and what the fifth turn shows again
     assert (tmp_path / "small.gif").stat().st_size <= 1_500_000
+
+
+def test_the_hero_picture_sets_each_view_beside_its_return(tmp_path: Path) -> None:
+    truth = demo.true_path()
+    assert demo.laps(demo.Demo((), truth, *[demo.Arm(truth.frames, 1.0)] * 2)) == 16
+    numbered = np.zeros((97, 64, 64, 3), np.uint8)
+    numbered[:] = np.arange(97, dtype=np.uint8)[:, None, None, None]
+    made = demo.Demo(("turn left",) * 24, truth, demo.Arm(numbered, 1.0), demo.Arm(numbered + 100, 1.0))
+    *_, revisit = demo.write_demo(made, tmp_path)
+    with Image.open(revisit) as picture:
+        sheet = np.asarray(picture.convert("RGB"))
+    left = sheet.shape[1] - 4 * 134
+    assert [[int(sheet[row, left + 134 * column + 64, 0]) for column in range(4)] for row in range(90, 624, 134)] == [
+        [0, 4, 8, 12],
+        [16, 20, 24, 28],
+        [100, 104, 108, 112],
+        [116, 120, 124, 128],
+    ]
 
 
 def test_the_demo_without_its_engine(

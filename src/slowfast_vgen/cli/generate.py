@@ -266,8 +266,7 @@ def make_demo(args: argparse.Namespace) -> int:
         "frames a second, memory off": Figure.exact(demo.memory_off.frames_per_second),
     }
     for name, values in presets.measure(demo).items():
-        mean, margin = float(values.mean()), 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
-        figures[name] = Figure(mean, mean - margin, mean + margin, len(values))
+        figures[name] = Figure.exact(float(values.mean()), len(values))
     protocol = {
         "command": "demo",
         "world": world.model.config.name,
@@ -278,7 +277,7 @@ def make_demo(args: argparse.Namespace) -> int:
         "sampling_steps": world.model.config.num_sampling_steps,
         "precision": args.precision,
         "frame_size": list(world.frame_size),
-        "intervals": "1.96 standard errors over the frames of one episode, which are not independent: an illustration",
+        "intervals": "none: these are means over the frames of one episode, an illustration",
     }
     for path in filter(None, (args.out / "demo.json", args.json)):
         write_figures(path, protocol, figures)

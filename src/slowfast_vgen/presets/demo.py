@@ -28,7 +28,11 @@ VERBS = tuple(["turn_left"] * 8 + _OUT_AND_BACK + ["turn_right"] * 4 + _OUT_AND_
 """Two laps, out and back, a lap the other way, out and back, a lap: 24 chunks, 96 frames."""
 MIN_GAP_FRAMES = 8
 """A pose counts as revisited where its first visit is more frames ago than the denoiser's window reaches back."""
+LAP_FRAMES = 16
+"""Frames of a full turn on the spot: so many frames after each view of the first lap it is seen again."""
 ANIMATION_BYTES = 1_500_000
+ANIMATION_FPS = 5.0
+"""Slower than the world's own time, so that two visits can be compared by eye."""
 
 
 @dataclass(frozen=True)
@@ -156,17 +160,25 @@ def captions(demo: Demo) -> list[str]:
     ]
 
 
+def laps(demo: Demo) -> int:
+    """How many views, from the start image on, the second lap of full turns shows again `LAP_FRAMES` later."""
+    poses, count = demo.truth.poses, 0
+    while count < LAP_FRAMES and LAP_FRAMES + count < len(poses):
+        if not np.array_equal(poses[count], poses[LAP_FRAMES + count]):
+            break
+        count += 1
+    return count
+
+
 def write_demo(demo: Demo, folder: Path, scale: int = 4) -> list[Path]:
-    """Writes the start image, the videos and the contact sheet; returns their paths.
+    """Writes the start image, the videos, the contact sheet and the revisit; returns their paths.
 
     Raises:
         UserError: the folder cannot be written.
     """
     truth, on, off = _panels(demo)
-    paths = [
-        folder / name
-        for name in ("start.png", "with_memory.mp4", "without_memory.mp4", "side_by_side.mp4", "contact_sheet.png")
-    ]
+    names = ("start.png", "with_memory.mp4", "without_memory.mp4", "side_by_side.mp4", "contact_sheet.png")
+    paths = [folder / name for name in (*names, "revisit.png")]
     save_picture(paths[0], demo.truth.frames[0])
     write_video(paths[1], upscaled(on.frames, scale), FPS)
     write_video(paths[2], upscaled(off.frames, scale), FPS)
@@ -175,16 +187,42 @@ def write_demo(demo: Demo, folder: Path, scale: int = 4) -> list[Path]:
     labels = [captions(demo)[index].replace(": ", "\n") for index in shown]
     rows = [Panel(panel.label, panel.frames[shown]) for panel in (truth, on, off)]
     save_picture(paths[4], contact_sheet(rows, labels))
+    views = range(0, laps(demo), FRAMES_PER_CHUNK)
+    told = ["start image" if view == 0 else f"{_degrees(view)}, dreamt" for view in views]
+    save_picture(paths[5], contact_sheet([panel for row in _visits(demo, views) for panel in row], told, factor=2))
     return paths
 
 
 def write_animation(demo: Demo, path: Path) -> None:
-    """Writes the three videos side by side as a small animated picture.
+    """Writes a small animated picture of a revisit: the first lap beside the second one, with memory and without.
 
     Raises:
         UserError: another suffix than .gif, .png or .webp, or a place that cannot be written.
     """
-    save_animation(path, side_by_side([_panels(demo)], captions(demo), factor=2), FPS, ANIMATION_BYTES)
+    views = range(laps(demo))
+    again = [view + LAP_FRAMES for view in views]
+    kept, lost = (psnr(arm.frames[again], arm.frames[views]) for arm in (demo.memory_on, demo.memory_off))
+    told = [
+        f"{'start image' if view == 0 else f'turned by {_degrees(view)}'}: alike to {on:.0f} dB with memory, "
+        f"{off:.0f} without"
+        for view, on, off in zip(views, kept, lost, strict=True)
+    ]
+    save_animation(path, side_by_side(_visits(demo, views), told, factor=3), ANIMATION_FPS, ANIMATION_BYTES)
+
+
+def _degrees(view: int) -> str:
+    return f"{360 * view / LAP_FRAMES:g}°"
+
+
+def _visits(demo: Demo, views: range) -> list[list[Panel]]:
+    """Some views of the first lap and the same ones a lap later: a row for each video."""
+    return [
+        [
+            Panel(f"{label}: first visit", arm.frames[views]),
+            Panel(f"{label}: return", arm.frames[[view + LAP_FRAMES for view in views]]),
+        ]
+        for label, arm in (("memory on", demo.memory_on), ("memory off", demo.memory_off))
+    ]
 
 
 def _panels(demo: Demo) -> tuple[Panel, Panel, Panel]:

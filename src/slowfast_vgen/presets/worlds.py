@@ -15,6 +15,8 @@ from slowfast_vgen.rollout import World
 RELEASES: dict[str, str] = {}
 """World and version that are not shipped any more, such as "rooms-64@1" -> the last release that has them."""
 
+START_IMAGE = "start.png"
+"""In the folder of a shipped world that has one."""
 _VERSIONED = re.compile(r"(?P<name>[^@]+)@(?P<version>[0-9]{1,6})")
 
 
@@ -95,3 +97,15 @@ def load(name: str | Path, device: torch.device | str = "cpu", precision: str = 
     """
     keep_freed_memory()
     return World(WorldModel.load(world_folder(name), device), precision)
+
+
+def start_image(name: str = "rooms-64") -> Path:
+    """A start image of a shipped world, from a map that no training has seen.
+
+    Raises:
+        UserError: none is shipped with it.
+    """
+    path = world_folder(name) / START_IMAGE
+    if not path.is_file():
+        raise UserError(f"no start image is shipped with the world {name!r}; give a picture of your own")
+    return path
