@@ -383,7 +383,7 @@ def test_making_goes_on_after_a_stop(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds 1 of its 3 episodes"):
         EpisodeDataset(folder)
     assert len(EpisodeDataset(folder, unfinished=True)) == 1
-    (folder / "episodes" / ".000001-killed").mkdir()
+    (folder / "episodes" / ".000001.part-0").mkdir()
 
     second = DatasetWriter(folder, replace(HEADER, num_episodes=3))
     assert second.num_present == 1

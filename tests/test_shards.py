@@ -125,7 +125,7 @@ def test_a_stopped_sharding_goes_on_and_gives_the_same(
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "set").glob("shard-*.tar")}
     assert bool(kept) == (stop_at > 3)
     # As after a power cut: a half-written shard and a line of the journal that broke off.
-    (tmp_path / "set" / ".shard-000009-abc.tar").write_bytes(b"half")
+    (tmp_path / "set" / ".shard-000001.tar.part-0").mkdir()
     with (tmp_path / "set" / sharding.JOURNAL_FILE).open("a") as journal:
         journal.write('{"shard": {"name": "shar')
     write_shards(sources, tmp_path / "set", SIZE)

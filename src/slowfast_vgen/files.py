@@ -1,18 +1,51 @@
-"""Files written whole or not at all, and their checksums."""
+"""Files and folders that are written whole or not at all, and are on the disk when it is said that they are saved.
 
+What is written appears beside its target first, is synced, and takes the target's name in one step: whenever a program
+is killed or the power goes, there is the old state or the new one. Links are followed; pipes and devices are written
+into, never replaced; rights are those that the target had, or those that the user's umask gives.
+"""
+
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.file_system import (
+    FolderLock,
+    contents,
+    lock_folder,
+    make_folder,
+    put_in_place,
+    recover,
+    sync_file,
+    sync_folder,
+    sync_tree,
+    tidy,
+    workplace,
+)
+
+STANDARD_OUTPUT = Path("/dev/stdout")
+"""As a target on every system: the bytes go to standard output."""
+_DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)")
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+_NAMED_DESCRIPTORS = {STANDARD_OUTPUT.as_posix(): 1, "/dev/stderr": 2}
+
+
+def sha256_of_bytes(content: bytes) -> str:
+    """Hex SHA-256."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:
@@ -21,67 +54,186 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; moves it there when the block ends well, deletes it otherwise.
+def is_unused(folder: Path) -> bool:
+    """Whether nothing is there, or a folder with nothing in it."""
+    return not os.path.lexists(folder) or (folder.is_dir() and not contents(folder))
+
+
+def check_file_target(path: Path) -> None:
+    """Refuses what `atomic_path` can neither replace nor write into.
 
     Raises:
-        UserError: the folder cannot be made or written, or the disk is full.
+        UserError: a folder, a disk or a socket of that name, or links that go round in a circle.
     """
+    if _descriptor_of(path) is not None:
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        os.close(descriptor)
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; choose a place that can be written") from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o644)  # mkstemp makes it private to the user
-        os.replace(temporary, path)
-    except SafetensorError as error:  # a full disk, which safetensors tells in its own way
-        raise UserError(f"cannot write {path}: {error}; check the space there") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror}; choose another name") from error
+    if stat.S_ISDIR(mode):
+        raise UserError(f"cannot write {path}: a folder of that name is there; choose another name")
+    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise UserError(f"cannot write {path}: it is a disk or a socket; choose another name")
+
+
+def check_folder_target(path: Path) -> None:
+    """Refuses a folder that `atomic_folder` cannot replace.
+
+    Raises:
+        UserError: a file of that name, or the place where a disk is mounted, which only unmounting could replace.
+    """
+    recover(path)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"cannot write the folder {path}: a file of that name is there; choose another name")
+    if path.is_dir() and os.path.ismount(path.resolve()):
+        raise UserError(f"cannot write the folder {path}: a disk is mounted there; give a new folder inside it")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path to write; it takes the place of `path` when the block ends well, else it is deleted.
+
+    Raises:
+        UserError: the folder cannot be made or written, the disk is full, or `path` is nothing to write to.
+    """
+    check_file_target(path)
+    with ExitStack() as stack:
+        if _is_written_into(path):
+            new = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slowfast-")), path.name)
+            yield new
+            _write_into(path, new)
+            return
+        target, place, mode = _begin(path, stack)
+        new = place / target.name
+        with _tells_of_space(path):
+            yield new
+        with _tells(path):
+            new.chmod(place.stat().st_mode & 0o666 if mode is None else mode)  # some libraries make private files
+            sync_file(new)
+            os.replace(new, target)
+            sync_folder(target.parent)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty temporary folder beside `path`; it takes the place of `path` when the block ends well.
-
-    An older folder at `path` is set aside first and deleted last, so that there is a whole one at every moment but one
-    rename.
+    """Yields an empty temporary folder; it takes the place of `path` when the block ends well, else it is deleted.
 
     Raises:
-        UserError: the parent cannot be written, `path` is a file, or the disk is full.
+        UserError: the parent cannot be written, the disk is full, or see `check_folder_target`.
     """
-    if path.exists() and not path.is_dir():
-        raise UserError(f"cannot write the folder {path}: a file of that name is there; choose another name")
+    check_folder_target(path)
+    with ExitStack() as stack:
+        target, place, mode = _begin(path, stack)
+        new = place / target.name
+        with _tells(path):
+            new.mkdir()
+        with _tells_of_space(path):
+            yield new
+        with _tells(path):
+            if mode is not None:
+                new.chmod(mode)
+            for written in filter(Path.is_file, new.rglob("*")):
+                written.chmod(new.stat().st_mode & 0o666)  # some libraries make private files
+            sync_tree(new)
+            put_in_place(new, target, place)
+
+
+def _begin(path: Path, stack: ExitStack) -> tuple[Path, Path, int | None]:
+    """Where links lead to from `path`, a workplace beside that, and the rights of what is there."""
+    with _tells(path):
+        target = Path(os.path.realpath(path))
+        make_folder(target.parent)
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        return target, stack.enter_context(workplace(target)), mode
+
+
+@contextmanager
+def _tells(path: Path) -> Iterator[None]:
+    """Turns what the system says inside the block into a sentence about `path`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        yield
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose a place that can be written") from error
+
+
+@contextmanager
+def _tells_of_space(path: Path) -> Iterator[None]:
+    """The same for a disk that is full; other errors inside the block are its own."""
     try:
-        yield temporary
-        os.chmod(temporary, 0o755)
-        for written in filter(Path.is_file, temporary.rglob("*")):
-            os.chmod(written, 0o644)  # safetensors makes its files private to the user
-        old = temporary.with_name(temporary.name + "-old")
-        if path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
-        shutil.rmtree(old, ignore_errors=True)
-    except SafetensorError as error:  # a full disk, which safetensors tells in its own way
+        yield
+    except SafetensorError as error:  # tells it in its own way
         raise UserError(f"cannot write {path}: {error}; check the space there") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise UserError(f"cannot write {path}: {error.strerror}; check the space there") from error
+
+
+def _descriptor_of(path: Path) -> int | None:
+    """The number behind names such as /dev/stdout: opening them anew would cut off what was written already."""
+    name = path.as_posix()
+    if match := _DESCRIPTOR.fullmatch(name):
+        return int(match[1] or match[2])
+    return _NAMED_DESCRIPTORS.get(name)
+
+
+def _is_written_into(path: Path) -> bool:
+    return _descriptor_of(path) is not None or (path.exists() and not path.is_file())
+
+
+def _write_into(path: Path, source: Path) -> None:
+    number = _descriptor_of(path)
+    if number == 1 and sys.stdout is not None:
+        sys.stdout.flush()  # what was printed before comes before
+    try:
+        with source.open("rb") as content, open(path if number is None else os.dup(number), "wb") as stream:
+            shutil.copyfileobj(content, stream)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; choose a place that can be written") from error
+
+
+def append_text(path: Path, text: str) -> None:
+    """Adds lines to a file, synced; one that breaks off is the reader's to pass over.
+
+    Raises:
+        OSError: the place cannot be written, or the disk is full.
+    """
+    make_folder(path.parent)
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+    sync_file(path)
+    if is_new:
+        sync_folder(path.parent)
+
+
+def hold_folder(folder: Path) -> FolderLock:
+    """Makes a folder, where it is missing, and keeps other programs from writing to it while the lock is referred to.
+
+    What killed writers have left in it is taken away.
+
+    Raises:
+        UserError: another program is writing there, or the folder cannot be made.
+    """
+    with _tells(folder):
+        make_folder(folder)
+        lock = lock_folder(folder)
+        if lock is None:
+            raise UserError(f"another program is writing to {folder}; wait for its end, or choose another folder")
+        tidy(folder)
+        return lock
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON, atomically. Non-finite numbers are refused by the encoder."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -90,9 +242,29 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: missing, unreadable or not JSON.
     """
+    return parse_json(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        UserError: missing, unreadable, or something that is no file.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            return file.read()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; check the path") from error
+
+
+def parse_json(path: Path, content: bytes) -> Any:
+    """The value in the bytes of a JSON file.
+
+    Raises:
+        UserError: they are no JSON.
+    """
+    try:
+        return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); write it anew") from error

@@ -5,7 +5,6 @@ DIR/episodes/000000/{episode.json, video.mp4, chunks.parquet, poses.parquet}
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -24,7 +23,8 @@ from slowfast_vgen.data.headers import (
 from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
 from slowfast_vgen.data.video import check_frames, read_video, write_video
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder, sha256_of_file
+from slowfast_vgen.file_system import tidy
+from slowfast_vgen.files import atomic_folder, hold_folder, is_unused, sha256_of_file
 from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 
 DATASET_FILE, EPISODES_FOLDER = "dataset.json", "episodes"
@@ -253,18 +253,19 @@ class DatasetWriter:
             header: its `num_episodes` is a wish; more than that are kept where they are there already.
 
         Raises:
-            UserError: the folder holds something else, or episodes made with other settings.
+            UserError: the folder holds something else, episodes made with other settings, or another program's work.
         """
         self.folder = Path(folder)
         self.num_present = 0
         """Episodes that are there, and so the number of the next one."""
         self._header = header
+        self._lock = hold_folder(self.folder) if self.folder.is_dir() else None
         if (self.folder / DATASET_FILE).exists():
             dataset = EpisodeDataset(self.folder, unfinished=True)
             self.num_present = len(dataset)
             self._refuse_other_settings(dataset.header)
             self._write_header()
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif not is_unused(self.folder):
             raise UserError(f"{folder} is there and holds no data set; give a new or empty folder")
 
     def append(self, episode: Episode, lossless: bool = True) -> None:
@@ -273,6 +274,8 @@ class DatasetWriter:
         Raises:
             UserError: as `write_episode`.
         """
+        if self._lock is None:
+            self._lock = hold_folder(self.folder)
         if self.num_present == 0:
             self._write_header()
         write_episode(episode_folder(self.folder, self.num_present), episode, lossless)
@@ -292,8 +295,8 @@ class DatasetWriter:
             raise UserError(f"{self.folder} was made with {old}, not with {new}; use the same or another folder")
 
     def _write_header(self) -> None:
-        for leftover in (self.folder / EPISODES_FOLDER).glob(".*-*"):  # a killed run could not tidy up its last episode
-            shutil.rmtree(leftover, ignore_errors=True)
+        if (episodes := self.folder / EPISODES_FOLDER).is_dir():
+            tidy(episodes)
         num_episodes = max(self._header.num_episodes, self.num_present)
         write_header(self.folder / DATASET_FILE, replace(self._header, num_episodes=num_episodes))
 

@@ -26,7 +26,7 @@ from slowfast_vgen.data.adapters.base import (
 from slowfast_vgen.data.format import DATASET_FILE, DatasetWriter, episode_folder, read_header
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_path, read_json, sha256_of_file, write_json
+from slowfast_vgen.files import append_text, atomic_path, read_json, sha256_of_file, write_json
 from slowfast_vgen.types import Chunk, Episode
 
 REPORT_FILE = "import.json"
@@ -117,9 +117,7 @@ class _Log:
     def save(self) -> None:
         """Writes the findings, then the report that counts them."""
         if self._untold:
-            self._out.mkdir(parents=True, exist_ok=True)
-            with (self._out / FINDINGS_FILE).open("a", encoding="utf-8") as file:
-                file.writelines(self._untold)
+            append_text(self._out / FINDINGS_FILE, "".join(self._untold))
             self._untold = []
         write_json(self.path, self._head | asdict(self.report))
 
@@ -202,16 +200,11 @@ def chunks_of(words: tuple[Words, ...], chunk_frames: int) -> tuple[Chunk, ...]:
 
 
 def _tidy(out: Path) -> None:
-    """Takes away what an import that found nothing to use has left, and what a killed one was writing."""
+    """Takes away what an import that found nothing to use has left."""
     report = out / REPORT_FILE
     if report.is_file() and not (out / DATASET_FILE).exists() and _is_report(report):
         report.unlink()
         (out / FINDINGS_FILE).unlink(missing_ok=True)
-    if report.is_file() or (out / DATASET_FILE).exists():
-        for written in (REPORT_FILE, FINDINGS_FILE, DATASET_FILE):
-            stem, _, ending = written.partition(".")
-            for leftover in out.glob(f".{stem}-*.{ending}"):
-                leftover.unlink()
 
 
 def _is_report(path: Path) -> bool:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from slowfast_vgen.data.format import EpisodeDataset, read_header
 from slowfast_vgen.data.video import VideoWriter
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder, write_json
+from slowfast_vgen.files import atomic_folder, is_unused, write_json
 from slowfast_vgen.types import Episode
 
 CAMERA = "observation.images.main"
@@ -54,7 +54,7 @@ def export_lerobot(
     Raises:
         UserError: `out` holds something; no episodes, one without actions, or episodes of several sizes or rates.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_unused(out):
         raise UserError(f"{out} is there and not empty; give a new or empty folder")
     height, width, fps, has_poses = _common(dataset)
     with atomic_folder(out) as folder:

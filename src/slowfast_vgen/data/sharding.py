@@ -37,7 +37,7 @@ from slowfast_vgen.data.shard_index import (
     write_index,
 )
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_path, sha256_of_file
+from slowfast_vgen.files import append_text, atomic_path, hold_folder, is_unused, sha256_of_file
 
 DEFAULT_MAX_BYTES = 2**28
 """Of a shard: large enough that a disk or an object store reads it in one go, small enough to be copied anew."""
@@ -90,6 +90,7 @@ def write_shards(
     if not plan or len(plan) > MOST_SHARDS:
         raise UserError(f"{len(entries)} episodes make {len(plan)} shards; want 1 to {MOST_SHARDS}")
     finished = _finished(out, digest)
+    lock = hold_folder(out)
     _note(out, {"sources_sha256": digest})
     done = 0
     shards = []
@@ -105,6 +106,7 @@ def write_shards(
     index = ShardIndex(split, max_bytes, digest, headers, tuple(shards))
     write_index(out, index)
     (out / JOURNAL_FILE).unlink(missing_ok=True)
+    lock.release()
     return index
 
 
@@ -163,14 +165,14 @@ def _finished(out: Path, digest: str) -> dict[str, Shard]:
         told, shards = index.sources_sha256, list(index.shards)
     elif (out / JOURNAL_FILE).is_file():
         told, shards = _read_journal(out / JOURNAL_FILE)
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not told:  # the disk was full before the first line
+            return {}
+    elif not is_unused(out):
         raise UserError(f"{out} is there and holds no shards; give a new or empty folder")
     else:
         return {}
     if told != digest:
         raise UserError(f"{out} holds shards of other data, or of another size; give a new or empty folder")
-    for leftover in out.glob(".shard-*-*.tar"):  # a killed run could not tidy up what it was writing
-        leftover.unlink(missing_ok=True)
     return {shard.name: shard for shard in shards if _is_whole(out / shard.name, shard)}
 
 
@@ -194,9 +196,9 @@ def _read_journal(path: Path) -> tuple[str, list[Shard]]:
 def _note(out: Path, record: dict[str, Any]) -> None:
     """Adds a line to the journal, in one write."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (out / JOURNAL_FILE).open("a") as file:
-            file.write("\n" + json.dumps(record) + "\n")  # the break in front ends a line that broke off
+        append_text(
+            out / JOURNAL_FILE, "\n" + json.dumps(record) + "\n"
+        )  # the break in front ends a line that broke off
     except OSError as error:
         raise UserError(f"cannot write {out / JOURNAL_FILE}: {error.strerror}; check the space there") from error
 

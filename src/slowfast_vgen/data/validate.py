@@ -26,6 +26,7 @@ from slowfast_vgen.data.rules import Defect, DefectiveDataError, require
 from slowfast_vgen.data.shard_index import is_sharded, read_index
 from slowfast_vgen.data.shards import ShardSet, check_shards
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.file_system import contents
 
 __all__ = ["Defect", "check_dataset", "check_datasets", "check_episode"]
 
@@ -136,4 +137,4 @@ def _readable_headers(folder: Path) -> Iterator[tuple[Path, EpisodeHeader]]:
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return {path.name for path in contents(folder)} if folder.is_dir() else set()

@@ -63,6 +63,8 @@ class VideoWriter:
         self._place: AbstractContextManager[Path] = atomic_path(self.path)
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._is_broken = False
+        """A write has failed: FFmpeg must not be given anything more."""
 
     def __enter__(self) -> Self:
         """Makes a temporary file beside `path`."""
@@ -87,6 +89,7 @@ class VideoWriter:
                 self._encode(self._to_video_frame(image))
                 self.num_frames += 1
         except (av.FFmpegError, OSError) as error:
+            self._is_broken = True
             raise self._cannot_write(error) from error
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -105,7 +108,7 @@ class VideoWriter:
 
     def _finish(self) -> UserError | None:
         try:
-            if self.num_frames:
+            if self._container and not self._is_broken:
                 self._encode(None)
             if self._container:
                 self._container.close()
@@ -120,9 +123,9 @@ class VideoWriter:
                 "use even sides or write it lossless"
             )
         # The prefix keeps FFmpeg from taking a colon in the name for a protocol; faststart lets a browser play at once.
-        self._container = av.open(f"file:{self._temporary}", "w", format="mp4", options={"movflags": "+faststart"})
+        container = av.open(f"file:{self._temporary}", "w", format="mp4", options={"movflags": "+faststart"})
         codec, options = ("libx264rgb", _LOSSLESS) if self._lossless else ("libx264", _BROWSER)
-        stream = self._container.add_stream(codec, rate=self._rate, options=dict(options))
+        stream = container.add_stream(codec, rate=self._rate, options=dict(options))
         assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = height, width, "rgb24" if self._lossless else "yuv420p"
         context: Any = stream.codec_context
@@ -130,7 +133,9 @@ class VideoWriter:
         if not self._lossless:
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        self._stream = stream
+        # Where the disk is full, the header fails; asked for once more, by the first frame or the end, FFmpeg crashes.
+        container.start_encoding()
+        self._container, self._stream = container, stream
         return stream
 
     def _to_video_frame(self, image: Image) -> VideoFrame:

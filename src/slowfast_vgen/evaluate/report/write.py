@@ -12,6 +12,7 @@ from slowfast_vgen.evaluate.report.headline import Headline
 from slowfast_vgen.evaluate.report.markdown import linked_pictures, markdown_page
 from slowfast_vgen.evaluate.report.page import GENERATOR, html_page
 from slowfast_vgen.evaluate.results import read_all
+from slowfast_vgen.file_system import contents
 from slowfast_vgen.files import atomic_folder
 
 INDEX, MARKDOWN = "index.html", "report.md"
@@ -57,7 +58,7 @@ def _check_replaceable(out: Path, folder: Path) -> None:
     if Path.cwd().is_relative_to(folder):
         raise UserError(f"cannot replace {out}, which holds the folder you stand in; name another or go elsewhere")
     try:
-        inside = {path.name for path in folder.iterdir()}
+        inside = {path.name for path in contents(folder)}
         ours = _own_files(folder) if inside else set()
     except OSError as error:
         raise UserError(f"cannot read the folder {out}: {error.strerror}; choose another") from error

@@ -1,0 +1,275 @@
+"""What saving asks of the operating system: to sync, to swap two names, to lock; guarded where a system lacks it.
+
+A writer works in a folder of its own beside its target, `.NAME.part-0`, which it keeps locked: what has such a name and
+is not locked was left by a writer that was killed, and the next writer of the same target takes it away.
+"""
+
+import ctypes
+import errno
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_NO_SUCH_CALL = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM}
+_IN_USE = {errno.EAGAIN, errno.EACCES}
+_IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES, errno.EPERM}
+_MOST_WRITERS = 64
+_SET_ASIDE = "old"
+_PLACE = re.compile(r"\.(.+)\.part-[0-9-]+")
+
+
+def _find_renameat2() -> Any:
+    """The C library's function, or None where there is none: not on Linux, or a library that is too old."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        function = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return None
+    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    return function
+
+
+_renameat2 = _find_renameat2()
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Swaps two names in one step; False, and nothing happens, where the system or this disk cannot."""
+    if _renameat2 is None:
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    if _renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_SUCH_CALL:
+        return False
+    raise OSError(number, os.strerror(number), str(second))
+
+
+def sync_file(path: Path) -> None:
+    """Returns when the file's bytes are on the disk, so that a power cut leaves them there."""
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Returns when the names in the folder are on the disk; does nothing where folders cannot be synced."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_CALL | {errno.EBADF}:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Returns when every file and folder in it is on the disk."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync_file(Path(parent, name))
+        sync_folder(Path(parent))
+
+
+def _sync(descriptor: int) -> None:
+    full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: its fsync leaves the bytes in the disk's own cache
+    if full is not None:
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, full)
+            return
+    os.fsync(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it, and syncs every one in which a new name appears."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        with suppress(FileExistsError):
+            folder.mkdir()
+        sync_folder(folder.parent)
+
+
+class FolderLock:
+    """A folder that one process keeps others from writing to, until `release` or its end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Lets others in; may be called twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    __del__ = release
+
+
+_held: WeakValueDictionary[tuple[int, int], FolderLock] = WeakValueDictionary()
+
+
+def lock_folder(folder: Path) -> FolderLock | None:
+    """The lock of a folder that is there, for this process; None where another one holds it.
+
+    Asked for again by the same process, it is the same lock. Where nothing can be locked, everyone gets one.
+    """
+    if fcntl is None:
+        return FolderLock(os.open(os.devnull, os.O_RDONLY))
+    descriptor = os.open(folder, os.O_RDONLY)
+    status = os.fstat(descriptor)
+    key = (status.st_dev, status.st_ino)
+    if (lock := _held.get(key)) is not None and lock._descriptor is not None:
+        os.close(descriptor)
+        return lock
+    if not _flock(descriptor):
+        os.close(descriptor)
+        return None
+    lock = _held[key] = FolderLock(descriptor)
+    return lock
+
+
+def _flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _IN_USE  # a disk without locks: nobody can be told apart
+    return True
+
+
+@contextmanager
+def workplace(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` for its writer alone, taken away in the end, as what killed writers left is."""
+    place, descriptor = _own_place(path)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def contents(folder: Path) -> list[Path]:
+    """What is in a folder, but for the workplaces of writers: one that was killed leaves its own behind."""
+    return sorted(path for path in folder.iterdir() if not _PLACE.fullmatch(path.name))
+
+
+def tidy(folder: Path) -> None:
+    """Takes away the workplaces in a folder that killed writers have left."""
+    for place in folder.iterdir():
+        if (match := _PLACE.fullmatch(place.name)) is None or fcntl is None:
+            continue
+        recover(place.with_name(match[1]))
+        try:
+            descriptor = os.open(place, os.O_RDONLY)
+        except OSError:  # its writer ended just now
+            continue
+        if _flock(descriptor):
+            shutil.rmtree(place, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _own_place(path: Path) -> tuple[Path, int | None]:
+    if fcntl is None:  # nobody can tell whether a writer lives: each has a name of its own
+        place = path.with_name(f".{path.name}.part-{os.getpid()}-{time.monotonic_ns()}")
+        place.mkdir()
+        return place, None
+    for number in range(_MOST_WRITERS):
+        place = path.with_name(f".{path.name}.part-{number}")
+        with suppress(FileExistsError):
+            place.mkdir()
+        try:
+            descriptor = os.open(place, os.O_RDONLY)
+        except FileNotFoundError:  # its writer ended just now
+            continue
+        if _flock(descriptor) and _is_still(place, descriptor):
+            for leftover in place.iterdir():
+                shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink()
+            return place, descriptor
+        os.close(descriptor)
+    raise OSError(errno.EBUSY, f"{_MOST_WRITERS} programs write it at once", str(path))
+
+
+def _is_still(place: Path, descriptor: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.stat(place), os.fstat(descriptor))
+    return False
+
+
+def put_in_place(new: Path, path: Path, place: Path) -> None:
+    """The folder `new`, which lies in the workplace `place`, becomes `path`; what was there ends up in `place`.
+
+    In one step where the system can swap names. Elsewhere the old one is set aside first, and `recover` brings it back
+    if the program ends before the new one is there.
+    """
+    if path.exists():
+        with suppress(FileNotFoundError):
+            if exchange(new, path):
+                sync_folder(path.parent)
+                return
+    aside: Path | None = None
+    try:
+        for attempt in range(_MOST_WRITERS):
+            try:
+                os.rename(new, path)
+                break
+            except OSError as error:
+                if error.errno not in _IN_THE_WAY or not path.exists() or attempt == _MOST_WRITERS - 1:
+                    raise
+            aside = place / f"{_SET_ASIDE}-{attempt}"
+            with suppress(FileNotFoundError):  # another writer was quicker
+                os.rename(path, aside)
+        sync_folder(path.parent)
+    except BaseException:
+        if aside is not None and aside.exists() and not path.exists():
+            os.rename(aside, path)
+        raise
+
+
+def recover(path: Path) -> None:
+    """Brings back the folder that a writer had set aside when it was killed, where there is none at `path`."""
+    for _ in range(100):
+        if path.exists() or not path.parent.is_dir():
+            return
+        living = False
+        for place in path.parent.iterdir():
+            if not place.name.startswith(f".{path.name}.part-"):
+                continue
+            try:
+                found = sorted(place.glob(f"{_SET_ASIDE}-*"), key=lambda each: int(each.name.rpartition("-")[2]))
+                if not found:
+                    continue
+                descriptor = None if fcntl is None else os.open(place, os.O_RDONLY)
+                try:
+                    if descriptor is None or _flock(descriptor):
+                        os.rename(found[-1], path)
+                        return
+                finally:
+                    if descriptor is not None:
+                        os.close(descriptor)
+                living = True
+            except OSError:  # the writer goes on, or another reader was quicker
+                living = True
+        if not living:
+            return
+        time.sleep(0.01)
