@@ -12,8 +12,9 @@ from torch.func import functional_call
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, unmasked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, FastLearner, FastLearningConfig, LoraMemory
+from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, FastLearner, FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.lora_weights import LoraWeights
 from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 
@@ -30,9 +31,9 @@ def windows(episodes: int, seed: int = 0, frames: int = 8) -> Tensor:
     return randn(episodes, frames, 8, 8, 8, seed=seed)
 
 
-def values(memory: LoraMemory, row: int | None = None) -> list[Tensor]:
+def values(memory: LoraWeights, row: int | None = None) -> list[Tensor]:
     """Copies of all that an episode's memory is made of, or the whole batch's."""
-    return [(each if row is None else each[row]).clone() for each in memory.tensors()]
+    return [(each if row is None else each[row]).clone() for each in memory.rows()]
 
 
 def loss_on(net: nn.Module, window: Tensor) -> float:
@@ -60,6 +61,8 @@ def test_the_defaults_are_the_papers() -> None:
 
 class Spy(nn.Module):
     """Remembers what it was asked to denoise."""
+
+    lora_layers = ("qkv",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -257,7 +260,7 @@ def test_the_guard_takes_back_a_memory_that_diverges(optimizer: Any, learning_ra
     assert report.rolled_back.tolist() == [True]
     assert memory.rollbacks == [1]
     assert all(torch.equal(*pair) for pair in zip(memory.parameters, fresh, strict=True))
-    assert not any(moments.any() for moments in memory.tensors()[len(fresh) :])
+    assert not any(moments.any() for moments in memory.rows()[len(fresh) :])
 
 
 def test_the_guard_takes_back_one_chunk_and_no_more() -> None:
@@ -293,7 +296,7 @@ def test_the_guard_takes_back_that_episode_and_no_other(defect: str) -> None:
     assert all(torch.equal(*pair) for pair in zip(values(memory, 1), before, strict=True))
     for together, single in zip(values(memory, 2), values(alone, 0), strict=True):
         torch.testing.assert_close(together, single, rtol=1e-2, atol=1e-4)
-    assert all(each.isfinite().all() for each in memory.tensors())
+    assert all(each.isfinite().all() for each in memory.rows())
 
 
 def test_the_guards_ratio_is_read() -> None:

@@ -177,7 +177,7 @@ def test_only_one_episode_can_be_merged() -> None:
     ("settings", "message"),
     [
         ({"rank": 0}, "rank must be at least 1, got 0"),
-        ({"layers": ()}, "at least one layer name"),
+        ({"layers": ("qkv", "")}, "a layer without a name"),
         ({"alpha": 0.0}, "alpha must be above 0, got 0.0"),
         ({"alpha": -1.0}, "alpha must be above 0, got -1.0"),
         ({"alpha": math.nan}, "alpha must be above 0, got nan"),

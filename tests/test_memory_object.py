@@ -43,7 +43,7 @@ def memory_of(session: Session) -> EpisodeMemory:
 
 def state_of(memory: EpisodeMemory) -> list[Tensor]:
     parts = [] if memory.local is None else [memory.local.state.gram, memory.local.state.cross, memory.local.pose]
-    return parts + ([] if memory.lora is None else memory.lora.tensors())
+    return parts + ([] if memory.lora is None else memory.lora.weights.rows())
 
 
 def largest_difference(one: EpisodeMemory, other: EpisodeMemory) -> float:
@@ -101,9 +101,7 @@ def test_forgetting_takes_out_single_chunks(local_world: World) -> None:
     assert memory.local is not None
     pose = memory.local.pose.clone()
     entry = next(each for each in memory.local.journal if each.chunk == 1)
-    learner = session._rollout.local_learner
-    assert learner is not None
-    keys = learner.keys(entry.poses)
+    keys = memory.local.keys(entry.poses)
     expected = memory.local.state.gram - keys.mT @ keys
     memory.forget(1, 2)
     torch.testing.assert_close(memory.local.state.gram, expected, rtol=0, atol=1e-5)

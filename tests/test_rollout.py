@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import FastLearningConfig, LoraMemory
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.lora_memory import LoraMemory
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.models.world_model import WorldModel
@@ -54,7 +55,7 @@ def test_in_bfloat16_the_video_is_nearly_the_same_and_the_memory_keeps_its_preci
     assert float((exact - rounded).abs().max()) > 0 and float((exact - rounded).std()) < 0.1 * float(exact.std())
     learned = half.start_batch(IMAGES, STRONG, [1, 2, 3])
     learned.step(ACTIONS)
-    assert all(each.dtype == torch.float32 for each in lora_of(learned).tensors())
+    assert all(each.dtype == torch.float32 for each in lora_of(learned).weights.rows())
     assert np.array_equal(video(half, seed=1), video(World(local_world.model, "bfloat16"), seed=1))
     with pytest.raises(UserError, match="unknown precision 'half'"):
         World(local_world.model, "half")
@@ -126,18 +127,19 @@ def test_the_slow_weights_are_never_written(tiny_world: World, memory: bool | Fa
 
 def test_memory_true_means_the_worlds_own_settings(tiny_world: World) -> None:
     rollout = tiny_world.start_batch(IMAGES[:1], True, [1])
-    assert rollout.learner is not None
-    assert rollout.learner.config == FastLearningConfig(LoraConfig(rank=4), learning_rate=1e-3)
+    assert lora_of(rollout).config == FastLearningConfig(
+        LoraConfig(rank=4, layers=("qkv", "out", "mlp_in", "mlp_out")), learning_rate=1e-3
+    )
 
 
 def test_past_grows_from_the_start_image_and_windows_hold_past_and_new(
     tiny_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rollout = tiny_world.start_batch(IMAGES[:1], STRONG, [1])
-    assert rollout.learner is not None
     learned: list[Tensor] = []
     passed: list[Tensor] = []
-    learn, encode_past = rollout.learner.learn, tiny_world.model.denoiser.encode_past
+    learner = lora_of(rollout).learner
+    learn, encode_past = learner.learn, tiny_world.model.denoiser.encode_past
 
     def spy_learn(memory: Any, window: Tensor, num_past: int, text: TextEmbedding) -> Any:
         learned.append(window)
@@ -149,8 +151,9 @@ def test_past_grows_from_the_start_image_and_windows_hold_past_and_new(
         assert not noise_levels.any()
         return encode_past(latents, noise_levels)
 
-    monkeypatch.setattr(rollout.learner, "learn", spy_learn)
+    monkeypatch.setattr(learner, "learn", spy_learn)
     monkeypatch.setattr(tiny_world.model.denoiser, "encode_past", spy_past)
+    monkeypatch.setattr(learner.denoiser, "encode_past", spy_past)
     start = tiny_world.model.codec.encode(torch.from_numpy(IMAGES[:1]))
     assert torch.equal(rollout.history[:, 0], start)
     chunks = [rollout.step([action]) for action in ACTIONS]
@@ -186,7 +189,7 @@ def test_observed_frames_take_the_place_of_generated_ones(tiny_world: World) -> 
     observed.observe_latents(generated.step(["turn left"]))
     assert observed.num_chunks == 1
     assert torch.equal(observed.step(["go forward"]), generated.step(["go forward"]))
-    pairs = zip(lora_of(observed).tensors(), lora_of(generated).tensors(), strict=True)
+    pairs = zip(lora_of(observed).weights.rows(), lora_of(generated).weights.rows(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
 
     shown = started()

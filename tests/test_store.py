@@ -31,7 +31,7 @@ def tensors_of(session: Session) -> list[torch.Tensor]:
     memory, found = session.memory, []
     assert memory is not None
     if memory.lora is not None:
-        found += memory.lora.tensors()
+        found += memory.lora.weights.rows()
     if memory.local is not None:
         state = memory.local.state
         found += [state.gram, state.cross, memory.local.pose]
@@ -109,8 +109,7 @@ def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folde
     session = session_of(tiny_world)
     session.save(tmp_path / "s")
     assert session.memory is not None
-    learner, memory = session._rollout.learner, session.memory.lora
-    assert learner is not None
+    memory = session.memory.lora
     assert memory is not None
 
     def predict(net: Any) -> torch.Tensor:
@@ -121,8 +120,8 @@ def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folde
     adapted = PeftModel.from_pretrained(base_model, str(tmp_path / "s" / MEMORY_FOLDER))
     with torch.no_grad():
         base = predict(tiny_world.model.denoiser)
-        with learner.applied(memory):
-            ours = predict(tiny_world.model.denoiser)
+        with memory.applied(tiny_world.model.denoiser) as applied:
+            ours = predict(applied)
         theirs = predict(adapted.base_model.model)
         merged = predict(adapted.merge_and_unload())
     assert (ours - base).abs().max() > 1e-2
@@ -226,7 +225,7 @@ def test_the_settings_survive_json() -> None:
     lora = FastLearningConfig(LoraConfig(7, 3.5, ("qkv",)), "replay", True, 8, 0.25, 2, 3, "sgd", 9.0, 1)
     config = MemoryConfig(LocalRuleConfig("delta", 0.1, 0.2, 0.3, 4), lora)
     assert MemoryConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
-    assert MemoryConfig.from_json({}) == MemoryConfig(lora=FastLearningConfig())
+    assert MemoryConfig.from_json({}) == MemoryConfig.from_json({"local": None, "lora": None}) == MemoryConfig()
 
 
 @pytest.mark.parametrize(

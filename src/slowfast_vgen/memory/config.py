@@ -1,33 +1,73 @@
 """Which rules write an episode's memory, as settings."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.local import LocalRuleConfig
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
+from slowfast_vgen.memory.registry import KINDS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class MemoryConfig:
-    """Which rules write an episode's memory: `local` keeps content, `lora` (eq. 3 and its variants) keeps style."""
+    """Which rules write an episode's memory: `local` keeps content, `lora` (eq. 3 and its variants) keeps style.
 
-    local: LocalRuleConfig | None = None
-    lora: FastLearningConfig | None = None
+    Without any rule it stands for no memory, and is false.
 
-    def __post_init__(self) -> None:
-        if self.local is None and self.lora is None:
-            raise UserError("a memory needs a rule: local, lora or both; for none, give memory=False")
+    >>> MemoryConfig(LocalRuleConfig()).lora is None, bool(MemoryConfig())
+    (True, False)
+    """
+
+    rules: dict[str, Any] = field(default_factory=dict)
+    """The settings of each rule by its name in `memory.registry`, in the order in which they take in a chunk."""
+
+    def __init__(self, *rules: Any, **named: Any) -> None:
+        given = dict(named)
+        for rule in rules:
+            if rule is not None:
+                name = next((name for name, kind in KINDS.items() if isinstance(rule, kind.config_class)), None)
+                if name is None or name in given:
+                    raise UserError(f"{rule!r} is no rule of a memory, or there are two of its kind; give one of each")
+                given[name] = rule
+        for name, rule in given.items():
+            if name not in KINDS or not isinstance(rule, KINDS[name].config_class | None):
+                raise UserError(f"a memory has no rule {name} with the settings {rule!r}; known: {', '.join(KINDS)}")
+        ordered = {name: given[name] for name in KINDS if given.get(name) is not None}
+        object.__setattr__(self, "rules", ordered)
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.rules.items()))
+
+    def __repr__(self) -> str:
+        """The rules, each with what differs from its defaults.
+
+        >>> MemoryConfig(LocalRuleConfig(ridge=0.1))
+        MemoryConfig(local=LocalRuleConfig(ridge=0.1))
+        """
+        return f"MemoryConfig({', '.join(f'{name}={_short(rule)}' for name, rule in self.rules.items())})"
+
+    @property
+    def local(self) -> LocalRuleConfig | None:
+        """The settings of the local rule; None for a memory without it."""
+        return self.rules.get("local")
+
+    @property
+    def lora(self) -> FastLearningConfig | None:
+        """The settings of learning by gradients; None for a memory without it."""
+        return self.rules.get("lora")
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON values."""
-        return asdict(self)
+        """The settings as JSON values; None for each rule that is not there."""
+        return {name: asdict(self.rules[name]) if name in self.rules else None for name in sorted(KINDS)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "MemoryConfig":
-        """The inverse of `to_json`; missing values take their defaults, and no rule at all means the paper's.
+        """The inverse of `to_json`; missing values take their defaults, and no rule at all means no memory.
 
         Raises:
             UserError: a setting that is not known, or a value that cannot be.
@@ -35,15 +75,16 @@ class MemoryConfig:
         >>> config = MemoryConfig(LocalRuleConfig(ridge=0.1), FastLearningConfig(learning_rate=0.5))
         >>> MemoryConfig.from_json(config.to_json()) == config
         True
+        >>> MemoryConfig.from_json({})
+        MemoryConfig()
         """
         try:
-            values = dict(values)
-            local, lora = values.pop("local", None), values.pop("lora", None)
-            if values:
-                raise TypeError(f"unknown settings {', '.join(sorted(values))}")
-            if local is None and lora is None:
-                return cls(lora=FastLearningConfig())
-            return cls(None if local is None else LocalRuleConfig(**local), None if lora is None else _lora(lora))
+            if unknown := sorted(set(values) - set(KINDS)):
+                raise TypeError(f"unknown settings {', '.join(unknown)}")
+            rules = {
+                name: _settings(KINDS[name].config_class, given) for name, given in values.items() if given is not None
+            }
+            return cls(**rules)
         except UserError:
             raise
         except (TypeError, ValueError) as error:
@@ -65,14 +106,14 @@ def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
     """
     local, lora = shipped.local or LocalRuleConfig(), shipped.lora or FastLearningConfig()
     known: dict[str, MemoryConfig | None] = {
-        "on": shipped,
+        "on": shipped or None,
         "off": None,
         "local": MemoryConfig(local),
         "local-delta": MemoryConfig(replace(local, rule="delta")),
-        "denoising": MemoryConfig(lora=replace(lora, rule="denoising", independent_noise=False)),
-        "denoising-independent": MemoryConfig(lora=replace(lora, rule="denoising", independent_noise=True)),
-        "denoising-original": MemoryConfig(lora=replace(lora, rule="denoising-original")),
-        "replay": MemoryConfig(lora=replace(lora, rule="replay")),
+        "denoising": MemoryConfig(replace(lora, rule="denoising", independent_noise=False)),
+        "denoising-independent": MemoryConfig(replace(lora, rule="denoising", independent_noise=True)),
+        "denoising-original": MemoryConfig(replace(lora, rule="denoising-original")),
+        "replay": MemoryConfig(replace(lora, rule="replay")),
         "local+denoising": MemoryConfig(local, replace(lora, rule="denoising")),
     }
     if name not in known:
@@ -84,9 +125,29 @@ MemorySetting = bool | MemoryConfig | LocalRuleConfig | FastLearningConfig
 """True for the world's own memory, False for none; or settings."""
 
 
-def _lora(values: dict[str, Any]) -> FastLearningConfig:
-    values = dict(values)
-    lora = dict(values.pop("lora", {}))
-    if "layers" in lora:
-        lora["layers"] = tuple(lora["layers"])
-    return FastLearningConfig(lora=LoraConfig(**lora), **values)
+def _settings(config_class: type[Any], values: Any) -> Any:
+    """A settings dataclass from JSON values: settings within settings likewise, and lists as tuples."""
+    if not isinstance(values, dict):
+        raise TypeError(f"{values!r} are no settings of {config_class.__name__}")
+    made = {}
+    for each in fields(config_class):
+        if each.name in values:
+            value = values[each.name]
+            inner = each.default_factory if callable(each.default_factory) else None
+            if isinstance(inner, type) and is_dataclass(inner):
+                value = _settings(inner, value)
+            made[each.name] = tuple(value) if isinstance(value, list) else value
+    if unknown := sorted(set(values) - set(made)):
+        raise TypeError(f"{config_class.__name__} has no setting {', '.join(unknown)}")
+    return config_class(**made)
+
+
+def _short(rule: Any) -> str:
+    """A settings dataclass as the call that makes it, without the defaults."""
+    default = type(rule)()
+    told = []
+    for each in fields(rule):
+        value = getattr(rule, each.name)
+        if value != getattr(default, each.name):
+            told.append(f"{each.name}={_short(value) if is_dataclass(value) else repr(value)}")
+    return f"{type(rule).__name__}({', '.join(told)})"

@@ -1,15 +1,24 @@
-"""An episode's memory as one object: what the local rule holds, what gradients have learned, or both."""
+"""An episode's memory as one object: all its kinds of fast weights, asked one after the other."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import LoraMemory
-from slowfast_vgen.memory.local_learner import LocalLearner, LocalMemory
-from slowfast_vgen.memory.store import SavedMemory, read_memory, restore_local, restore_lora, write_memory
+from slowfast_vgen.memory.fast_weights import Chunk, FastWeights, Host, Start
+from slowfast_vgen.memory.local_memory import LocalMemory
+from slowfast_vgen.memory.lora_memory import LoraMemory
+from slowfast_vgen.memory.registry import KINDS
+from slowfast_vgen.memory.store import SavedMemory, read_memory, write_memory
+from slowfast_vgen.models.denoiser import DenoiserModule, Recall
+from slowfast_vgen.models.text import TextEmbedding
+
+Kind = TypeVar("Kind")
 
 
 class EpisodeMemory:
@@ -18,46 +27,108 @@ class EpisodeMemory:
     It belongs to the slow weights that it was learned on, and its size stays the same however long the episode.
     """
 
-    def __init__(
-        self,
-        config: MemoryConfig,
-        base_fingerprint: str,
-        local: LocalMemory | None,
-        lora: LoraMemory | None,
-        local_learner: LocalLearner | None,
-    ) -> None:
+    def __init__(self, config: MemoryConfig, base_fingerprint: str, parts: Sequence[FastWeights]) -> None:
         self.config, self.base_fingerprint = config, base_fingerprint
-        self.local, self.lora, self._local_learner = local, lora, local_learner
+        self.parts = tuple(parts)
+        """One for each rule, in the order in which they take in a chunk."""
+        assert self.parts, "a memory has at least one part"
+
+    @classmethod
+    def fresh(cls, host: Host, config: MemoryConfig, base_fingerprint: str, seeds: Sequence[int]) -> "EpisodeMemory":
+        """Empty memories, one a seed.
+
+        Raises:
+            UserError: a world in which one of the rules cannot act.
+        """
+        parts = [KINDS[name].fresh(host, rule, seeds) for name, rule in config.rules.items()]
+        config = MemoryConfig(*(part.config for part in parts))
+        return cls(config, base_fingerprint, parts)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{part.kind} ({part.config.rule})" for part in self.parts)
+        megabytes = self.num_bytes() / 2**20
+        return (
+            f"<EpisodeMemory: {parts}, {self.num_chunks} chunks, {megabytes:.1f} MB, of {self.base_fingerprint[:12]}>"
+        )
+
+    @property
+    def local(self) -> LocalMemory | None:
+        """What the local rule holds, where it is one of the rules."""
+        return self._part(LocalMemory)
+
+    @property
+    def lora(self) -> LoraMemory | None:
+        """What gradients have learned, where they are one of the rules."""
+        return self._part(LoraMemory)
+
+    def _part(self, kind: type[Kind]) -> Kind | None:
+        return next((part for part in self.parts if isinstance(part, kind)), None)
 
     @property
     def num_chunks(self) -> int:
         """Chunks that it was made of."""
-        return self.local.num_chunks if self.local is not None else self._lora.num_chunks
+        return max(part.num_chunks for part in self.parts)
 
     @property
-    def _lora(self) -> LoraMemory:
-        assert self.lora is not None, "a memory has at least one part"
-        return self.lora
+    def needs_actions(self) -> bool:
+        """Whether chunks can only be written together with the actions that they came from."""
+        return any(part.needs_actions for part in self.parts)
 
     @property
     def rollbacks(self) -> list[int]:
         """How often each episode's LoRA was found diverging and taken back."""
-        return [0] * (self.local.num_episodes if self.local else 1) if self.lora is None else self.lora.rollbacks
+        if self.lora is not None:
+            return self.lora.rollbacks
+        return [0] * (self.local.num_episodes if self.local else 1)
+
+    # ------------------------------------------------------------------------------------------- generating and writing
 
     def begin_again(self) -> None:
         """Stands where the episode began, with all that it remembers, before the start image of another session."""
-        if self.local is not None:
-            self.local.begin_again()
+        for part in self.parts:
+            part.begin_again()
 
-    def num_bytes(self) -> int:
-        """What the fast weights take."""
-        return sum(part.num_bytes() for part in (self.local, self.lora) if part is not None)
+    def begin(self, start: Start) -> None:
+        """Takes in the start image."""
+        for part in self.parts:
+            part.begin(start)
+
+    def recall(self, text: TextEmbedding, num_frames: int) -> Recall | None:
+        """What is known of the chunk to come; None where no rule can be read."""
+        known = (part.recall(text, num_frames) for part in self.parts)
+        return next((recall for recall in known if recall is not None), None)
+
+    @contextmanager
+    def applied(self, denoiser: DenoiserModule) -> Iterator[DenoiserModule]:
+        """The denoiser as it is with this memory, within the block; the one that is given is left as it is."""
+        with ExitStack() as stack:
+            for part in self.parts:
+                denoiser = stack.enter_context(part.applied(denoiser))
+            yield denoiser
+
+    def write(self, chunk: Chunk) -> None:
+        """Learns from a finished chunk."""
+        for part in self.parts:
+            part.write(chunk)
+
+    # ------------------------------------------------------------------------------------------------------ going back
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What fails or is interrupted within the block leaves the memory as it was before."""
+        kept = [(part, part.snapshot()) for part in self.parts]
+        parts = self.parts
+        try:
+            yield
+        except BaseException:
+            self.parts = parts
+            for part, snapshot in kept:
+                part.restore(snapshot)
+            raise
 
     def fork(self) -> "EpisodeMemory":
         """An independent copy."""
-        local = None if self.local is None else self.local.fork()
-        lora = None if self.lora is None else self.lora.fork()
-        return EpisodeMemory(self.config, self.base_fingerprint, local, lora, self._local_learner)
+        return EpisodeMemory(self.config, self.base_fingerprint, [part.fork() for part in self.parts])
 
     def rewind(self, chunks: int) -> None:
         """Forgets the latest `chunks` chunks, and where they led. `Session.rewind` takes the whole session back.
@@ -67,72 +138,60 @@ class EpisodeMemory:
         """
         if chunks < 0:
             raise UserError(f"a memory is rewound by 0 chunks or more, got {chunks}")
-        if self.lora is not None:
-            self.lora.check_rewind(chunks)
-        if self.local is not None:
-            self._learner.rewind(self.local, chunks)
-        if self.lora is not None:
-            self.lora.rewind(chunks)
+        for part in self.parts:
+            part.check_rewind(chunks)
+        with self.all_or_nothing():
+            for part in self.parts:
+                part.rewind(chunks)
 
     def forget(self, first_chunk: int, stop_chunk: int) -> None:
         """Forgets what chunks `first_chunk` to `stop_chunk - 1` (from 0) showed, and keeps all else.
 
+        It is then as if they had never been written: what came later of the same places counts as it would have
+        without them. Numbers of chunks stay as they are.
+
         Raises:
             UserError: a memory learned by gradients, which cannot take single chunks out; or chunks it does not hold.
         """
-        if self.lora is not None or self.local is None:
-            raise UserError(
-                "a memory learned by gradients cannot take single chunks out; rewind it, or use the local rule alone"
-            )
-        self._learner.forget(self.local, first_chunk, stop_chunk)
+        with self.all_or_nothing():
+            for part in self.parts:
+                part.forget(first_chunk, stop_chunk)
 
     def merge(self, other: "EpisodeMemory") -> None:
         """Adds what another episode's memory knows. Where they are local, both episodes must begin at one place.
+
+        Its chunks get the numbers that follow on this one's: what was its chunk 0 is now chunk `num_chunks`.
 
         Raises:
             UserError: memories of other weights, rules or sizes; nothing is changed then.
         """
         if other.base_fingerprint != self.base_fingerprint:
             raise UserError("only memories of the same weights can be merged")
-        if (self.local is None) != (other.local is None) or (self.lora is None) != (other.lora is None):
+        if [part.kind for part in other.parts] != [part.kind for part in self.parts]:
             raise UserError("only memories written by the same rules can be merged")
-        if self.lora is not None and other.lora is not None:
-            self.lora.check_merge(other.lora)
-        if self.local is not None and other.local is not None:
-            self._learner.merge(self.local, other.local)
-        if self.lora is not None and other.lora is not None:
-            self.lora.merge(other.lora)
+        pairs = list(zip(self.parts, other.parts, strict=True))
+        for part, its in pairs:
+            part.check_merge(its)
+        with self.all_or_nothing():
+            for part, its in pairs:
+                part.merge(its)
+
+    def num_bytes(self) -> int:
+        """What the fast weights take."""
+        return sum(part.num_bytes() for part in self.parts)
 
     def describe(self) -> dict[str, Any]:
         """What it is and holds, as JSON values."""
         told: dict[str, Any] = {"base_sha256": self.base_fingerprint, "chunks": self.num_chunks}
-        if self.local is not None:
-            gram = self.local.state.gram
-            spread = torch.linalg.eigvalsh(gram[0].double()).clamp(min=0)
-            told["local"] = {
-                "rule": self.local.config.rule,
-                "megabytes": self.local.num_bytes() / 2**20 / self.local.num_episodes,
-                "key_width": gram.shape[1],
-                "value_width": self.local.state.cross.shape[2],
-                "directions_in_use": float((spread / (spread + self.local.config.ridge)).sum()),
-                "entries_written": float(spread.sum()),
-                "pose_steps_and_degrees": [
-                    float(self.local.pose[0, 0]),
-                    float(self.local.pose[0, 1]),
-                    float(self.local.pose[0, 2].rad2deg()),
-                ],
-                "chunks_in_journal": len(self.local.journal),
-            }
-        if self.lora is not None:
-            told["lora"] = {
-                "rule": self.lora.config.rule,
-                "megabytes": self.lora.num_bytes() / 2**20 / len(self.lora.seeds),
-                "rank": self.lora.config.lora.rank,
-                "layers": len(self.lora.factors),
-                "norm": self.lora.norm(),
-                "rollbacks": self.lora.rollbacks[0],
-            }
-        return told
+        return told | {part.kind: part.describe() for part in sorted(self.parts, key=lambda part: part.kind)}
+
+    def to(self, device: torch.device | str) -> "EpisodeMemory":
+        """Moves it, in place. It goes on with a world on the same device."""
+        for part in self.parts:
+            part.to(device)
+        return self
+
+    # ---------------------------------------------------------------------------------------------------------- on disk
 
     def save(self, folder: str | Path, world: str = "") -> None:
         """Writes the memory atomically: safetensors and JSON with checksums, the LoRA in PEFT's layout.
@@ -140,27 +199,30 @@ class EpisodeMemory:
         Raises:
             UserError: the folder cannot be written, or holds something that is no memory.
         """
-        write_memory(Path(folder), SavedMemory(world, self.base_fingerprint, self.config, self.local, self.lora))
+        tensors: dict[str, Tensor] = {}
+        counts: dict[str, Any] = {}
+        for part in self.parts:
+            tensors |= part.tensors()
+            counts |= part.counts()
+        write_memory(Path(folder), SavedMemory(world, self.base_fingerprint, self.config, counts, tensors))
 
     def load(self, folder: str | Path) -> None:
-        """Becomes what `save` wrote, in place.
+        """Becomes what `save` wrote, in place, on the device where it is.
 
         Raises:
             UserError: no memory there, damaged files, or one of other weights or rules; nothing is changed then.
         """
         folder = Path(folder)
-        header, tensors = read_memory(folder, self.base_fingerprint)
-        config = MemoryConfig.from_json(header["config"])
-        if config != self.config:
+        saved = read_memory(folder, self.base_fingerprint)
+        if saved.config != self.config:
             raise UserError(
                 f"the memory in {folder} was written with other settings than this session's; start the session with "
                 "the same ones"
             )
-        local = None if self.local is None else restore_local(folder, header, tensors, self._learner.fresh(1))
-        lora = None if self.lora is None else restore_lora(folder, header, tensors, self.lora.fresh_like())
-        self.local, self.lora = local, lora
-
-    @property
-    def _learner(self) -> LocalLearner:
-        assert self._local_learner is not None
-        return self._local_learner
+        parts = [part.empty() for part in self.parts]
+        try:
+            for part in parts:
+                part.fill(saved.tensors, saved.counts)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"the memory in {folder} does not fit its own settings ({error}); save it anew") from error
+        self.parts = tuple(parts)

@@ -6,11 +6,9 @@ past, action, loss on the new frames. `replay` is eq. 3 on windows drawn from th
 rule" in the paper's table).
 """
 
-import copy
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -20,7 +18,8 @@ from torch import Tensor, nn
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.lora import Factors, LoraConfig, LoraSlots
+from slowfast_vgen.memory.lora import LoraConfig, LoraSlots
+from slowfast_vgen.memory.lora_weights import OPTIMIZERS, LoraWeights
 from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents
 from slowfast_vgen.models.text import TextEmbedding
@@ -30,7 +29,6 @@ LEARNING_NOISE = 1
 """Which stream of an episode's seed the noise of fast learning comes from (the sampler's is 0)."""
 
 RULES = ("denoising", "denoising-original", "replay")
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
 @dataclass(frozen=True)
@@ -76,109 +74,6 @@ class FastLearningConfig:
             raise UserError(f"the guard's ratio must be above 1, got {self.guard_ratio}")
 
 
-class LoraMemory:
-    """The fast weights of a batch of episodes, with the optimiser that writes them."""
-
-    def __init__(self, factors: dict[str, Factors], config: FastLearningConfig, seeds: Sequence[int]) -> None:
-        self.factors, self.config, self.seeds = factors, config, tuple(seeds)
-        self.parameters = [part.requires_grad_() for pair in factors.values() for part in pair]
-        self.optimizer = OPTIMIZERS[config.optimizer](self.parameters, lr=config.learning_rate)
-        self.num_chunks = 0
-        """Chunks learned from."""
-        self.rollbacks = [0] * len(self.seeds)
-        """How often each episode's memory was found diverging and taken back."""
-        self.replay: list[Latents] = []
-        """For the rule `replay`: windows `[episodes, frames, ...]` of the episode so far, a uniform sample."""
-        self._earlier: deque[LoraMemory] = deque(maxlen=config.rewind_chunks)
-
-    def tensors(self) -> list[Tensor]:
-        """All that an update changes and that has a row an episode: the fast weights and the optimiser's moments."""
-        moments = [
-            value
-            for parameter in self.parameters
-            for value in self.optimizer.state[parameter].values()
-            if torch.is_tensor(value) and value.dim()
-        ]
-        return [parameter.data for parameter in self.parameters] + moments
-
-    def num_bytes(self) -> int:
-        """What the fast weights take, without the optimiser's moments."""
-        return sum(parameter.numel() * parameter.element_size() for parameter in self.parameters)
-
-    def norm(self) -> float:
-        """Frobenius norm of all that is added to the first episode's slow weights."""
-        products = [(up[0] @ down[0]).detach() for down, up in self.factors.values()]
-        return self.config.lora.scale * float(torch.stack([each.square().sum() for each in products]).sum().sqrt())
-
-    def fresh_like(self) -> "LoraMemory":
-        """An empty memory of the same shapes and settings."""
-        factors = {
-            name: (torch.zeros_like(down.detach()), torch.zeros_like(up.detach()))
-            for name, (down, up) in self.factors.items()
-        }
-        return LoraMemory(factors, self.config, self.seeds)
-
-    def fork(self) -> "LoraMemory":
-        """An independent copy; it cannot be rewound to before the fork."""
-        factors = {name: (down.detach().clone(), up.detach().clone()) for name, (down, up) in self.factors.items()}
-        other = LoraMemory(factors, self.config, self.seeds)
-        other.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
-        other.num_chunks, other.rollbacks, other.replay = self.num_chunks, list(self.rollbacks), list(self.replay)
-        return other
-
-    def remember(self) -> None:
-        """Keeps what `rewind` goes back to; called before each chunk is learned."""
-        if self.config.rewind_chunks:
-            self._earlier.append(self.fork())
-
-    def check_rewind(self, chunks: int) -> None:
-        """Raises `UserError` where more chunks are asked for than are kept."""
-        if chunks > len(self._earlier):
-            raise UserError(
-                f"this memory can be rewound by {len(self._earlier)} chunks, not {chunks}: a memory learned by "
-                "gradients keeps its latest states only (rewind_chunks)"
-            )
-
-    def rewind(self, chunks: int) -> None:
-        """Back to what the memory was before it learned the latest `chunks` chunks, bit for bit.
-
-        Raises:
-            UserError: more chunks than are kept.
-        """
-        self.check_rewind(chunks)
-        if chunks < 1:
-            return
-        for _ in range(chunks):
-            earlier = self._earlier.pop()
-        kept = self._earlier
-        self.__dict__.update(earlier.__dict__)
-        self._earlier = kept
-
-    def check_merge(self, other: "LoraMemory") -> None:
-        """Raises `UserError` for a memory of another rank or scale, or on other layers."""
-        mine, theirs = ({name: down.shape for name, (down, _) in each.factors.items()} for each in (self, other))
-        if mine != theirs or self.config.lora.scale != other.config.lora.scale:
-            raise UserError("memories can be merged where they sit on the same layers with the same rank and scale")
-
-    def merge(self, other: "LoraMemory") -> None:
-        """Takes over what another memory learned: the best approximation of both products' sum at this rank.
-
-        Raises:
-            UserError: see `check_merge`.
-        """
-        self.check_merge(other)
-        with torch.no_grad():
-            for name, (down, up) in self.factors.items():
-                product = up @ down + other.factors[name][1] @ other.factors[name][0]
-                u, sizes, v = torch.linalg.svd(product, full_matrices=False)
-                root = sizes[:, : down.shape[1]].sqrt()
-                up.copy_(u[..., : down.shape[1]] * root[:, None])
-                down.copy_(v[:, : down.shape[1]] * root[..., None])
-        self.optimizer.state.clear()
-        self.num_chunks += other.num_chunks
-        self._earlier.clear()
-
-
 @dataclass(frozen=True)
 class LearningReport:
     """What a chunk's learning did, for each episode."""
@@ -189,7 +84,11 @@ class LearningReport:
 
 
 class FastLearner:
-    """Writes and applies episode memories on one denoiser, whose slow weights it leaves untouched."""
+    """Writes and applies fast weights on one denoiser, whose slow weights it leaves untouched.
+
+    While it does, the denoiser has hooks or exchanged weights: in threads, give each learner a denoiser of its own
+    (`sharing_weights`).
+    """
 
     def __init__(
         self,
@@ -199,15 +98,16 @@ class FastLearner:
         config: FastLearningConfig,
         precision: str = "float32",
     ) -> None:
-        self.denoiser, self.noising, self.null_text, self.config = denoiser, noising, null_text, config
+        self.denoiser, self.noising, self.null_text = denoiser, noising, null_text
         self.precision = precision
         self.slots = LoraSlots(denoiser, config.lora)
+        self.config = replace(config, lora=self.slots.config)
 
-    def fresh(self, seeds: Sequence[int]) -> LoraMemory:
-        """An empty memory for each seed."""
-        return LoraMemory(self.slots.fresh(seeds), self.config, seeds)
+    def fresh(self, seeds: Sequence[int]) -> LoraWeights:
+        """Weights that change nothing yet, for each seed."""
+        return LoraWeights(self.slots.fresh(seeds), self.config, seeds)
 
-    def applied(self, memory: LoraMemory) -> AbstractContextManager[None]:
+    def applied(self, memory: LoraWeights) -> AbstractContextManager[None]:
         """The denoiser generates with the memory inside the block: merged for one episode, side by side for several."""
         if memory.num_chunks == 0:
             return nullcontext()  # the up-projections are still zero
@@ -215,7 +115,7 @@ class FastLearner:
         return self.slots.merged(factors) if len(memory.seeds) == 1 else self.slots.applied(factors)
 
     def learn(
-        self, memory: LoraMemory, window: Latents, num_past: int = 0, text: TextEmbedding | None = None
+        self, memory: LoraWeights, window: Latents, num_past: int = 0, text: TextEmbedding | None = None
     ) -> LearningReport:
         """Learns from `window` (past and new frames of the chunk just finished, a row an episode); the guard looks on.
 
@@ -225,8 +125,7 @@ class FastLearner:
         generators = [
             torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
         ]
-        memory.remember()
-        before = [each.clone() for each in memory.tensors()]
+        before = [each.clone() for each in memory.rows()]
         if self.config.rule == "replay":
             self._keep(memory, window)
         with _frozen(self.denoiser):
@@ -243,8 +142,7 @@ class FastLearner:
                 with self.slots.applied(memory.factors):
                     after = self._loss(windows, num_past, text, *draw)
         diverged = ~(after < self.config.guard_ratio * without)  # true for NaN as well
-        if bool(diverged.any()):
-            self._roll_back(memory, before, diverged)
+        self._roll_back(memory, before, diverged)
         memory.num_chunks += 1
         return LearningReport(without, after, diverged)
 
@@ -252,7 +150,7 @@ class FastLearner:
     def _original(self) -> bool:
         return self.config.rule == "denoising-original"
 
-    def _keep(self, memory: LoraMemory, window: Latents) -> None:
+    def _keep(self, memory: LoraWeights, window: Latents) -> None:
         """Reservoir sampling: after `n` chunks each window of the episode is kept with the same probability.
 
         Which one makes room depends on the chunk's number alone, so episodes side by side keep the same numbers.
@@ -267,7 +165,7 @@ class FastLearner:
             memory.replay[place] = window
 
     @staticmethod
-    def _drawn(memory: LoraMemory, generators: Sequence[torch.Generator]) -> Latents:
+    def _drawn(memory: LoraWeights, generators: Sequence[torch.Generator]) -> Latents:
         picks = [int(torch.randint(len(memory.replay), (), generator=each)) for each in generators]
         return torch.stack([memory.replay[pick][row] for row, pick in enumerate(picks)])
 
@@ -297,14 +195,15 @@ class FastLearner:
         return losses.unflatten(0, (len(window), -1)).mean(1)
 
     @staticmethod
-    def _roll_back(memory: LoraMemory, before: list[Tensor], diverged: Tensor) -> None:
-        now = memory.tensors()
+    @torch.no_grad()
+    def _roll_back(memory: LoraWeights, before: list[Tensor], diverged: Bool[Tensor, " episodes"]) -> None:
+        """Gives the episodes that diverge what they had before; asks the device for nothing."""
+        now = memory.rows()
         if len(before) < len(now):  # the optimiser had no moments yet
             before = before + [torch.zeros_like(each) for each in now[len(before) :]]
         for current, old in zip(now, before, strict=True):
-            current[diverged] = old[diverged]
-        for episode in diverged.nonzero().flatten().tolist():
-            memory.rollbacks[episode] += 1
+            current.copy_(torch.where(diverged.view(-1, 1, 1), old, current))
+        memory.times_rolled_back += diverged
 
 
 @contextmanager

@@ -7,6 +7,7 @@ gradient is needed. The pair (C, D) has a constant size and is additive: memorie
 forgotten by subtracting it.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,12 +52,46 @@ class LocalRuleConfig:
 
 
 class LocalState:
-    """The fast weights of a batch of episodes: `gram` is `C`; `cross` is `D`, or with the delta rule `S` itself."""
+    """The fast weights of a batch of episodes: `gram` is `C`; `cross` is `D`, or with the delta rule `S` itself.
 
-    def __init__(self, episodes: int, key_width: int, value_width: int, config: LocalRuleConfig) -> None:
+    Every change makes new tensors, so a shallow copy of a state stays what it was.
+    """
+
+    def __init__(
+        self,
+        episodes: int,
+        key_width: int,
+        value_width: int,
+        config: LocalRuleConfig,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.config = config
-        self.gram = torch.zeros(episodes, key_width, key_width)
-        self.cross = torch.zeros(episodes, key_width, value_width)
+        self.gram = torch.zeros(episodes, key_width, key_width, device=device, dtype=dtype)
+        self.cross = torch.zeros(episodes, key_width, value_width, device=device, dtype=dtype)
+
+    def empty(self, dtype: torch.dtype | None = None) -> "LocalState":
+        """A state of the same sizes that holds nothing, on the same device."""
+        gram, cross = self.gram, self.cross
+        return LocalState(len(cross), cross.shape[1], cross.shape[2], self.config, cross.device, dtype or gram.dtype)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LocalState":
+        """The same elsewhere, or in another precision."""
+        moved = copy.copy(self)
+        moved.gram, moved.cross = self.gram.to(device, dtype), self.cross.to(device, dtype)
+        return moved
+
+    def plus(self, other: "LocalState") -> "LocalState":
+        """Both together (least squares only)."""
+        total = copy.copy(self)
+        total.gram, total.cross = self.gram + other.gram.to(self.gram), self.cross + other.cross.to(self.cross)
+        return total
+
+    def less(self, other: "LocalState") -> "LocalState":
+        """Without what another holds of it (least squares only)."""
+        rest = copy.copy(self)
+        rest.gram, rest.cross = self.gram - other.gram, self.cross - other.cross
+        return rest
 
     def factor(self) -> Float[Tensor, "episodes key_width key_width"]:
         """The Cholesky factor of `C + ridge I`, one solve for all reads until the next write."""
@@ -86,24 +121,34 @@ class LocalState:
     def write(self, factor: Tensor, keys: Keys, values: Values) -> Float[Tensor, "episodes entries"]:
         """One chunk's entries; returns the weights that they were given. `factor` is that of the state before."""
         weights = self.write_weights(self.novelty(factor, keys))
-        weighted = keys * weights[..., None]
-        if self.config.forgetting:
-            self.gram *= 1 - self.config.forgetting
-            self.cross *= 1 - self.config.forgetting
-        if self.config.rule == "delta":
-            error = values - keys @ self.cross
-            inner = keys @ keys.mT * weights[..., None] + self.config.ridge * torch.eye(keys.shape[1])
-            self.cross += keys.mT @ torch.linalg.solve(inner, weights[..., None] * error)
-        else:
-            self.cross.baddbmm_(weighted.mT, values)
-        self.gram.baddbmm_(weighted.mT, keys)
+        self.decay()
+        self.add(keys, values, weights)
         return weights
 
-    def unwrite(self, keys: Keys, values: Values, weights: Float[Tensor, "episodes entries"], later: int) -> None:
-        """Takes one chunk's entries out again, `later` chunks having been written since."""
-        weighted = keys * (weights * (1 - self.config.forgetting) ** later)[..., None]
-        self.cross -= weighted.mT @ values
-        self.gram -= weighted.mT @ keys
+    def decay(self, times: int = 1) -> None:
+        """Takes away what as many chunks make one forget."""
+        if self.config.forgetting:
+            for _ in range(times):
+                self.gram = self.gram * (1 - self.config.forgetting)
+                self.cross = self.cross * (1 - self.config.forgetting)
+
+    def add(self, keys: Keys, values: Values, weights: Float[Tensor, "episodes entries"]) -> None:
+        """Adds entries of given weights, as `write` does; by the delta rule, corrects `S` by them."""
+        keys, values, weights = (each.to(self.gram) for each in (keys, values, weights))
+        weighted = keys * weights[..., None]
+        if self.config.rule == "delta":
+            error = values - keys @ self.cross
+            ridge = self.config.ridge * torch.eye(keys.shape[1], device=keys.device, dtype=keys.dtype)
+            inner = keys @ keys.mT * weights[..., None] + ridge
+            self.cross = self.cross + keys.mT @ torch.linalg.solve(inner, weights[..., None] * error)
+        else:
+            self.cross = torch.baddbmm(self.cross, weighted.mT, values)
+        self.gram = torch.baddbmm(self.gram, weighted.mT, keys)
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """What sums over a whole journal are made in: float64, but on devices that have none (Apple's)."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def familiar_weights(

@@ -2,12 +2,13 @@
 
 The slow weights are never written: additions act through forward hooks, or, for a single episode, through a merged copy
 that stands in for the layer's weight inside a `with` block. Taking them away restores the base output bit for bit.
+Either is seen by all who run the module, so a memory acts on a module of its own (`memory.sharing`).
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -23,14 +24,14 @@ class LoraConfig:
     rank: int = 32
     alpha: float | None = None
     """The addition is scaled by `alpha / rank`; None means alpha = rank, a scale of 1."""
-    layers: tuple[str, ...] = ("qkv", "out", "mlp_in", "mlp_out")
-    """Linear layers whose dotted name ends in one of these."""
+    layers: tuple[str, ...] = ()
+    """Linear layers whose dotted name ends in one of these; none given means the denoiser's own (`lora_layers`)."""
 
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise UserError(f"a LoRA's rank must be at least 1, got {self.rank}")
-        if not self.layers:
-            raise UserError("a LoRA needs at least one layer name to sit on, got none")
+        if not all(self.layers):
+            raise UserError("a LoRA cannot sit on a layer without a name; leave it out")
         if self.alpha is not None and not 0 < self.alpha < math.inf:
             raise UserError(f"a LoRA's alpha must be above 0, got {self.alpha}; leave it out for a scale of 1")
 
@@ -48,16 +49,16 @@ class LoraSlots:
     """The linear layers of a module that can carry fast weights."""
 
     def __init__(self, module: nn.Module, config: LoraConfig) -> None:
-        self.config = config
+        suffixes = config.layers or getattr(module, "lora_layers", ())
+        self.config = replace(config, layers=tuple(suffixes))
         self.layers: dict[str, nn.Linear] = {
             name: layer
             for name, layer in module.named_modules()
-            if isinstance(layer, nn.Linear) and any(f".{name}".endswith(f".{suffix}") for suffix in config.layers)
+            if isinstance(layer, nn.Linear) and any(f".{name}".endswith(f".{suffix}") for suffix in suffixes)
         }
         if not self.layers:
-            raise UserError(
-                f"{type(module).__name__} has no linear layer named {', '.join(config.layers)}; name layers that it has"
-            )
+            named = f"has no linear layer named {', '.join(suffixes)}" if suffixes else "names no layers for a LoRA"
+            raise UserError(f"{type(module).__name__} {named}; name layers that it has")
 
     def fresh(self, seeds: Sequence[int]) -> dict[str, Factors]:
         """New fast weights, one set a seed: a random down-projection, an up-projection of zeros; nothing changes yet.

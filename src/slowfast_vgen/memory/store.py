@@ -9,12 +9,10 @@ DIR/
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -22,8 +20,7 @@ from torch import Tensor
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import LoraMemory
-from slowfast_vgen.memory.local_learner import LocalMemory, Written
+from slowfast_vgen.memory.lora import LoraConfig
 
 HEADER_FILE = "memory.json"
 STATE_FILE = "memory.safetensors"
@@ -33,6 +30,8 @@ FILES = (HEADER_FILE, STATE_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE)
 FORMAT = "slowfast-memory"
 FORMAT_VERSION = 1
 PEFT_PREFIX = "base_model.model."
+ADAPTER_KINDS = ("lora_A/", "lora_B/")
+"""How names of tensors that go into the adapter begin."""
 _HEADER_KINDS: dict[str, Any] = {"world": str, "base_sha256": str, "config": dict, "counts": dict, "sha256": dict}
 
 
@@ -44,8 +43,10 @@ class SavedMemory:
     base_fingerprint: str
     """SHA-256 of the slow weights that it was learned on."""
     config: MemoryConfig
-    local: LocalMemory | None
-    lora: LoraMemory | None
+    counts: dict[str, Any]
+    """See `FastWeights.counts`, of all its parts."""
+    tensors: dict[str, Tensor]
+    """See `FastWeights.tensors`, likewise."""
 
 
 def write_memory(folder: Path, memory: SavedMemory) -> None:
@@ -56,29 +57,18 @@ def write_memory(folder: Path, memory: SavedMemory) -> None:
     """
     check_target(folder, FILES, "memory")
     with atomic_folder(folder.resolve()) as temporary:
-        tensors: dict[str, Tensor] = {}
-        counts: dict[str, Any] = {}
-        if memory.local is not None:
-            assert memory.local.num_episodes == 1, "memories are saved one by one"
-            tensors |= _local_tensors(memory.local)
-            counts["local_chunks"] = memory.local.num_chunks
-            counts["journal"] = [entry.chunk for entry in memory.local.journal]
-        if memory.lora is not None:
-            assert len(memory.lora.seeds) == 1, "memories are saved one by one"
-            _write_adapter(temporary, memory.lora)
-            tensors |= {f"replay/{index}": window for index, window in enumerate(memory.lora.replay)}
-            for index, entries in memory.lora.optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer/{index}/{name}": value for name, value in entries.items()}
-            counts |= {"lora_chunks": memory.lora.num_chunks, "rollbacks": memory.lora.rollbacks[0]}
-            counts["seed"] = memory.lora.seeds[0]
-        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, temporary / STATE_FILE)
+        tensors = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in memory.tensors.items()}
+        adapter = {name: tensors.pop(name) for name in list(tensors) if name.startswith(ADAPTER_KINDS)}
+        if memory.config.lora is not None:
+            _write_adapter(temporary, memory.config.lora.lora, adapter)
+        save_file(tensors, temporary / STATE_FILE)
         header = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
             "world": memory.world,
             "base_sha256": memory.base_fingerprint,
             "config": memory.config.to_json(),
-            "counts": counts,
+            "counts": memory.counts,
             "sha256": {path.name: sha256_of_file(path) for path in sorted(temporary.iterdir())},
         }
         write_sealed(temporary / HEADER_FILE, header)
@@ -93,14 +83,14 @@ def read_memory_header(folder: Path) -> dict[str, Any]:
     return read_sealed(folder, HEADER_FILE, FORMAT, FORMAT_VERSION, _HEADER_KINDS, "memory")
 
 
-def read_memory(folder: Path, base_fingerprint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and tensors of a memory, checked.
+def read_memory(folder: Path, base_fingerprint: str | None) -> SavedMemory:
+    """A memory's settings, counts and tensors, checked.
 
     Raises:
-        UserError: as `read_memory_header`, or a memory of other weights.
+        UserError: as `read_memory_header`, or a memory of other weights than `base_fingerprint`, where that is given.
     """
     header = read_memory_header(folder)
-    if header["base_sha256"] != base_fingerprint:
+    if base_fingerprint is not None and header["base_sha256"] != base_fingerprint:
         raise UserError(
             f"the memory in {folder} was learned on other weights (world {header['world']!r}, "
             f"{header['base_sha256'][:12]}) than those loaded ({base_fingerprint[:12]}); load it into the world that "
@@ -115,79 +105,17 @@ def read_memory(folder: Path, base_fingerprint: str) -> tuple[dict[str, Any], di
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"the memory in {folder} cannot be read ({error}); save it anew") from error
     check_finite(folder, tensors)
-    return header, tensors
+    config = MemoryConfig.from_json(header["config"])
+    return SavedMemory(header["world"], header["base_sha256"], config, header["counts"], tensors)
 
 
-def restore_local(folder: Path, header: dict[str, Any], tensors: dict[str, Tensor], memory: LocalMemory) -> LocalMemory:
-    """Fills a fresh local memory.
-
-    Raises:
-        UserError: tensors that do not fit the settings saved beside them.
-    """
-    try:
-        targets = {"local/gram": memory.state.gram, "local/cross": memory.state.cross, "local/pose": memory.pose}
-        for name, target in targets.items():
-            if tensors[name].shape != target.shape:
-                raise ValueError(f"{name} has the shape {list(tensors[name].shape)}, not {list(target.shape)}")
-            target.copy_(tensors[name])
-        for index, chunk in enumerate(header["counts"]["journal"]):
-            poses, values, weights = (tensors[f"journal/{index}/{part}"] for part in ("poses", "values", "weights"))
-            if poses.shape[2] != 3 or values.shape[:2] != poses.shape[:2] or weights.numel() != values[..., 0].numel():
-                raise ValueError(f"entry {index} of the journal does not fit itself")
-            memory.journal.append(Written(int(chunk), poses, values, weights))
-        memory.num_chunks = int(header["counts"]["local_chunks"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise UserError(f"the memory in {folder} does not fit its own settings ({error}); save it anew") from error
-    return memory
-
-
-def restore_lora(folder: Path, header: dict[str, Any], tensors: dict[str, Tensor], memory: LoraMemory) -> LoraMemory:
-    """Fills a fresh LoRA, in the state that it was saved in, optimiser included.
-
-    Raises:
-        UserError: tensors that do not fit the settings saved beside them.
-    """
-    expected: dict[str, Tensor] = {}
-    for name, (down, up) in memory.factors.items():
-        expected |= {f"lora_A/{name}": down.data[0], f"lora_B/{name}": up.data[0]}
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if match := re.fullmatch(r"optimizer/(\d{1,9})/(\w+)", key):
-            state.setdefault(int(match[1]), {})[match[2]] = value
-    nothing = torch.zeros(0)
-    fits = all(tensors.get(key, nothing).shape == target.shape for key, target in expected.items())
-    for number, entries in state.items():
-        shapes = {tuple(value.shape) for value in entries.values()}
-        fits &= number < len(memory.parameters) and shapes <= {(), tuple(memory.parameters[number].shape)}
-    if not fits:
-        raise UserError(f"the memory in {folder} does not fit its own settings; save it anew")
-    for key, target in expected.items():
-        target.copy_(tensors[key])
-    groups = memory.optimizer.state_dict()["param_groups"]
-    memory.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    counts = header["counts"]
-    memory.num_chunks, memory.rollbacks = counts["lora_chunks"], [counts["rollbacks"]]
-    memory.seeds = (counts["seed"],)
-    names = sorted((name for name in tensors if name.startswith("replay/")), key=lambda name: int(name[7:]))
-    memory.replay = [tensors[name] for name in names]
-    return memory
-
-
-def _local_tensors(memory: LocalMemory) -> dict[str, Tensor]:
-    tensors = {"local/gram": memory.state.gram, "local/cross": memory.state.cross, "local/pose": memory.pose}
-    for index, entry in enumerate(memory.journal):
-        parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
-        tensors |= {f"journal/{index}/{name}": value for name, value in parts.items()}
-    return tensors
-
-
-def _write_adapter(folder: Path, memory: LoraMemory) -> None:
-    tensors = {}
-    for name, (down, up) in memory.factors.items():
-        tensors[f"{PEFT_PREFIX}{name}.lora_A.weight"] = down.detach()[0].contiguous()
-        tensors[f"{PEFT_PREFIX}{name}.lora_B.weight"] = up.detach()[0].contiguous()
+def _write_adapter(folder: Path, lora: LoraConfig, factors: dict[str, Tensor]) -> None:
+    tensors, layers = {}, set()
+    for name, value in factors.items():
+        kind, _, layer = name.partition("/")
+        layers.add(layer)
+        tensors[f"{PEFT_PREFIX}{layer}.{kind}.weight"] = value
     save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
-    lora = memory.config.lora
     write_json(
         folder / ADAPTER_CONFIG_FILE,
         {
@@ -196,7 +124,7 @@ def _write_adapter(folder: Path, memory: LoraMemory) -> None:
             "lora_alpha": lora.rank if lora.alpha is None else lora.alpha,
             "lora_dropout": 0.0,
             "bias": "none",
-            "target_modules": sorted(memory.factors),
+            "target_modules": sorted(layers),
             "task_type": None,
             "inference_mode": True,
         },

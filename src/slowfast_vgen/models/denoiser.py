@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -118,6 +118,8 @@ class DenoiserModule(nn.Module, Denoiser):
     Nobody derives from it; having the methods is enough.
     """
 
+    lora_layers: ClassVar[tuple[str, ...]]
+    """Linear layers that a LoRA sits on where the user names none, by the ends of their dotted names."""
     can_recall: bool
     """Whether what a local memory recalls reaches the prediction: whether the denoiser has room for one."""
     with_memory: "Callable[[int], DenoiserModule]"

@@ -4,8 +4,9 @@ Both run the past beside the new frames at every step, as in the paper (3.2): pa
 the new part of the output is read.
 """
 
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,16 @@ from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 
 TIMESTEPS = 1000
 """Diffusers' models read a noise level as a time step of a thousand."""
+
+
+_SEEN_BY_LAST_LAYER: ContextVar[list[Tensor] | None] = ContextVar("seen by the last layer", default=None)
+"""Where `memory_features` collects what goes into the last layer: a list for each thread, so that threads may share a
+network."""
+
+
+def _look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    if (seen := _SEEN_BY_LAST_LAYER.get()) is not None:
+        seen.append(inputs[0])
 
 
 def padded_tokens(text: TextEmbedding, length: int = TextEncoder.max_length) -> Float[Tensor, "batch length 384"]:
@@ -53,6 +64,8 @@ class JoinedInTime(ModelMixin, ConfigMixin):
     memory recalls of the new frames, and how familiar each place is. With a `memory_width` the memory keeps features as
     well: what the network's last layer sees of the finished frames in one clean pass over them.
     """
+
+    lora_layers: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2")
 
     def joined(
         self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None
@@ -117,11 +130,11 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         if not self.config.memory_width:
             return None
         seen: list[Tensor] = []
-        handle = self.last_layer().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        token = _SEEN_BY_LAST_LAYER.set(seen)
         try:
             self.joined(past.latents, past.noise_levels, TextEncoder.null(len(past.latents), past.latents.device))
         finally:
-            handle.remove()
+            _SEEN_BY_LAST_LAYER.reset(token)
         grid, hidden = memory_grid(*past.latents.shape[-2:]), self.hidden(seen[0], past.latents)
         if hidden.shape[-2:] == past.latents.shape[-2:]:  # the last patch of an odd side is the mean of what there is
             pooled = F.avg_pool2d(hidden, MEMORY_PATCH, ceil_mode=True)
@@ -174,6 +187,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
             self.first_layer().weight.data[:, -self.num_recall_channels :] = 0
         if self.config.memory_width:
             self.memory_out = nn.Linear(hidden_width, self.config.memory_width)
+            self.last_layer().register_forward_pre_hook(_look)
 
 
 class UNet3DDenoiser(JoinedInTime):

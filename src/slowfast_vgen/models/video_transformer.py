@@ -7,6 +7,7 @@ modulation is shared by the blocks and shifted by a learned table in each, PixAr
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -116,6 +117,8 @@ class Block(nn.Module):
 
 class VideoTransformer(ModelMixin, ConfigMixin):
     """See the module's docstring. `width` must be a multiple of `8 * num_heads`."""
+
+    lora_layers: ClassVar[tuple[str, ...]] = ("qkv", "out", "mlp_in", "mlp_out")
 
     @register_to_config
     def __init__(

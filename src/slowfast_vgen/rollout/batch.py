@@ -1,21 +1,20 @@
 """Episodes side by side in one batch, chunk by chunk (Algorithm 1a)."""
 
 from collections import deque
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from slowfast_vgen.diffusion.sampler import SamplerConfig, sample_chunk
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.local_learner import LocalMemory
+from slowfast_vgen.memory.fast_weights import Chunk, Start
 from slowfast_vgen.memory.seeds import mixed_seed
-from slowfast_vgen.models.denoiser import Latents, Past
+from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, PatchFeatures
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.precision import computing
 
@@ -36,55 +35,44 @@ class Rollout:
         self,
         world: "World",
         sampler: SamplerConfig,
-        memory: MemoryConfig | None,
+        memory: EpisodeMemory | None,
         seeds: Sequence[int],
         history: Latents,
     ) -> None:
-        self.world, self.sampler, self.seeds = world, sampler, tuple(seeds)
+        self.world, self.sampler, self.memory, self.seeds = world, sampler, memory, tuple(seeds)
         self.history = history
         """The latest frames' latents, at most `f_p` of them."""
         self.num_chunks = 0
         self.earlier: deque[Latents] = deque(maxlen=MOST_REWINDS)
         """The history before each of the latest chunks."""
         self._past: Past | None = None
-        self.local_learner, self.learner = world.learners(memory)
-        self.memory: EpisodeMemory | None = None
-        if memory is not None:
-            self.memory = EpisodeMemory(
-                memory,
-                world.model.fingerprint,
-                self.local_learner.fresh(len(self.seeds)) if self.local_learner else None,
-                self.learner.fresh(self.seeds) if self.learner else None,
-                self.local_learner,
-            )
 
     def step(self, actions: Sequence[str]) -> Latents:
         """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
-        new = self.predict(actions)
-        self._take_in(new, self.world.model.text_encoder(list(actions)))
+        with self.all_or_nothing():
+            new = self.predict(actions)
+            self._take_in(new, self.world.model.text_encoder(list(actions)))
         return new
 
     def predict(self, actions: Sequence[str]) -> Latents:
         """The chunk that `step` would give, without going on to it."""
-        with torch.no_grad(), self._applied():
-            return self._sample(self._encode_history(), actions)
+        with torch.no_grad(), self._applied() as denoiser:
+            return self._sample(denoiser, self._encode_history(denoiser), actions)
 
     def predict_after(self, frames: Latents, actions: Sequence[str]) -> Latents:
         """The same, after other frames than the latest ones: any number that the denoiser was trained on."""
-        with torch.no_grad(), self._applied():
-            return self._sample(self._encode(frames), actions)
+        with torch.no_grad(), self._applied() as denoiser:
+            return self._sample(denoiser, self._encode(denoiser, frames), actions)
 
-    def _sample(self, past: Past, actions: Sequence[str]) -> Latents:
+    def _sample(self, denoiser: DenoiserModule, past: Past, actions: Sequence[str]) -> Latents:
         assert len(actions) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)
         text = model.text_encoder(list(actions))
-        recall = None
-        if self.local_learner is not None:
-            recall = self.local_learner.recall(self._local, text, model.config.num_new_frames)
+        recall = None if self.memory is None else self.memory.recall(text, model.config.num_new_frames)
         null_text = model.text_encoder.null(len(actions), world.device)
         with computing(world.device, world.precision):
-            return sample_chunk(model.denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
+            return sample_chunk(denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
 
     def observe(
         self, frames: UInt8[Tensor, "episodes f_g height width 3"], actions: Sequence[str] | None = None
@@ -98,63 +86,71 @@ class Rollout:
 
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
         """As `observe`, for a chunk that is in latents already."""
-        reads_actions = self.local_learner is not None or (
-            self.learner is not None and self.learner.config.rule == "denoising-original"
-        )
-        if actions is None and reads_actions:
+        if actions is None and self.memory is not None and self.memory.needs_actions:
             raise UserError("this memory must be told the actions of the frames that it is shown; give them")
         encoder = self.world.model.text_encoder
         text = encoder(list(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
         self._take_in(new, text)
 
-    @property
-    def _local(self) -> LocalMemory:
-        assert self.memory is not None and self.memory.local is not None
-        return self.memory.local
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What fails or is interrupted within the block leaves the rollout where it was, memory included."""
+        before = self.__dict__ | {"earlier": self.earlier.copy()}
+        try:
+            if self.memory is None:
+                yield
+            else:
+                with self.memory.all_or_nothing():
+                    yield
+        except BaseException:
+            self.__dict__.update(before)
+            raise
 
-    def _applied(self) -> AbstractContextManager[None]:
-        if self.learner is None or self.memory is None or self.memory.lora is None:
-            return nullcontext()
-        return self.learner.applied(self.memory.lora)
+    @contextmanager
+    def _applied(self) -> Iterator[DenoiserModule]:
+        denoiser = self.world.model.denoiser
+        if self.memory is None:
+            yield denoiser
+        else:
+            with self.memory.applied(denoiser) as applied:
+                yield applied
 
-    def _encode_history(self) -> Past:
-        """What the denoiser makes of the latest frames; a local memory has it made already, when it wrote them."""
-        return self._encode(self.history) if self._past is None else self._past
+    def _encode_history(self, denoiser: DenoiserModule) -> Past:
+        """What the denoiser makes of the latest frames; a memory may have had it made already, when it wrote them."""
+        return self._encode(denoiser, self.history) if self._past is None else self._past
 
-    def _encode(self, frames: Latents) -> Past:
+    def _encode(self, denoiser: DenoiserModule, frames: Latents) -> Past:
         levels = torch.zeros(frames.shape[:2], device=self.world.device)
         with computing(self.world.device, self.world.precision):
-            return self.world.model.denoiser.encode_past(frames, levels)
+            return denoiser.encode_past(frames, levels)
+
+    def _features(self) -> PatchFeatures | None:
+        """What the denoiser says of the latest frames for a memory to keep; the past is encoded on the way."""
+        with torch.no_grad(), self._applied() as denoiser:
+            self._past = self._encode_history(denoiser)
+            return denoiser.memory_features(self._past)
 
     def write_start(self) -> None:
-        """The local memory takes in the start image, where it stands."""
-        if self.local_learner is not None:
-            self._write(self._local.pose[:, None])
-
-    def _write(self, poses: Float[Tensor, "episodes frames 3"]) -> None:
-        assert self.local_learner is not None
+        """The memory takes in the start image, where it stands."""
         self._past = None
-        with torch.no_grad(), self._applied():
-            self._past = self._encode_history()
-            self.local_learner.write(self._local, poses, self._past, self.history)
+        if self.memory is not None:
+            self.memory.begin(Start(self.history, self._features))
 
     def _take_in(self, new: Latents, text: TextEmbedding) -> None:
         before = self.history
-        self.earlier.append(before)
-        self.history = torch.cat([before, new], dim=1)[:, -self.world.model.config.num_past_frames :]
-        self.num_chunks += 1
-        if self.learner is not None and self.memory is not None and self.memory.lora is not None:
-            window = torch.cat([before, new], dim=1)
-            self.learner.learn(self.memory.lora, window, before.shape[1], text)
-        if self.local_learner is not None:
-            self._write(self.local_learner.follow(self._local, text, before[:, -1:], new))
+        with self.all_or_nothing():
+            self.earlier.append(before)
+            self.history = torch.cat([before, new], dim=1)[:, -self.world.model.config.num_past_frames :]
+            self.num_chunks += 1
+            self._past = None
+            if self.memory is not None:
+                self.memory.write(Chunk(before, new, text, self._features))
 
     def fork(self) -> "Rollout":
         """The same episodes once more, to go on in another way."""
-        other = Rollout(self.world, self.sampler, None, self.seeds, self.history)
+        memory = None if self.memory is None else self.memory.fork()
+        other = Rollout(self.world, self.sampler, memory, self.seeds, self.history)
         other.num_chunks, other.earlier = self.num_chunks, self.earlier.copy()
-        other.learner, other.local_learner = self.learner, self.local_learner
-        other.memory = None if self.memory is None else self.memory.fork()
         return other
 
     def rewind(self, chunks: int) -> None:
@@ -165,12 +161,13 @@ class Rollout:
         """
         if not 0 <= chunks <= len(self.earlier):
             raise UserError(f"cannot go back by {chunks} chunks; this session can go back by 0 to {len(self.earlier)}")
-        if self.memory is not None:
-            self.memory.rewind(chunks)
-        for _ in range(chunks):
-            self.history = self.earlier.pop()
-        self.num_chunks -= chunks
-        self._past = None
+        with self.all_or_nothing():
+            if self.memory is not None:
+                self.memory.rewind(chunks)
+            for _ in range(chunks):
+                self.history = self.earlier.pop()
+            self.num_chunks -= chunks
+            self._past = None
 
     def _noise(self, num_frames: int) -> Latents:
         shape = (num_frames, *self.world.model.latent_shape)

@@ -47,14 +47,17 @@ class Session:
     def step(self, action: str) -> Frames:
         """Generates the next chunk: uint8 `[f_g, height, width, 3]`.
 
+        Whatever ends a step before its frames are there, an error or Ctrl-C, leaves the session where it was.
+
         Raises:
             UserError: an action that is empty, too long or not text; nothing is generated then.
         """
         validate_action(action)
-        latents = self._rollout.step([action])
-        if not bool(latents.isfinite().all()):
-            raise UserError("the model gave frames that are not finite; start a new session or load other weights")
-        return self._rollout.world.model.codec.decode(latents[0]).cpu().numpy()
+        with self._rollout.all_or_nothing():
+            latents = self._rollout.step([action])
+            if not bool(latents.isfinite().all()):
+                raise UserError("the model gave frames that are not finite; start a new session or load other weights")
+            return self._rollout.world.model.codec.decode(latents[0]).cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
         """Writes the session atomically: its memory, the latest frames' latents, seed, count, checksums.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,12 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.fast_weights import Host
 from slowfast_vgen.memory.local import LocalRuleConfig
-from slowfast_vgen.memory.local_learner import LocalLearner
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session
-from slowfast_vgen.memory.store import read_memory_header
+from slowfast_vgen.memory.store import read_memory
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.world_model import WorldModel
@@ -79,7 +80,7 @@ class World:
     def paper_memory(self) -> MemoryConfig:
         """Eq. 3 as published, on the layers that the world's own LoRA has."""
         shipped = self.shipped_memory.lora
-        layers = LoraConfig().layers if shipped is None else shipped.lora.layers
+        layers = () if shipped is None else shipped.lora.layers
         return MemoryConfig(lora=FastLearningConfig(LoraConfig(layers=layers)))
 
     def memory_config(self, setting: MemorySetting) -> MemoryConfig | None:
@@ -134,39 +135,40 @@ class World:
         steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
         sampler = SamplerConfig(steps)
         history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
-        if not isinstance(memory, EpisodeMemory):
-            rollout = Rollout(self, sampler, self.memory_config(memory), seeds, history)
-            rollout.write_start()
-            return rollout
-        if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
-            raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
-        rollout = Rollout(self, sampler, memory.config, seeds, history)
-        rollout.memory = memory.fork()
-        rollout.memory.begin_again()
+        if isinstance(memory, EpisodeMemory):
+            if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
+                raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
+            memory = memory.fork().to(self.device)
+            memory.begin_again()
+            begun: EpisodeMemory | None = memory
+        else:
+            begun = self.fresh_memory(self.memory_config(memory), seeds)
+        rollout = Rollout(self, sampler, begun, seeds, history)
         rollout.write_start()
         return rollout
 
-    def learners(self, config: MemoryConfig | None) -> tuple[LocalLearner | None, FastLearner | None]:
-        """What writes and reads memories of these settings in this world.
+    @cached_property
+    def host(self) -> Host:
+        """What memories are given of this world."""
+        model = self.model
+        return Host(
+            world=model.config.name,
+            denoiser=model.denoiser,
+            noising=self.noising,
+            latent_shape=model.latent_shape,
+            null_text=lambda batch: model.text_encoder.null(batch, self.device),
+            device=self.device,
+            address=model.address,
+            precision=self.precision,
+        )
+
+    def fresh_memory(self, config: MemoryConfig | None, seeds: Sequence[int]) -> EpisodeMemory | None:
+        """Empty memories by these rules, one a seed; None for no rules.
 
         Raises:
-            UserError: a local rule in a world without addresses.
+            UserError: a world in which one of the rules cannot act: a local rule without addresses, say.
         """
-        local_learner = learner = None
-        model = self.model
-        if config is not None and config.local is not None:
-            if model.address is None:
-                raise UserError(
-                    f"the world {model.config.name!r} has no addresses for a local memory; pack it with --address, or "
-                    "choose another rule"
-                )
-            local_learner = LocalLearner(model.denoiser, model.address, config.local, model.latent_shape)
-        if config is not None and config.lora is not None:
-            null_text = model.text_encoder.null
-            learner = FastLearner(
-                model.denoiser, self.noising, lambda batch: null_text(batch, self.device), config.lora, self.precision
-            )
-        return local_learner, learner
+        return EpisodeMemory.fresh(self.host, config, self.model.fingerprint, seeds) if config else None
 
     def load_memory(self, folder: str | Path) -> EpisodeMemory:
         """A memory that `EpisodeMemory.save` wrote.
@@ -174,15 +176,10 @@ class World:
         Raises:
             UserError: no memory there, damaged files, or one of other weights.
         """
-        config = MemoryConfig.from_json(read_memory_header(Path(folder))["config"])
-        local_learner, learner = self.learners(config)
-        memory = EpisodeMemory(
-            config,
-            self.model.fingerprint,
-            local_learner.fresh(1) if local_learner else None,
-            learner.fresh([0]) if learner else None,
-            local_learner,
-        )
+        saved = read_memory(Path(folder), self.model.fingerprint)
+        memory = self.fresh_memory(saved.config, [0])
+        if memory is None:
+            raise UserError(f"the memory in {folder} has no rule, so it holds nothing; load another one")
         memory.load(folder)
         return memory
 
@@ -194,7 +191,8 @@ class World:
         """
         saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name, self.model.latent_shape)
         sampler = SamplerConfig(saved.num_sampling_steps)
-        rollout = Rollout(self, sampler, saved.memory_config, [saved.seed], saved.history.to(self.device))
+        memory = self.fresh_memory(saved.memory_config, [saved.seed])
+        rollout = Rollout(self, sampler, memory, [saved.seed], saved.history.to(self.device))
         rollout.num_chunks = saved.num_chunks
         rollout.earlier.extend(each.to(self.device) for each in saved.earlier)
         if rollout.memory is not None:

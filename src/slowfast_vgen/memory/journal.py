@@ -1,0 +1,184 @@
+"""What a local memory was written with, and the fast weights made anew from it.
+
+A journal comes in blocks. An episode has one; merging puts another memory's blocks behind it, and what is written after
+that begins a new one. Each entry was weighed by how new its place was to what had been written then: to the entries
+before it in its block, and to the blocks that its own followed on (`Block.reach`).
+"""
+
+import copy
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.memory.columns import ColumnValues
+from slowfast_vgen.memory.local import LocalState, exact_dtype
+
+KeysOf = Callable[[Float[Tensor, "episodes frames 3"]], Float[Tensor, "episodes entries key_width"]]
+"""Addresses of frames seen from some poses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """One chunk as it was written: what it takes to write it once more."""
+
+    chunk: int
+    """Its number from 0; the start image has -1."""
+    poses: Float[Tensor, "episodes frames 3"]
+    values: ColumnValues | None
+    """None once it is forgotten: the way is still known."""
+    weights: Float[Tensor, "episodes entries"] | None
+    tick: int
+    """Which write it was: what was written earlier is as many times forgotten as the ticks are apart."""
+
+    def to(self, device: torch.device | str) -> "Written":
+        """The same elsewhere."""
+        values, weights = (None if each is None else each.to(device) for each in (self.values, self.weights))
+        return replace(self, poses=self.poses.to(device), values=values, weights=weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What was written one after the other."""
+
+    entries: tuple[Written, ...] = ()
+    reach: int = 0
+    """How many blocks directly before this one were known when it was written."""
+    merged_in: bool = False
+    """Whether another episode wrote it."""
+    base: LocalState | None = None
+    """What was written before the entries, as the fast weights stood then; None for nothing."""
+    base_tick: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.entries) or self.base is not None
+
+    def to(self, device: torch.device | str) -> "Block":
+        """The same elsewhere."""
+        base = None if self.base is None else self.base.to(device)
+        return replace(self, entries=tuple(entry.to(device) for entry in self.entries), base=base)
+
+    def later(self, chunks: int, ticks: int) -> "Block":
+        """The same as part of a memory that has as many chunks already; the start image stays one."""
+        entries = tuple(
+            replace(entry, chunk=entry.chunk + chunks if entry.chunk >= 0 else -1, tick=entry.tick + ticks)
+            for entry in self.entries
+        )
+        return replace(self, entries=entries, merged_in=True, base_tick=self.base_tick + ticks)
+
+    def counts(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "entries": len(self.entries),
+            "reach": self.reach,
+            "merged_in": self.merged_in,
+            "base_tick": self.base_tick,
+        }
+
+    def written(self, like: LocalState, tick: int, keys: KeysOf) -> LocalState:
+        """The fast weights by this block alone at a tick, by the operations that wrote it, in `like`'s precision."""
+        state, now = like.empty(), self.base_tick
+        if self.base is not None:
+            state = self.base.to(dtype=like.gram.dtype)
+        for entry in self.entries:
+            state.decay(entry.tick - now)
+            now = entry.tick
+            if entry.values is not None and entry.weights is not None:
+                state.add(keys(entry.poses), entry.values.flatten(1, 2), entry.weights)
+        state.decay(tick - now)
+        return state
+
+    def with_base_below(self, state: LocalState, tick: int, keys: KeysOf) -> "Block":
+        """With what is left of the fast weights `state` where the entries are taken from it, as the base."""
+        first = self.entries[0].tick - 1
+        own = self.written(state.empty(dtype=torch.float64), tick, keys)
+        share = (1 - state.config.forgetting) ** (tick - first)
+        base = state.empty()
+        if share > 1e-3:  # of less, nothing but rounding would come back
+            base.gram = ((state.gram.double() - own.gram) / share).to(state.gram.dtype)
+            base.cross = ((state.cross.double() - own.cross) / share).to(state.cross.dtype)
+        return replace(self, base=base, base_tick=first)
+
+
+def rebuilt(blocks: tuple[Block, ...], tick: int, like: LocalState, keys: KeysOf) -> LocalState:
+    """The fast weights at a tick, made anew from the journal; bit for bit what they were where it has one block."""
+    first, *others = (block.written(like, tick, keys) for block in blocks)
+    for other in others:
+        first = first.plus(other)
+    return first
+
+
+def followed_by(blocks: tuple[Block, ...], entry: Written) -> tuple[Block, ...]:
+    """With one more entry: in the last block, or in a new one where that is another episode's or stands by itself."""
+    last = blocks[-1]
+    if last.merged_in or last.reach < len(blocks) - 1:
+        return (*blocks, Block((entry,), reach=len(blocks)))
+    return (*blocks[:-1], replace(last, entries=(*last.entries, entry)))
+
+
+def dropped_oldest(blocks: tuple[Block, ...], like: LocalState, keys: KeysOf) -> tuple[Block, ...]:
+    """Without the oldest entry, which becomes part of what can no longer be taken apart."""
+    place = next(index for index, block in enumerate(blocks) if block.entries)
+    block = blocks[place]
+    entry, *rest = block.entries
+    base = replace(block, entries=(entry,)).written(like, entry.tick, keys)
+    changed = replace(block, entries=tuple(rest), base=base, base_tick=entry.tick)
+    return (*blocks[:place], changed, *blocks[place + 1 :])
+
+
+def without(blocks: tuple[Block, ...], chunks: Container[int]) -> tuple[Block, ...]:
+    """With nothing left of some chunks but where they were seen from."""
+    return tuple(
+        replace(
+            block,
+            entries=tuple(
+                replace(entry, values=None, weights=None) if entry.chunk in chunks else entry for entry in block.entries
+            ),
+        )
+        for block in blocks
+    )
+
+
+def reweighed(
+    blocks: tuple[Block, ...], before: tuple[Block, ...], like: LocalState, keys: KeysOf
+) -> tuple[Block, ...]:
+    """With the weights that the entries would have been given, had what `before` has more never been written."""
+    state = like.empty(dtype=exact_dtype(like.gram.device))
+    done: list[Block] = []
+    changed: list[bool] = []
+    for number, (block, old) in enumerate(zip(blocks, before, strict=True)):
+        known = slice(number - block.reach, number)
+        anew = any(changed[known])
+        entries: list[Written] = []
+        running = copy.copy(state)
+        now = block.base_tick
+        if block.base is not None:
+            running = block.base.to(dtype=state.gram.dtype)
+        for index, entry in enumerate(block.entries):
+            if index == 0:
+                running.decay(max(0, entry.tick - 1 - now))
+                for other in done[known]:
+                    running = running.plus(other.written(state, entry.tick - 1, keys))
+            else:
+                running.decay(entry.tick - 1 - now)
+            if entry.values is not None and entry.weights is not None:
+                own = keys(entry.poses).to(state.gram)
+                values, weights = entry.values, entry.weights
+                if anew:
+                    weights = running.write_weights(running.novelty(running.factor(), own)).to(weights)
+                    entry = replace(entry, weights=weights)
+                running.decay()
+                running.add(own, values.flatten(1, 2), weights)
+            else:
+                anew |= old.entries[index].values is not None
+                running.decay()
+            now = entry.tick
+            entries.append(entry)
+        done.append(replace(block, entries=tuple(entries)))
+        changed.append(anew)
+    return tuple(done)

@@ -1,0 +1,408 @@
+"""The local memory of an episode at work: it follows the path, writes each finished chunk and recalls the next one.
+
+Beside the fast weights it keeps a journal: what was written in the latest chunks, under which poses and with which
+weights. Together with what is older (`Block.base`) the journal gives the fast weights once more, write by write. So a
+memory goes back bit for bit, and forgets a chunk as if it had never been written.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.columns import from_columns, to_columns
+from slowfast_vgen.memory.columns import value_width as width_of_values
+from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
+from slowfast_vgen.memory.journal import Block, Written, dropped_oldest, followed_by, rebuilt, reweighed, without
+from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, exact_dtype
+from slowfast_vgen.models.denoiser import DenoiserModule, Latents, PatchFeatures, Recall
+from slowfast_vgen.models.text import TextEmbedding
+
+Poses = Float[Tensor, "episodes frames 3"]
+
+
+class LocalMemory:
+    """What a batch of episodes remembers by the local rule, and where each of them stands; see `FastWeights`."""
+
+    kind: ClassVar[str] = "local"
+    config_class: ClassVar[type[Any]] = LocalRuleConfig
+    needs_actions = True
+
+    def __init__(self, host: Host, config: LocalRuleConfig, episodes: int) -> None:
+        assert host.address is not None
+        self.host, self.config, self.address = host, config, host.address
+        self.num_columns = self.address.config.num_columns
+        self.memory_width, rows, columns = host.denoiser.memory_shape(*host.latent_shape[1:])
+        if self.num_columns != columns:
+            raise UserError(
+                f"these addresses are of frames of {self.num_columns} columns, and the denoiser sees {columns}; fit "
+                "them with PlanarAddress.fitted"
+            )
+        value_width = width_of_values(host.latent_shape, columns, self.memory_width, rows)
+        self.state = LocalState(episodes, self.address.config.key_width, value_width, config, host.device)
+        self.pose: Float[Tensor, "episodes 3"] = torch.zeros(episodes, 3, device=host.device)
+        self.num_chunks = 0
+        self.blocks: tuple[Block, ...] = (Block(),)
+        """What was written and in which order; several where memories were merged."""
+        self.limit = config.journal_chunks
+        """Writes that the journal keeps."""
+        self.tick = 0
+        """Writes so far, those of an episode merged in not counted: what `forgetting` goes by."""
+        self.factor: Tensor | None = None
+        """The Cholesky factor of the state as it is; None after a change."""
+
+    @classmethod
+    def fresh(cls, host: Host, config: LocalRuleConfig, seeds: Sequence[int]) -> Self:
+        """Empty memories; every episode stands at the origin, where its start image was taken.
+
+        Raises:
+            UserError: a world without addresses or with those of other frames, or a denoiser without room for what is
+                recalled.
+        """
+        if host.address is None:
+            raise UserError(
+                f"the world {host.world!r} has no addresses for a local memory; pack it with --address, or choose "
+                "another rule"
+            )
+        if not host.denoiser.can_recall:
+            raise UserError(
+                f"the denoiser of the world {host.world!r}, a {type(host.denoiser).__name__}, has no room for what a "
+                "local memory recalls, so the memory could not act; make room with `slowfast train slow --memory` or "
+                "`slowfast train loop`, or choose another rule"
+            )
+        return cls(host, config, len(seeds))
+
+    def empty(self) -> Self:
+        """See `FastWeights`."""
+        return type(self)(self.host, self.config, self.num_episodes)
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes side by side."""
+        return len(self.pose)
+
+    @property
+    def journal(self) -> list[Written]:
+        """What was written in the latest chunks and is not forgotten, in the order in which it was written."""
+        return [entry for entry in self._entries() if entry.values is not None]
+
+    def _entries(self) -> Iterator[Written]:
+        return (entry for block in self.blocks for entry in block.entries)
+
+    @property
+    def path(self) -> Float[Tensor, "episodes past 3"]:
+        """The poses that the journal holds, the latest being where the episodes stand."""
+        own = (entry.poses for block in self.blocks if not block.merged_in for entry in block.entries)
+        return torch.cat([*own, self.pose[:, None]], dim=1)
+
+    def num_bytes(self) -> int:
+        """What the fast weights take; the journal, which has a constant size as well, not counted."""
+        return 4 * (self.state.gram.numel() + self.state.cross.numel())
+
+    def begin_again(self) -> None:
+        """Back at the origin, before another session's start image, which counts as one more chunk."""
+        self.pose = torch.zeros_like(self.pose)
+        self.num_chunks += 1
+
+    # ------------------------------------------------------------------------------------------- generating and writing
+
+    def applied(self, denoiser: DenoiserModule) -> AbstractContextManager[DenoiserModule]:
+        """The denoiser itself: this memory is read."""
+        return nullcontext(denoiser)
+
+    def keys(self, poses: Poses) -> Float[Tensor, "episodes entries key_width"]:
+        """Addresses of all columns, frame by frame."""
+        return self.address(poses).flatten(1, 2)
+
+    def _factor(self) -> Tensor:
+        if self.factor is None:
+            self.factor = self.state.factor()
+        return self.factor
+
+    @torch.no_grad()
+    def recall(self, text: TextEmbedding, num_frames: int) -> Recall:
+        """What is known of the chunk to come, at the poses where the action leads.
+
+        Solved once a chunk: addresses hold no content, so they are the same at every sampling step.
+        """
+        return self.recall_at(self.address.path.predicted(self.path, text, num_frames))
+
+    @torch.no_grad()
+    def recall_at(self, poses: Poses) -> Recall:
+        """What is known of frames seen from `poses`."""
+        values, novelty = self.state.read(self._factor(), self.keys(poses))
+        shape = (poses.shape[1], self.num_columns)
+        return from_columns(
+            values.unflatten(1, shape), novelty.unflatten(1, shape), self.host.latent_shape, self.memory_width
+        )
+
+    @torch.no_grad()
+    def begin(self, start: Start) -> None:
+        """Writes the start image, where the episodes stand."""
+        self._write(self.pose[:, None], start.frames, start.features())
+
+    @torch.no_grad()
+    def write(self, chunk: Chunk) -> None:
+        """Moves on to where the finished chunk ended, and writes its frames under the poses of that way."""
+        poses = self.follow(chunk)
+        self.pose = poses[:, -1]
+        self.num_chunks += 1
+        self._write(poses, chunk.new, chunk.features())
+
+    def follow(self, chunk: Chunk) -> Poses:
+        """From where a finished chunk's frames were seen: the frames have the last word on whether a step was made."""
+        return self.address.path.followed(self.path, chunk.text, chunk.before[:, -1:], chunk.new)
+
+    def _write(self, poses: Poses, frames: Latents, features: PatchFeatures | None) -> None:
+        frames = frames[:, -poses.shape[1] :]
+        features = None if features is None else features[:, -poses.shape[1] :]
+        values = to_columns(frames, features, self.num_columns)
+        self._add(Written(self.num_chunks - 1, poses, values, None, self.tick + 1))
+
+    def _add(self, entry: Written) -> None:
+        assert entry.values is not None
+        factor = self._factor()
+        self.state, self.factor = copy.copy(self.state), None
+        weights = self.state.write(factor, self.keys(entry.poses), entry.values.flatten(1, 2))
+        self.tick = entry.tick
+        self.blocks = followed_by(self.blocks, replace(entry, weights=weights))
+        while sum(len(block.entries) for block in self.blocks) > self.limit:
+            self.blocks = dropped_oldest(self.blocks, self.state, self.keys)
+
+    # ------------------------------------------------------------------------------------------------------ going back
+
+    def snapshot(self) -> Any:
+        """See `FastWeights`: all that it holds is exchanged and never written into."""
+        return self.__dict__ | {"state": copy.copy(self.state)}
+
+    def restore(self, snapshot: Any) -> None:
+        """See `FastWeights`."""
+        self.__dict__.update(snapshot)
+
+    def fork(self) -> Self:
+        """An independent copy."""
+        other = copy.copy(self)
+        other.state = copy.copy(self.state)
+        return other
+
+    def _stood(self, chunks: int) -> Written | None:
+        """Where the journal tells that the episode stood that many chunks ago."""
+        target = self.num_chunks - chunks
+        found = [entry for entry in self._entries() if entry.chunk == target - 1]
+        # Every episode that was merged in has a start image of its own; the first is this episode's.
+        return None if not found else found[0 if target == 0 else -1]
+
+    def check_rewind(self, chunks: int) -> None:
+        """Raises `UserError` for further back than the journal or the episode goes."""
+        if self.num_chunks < chunks or (chunks and self._stood(chunks) is None):
+            raise UserError(
+                f"cannot rewind by {chunks} chunks: this memory was made of {self.num_chunks}, and its journal keeps "
+                f"the latest {self.limit}"
+            )
+
+    @torch.no_grad()
+    def rewind(self, chunks: int) -> None:
+        """Back to where the episode stood `chunks` chunks ago, and to what it knew then.
+
+        What was written up to there is written once more, by the same operations: bit for bit what it was.
+
+        Raises:
+            UserError: see `check_rewind`.
+        """
+        self.check_rewind(chunks)
+        stood = self._stood(chunks)
+        if not chunks or stood is None:
+            return
+        blocks = []
+        for block in self.blocks:
+            place = next((index for index, entry in enumerate(block.entries) if entry is stood), None)
+            if place is not None:
+                blocks.append(replace(block, entries=block.entries[: place + 1]))
+                break
+            blocks.append(block)
+        self.state, self.factor = rebuilt(tuple(blocks), stood.tick, self.state, self.keys), None
+        self.blocks, self.tick = tuple(blocks), stood.tick
+        self.pose, self.num_chunks = stood.poses[:, -1], self.num_chunks - chunks
+
+    @torch.no_grad()
+    def forget(self, first: int, stop: int) -> None:
+        """Takes chunks `first` to `stop - 1` out, as if they had never been written; path and numbers stay as they are.
+
+        What was written later of the same places had counted little, since they were known. It now counts what it
+        would have counted without the forgotten chunks. With `forgetting`, what is kept stays as old as it is.
+
+        Raises:
+            UserError: the delta rule; chunks that the journal no longer holds or that are still to come.
+        """
+        if self.config.rule != "least-squares":
+            raise UserError("only a memory by least squares can take chunks out again; the delta rule mixes them")
+        if not 0 <= first < stop <= self.num_chunks:
+            raise UserError(
+                f"cannot forget chunks {first} to {stop - 1}: this memory holds chunks 0 to {self.num_chunks - 1}"
+            )
+        gone = sorted(set(range(first, stop)) - {entry.chunk for entry in self.journal})
+        if gone:
+            raise UserError(
+                f"cannot forget chunk {gone[0]}: it is forgotten already, or longer ago than the "
+                f"{self.limit} chunks that the journal of this memory keeps"
+            )
+        blocks = reweighed(without(self.blocks, range(first, stop)), self.blocks, self.state, self.keys)
+        exact = rebuilt(blocks, self.tick, self.state.to(dtype=exact_dtype(self.state.gram.device)), self.keys)
+        self.state, self.factor, self.blocks = exact.to(dtype=self.state.gram.dtype), None, blocks
+
+    @torch.no_grad()
+    def move(self, poses: Sequence[Poses]) -> None:
+        """Corrects the path: the latest chunks, as many as `poses` has, were seen from there. They are written anew.
+
+        Poses `[episodes, frames, 3]` are given a chunk, oldest first; episodes that stay keep theirs. Where one
+        stands then is the last of them.
+
+        Raises:
+            UserError: more chunks than the journal holds in a row.
+        """
+        latest = self.blocks[-1].entries[-len(poses) :] if poses else ()
+        if len(latest) < len(poses) or any(entry.values is None for entry in latest):
+            raise UserError(f"the path of this memory can be corrected over {len(latest)} chunks, not {len(poses)}")
+        if not poses:
+            return
+        kept = replace(self.blocks[-1], entries=self.blocks[-1].entries[: -len(poses)])
+        if self.config.rule == "least-squares" and not self.config.forgetting:  # quicker, and the same up to rounding
+            self.state = self.state.less(Block(latest).written(self.state, self.tick, self.keys))
+        else:
+            self.state = rebuilt((*self.blocks[:-1], kept), latest[0].tick - 1, self.state, self.keys)
+        self.blocks, self.factor = (*self.blocks[:-1], kept), None
+        for entry, seen_from in zip(latest, poses, strict=True):
+            assert seen_from.shape == entry.poses.shape, "a chunk's poses are corrected as a whole"
+            self._add(replace(entry, poses=seen_from.to(entry.poses)))
+        self.pose = self.blocks[-1].entries[-1].poses[:, -1]
+
+    def check_merge(self, other: Self) -> None:
+        """Raises `UserError` for the delta rule, or memories of other sizes or settings."""
+        same = replace(other.config, journal_chunks=self.config.journal_chunks) == self.config
+        if self.config.rule != "least-squares" or not same:
+            raise UserError("memories can be merged where both are written by least squares with the same settings")
+        if self.state.cross.shape != other.state.cross.shape:
+            raise UserError("memories can be merged where both have the same size")
+
+    @torch.no_grad()
+    def merge(self, other: Self) -> None:
+        """Adds what another memory knows; both must have begun at the same place.
+
+        The other's chunks get the numbers that follow on this one's (its chunk 0 becomes chunk `num_chunks`), as if
+        its episode had come next, and its journal comes along. Where one stands stays as it is.
+        """
+        self.check_merge(other)
+        device, shift = self.pose.device, self.tick - other.tick
+        others = tuple(block.to(device).later(self.num_chunks, shift) for block in other.blocks if block.holds)
+        mine = tuple(block for block in self.blocks if block.holds)
+        self.state, self.factor = self.state.plus(other.state.to(device)), None
+        self.blocks = (*mine, *others, Block(reach=len(mine) + len(others)))
+        self.num_chunks += other.num_chunks
+        self.limit += other.limit
+
+    # ------------------------------------------------------------------------------------------------- told and on disk
+
+    def describe(self) -> dict[str, Any]:
+        """See `FastWeights`."""
+        gram = self.state.gram
+        spread = torch.linalg.eigvalsh(gram[0].to("cpu", torch.float64)).clamp(min=0)
+        return {
+            "rule": self.config.rule,
+            "megabytes": self.num_bytes() / 2**20 / self.num_episodes,
+            "key_width": gram.shape[1],
+            "value_width": self.state.cross.shape[2],
+            "directions_in_use": float((spread / (spread + self.config.ridge)).sum()),
+            "entries_written": float(spread.sum()),
+            "pose_steps_and_degrees": [
+                float(self.pose[0, 0]),
+                float(self.pose[0, 1]),
+                float(self.pose[0, 2].rad2deg()),
+            ],
+            "chunks_in_journal": len(self.journal),
+            "chunks_forgotten": sum(entry.values is None for entry in self._entries()),
+            "episodes_merged_in": sum(block.merged_in and not block.reach for block in self.blocks),
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `FastWeights`."""
+        found = {"local/gram": self.state.gram, "local/cross": self.state.cross, "local/pose": self.pose}
+        for index, entry in enumerate(self._entries()):
+            parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
+            found |= {f"journal/{index}/{name}": value for name, value in parts.items() if value is not None}
+        for index, block in enumerate(self.blocks):
+            if block.base is not None:
+                found |= {f"base/{index}/gram": block.base.gram, f"base/{index}/cross": block.base.cross}
+        return found
+
+    def counts(self) -> dict[str, Any]:
+        """See `FastWeights`."""
+        return {
+            "local_chunks": self.num_chunks,
+            "journal": [entry.chunk for entry in self._entries()],
+            "journal_ticks": [entry.tick for entry in self._entries()],
+            "journal_limit": self.limit,
+            "tick": self.tick,
+            "blocks": [block.counts() for block in self.blocks],
+        }
+
+    def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
+        """See `FastWeights`; what was saved before there were blocks has one, whose base is what the journal lacks."""
+        device = self.pose.device
+
+        def fitting(name: str, shape: tuple[int, ...]) -> Tensor:
+            if tensors[name].shape != shape:
+                raise ValueError(f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
+            return tensors[name].to(device)
+
+        gram, cross = self.state.gram.shape, self.state.cross.shape
+        self.state = self.state.empty()
+        self.state.gram, self.state.cross = fitting("local/gram", gram), fitting("local/cross", cross)
+        self.pose = fitting("local/pose", self.pose.shape)
+        chunks = [int(chunk) for chunk in counts["journal"]]
+        rising = all(one < other for one, other in pairwise(chunks))
+        ticks = counts.get("journal_ticks", [chunk + 1 for chunk in chunks] if rising else list(range(len(chunks))))
+        entries = []
+        for index, (chunk, tick) in enumerate(zip(chunks, ticks, strict=True)):
+            poses, values, weights = (tensors.get(f"journal/{index}/{part}") for part in ("poses", "values", "weights"))
+            if poses is None or poses.dim() != 3 or poses.shape[2] != 3 or (values is None) != (weights is None):
+                raise ValueError(f"entry {index} of the journal does not fit itself")
+            if values is not None and weights is not None:
+                if values.shape[:2] != poses.shape[:2] or weights.numel() != values[..., 0].numel():
+                    raise ValueError(f"entry {index} of the journal does not fit itself")
+                values, weights = values.to(device), weights.to(device)
+            entries.append(Written(chunk, poses.to(device), values, weights, int(tick)))
+        self.num_chunks = int(counts["local_chunks"])
+        self.limit = int(counts.get("journal_limit", self.limit))
+        self.tick = int(counts.get("tick", ticks[-1] if ticks else 0))
+        self.factor = None
+        if "blocks" not in counts:
+            block = Block(entries=tuple(entries))
+            if chunks and chunks[0] >= 0 and self.config.rule == "least-squares":
+                block = block.with_base_below(self.state, self.tick, self.keys)
+            self.blocks = (block,)
+            return
+        blocks, place = [], 0
+        for index, told in enumerate(counts["blocks"]):
+            base = None
+            if f"base/{index}/gram" in tensors:
+                base = self.state.empty()
+                base.gram, base.cross = fitting(f"base/{index}/gram", gram), fitting(f"base/{index}/cross", cross)
+            own = tuple(entries[place : place + int(told["entries"])])
+            place += int(told["entries"])
+            blocks.append(Block(own, int(told["reach"]), bool(told["merged_in"]), base, int(told["base_tick"])))
+        if place != len(entries) or not blocks:
+            raise ValueError("its blocks do not hold its journal")
+        self.blocks = tuple(blocks)
+
+    def to(self, device: torch.device | str) -> None:
+        """See `FastWeights`."""
+        self.state, self.pose = self.state.to(device), self.pose.to(device)
+        self.blocks = tuple(block.to(device) for block in self.blocks)
+        self.factor = None

@@ -1,0 +1,217 @@
+"""The memory that gradients write (TEMP-LoRA, paper 3.3), as one of an episode's `FastWeights`."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
+from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
+from slowfast_vgen.memory.lora import Factors
+from slowfast_vgen.memory.lora_weights import LoraWeights
+from slowfast_vgen.memory.sharing import sharing_weights
+from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.models.text import TextEmbedding
+
+
+class LoraMemory:
+    """What episodes have learned by gradients, and how they go on learning; see `FastWeights`.
+
+    It acts on a denoiser of its own over the world's weights (`sharing_weights`), made when it is first needed.
+    """
+
+    kind: ClassVar[str] = "lora"
+    config_class: ClassVar[type[Any]] = FastLearningConfig
+
+    def __init__(self, host: Host, config: FastLearningConfig, weights: LoraWeights) -> None:
+        self.host, self.config, self.weights = host, config, weights
+        self.needs_actions = config.rule == "denoising-original"
+        self._earlier: tuple[LoraWeights, ...] = ()
+        """The weights before each of the latest chunks; nobody writes to them."""
+        self._learner: FastLearner | None = None
+
+    @classmethod
+    def fresh(cls, host: Host, config: FastLearningConfig, seeds: Sequence[int]) -> Self:
+        """Empty memories, a random down-projection for each seed.
+
+        Raises:
+            UserError: a denoiser that has none of the layers.
+        """
+        learner = FastLearner(host.denoiser, host.noising, host.null_text, config, host.precision)
+        return cls(host, learner.config, learner.fresh(seeds))
+
+    def empty(self) -> Self:
+        """See `FastWeights`."""
+        return type(self)(self.host, self.config, self.weights.empty())
+
+    @property
+    def learner(self) -> FastLearner:
+        """What learns, on a denoiser that no other thread runs."""
+        if self._learner is None:
+            host = self.host
+            own = sharing_weights(host.denoiser)
+            self._learner = FastLearner(own, host.noising, host.null_text, self.config, host.precision)
+        return self._learner
+
+    @property
+    def num_chunks(self) -> int:
+        """Chunks learned from."""
+        return self.weights.num_chunks
+
+    @property
+    def factors(self) -> dict[str, Factors]:
+        """Down-projection and up-projection of each layer."""
+        return self.weights.factors
+
+    @property
+    def rollbacks(self) -> list[int]:
+        """How often each episode's memory was found diverging and taken back."""
+        return self.weights.rollbacks
+
+    def begin_again(self) -> None:
+        """A LoRA does not know where it stands."""
+
+    def begin(self, start: Start) -> None:
+        """A start image alone teaches nothing."""
+
+    def recall(self, text: TextEmbedding, num_frames: int) -> None:
+        """A LoRA is applied and not read."""
+
+    @contextmanager
+    def applied(self, denoiser: DenoiserModule) -> Iterator[DenoiserModule]:
+        """Its own denoiser with the memory: merged for one episode, side by side for several."""
+        if self.num_chunks == 0:
+            yield denoiser  # the up-projections are still zero
+            return
+        try:
+            with self.learner.applied(self.weights):
+                yield self.learner.denoiser
+        except BaseException:
+            self._learner = None  # an interrupt may have left it half restored
+            raise
+
+    def write(self, chunk: Chunk) -> None:
+        """One chunk of fast learning; with `rewind_chunks` the weights before it are kept."""
+        weights, window = self.weights.copy(), torch.cat([chunk.before, chunk.new], dim=1)
+        self.learner.learn(weights, window, chunk.before.shape[1], chunk.text)
+        keep = self.config.rewind_chunks
+        self._earlier = (*self._earlier, self.weights)[-keep:] if keep else ()
+        self.weights = weights
+
+    def snapshot(self) -> Any:
+        """See `FastWeights`; weights are exchanged after learning, not written into."""
+        return {"weights": self.weights, "_earlier": self._earlier}
+
+    def restore(self, snapshot: Any) -> None:
+        """See `FastWeights`; hooks that an interrupted learning left behind go with the denoiser that has them."""
+        self.__dict__.update(snapshot | {"_learner": None})
+
+    def fork(self) -> Self:
+        """An independent copy, with a denoiser of its own."""
+        other = copy.copy(self)
+        other.weights, other._learner = self.weights.copy(), None
+        return other
+
+    def check_rewind(self, chunks: int) -> None:
+        """Raises `UserError` where more chunks are asked for than are kept."""
+        if chunks > len(self._earlier):
+            raise UserError(
+                f"this memory can be rewound by {len(self._earlier)} chunks, not {chunks}: a memory learned by "
+                "gradients keeps its latest states only (rewind_chunks)"
+            )
+
+    def rewind(self, chunks: int) -> None:
+        """Back to what the memory was before it learned the latest `chunks` chunks, bit for bit."""
+        self.check_rewind(chunks)
+        if chunks:
+            self.weights, self._earlier = self._earlier[-chunks], self._earlier[:-chunks]
+
+    def forget(self, first: int, stop: int) -> None:
+        """Gradients of single chunks cannot be told apart.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "a memory learned by gradients cannot take single chunks out; rewind it, or use the local rule alone"
+        )
+
+    def check_merge(self, other: Self) -> None:
+        """Raises `UserError` for a memory of another rank or scale, or on other layers."""
+        mine, theirs = ({name: down.shape for name, (down, _) in each.factors.items()} for each in (self, other))
+        if mine != theirs or self.config.lora.scale != other.config.lora.scale:
+            raise UserError("memories can be merged where they sit on the same layers with the same rank and scale")
+
+    def merge(self, other: Self) -> None:
+        """Takes over what another memory learned, as well as its rank allows; it cannot be rewound to before that."""
+        self.check_merge(other)
+        weights = self.weights.copy()
+        weights.add(other.weights)
+        self.weights, self._earlier = weights, ()
+
+    def describe(self) -> dict[str, Any]:
+        """See `FastWeights`."""
+        return {
+            "rule": self.config.rule,
+            "megabytes": self.num_bytes() / 2**20 / len(self.weights.seeds),
+            "rank": self.config.lora.rank,
+            "layers": len(self.factors),
+            "norm": self.weights.norm(),
+            "rollbacks": self.rollbacks[0],
+        }
+
+    def num_bytes(self) -> int:
+        """What the fast weights take, without the optimiser's moments."""
+        return self.weights.num_bytes()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `FastWeights`; the factors under peft's names of their kinds."""
+        weights = self.weights
+        found: dict[str, Tensor] = {}
+        for name, (down, up) in weights.factors.items():
+            found |= {f"lora_A/{name}": down.detach()[0], f"lora_B/{name}": up.detach()[0]}
+        found |= {f"replay/{index}": window for index, window in enumerate(weights.replay)}
+        for index, entries in weights.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer/{index}/{name}": value for name, value in entries.items()}
+        return found
+
+    def counts(self) -> dict[str, Any]:
+        """See `FastWeights`."""
+        return {"lora_chunks": self.num_chunks, "rollbacks": self.rollbacks[0], "seed": self.weights.seeds[0]}
+
+    def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
+        """See `FastWeights`; the optimiser goes on as it would have."""
+        weights = self.weights.empty()
+        expected: dict[str, Tensor] = {}
+        for name, (down, up) in weights.factors.items():
+            expected |= {f"lora_A/{name}": down.data[0], f"lora_B/{name}": up.data[0]}
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if match := re.fullmatch(r"optimizer/(\d{1,9})/(\w+)", key):
+                state.setdefault(int(match[1]), {})[match[2]] = value
+        for key, target in expected.items():
+            if tensors[key].shape != target.shape:
+                raise ValueError(f"{key} has the shape {list(tensors[key].shape)}, not {list(target.shape)}")
+        for number, entries in state.items():
+            shapes = {tuple(value.shape) for value in entries.values()}
+            if number >= len(weights.parameters) or not shapes <= {(), tuple(weights.parameters[number].shape)}:
+                raise ValueError(f"the optimiser's state {number} fits none of its layers")
+        for key, target in expected.items():
+            target.copy_(tensors[key])
+        groups = weights.optimizer.state_dict()["param_groups"]
+        weights.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        weights.num_chunks = int(counts["lora_chunks"])
+        weights.times_rolled_back += int(counts["rollbacks"])
+        weights.seeds = (int(counts["seed"]),)
+        names = sorted((name for name in tensors if name.startswith("replay/")), key=lambda name: int(name[7:]))
+        weights.replay = [tensors[name].to(self.host.device) for name in names]
+        self.weights, self._earlier = weights, ()
+
+    def to(self, device: torch.device | str) -> None:
+        """See `FastWeights`."""
+        self.weights, self._earlier = self.weights.to(device), tuple(each.to(device) for each in self._earlier)

@@ -1,0 +1,93 @@
+"""The fast weights of TEMP-LoRA and the optimiser that writes them, for a batch of episodes."""
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from slowfast_vgen.memory.lora import Factors
+from slowfast_vgen.models.denoiser import Latents
+
+if TYPE_CHECKING:
+    from slowfast_vgen.memory.fast_learning import FastLearningConfig
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+class LoraWeights:
+    """What a batch of episodes has learned."""
+
+    def __init__(self, factors: dict[str, Factors], config: "FastLearningConfig", seeds: Sequence[int]) -> None:
+        self.factors, self.config, self.seeds = factors, config, tuple(seeds)
+        self.parameters = [part.requires_grad_() for pair in factors.values() for part in pair]
+        self.optimizer = OPTIMIZERS[config.optimizer](self.parameters, lr=config.learning_rate)
+        self.num_chunks = 0
+        """Chunks learned from."""
+        device = self.parameters[0].device
+        self.times_rolled_back: Int64[Tensor, " episodes"] = torch.zeros(len(seeds), dtype=torch.int64, device=device)
+        self.replay: list[Latents] = []
+        """For the rule `replay`: windows `[episodes, frames, ...]` of the episode so far, a uniform sample."""
+
+    @property
+    def rollbacks(self) -> list[int]:
+        """How often each episode's weights were found diverging and taken back."""
+        return [int(times) for times in self.times_rolled_back.tolist()]
+
+    def rows(self) -> list[Tensor]:
+        """All that an update changes and that has a row an episode: the fast weights and the optimiser's moments."""
+        moments = [
+            value
+            for parameter in self.parameters
+            for value in self.optimizer.state[parameter].values()
+            if torch.is_tensor(value) and value.dim()
+        ]
+        return [parameter.data for parameter in self.parameters] + moments
+
+    def num_bytes(self) -> int:
+        """What the fast weights take, without the optimiser's moments."""
+        return sum(parameter.numel() * parameter.element_size() for parameter in self.parameters)
+
+    def norm(self) -> float:
+        """Frobenius norm of all that is added to the first episode's slow weights."""
+        products = [(up[0] @ down[0]).detach() for down, up in self.factors.values()]
+        return self.config.lora.scale * float(torch.stack([each.square().sum() for each in products]).sum().sqrt())
+
+    def empty(self) -> "LoraWeights":
+        """Zeros of the same shapes and settings."""
+        factors = {
+            name: (torch.zeros_like(down.detach()), torch.zeros_like(up.detach()))
+            for name, (down, up) in self.factors.items()
+        }
+        return LoraWeights(factors, self.config, self.seeds)
+
+    def copy(self) -> "LoraWeights":
+        """An independent copy, the optimiser's moments included."""
+        return self._moved(lambda each: each.detach().clone())
+
+    def to(self, device: torch.device | str) -> "LoraWeights":
+        """A copy elsewhere."""
+        return self._moved(lambda each: each.detach().to(device, copy=True))
+
+    def _moved(self, moved: Any) -> "LoraWeights":
+        other = LoraWeights(
+            {name: (moved(down), moved(up)) for name, (down, up) in self.factors.items()}, self.config, self.seeds
+        )
+        other.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
+        other.num_chunks, other.times_rolled_back = self.num_chunks, moved(self.times_rolled_back)
+        other.replay = [moved(window) for window in self.replay]
+        return other
+
+    @torch.no_grad()
+    def add(self, other: "LoraWeights") -> None:
+        """The best approximation of both products' sum at this rank; the optimiser starts anew."""
+        for name, (down, up) in self.factors.items():
+            product = up @ down + (other.factors[name][1] @ other.factors[name][0]).to(up)
+            u, sizes, v = torch.linalg.svd(product, full_matrices=False)
+            root = sizes[:, : down.shape[1]].sqrt()
+            up.copy_(u[..., : down.shape[1]] * root[:, None])
+            down.copy_(v[:, : down.shape[1]] * root[..., None])
+        self.optimizer.state.clear()
+        self.num_chunks += other.num_chunks
