@@ -10,3 +10,7 @@ EXIT_CODE = 2
 
 class UserError(ValueError):
     """A mistake of the user's, told in one sentence: what was given, what is wanted, how to mend it."""
+
+
+class SlowFastWarning(UserWarning):
+    """What a user should know though it stops nothing; commands print it as one sentence."""

@@ -11,6 +11,7 @@ from slowfast_vgen.cli.common import (
     print_figures,
     write_figures,
 )
+from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 
 HEADLINES = {
@@ -47,7 +48,7 @@ def run_bench(args: argparse.Namespace) -> int:
         check_output_file(args.json)
     config = BenchConfig.quick() if args.quick else BenchConfig()
     commit = git_commit()
-    world = load_world(args)
+    world = load_world(args, batched=False)
     bench = Bench(world, config)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
     print_figures(HEADLINES, figures)
@@ -60,7 +61,7 @@ def run_bench(args: argparse.Namespace) -> int:
         "past_frames": model.config.num_past_frames,
         "new_frames": model.config.num_new_frames,
         "sampling_steps": model.config.num_sampling_steps,
-        "precision": world.precision,
+        **computed_with(args),
         "memory": {name: arm.to_json() if arm else None for name, arm in bench.arms.items()},
         "batch": BATCH,
         "early_chunk": EARLY_CHUNK,

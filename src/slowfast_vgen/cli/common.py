@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slowfast_vgen.cli.computing import add_compute_arguments, start_computing
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import write_json
-from slowfast_vgen.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -100,22 +100,24 @@ def replaced(config: Config, **given: Any) -> Config:
 
 
 def add_world_argument(parser: argparse.ArgumentParser, default: str | None = DEFAULT_WORLD) -> None:
-    """Adds `--world` and `--precision`, to be handed to `load_world`; None where the command chooses its own world."""
+    """Adds `--world` and how to compute, to be handed to `load_world`; None where the command chooses its own world."""
     told = f"a shipped world or a folder; default: {default or 'the one shipped for it'}"
     parser.add_argument("--world", default=default, metavar="NAME", help=told)
-    told = "what the denoiser computes in; bfloat16 is about twice as fast on machines that have it; default: float32"
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=told)
+    add_compute_arguments(parser)
 
 
-def load_world(args: argparse.Namespace) -> "World":
-    """The world that the arguments name.
+def load_world(
+    args: argparse.Namespace, name: str | None = None, batched: bool = True, stored: Mapping[str, Any] | None = None
+) -> "World":
+    """The world that the arguments name, and else `name`; see `start_computing` for the rest.
 
     Raises:
-        UserError: no such world, or damaged files in it.
+        UserError: no such world, damaged files in it, or a device that is not there.
     """
+    device = start_computing(args, batched, stored)
     from slowfast_vgen.presets.worlds import load
 
-    return load(args.world, precision=args.precision)
+    return load(args.world or name or DEFAULT_WORLD, device, args.precision)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from slowfast_vgen.cli.common import (
     whole_number,
     write_figures,
 )
+from slowfast_vgen.cli.computing import computed_with, told_shortly
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.names import MEMORY_NAMES
@@ -138,9 +139,8 @@ def generate_video(args: argparse.Namespace) -> int:
         validate_action(action)
     if args.image is not None:
         frame_from_image(args.image, 1, 1)  # here too: what cannot be used is told before the weights are loaded
-    else:
-        read_session_header(args.load_memory)
-    world = load_world(args)
+    stored = None if args.load_memory is None else read_session_header(args.load_memory)
+    world = load_world(args, batched=False, stored=stored)
     session, settings = _begin(world, args)
 
     num_chunks = num_frames = 0
@@ -183,10 +183,12 @@ def generate_video(args: argparse.Namespace) -> int:
         "start": str(args.image or args.load_memory),
         "actions": actions,
         **settings._asdict(),
+        **computed_with(args),
     }
     write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
     saved = f"; session in {args.save_memory}" if session_saved else ""
-    print(f"{num_frames} frames in {seconds:.1f} s, {num_frames / seconds:.1f} frames/s: {args.out}{saved}")
+    rate = f"{num_frames / seconds:.1f} frames/s ({told_shortly(args)})"
+    print(f"{num_frames} frames in {seconds:.1f} s, {rate}: {args.out}{saved}")
     return 0
 
 
@@ -250,7 +252,7 @@ def make_demo(args: argparse.Namespace) -> int:
 
     from slowfast_vgen.presets import demo as presets
 
-    world = load_world(args)
+    world = load_world(args, batched=False)
     with tqdm(total=2 * len(presets.VERBS), unit="chunk", dynamic_ncols=True) as bar:
 
         def show(arm: str, _: int) -> None:
@@ -275,7 +277,7 @@ def make_demo(args: argparse.Namespace) -> int:
         "actions": list(demo.actions),
         "seed": args.seed,
         "sampling_steps": world.model.config.num_sampling_steps,
-        "precision": args.precision,
+        **computed_with(args),
         "frame_size": list(world.frame_size),
         "intervals": "none: these are means over the frames of one episode, an illustration",
     }

@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from slowfast_vgen.errors import EXIT_CODE, UserError
+from slowfast_vgen.errors import EXIT_CODE, SlowFastWarning, UserError
+from slowfast_vgen.threads import let_threads_sleep
 
 GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench")
 """Modules of this package, one a group of commands.
@@ -46,10 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: the handler's own, 2 for a mistake in the arguments or the data, 130 after Ctrl-C, 143 after a
         termination, which likewise ends engines and keeps what is done.
     """
+    let_threads_sleep()  # here, before any command imports torch
     terminated: list[int] = []
     try:
         args = build_parser().parse_args(argv)
-        with _terminations_as_interrupts(terminated):
+        with _terminations_as_interrupts(terminated), _warnings_as_sentences():
             code: int = args.handler(args)
         sys.stdout.flush()  # so that a broken pipe shows here and not at the interpreter's end
     except SystemExit as stop:  # argparse has said what is wrong, or printed the help
@@ -70,6 +74,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\nslowfast: {how}{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
         return TERMINATED_EXIT_CODE if terminated else INTERRUPTED_EXIT_CODE
     return code
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Our own warnings are printed as one sentence, without the line of code that gave them."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+        warnings.simplefilter("always", SlowFastWarning)
+
+        def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SlowFastWarning):
+                print(f"slowfast: warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 @contextmanager

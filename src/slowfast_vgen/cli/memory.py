@@ -14,6 +14,7 @@ from slowfast_vgen.cli.common import (
     whole_number,
     write_figures,
 )
+from slowfast_vgen.cli.computing import computed_with, stored_in_session
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.errors import UserError
 
@@ -99,7 +100,9 @@ def show_memory(args: argparse.Namespace) -> int:
         for name, value in told.get(part, {}).items()
         if isinstance(value, int | float)
     }
-    write_figures(args.json, {"command": "memory show", "folder": str(args.folder), **told}, figures)
+    write_figures(
+        args.json, {"command": "memory show", "folder": str(args.folder), **told, **computed_with(args)}, figures
+    )
     return 0
 
 
@@ -145,7 +148,7 @@ def _change(
     """Loads the session or the memory, changes it, and saves it where `--out` says; returns where."""
     out = _check_out(args)
     if _is_session(args.folder):
-        loaded = load_world(args).resume(args.folder)
+        loaded = load_world(args, batched=False, stored=stored_in_session(args.folder)).resume(args.folder)
         session(loaded)
         loaded.save(out)
     else:
@@ -205,5 +208,5 @@ def _memory_folder(folder: Path) -> Path:
 
 def _load(args: argparse.Namespace, folder: Path) -> "tuple[World, EpisodeMemory]":
     memory_folder = _memory_folder(folder)
-    world = load_world(args)
+    world = load_world(args, batched=False, stored=stored_in_session(folder))
     return world, world.load_memory(memory_folder)

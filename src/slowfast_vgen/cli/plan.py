@@ -8,11 +8,13 @@ from slowfast_vgen.cli.common import (
     Figure,
     add_json_argument,
     add_world_argument,
+    load_world,
     path_name,
     replaced,
     whole_number,
     write_figures,
 )
+from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.cli.plan_tables import print_plan
 from slowfast_vgen.errors import UserError
@@ -91,7 +93,6 @@ def run_plan(args: argparse.Namespace) -> int:
     from slowfast_vgen.plan.tasks import open_task
     from slowfast_vgen.plan.trial import Trial, TrialConfig
     from slowfast_vgen.presets.readers import shipped_reader
-    from slowfast_vgen.presets.worlds import load
 
     kept = _kept_rows(args)
     videos = args.video or (Path("plan") if args.watch else None)
@@ -103,7 +104,7 @@ def run_plan(args: argparse.Namespace) -> int:
     reader = load_reader(args.inverse_dynamics or shipped_reader(task.reader), task.action_texts)
     sub_goals, warning = _sub_goals(args, args.goal or task.goal, task.action_texts)
     arms, missing = players(
-        load(args.world or task.world_model, precision=args.precision),
+        load_world(args, task.world_model),
         load_denoiser(args.slow) if args.slow else None,
         load_denoiser(args.context) if args.context else None,
         names,
@@ -119,6 +120,7 @@ def run_plan(args: argparse.Namespace) -> int:
     for crash in protocol["crashed"]:
         print(f"crashed: episode {crash['episode']} of {crash['arm']}, seed {crash['seed']}: {crash['error']}")
     own = {"goal": args.goal or task.goal, "needs_weights": missing, "warnings": [warning] if warning else []}
+    own |= computed_with(args)
     if kept is not None:
         write_figures(args.json, *joined_rows(kept, protocol | own, figures))
         return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import Figure, print_figures, write_figures
+from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def finish(
     """Prints the headlines (None: every figure by its name), and writes the results file."""
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
     print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
-    write_figures(args.json, protocol, figures)
+    write_figures(args.json, dict(protocol) | computed_with(args), figures)
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number
+from slowfast_vgen.cli.computing import add_compute_arguments, start_computing
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.cli.train_data import (
     add_cached_arguments,
@@ -13,14 +14,12 @@ from slowfast_vgen.cli.train_data import (
     load_latents,
     optimisation,
     some_episodes,
+    start_training,
 )
 from slowfast_vgen.cli.train_reader import READS, train_inverse_dynamics
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    import torch
-
     from slowfast_vgen.data.latents import LatentSet
     from slowfast_vgen.models.denoiser import DenoiserModule
 
@@ -52,7 +51,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
     _add_emphasis(slow)
     slow.add_argument("--init", type=path_name, metavar="DIR", help="start from the weights of this denoiser folder")
-    slow.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     slow.set_defaults(handler=train_slow)
 
     path = commands.add_parser("path", help="where actions lead: the part that gives a local memory its addresses")
@@ -68,6 +66,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     still = commands.add_parser("still-path", help="the same for a camera that never moves: nothing is to be learned")
     still.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the run")
     still.add_argument("--key-width", type=whole_number(2, 65536), default=64, help="of the memory; default: 64")
+    add_compute_arguments(still, device_alone=True)
     still.set_defaults(handler=write_still_path)
 
     loop = commands.add_parser("loop", help="the slow-fast loop (Algorithm 1b): slow weights learn to use a memory")
@@ -104,7 +103,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     loop.add_argument(
         "--triples", choices=("on-the-fly", "shards"), default="on-the-fly", help="how a LoRA reaches the outer loop"
     )
-    loop.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     loop.set_defaults(handler=train_loop)
 
     context = commands.add_parser(
@@ -120,7 +118,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_emphasis(context)
     told = "with commas between: raw_4, raw_12, raw_28, anchor_1, retrieval_4; default: all"
     context.add_argument("--kinds", default="", metavar="NAMES", help=told)
-    context.add_argument("--device", default="cpu", help="where to train, such as cpu or cuda; default: cpu")
     context.set_defaults(handler=train_context)
 
     reading = commands.add_parser(
@@ -145,13 +142,8 @@ def _add_common(parser: argparse.ArgumentParser, num_steps: int, batch_size: int
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
     parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate}")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="default: 0")
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default="float32",
-        help="of the products; bfloat16 is faster where the CPU has it",
-    )
     parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
+    add_compute_arguments(parser)
 
 
 def _add_emphasis(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +167,7 @@ def train_codec(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.codec import Codec, CodecConfig
     from slowfast_vgen.train.codec import CodecTrainingConfig, sample_frames, train_codec
 
+    device = start_training(args)
     init = Codec.load(args.init) if args.init else None
     channels = args.latent_channels or (init.latent_channels if init else CodecConfig.latent_channels)
     if init:
@@ -189,7 +182,7 @@ def train_codec(args: argparse.Namespace) -> int:
     set_sizes = [len(frames) for frames in sets]
     frames = np.concatenate(sets) if len(sets) > 1 else sets[0]
     del sets  # one copy is enough
-    train_codec(config, frames, np.concatenate(held_out), args.out, init, set_sizes)
+    train_codec(config, frames, np.concatenate(held_out), args.out, init, set_sizes, device)
     print(f"wrote {args.out / 'codec'}")
     return 0
 
@@ -202,7 +195,7 @@ def train_slow(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
 
-    device = _device(args)
+    device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)  # the last thing before the weights are drawn
     training, validation = load_latents(args, text_encoder)
@@ -230,12 +223,13 @@ def train_path(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.train.path import PathTrainingConfig, train_path
 
-    text_encoder = TextEncoder.load()
+    device = start_training(args)
+    text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     address = PlanarAddress(key_width=args.key_width, retrace=args.retrace)
     training, validation = load_chains(args, text_encoder, num_chunks=args.chunks, step_units=address.config.step_units)
     config = PathTrainingConfig(optimisation(args), batch_size=args.batch_size)
-    train_path(config, address, text_encoder, training, validation, args.out)
+    train_path(config, address.to(device), text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'address'}")
     return 0
 
@@ -247,8 +241,9 @@ def write_still_path(args: argparse.Namespace) -> int:
 
     folder = args.out / "address"
     check_output_folder(folder)
+    device = start_computing(args)
     with atomic_folder(folder) as temporary:
-        PlanarAddress.still(args.key_width).save_pretrained(temporary, safe_serialization=True)
+        PlanarAddress.still(args.key_width).to(device).save_pretrained(temporary, safe_serialization=True)
     print(f"wrote {folder}")
     return 0
 
@@ -273,7 +268,7 @@ def train_loop(args: argparse.Namespace) -> int:
         raise UserError(
             "the local rule needs --address, a folder that `slowfast train path` or `train still-path` wrote"
         )
-    device = _device(args)
+    device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     address = load_address(args.address) if local else PlanarAddress(key_width=2)
@@ -317,7 +312,7 @@ def train_context(args: argparse.Namespace) -> int:
 
     names = [name.strip() for name in args.kinds.split(",") if name.strip()]
     kinds = chosen_kinds(names) if names else KINDS
-    device = _device(args)
+    device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     step_units = PlanarAddress(key_width=2).config.step_units
@@ -330,17 +325,6 @@ def train_context(args: argparse.Namespace) -> int:
     train_context(config, denoiser.to(device), text_encoder, training, validation, args.out)
     print(f"wrote {args.out / 'denoiser'}")
     return 0
-
-
-def _device(args: argparse.Namespace) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(args.device)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"cannot train on the device {args.device!r}: {str(error).splitlines()[0]}; try cpu") from error
-    return device
 
 
 def _for_latents(denoiser: "DenoiserModule", folder: Path, latents: "LatentSet") -> "DenoiserModule":

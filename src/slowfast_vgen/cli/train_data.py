@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slowfast_vgen.cli.common import number, path_name
+from slowfast_vgen.cli.computing import start_computing
 
 if TYPE_CHECKING:
+    import torch
+
     from slowfast_vgen.data.chains import ChainSampler
     from slowfast_vgen.data.latents import LatentSet
     from slowfast_vgen.models.text import TextEncoder
@@ -43,6 +46,21 @@ def add_cached_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache", type=path_name, metavar="DIR|none",
         help="where encoded episodes are kept; none keeps them in memory; default: .cache in each data set",
     )  # fmt: skip
+
+
+def start_training(args: argparse.Namespace) -> "torch.device":
+    """Settles where and how a training computes: one that goes on, as it did before (see `start_computing`).
+
+    Raises:
+        UserError: a device that is not there, or a damaged checkpoint.
+    """
+    from slowfast_vgen.train.checkpoint import HEADER_FILE, read_header
+
+    checkpoint, stored = args.out / "checkpoint", {}
+    if (checkpoint / HEADER_FILE).is_file():
+        header = read_header(checkpoint)
+        stored = {"precision": header["config"]["optimisation"].get("precision"), "threads": header.get("threads")}
+    return start_computing(args, stored=stored)
 
 
 def optimisation(args: argparse.Namespace) -> "OptimisationConfig":

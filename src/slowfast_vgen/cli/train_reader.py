@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slowfast_vgen.cli.common import Figure, write_figures
+from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.cli.plan_tables import print_reading
-from slowfast_vgen.cli.train_data import optimisation, some_episodes
+from slowfast_vgen.cli.train_data import optimisation, some_episodes, start_training
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
+
     from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics
     from slowfast_vgen.models.move_dynamics import MoveDynamics
@@ -39,10 +42,11 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     if args.json:
         check_output_file(args.json)
     config = InverseDynamicsTrainingConfig(optimisation(args), batch_size=args.batch_size)
-    codec = Codec.load(args.codec) if args.codec else None
+    device = start_training(args)
+    codec = Codec.load(args.codec).to(device) if args.codec else None
     episodes, held_out = _episodes(args.data, args), _episodes(args.validation, args)
     torch.manual_seed(args.seed)
-    trained = (_moves if args.reads == "moves" else _verbs)(args.out, config, codec, episodes, held_out)
+    trained = (_moves if args.reads == "moves" else _verbs)(args.out, config, codec, episodes, held_out, device)
     model, report = trained.model, trained.report
     print_reading(report)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
@@ -57,6 +61,7 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
         "training_pairs": trained.num_pairs,
         args.reads if args.reads == "verbs" else "things": list(model.names),
         "confusion": report.confusion.tolist(),
+        **computed_with(args),
     }
     write_figures(args.json, protocol, figures)
     print(f"wrote {args.out / FOLDER}")
@@ -78,6 +83,7 @@ def _verbs(
     codec: "Codec | None",
     episodes: "list[Episode]",
     held_out: "list[Episode]",
+    device: "torch.device",
 ) -> _Trained:
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics
     from slowfast_vgen.plan.reading import read_held_out
@@ -86,7 +92,7 @@ def _verbs(
 
     training = frame_pairs(episodes)
     validation = frame_pairs(held_out, training.names)
-    model = train_inverse_dynamics(config, InverseDynamics(training.names), codec, training, validation, out)
+    model = train_inverse_dynamics(config, InverseDynamics(training.names).to(device), codec, training, validation, out)
     return _Trained(model, len(training.first), read_held_out(model, held_out))
 
 
@@ -96,6 +102,7 @@ def _moves(
     codec: "Codec | None",
     episodes: "list[Episode]",
     held_out: "list[Episode]",
+    device: "torch.device",
 ) -> _Trained:
     from slowfast_vgen.plan.reading import read_held_out_moves
     from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
@@ -104,5 +111,5 @@ def _moves(
     training = move_pairs(episodes)
     validation = move_pairs(held_out, training.names)
     model = new_move_dynamics(training.names, episodes[0].frames.shape[1])
-    model = train_move_dynamics(config, model, codec, training, validation, out)
+    model = train_move_dynamics(config, model.to(device), codec, training, validation, out)
     return _Trained(model, len(training.first), read_held_out_moves(model, held_out))

@@ -39,6 +39,10 @@ class ChainBatch:
         """The frames of each chunk."""
         return self.frames.unflatten(1, (self.num_chunks + 1, -1))[:, 1:]
 
+    def to(self, device: torch.device | str) -> "ChainBatch":
+        """The same on another device."""
+        return ChainBatch(self.frames.to(device), self.poses.to(device), self.actions)
+
     def rows(self, rows: Int64[Tensor, " rows"]) -> "ChainBatch":
         """Some of the chains."""
         return ChainBatch(self.frames[rows], self.poses[rows], tuple(self.actions[row] for row in rows.tolist()))

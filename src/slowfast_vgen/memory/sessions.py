@@ -42,6 +42,8 @@ _HEADER_KINDS: dict[str, Any] = {
     "num_chunks": int,
     "num_sampling_steps": int,
     "memory": dict | None,
+    "precision": str | None,
+    "threads": int | None,
     "sha256": dict,
 }
 
@@ -60,6 +62,10 @@ class SavedSession:
     history: Latents
     earlier: Sequence[Latents] = ()
     """The history before each of the latest chunks, oldest first."""
+    precision: str | None = None
+    """What it was computed in; None in sessions of older versions."""
+    threads: int | None = None
+    """How many threads computed it; likewise."""
 
 
 def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | None) -> None:
@@ -85,6 +91,8 @@ def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | No
             "num_chunks": session.num_chunks,
             "num_sampling_steps": session.num_sampling_steps,
             "memory": session.memory_config.to_json() if session.memory_config else None,
+            "precision": session.precision,
+            "threads": session.threads,
             "sha256": {name: sha256_of_file(temporary / name) for name in files},
         }
         write_sealed(temporary / HEADER_FILE, header)
@@ -149,4 +157,6 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         memory_config=None if header["memory"] is None else MemoryConfig.from_json(header["memory"]),
         history=history,
         earlier=earlier,
+        precision=header.get("precision"),
+        threads=header.get("threads"),
     )

@@ -55,7 +55,7 @@ def read_held_out(reader: InverseDynamics, episodes: Iterable[Episode]) -> Readi
             confusion[own, read] += 1
             chunks.append((own, own == read))
             moved = (frames[1:] != frames[:-1]).any((1, 2, 3)) | (verb == STILL)
-            pairs += [bool(right) for right in (logs.argmax(-1).numpy() == own)[moved]]
+            pairs += [bool(right) for right in (logs.argmax(-1).cpu().numpy() == own)[moved]]
         chunk_rows.append(chunks)
         pair_rows.append(pairs)
     if not confusion.sum():

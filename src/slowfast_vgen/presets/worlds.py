@@ -7,9 +7,11 @@ from pathlib import Path
 import torch
 
 from slowfast_vgen.allocator import keep_freed_memory
+from slowfast_vgen.devices import open_device
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.models.world_model import INDEX_FILE, WorldModel, read_index, read_vocabulary
+from slowfast_vgen.precision import resolve_precision
 from slowfast_vgen.rollout import World
 
 RELEASES: dict[str, str] = {}
@@ -88,15 +90,21 @@ def vocabulary(name: str | Path) -> Vocabulary | None:
 def load(name: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> World:
     """Loads a world by name or folder (see `world_folder`), and lets the process keep what it frees (`allocator`).
 
+    Args:
+        name: of a shipped world, or the folder of one.
+        device: where it computes, such as "cpu" or "cuda".
+        precision: "float32", "bfloat16", or "auto", which is what `slowfast generate` takes: see `resolve_precision`.
+
     Raises:
-        UserError: no such world, damaged files in it, or an unknown precision.
+        UserError: no such world, damaged files in it, a device that is not there, or an unknown precision.
 
     >>> session = load("rooms-64").start("docs/images/start.png", memory=True, seed=0)
     >>> session.step("turn left").shape
     (4, 64, 64, 3)
     """
     keep_freed_memory()
-    return World(WorldModel.load(world_folder(name), device), precision)
+    folder, device = world_folder(name), open_device(device)
+    return World(WorldModel.load(folder, device), resolve_precision(precision, device, batched=False))
 
 
 def start_image(name: str = "rooms-64") -> Path:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.sessions import SavedSession, save_session
@@ -75,5 +77,7 @@ class Session:
             memory_config=rollout.memory.config if rollout.memory else None,
             history=rollout.history,
             earlier=tuple(rollout.earlier),
+            precision=rollout.world.precision,
+            threads=torch.get_num_threads(),
         )
         save_session(Path(folder), saved, rollout.memory)

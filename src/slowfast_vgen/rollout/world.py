@@ -1,5 +1,6 @@
 """A loaded world model: `World.start` begins an episode, `World.start_batch` several side by side."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from PIL import Image
 
 from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
 from slowfast_vgen.memory.episode import EpisodeMemory
@@ -186,10 +187,23 @@ class World:
     def resume(self, folder: str | Path) -> Session:
         """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
 
+        It warns where the session was computed in another precision or with another number of threads.
+
         Raises:
             UserError: no session there, damaged files, or a session of other weights.
         """
         saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name, self.model.latent_shape)
+        for what, stored, here in (
+            ("precision", saved.precision, self.precision),
+            ("threads", saved.threads, torch.get_num_threads()),
+        ):
+            if stored is not None and stored != here:
+                warnings.warn(
+                    f"the session in {folder} was computed with {what} {stored}, and goes on with {here}: its frames "
+                    "will differ from those of an uninterrupted run",
+                    SlowFastWarning,
+                    stacklevel=2,
+                )
         sampler = SamplerConfig(saved.num_sampling_steps)
         memory = self.fresh_memory(saved.memory_config, [saved.seed])
         rollout = Rollout(self, sampler, memory, [saved.seed], saved.history.to(self.device))

@@ -1,5 +1,6 @@
 """A training's whole state on disk, so that it goes on exactly where it stopped: weights, EMA, moments, progress."""
 
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
 
 STATE_FILE = "state.safetensors"
@@ -46,6 +47,7 @@ def save_checkpoint(
     with atomic_folder(folder) as temporary:
         save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / STATE_FILE)
         header = asdict(progress) | {"ema_steps": ema.optimization_step, "config": config}
+        header["threads"] = torch.get_num_threads()  # the last bits depend on it
         write_json(temporary / HEADER_FILE, header | {"sha256": sha256_of_file(temporary / STATE_FILE)})
 
 
@@ -70,6 +72,14 @@ def load_checkpoint(
         UserError: broken files, another configuration, or weights of other shapes.
     """
     header = read_header(folder)
+    stored, here = header.get("threads"), torch.get_num_threads()
+    if stored not in (None, here):
+        warnings.warn(
+            f"the training in {folder} was computed with {stored} threads, and goes on with {here}: its weights may "
+            "differ in their last bits from those of an uninterrupted one",
+            SlowFastWarning,
+            stacklevel=2,
+        )
     differing = sorted(key for key in config if config[key] != header["config"].get(key))
     if differing:
         raise UserError(

@@ -53,6 +53,7 @@ def train_codec(
     folder: Path,
     init: Codec | None = None,
     set_sizes: Sequence[int] = (),
+    device: torch.device | str = "cpu",
 ) -> Codec:
     """Trains (or goes on training) in `folder` and writes the averaged codec to `folder/codec`.
 
@@ -64,23 +65,24 @@ def train_codec(
         init: the codec to start from, which is changed; None for fresh weights.
         set_sizes: how many of the frames, in order, each of several sets has; all are drawn from equally often. Empty
             for one set.
+        device: where to compute; the frames stay where they are.
     """
     torch.manual_seed(config.optimisation.seed)
     codec = init or Codec.from_config(config.codec)
-    codec = codec.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec = codec.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     source, held_out = torch.from_numpy(frames), torch.from_numpy(validation_frames)
     still = psnr(still_picture(source).expand_as(held_out), held_out).mean()
 
     def loss(step: int) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step)
         index = draw_frames(set_sizes or (len(source),), config.batch_size, generator)
-        pixels = frames_to_pixels(source[index]).contiguous(memory_format=torch.channels_last)
+        pixels = frames_to_pixels(source[index].to(device)).contiguous(memory_format=torch.channels_last)
         raw = codec.encode_pixels(pixels)
-        noisy = raw + config.latent_noise * torch.randn(raw.shape, generator=generator)
+        noisy = raw + config.latent_noise * torch.randn(raw.shape, generator=generator).to(device)
         yield reconstruction_loss(codec.decode_pixels(noisy), pixels, config.edge_weight)
 
     def validate() -> dict[str, float]:
-        restored = codec.decode(codec.encode(held_out))
+        restored = codec.decode(codec.encode(held_out.to(device))).cpu()
         reached = psnr(restored, held_out).mean()
         return {"validation_psnr_db": float(reached), "validation_over_still_db": float(reached - still)}
 
@@ -114,7 +116,8 @@ def still_picture(frames: UInt8[Tensor, "num_frames height width 3"]) -> UInt8[T
 @torch.no_grad()
 def set_latent_statistics(codec: Codec, frames: UInt8[Tensor, "num_frames height width 3"]) -> None:
     """Measures each channel's mean and deviation over `frames`, so that latents come out normalised."""
-    parts = [codec.encode_pixels(frames_to_pixels(part)) for part in frames.split(64)]
+    device = codec.latent_mean.device
+    parts = [codec.encode_pixels(frames_to_pixels(part.to(device))) for part in frames.split(64)]
     raw = torch.cat(parts)
     codec.latent_mean.copy_(raw.mean((0, 2, 3)))
     codec.latent_std.copy_(raw.std((0, 2, 3)))

@@ -71,19 +71,19 @@ def train_inverse_dynamics(
 ) -> InverseDynamics:
     """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`."""
     assert training.names == validation.names == model.names
-    seed = config.optimisation.seed
+    seed, device = config.optimisation.seed, model.device
     chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
 
     def loss(step: int) -> Iterator[Tensor]:
         rng = np.random.default_rng((seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        pairs, labels = cut(training, training.balanced(rng, config.batch_size))
+        pairs, labels = cut(training, training.balanced(rng, config.batch_size), device)
         pairs, labels = turned(pairs, labels, training.names, rng)
         pairs = worn(pairs, config, codec, generator)
         yield F.cross_entropy(model(pairs[:, 0], pairs[:, 1]), labels, label_smoothing=config.label_smoothing)
 
     def validate() -> dict[str, float]:
-        pairs, labels = cut(validation, chosen)
+        pairs, labels = cut(validation, chosen, device)
         worn_pairs = worn(pairs, config, codec, torch.Generator().manual_seed(0))
         return {
             "validation_accuracy": _accuracy(model, pairs, labels),
@@ -104,11 +104,13 @@ def train_inverse_dynamics(
     return model.eval()
 
 
-def cut(source: FramePairs, chosen: Int64[np.ndarray, " pairs"]) -> tuple[Pairs, Int64[Tensor, " pairs"]]:
-    """The pixels and labels of some of the pairs."""
+def cut(
+    source: FramePairs, chosen: Int64[np.ndarray, " pairs"], device: torch.device | str = "cpu"
+) -> tuple[Pairs, Int64[Tensor, " pairs"]]:
+    """The pixels and labels of some of the pairs, on `device`."""
     first = source.first[chosen]
     frames = torch.from_numpy(np.stack([source.frames[first], source.frames[first + 1]], 1))
-    return frames_to_pixels(frames), torch.from_numpy(source.label[chosen])
+    return frames_to_pixels(frames.to(device)), torch.from_numpy(source.label[chosen]).to(device)
 
 
 def turned(
@@ -117,9 +119,9 @@ def turned(
     """Half of the pairs mirrored and half backwards, labels with them, where it is known what verbs become then."""
     for swap, axis in ((mirrored_labels(names), -1), (reversed_labels(names), 1)):
         if swap is not None:
-            chosen = torch.from_numpy(rng.random(len(pairs)) < 0.5)
+            chosen = torch.from_numpy(rng.random(len(pairs)) < 0.5).to(pairs.device)
             pairs = torch.where(chosen[:, None, None, None, None], pairs.flip(axis), pairs)
-            labels = torch.where(chosen, torch.from_numpy(swap)[labels], labels)
+            labels = torch.where(chosen, torch.from_numpy(swap).to(pairs.device)[labels], labels)
     return pairs, labels
 
 
@@ -131,7 +133,7 @@ def worn(pairs: Pairs, config: InverseDynamicsTrainingConfig, codec: Codec | Non
         pairs = _coded(pairs, config, codec, generator)
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator)
+        return torch.rand(shape, generator=generator).to(pairs.device)
 
     frames = pairs.flatten(0, 1)
     soft = F.interpolate(F.avg_pool2d(frames, 4), frames.shape[-2:], mode="bilinear", align_corners=False)
@@ -141,20 +143,21 @@ def worn(pairs: Pairs, config: InverseDynamicsTrainingConfig, codec: Codec | Non
     shared, own = (2 * uniform(count, 1, 4, 1, 1) - 1), (2 * uniform(count, 2, 4, 1, 1) - 1) / 3
     change = config.colour_shift * (shared + own)
     pairs = frames.unflatten(0, (count, 2)) * (1 + change[:, :, :1]) + change[:, :, 1:]
-    noise = torch.randn(pairs.shape, generator=generator)
+    noise = torch.randn(pairs.shape, generator=generator).to(pairs.device)
     pairs = (pairs + config.pixel_noise * uniform(count, 2, 1, 1, 1) * noise).clamp(-1, 1)
     return torch.where(uniform(count, 1, 1, 1, 1) < config.clean_share, clean, pairs)
 
 
 def _coded(pairs: Pairs, config: InverseDynamicsTrainingConfig, codec: Codec, generator: torch.Generator) -> Pairs:
     """Some frames after the codec's round trip, with noise on the latents."""
-    draw = torch.rand(len(pairs), generator=generator)
+    draw = torch.rand(len(pairs), generator=generator).to(pairs.device)
     chosen = torch.stack([draw < config.coded_share / 2, draw < config.coded_share], 1)
     if not bool(chosen.any()):
         return pairs
     raw = codec.encode_pixels(pairs[chosen])
-    strength = config.latent_noise * torch.rand((len(raw), 1, 1, 1), generator=generator)
-    raw = raw + strength * codec.latent_std[:, None, None] * torch.randn(raw.shape, generator=generator)
+    strength = config.latent_noise * torch.rand((len(raw), 1, 1, 1), generator=generator).to(raw.device)
+    noise = torch.randn(raw.shape, generator=generator).to(raw.device)
+    raw = raw + strength * codec.latent_std[:, None, None] * noise
     pairs = pairs.clone()
     pairs[chosen] = codec.decode_pixels(raw).float().clamp(-1, 1)  # a lower precision may be in force
     return pairs

@@ -44,18 +44,18 @@ def train_move_dynamics(
 ) -> MoveDynamics:
     """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`."""
     assert training.names == validation.names == model.names
-    seed = config.optimisation.seed
+    seed, device = config.optimisation.seed, model.device
     chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
 
     def loss(step: int) -> Iterator[Tensor]:
         rng = np.random.default_rng((seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        pairs, label, spot = _cut(training, rng.integers(len(training.first), size=config.batch_size))
+        pairs, label, spot = _cut(training, rng.integers(len(training.first), size=config.batch_size), device)
         pairs = worn(pairs, config, codec, generator)
         yield -(model.targets(label, spot, _HILL_METRES) * model(pairs[:, 0], pairs[:, 1])).sum((1, 2, 3)).mean()
 
     def validate() -> dict[str, float]:
-        pairs, label, spot = _cut(validation, chosen)
+        pairs, label, spot = _cut(validation, chosen, device)
         figures = {}
         for kind, seen in (("", pairs), ("_worn", worn(pairs, config, codec, torch.Generator().manual_seed(0)))):
             parts = [model.hills(model(part[:, 0], part[:, 1])) for part in seen.split(128)]
@@ -80,12 +80,12 @@ def train_move_dynamics(
 
 
 def _cut(
-    source: MovePairs, chosen: Int64[np.ndarray, " pairs"]
+    source: MovePairs, chosen: Int64[np.ndarray, " pairs"], device: torch.device
 ) -> tuple[Pairs, Int64[Tensor, " pairs"], Float[Tensor, "pairs 2"]]:
-    """The pixels, labels and spots of some of the pairs."""
+    """The pixels, labels and spots of some of the pairs, on `device`."""
     frames = np.stack([source.frames[source.first[chosen]], source.frames[source.last[chosen]]], 1)
     return (
-        frames_to_pixels(torch.from_numpy(frames)),
-        torch.from_numpy(source.label[chosen]),
-        torch.from_numpy(source.spot[chosen]),
+        frames_to_pixels(torch.from_numpy(frames).to(device)),
+        torch.from_numpy(source.label[chosen]).to(device),
+        torch.from_numpy(source.spot[chosen]).to(device),
     )

@@ -43,12 +43,12 @@ def train_path(
     folder: Path,
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged part to `folder/address`."""
-    seed = config.optimisation.seed
+    seed, device = config.optimisation.seed, address.device
 
     def errors(sampler: ChainSampler, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        batch = sampler.draw(rng, size)
+        batch = sampler.draw(rng, size).to(device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        noise = config.latent_noise * torch.randn(batch.frames.shape, generator=generator)
+        noise = config.latent_noise * torch.randn(batch.frames.shape, generator=generator).to(device)
         num_frames = batch.new.shape[2]
         motions = motions_between(batch.poses)[:, num_frames - 1 :].unflatten(1, (-1, num_frames)).flatten(0, 1)
         logits = address.path.step_logits((batch.frames + noise)[:, :-1], (batch.frames + noise)[:, 1:])

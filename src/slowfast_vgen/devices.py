@@ -1,0 +1,38 @@
+"""Where to compute."""
+
+from typing import TYPE_CHECKING
+
+from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def open_device(name: "torch.device | str") -> "torch.device":
+    """The device of that name, which can hold numbers.
+
+    >>> open_device("cpu")
+    device(type='cpu')
+
+    Raises:
+        UserError: this machine has no such device, or torch was built without it.
+    """
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()  # "meta" holds nothing that could be read
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"cannot compute on the device {str(name)!r}: {str(error).splitlines()[0]}; "
+            f"this machine has {', '.join(known_devices())}"
+        ) from error
+    return device
+
+
+def known_devices() -> list[str]:
+    """Names of the devices that torch finds here."""
+    import torch
+
+    found = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    return found + (["mps"] if torch.backends.mps.is_available() else [])
