@@ -15,7 +15,6 @@ import torch
 from made_sets import make_tiny_set
 from torch import Tensor, nn
 
-from slowfast_vgen.cli import train as train_commands
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset
 from slowfast_vgen.data.headers import DatasetHeader
@@ -287,10 +286,6 @@ def test_half_precision_is_for_training_steps_alone(tmp_path: Path) -> None:
     run.run()
     assert seen == {(True, torch.bfloat16), (False, torch.float32)}
     assert {value.dtype for value in state(run).values()} == {torch.float32}
-
-
-def test_the_command_line_knows_the_same_precisions() -> None:
-    assert train_commands.PRECISIONS == PRECISIONS
 
 
 def gradient_frames(count: int, seed: int = 0) -> np.ndarray:
