@@ -120,7 +120,9 @@ def test_chains_never_leave_their_episode(num_chunks: int) -> None:
 
 def test_chains_too_long_are_refused() -> None:
     data, poses = carousel()
-    with pytest.raises(UserError, match="no episode of the data has 10 chunks of 4 frames in a row"):
+    with pytest.raises(
+        UserError, match=r"no episode of the data has a chain of 9 chunks of 4 frames; the longest has 8: .* --chunks"
+    ):
         ChainSampler(data, poses, 9, 4, 24.0)
 
 
@@ -353,7 +355,7 @@ def test_the_command_line_trains_path_and_loop(tmp_path: Path, capsys: pytest.Ca
         ([*bare, "--address", str(tmp_path / "path" / "address"), "--out", str(tmp_path / "x")], "has no poses"),
         ([*base, "--out", str(tmp_path / "x")], "needs --address"),
         ([*base, "--address", codec, "--out", str(tmp_path / "x")], "config.json"),
-        ([*local, "--chunks", "40", "--out", str(tmp_path / "x")], "no episode of the data has 41 chunks"),
+        ([*local, "--chunks", "40", "--out", str(tmp_path / "x")], "--chunks 40 cannot be had: the longest chain of"),
         ([*local, "--seed", "1", "--out", str(tmp_path / "local")], "other settings"),
         ([*lora, "--fast-learning-rate", "0", "--out", str(tmp_path / "x")], "learning rate above 0"),
     ):

@@ -16,6 +16,7 @@ from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_data import some_episodes
 from slowfast_vgen.data.shard_index import read_index
 from slowfast_vgen.data.sharding import write_shards
+from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import load_denoiser
@@ -128,12 +129,12 @@ def test_so_many_episodes_are_drawn_of_a_set(folder: Path) -> None:
     args = argparse.Namespace(seed=1, max_bad_share=0.0)
     drawn = {}
     for place in ("train", "train-shards"):
-        numbers = [episode.metadata["number"] for episode in some_episodes(folder / place, args, 3)]
+        numbers = [episode.metadata["number"] for episode in some_episodes(open_episodes(folder / place), args, 3)]
         assert numbers == sorted(numbers)
         drawn[place] = numbers
     assert len(drawn["train"]) == 3
     assert drawn["train"] == drawn["train-shards"]
-    assert len(list(some_episodes(folder / "train", args))) == 4
+    assert len(list(some_episodes(open_episodes(folder / "train"), args))) == 4
 
 
 def test_poses_that_cannot_be_read_are_borne(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

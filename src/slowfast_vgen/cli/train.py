@@ -12,12 +12,18 @@ from slowfast_vgen.cli.train_data import (
     add_data_arguments,
     load_chains,
     load_latents,
+    open_sets,
     optimisation,
     some_episodes,
     start_training,
 )
 from slowfast_vgen.cli.train_reader import READS, train_inverse_dynamics
 from slowfast_vgen.errors import UserError
+
+TARGETS = ("epsilon", "v_prediction", "flow")
+"""As in `models.training_record`, which needs no import before a training begins."""
+PATH_CHUNKS, LOOP_CHUNKS, CONTEXT_CHUNKS = 16, 24, 24
+"""Of the chains, where the data has as long ones."""
 
 if TYPE_CHECKING:
     from slowfast_vgen.data.latents import LatentSet
@@ -50,6 +56,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow.add_argument("--depth", type=whole_number(1, 64), default=6, help="of the transformer; default: 6")
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
     _add_emphasis(slow)
+    slow.add_argument(
+        "--target", choices=TARGETS, help="what the denoiser learns to predict; default: flow, or that of --init"
+    )
+    slow.add_argument(
+        "--memory", action="store_true", help="make room for what a local memory recalls, which `train loop` then uses"
+    )
+    told = "features that such a memory keeps of each patch; default: 64"
+    slow.add_argument("--memory-width", type=whole_number(0, 1024), default=64, metavar="N", help=told)
     slow.add_argument("--init", type=path_name, metavar="DIR", help="start from the weights of this denoiser folder")
     slow.set_defaults(handler=train_slow)
 
@@ -57,7 +71,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_common(path, num_steps=5000, batch_size=8, learning_rate=3e-3)
     add_cached_arguments(path)
     path.add_argument("--key-width", type=whole_number(2, 65536), default=768, help="of the memory; default: 768")
-    path.add_argument("--chunks", type=whole_number(1, 4096), default=16, help="of the chains; default: 16")
+    _add_chunks(path, PATH_CHUNKS)
+    told = "the camera's field of view across a frame, where the data does not tell it; default: 89.7"
+    path.add_argument("--fov", type=number(1, 179), metavar="DEGREES", help=told)
     path.add_argument(
         "--retrace", action="store_true", help="learn as well which texts ask for the way back; --data must have some"
     )
@@ -82,7 +98,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     loop.add_argument(
         "--address", type=path_name, metavar="DIR", help="of `train path` or `still-path`: for the local rule"
     )
-    loop.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="unrolled an episode; default: 24")
+    _add_chunks(loop, LOOP_CHUNKS)
     loop.add_argument("--memory-width", type=whole_number(0, 1024), default=64, help="learned features; default: 64")
     loop.add_argument(
         "--write-gradients",
@@ -114,7 +130,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     context.add_argument(
         "--init", required=True, type=path_name, metavar="DIR", help="the denoiser folder to start from"
     )
-    context.add_argument("--chunks", type=whole_number(1, 4096), default=24, help="of the episodes; default: 24")
+    _add_chunks(context, CONTEXT_CHUNKS)
     _add_emphasis(context)
     told = "with commas between: raw_4, raw_12, raw_28, anchor_1, retrieval_4; default: all"
     context.add_argument("--kinds", default="", metavar="NAMES", help=told)
@@ -155,6 +171,11 @@ def _add_emphasis(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--last-frame-weight", type=number(0.01, 100), default=1.0, metavar="WEIGHT", help=told)
 
 
+def _add_chunks(parser: argparse.ArgumentParser, most: int) -> None:
+    told = f"of each chain of consecutive chunks; default: {most}, or as many as the data has"
+    parser.add_argument("--chunks", type=whole_number(1, 4096), metavar="N", help=told)
+
+
 def _emphasis(args: argparse.Namespace) -> _Emphasis:
     return {"noise_logit_mean": args.noise_logit_mean, "last_frame_weight": args.last_frame_weight}
 
@@ -174,15 +195,16 @@ def train_codec(args: argparse.Namespace) -> int:
         torch.manual_seed(args.seed)  # for the weights of channels that are added
         init = init.with_channels(channels)
     config = CodecTrainingConfig(optimisation(args), CodecConfig(latent_channels=channels), batch_size=args.batch_size)
-    # Every fifth frame is of every part of a chunk, which has four.
-    sets = [sample_frames(some_episodes(folder, args), every=5) for folder in args.data]
-    held_out = [sample_frames(some_episodes(folder, args), every=15) for folder in args.validation]
+    opened = open_sets(args)
+    # Every fifth frame is of every part of a chunk, which mostly has four.
+    sets = [sample_frames(some_episodes(source, args), every=5) for source in opened.training]
+    held_out = [sample_frames(some_episodes(source, args), every=15) for source in opened.validation]
     if len(sizes := {frames.shape[1:3] for frames in (*sets, *held_out)}) > 1:
         raise UserError(f"the sets have frames of {len(sizes)} sizes, {sorted(sizes)}; make them of one size")
     set_sizes = [len(frames) for frames in sets]
     frames = np.concatenate(sets) if len(sets) > 1 else sets[0]
     del sets  # one copy is enough
-    train_codec(config, frames, np.concatenate(held_out), args.out, init, set_sizes, device)
+    train_codec(config, frames, np.concatenate(held_out), args.out, init, set_sizes, device, opened.held_out)
     print(f"wrote {args.out / 'codec'}")
     return 0
 
@@ -198,19 +220,25 @@ def train_slow(args: argparse.Namespace) -> int:
     device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)  # the last thing before the weights are drawn
-    training, validation = load_latents(args, text_encoder)
-    denoiser = (
-        _for_latents(load_denoiser(args.init), args.init, training)
-        if args.init
-        else _new_denoiser(args, *training.latents.shape[1:])
-    )
+    data = load_latents(args, text_encoder)
+    denoiser = load_denoiser(args.init) if args.init else _new_denoiser(args, *data.training.latents.shape[1:])
+    target = _target(denoiser, args.init, args.target)
+    if args.init:
+        denoiser = _for_latents(denoiser, args.init, data.training)
+    if args.memory:
+        denoiser = _with_room(denoiser, args.memory_width)
     config = SlowTrainingConfig(
         optimisation(args),
         batch_size=args.batch_size,
         noise_draws=args.noise_draws,
+        lengths=data.window_lengths(),
+        target=target,
         **_emphasis(args),
     )
-    train_slow(config, denoiser.to(device), text_encoder, training, validation, args.out)
+    record = data.record(target)
+    train_slow(
+        config, denoiser.to(device), text_encoder, data.training, data.validation, args.out, record, data.held_out
+    )
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 
@@ -219,19 +247,39 @@ def train_path(args: argparse.Namespace) -> int:
     """`slowfast train path`."""
     import torch
 
+    from slowfast_vgen.models.denoiser import memory_grid
     from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.train.path import PathTrainingConfig, train_path
 
     device = start_training(args)
     text_encoder = TextEncoder.load(device)
+    data = load_chains(args, text_encoder, PATH_CHUNKS)
     torch.manual_seed(args.seed)
-    address = PlanarAddress(key_width=args.key_width, retrace=args.retrace)
-    training, validation = load_chains(args, text_encoder, num_chunks=args.chunks, step_units=address.config.step_units)
+    address = PlanarAddress(
+        key_width=args.key_width,
+        retrace=args.retrace,
+        fov_degrees=_field_of_view(args, data.motion.fov_degrees),
+        step_units=data.motion.step_units or 1.0,
+    )
+    height, width = data.training.latents.shape[2:]
+    address = address.fitted(width, memory_grid(height, width)[1])
+    print(f"a step is {address.config.step_units:g} units of the data's poses")
     config = PathTrainingConfig(optimisation(args), batch_size=args.batch_size)
-    train_path(config, address.to(device), text_encoder, training, validation, args.out)
+    train_path(config, address.to(device), text_encoder, data.chains, data.validation_chains, args.out, data.held_out)
     print(f"wrote {args.out / 'address'}")
     return 0
+
+
+def _field_of_view(args: argparse.Namespace, told: float | None) -> float:
+    """What the user gives, else what the data tells, else that of the ViZDoom worlds."""
+    from slowfast_vgen.models.planar_address import FOV_DEGREES
+
+    if args.fov is not None and told is not None and abs(args.fov - told) > 1:
+        raise UserError(f"the data tells a field of view of {told:g} degrees, not {args.fov:g}; leave out --fov")
+    if args.fov is None and told is None:
+        print(f"the data does not tell the camera's field of view; {FOV_DEGREES} degrees are taken (--fov)")
+    return float(told or args.fov or FOV_DEGREES)
 
 
 def write_still_path(args: argparse.Namespace) -> int:
@@ -254,9 +302,7 @@ def train_loop(args: argparse.Namespace) -> int:
 
     from slowfast_vgen.memory.fast_learning import FastLearningConfig
     from slowfast_vgen.memory.lora import LoraConfig
-    from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
-    from slowfast_vgen.models.video_transformer import VideoTransformer
     from slowfast_vgen.models.world_model import load_address, load_denoiser
     from slowfast_vgen.train.local_loop import LocalLoop, LocalLoopConfig
     from slowfast_vgen.train.loop import LoopConfig, LoopObjective, train_loop
@@ -271,21 +317,31 @@ def train_loop(args: argparse.Namespace) -> int:
     device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
-    address = load_address(args.address) if local else PlanarAddress(key_width=2)
+    address = load_address(args.address) if local else None
     denoiser = load_denoiser(args.init)
-    if local and isinstance(denoiser, VideoTransformer):
-        denoiser = denoiser.with_memory(args.memory_width)
-    poses_needed = local and not address.is_still
-    training, validation = load_chains(args, text_encoder, args.chunks, address.config.step_units, poses_needed)
-    _check_init(denoiser, args.init, training.source)
+    target = _target(denoiser, args.init)
+    if local:
+        denoiser = _with_room(denoiser, args.memory_width)
+    poses_needed = address is not None and not address.is_still
+    data = load_chains(args, text_encoder, LOOP_CHUNKS, address, poses_needed)
+    _check_init(denoiser, args.init, data.training)
+    if address is not None:
+        height, width = data.training.latents.shape[2:]
+        address = address.fitted(width, denoiser.memory_shape(height, width).columns)
     config = LoopConfig(
-        SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args)),
+        SlowTrainingConfig(
+            optimisation(args),
+            batch_size=args.batch_size,
+            lengths=data.window_lengths(),
+            target=target,
+            **_emphasis(args),
+        ),
         num_chains=args.batch_size,
-        num_chunks=args.chunks,
+        num_chunks=data.chains.num_chunks,
     )
 
     def objective(slow: SlowObjective) -> LoopObjective:
-        if local:
+        if address is not None:
             settings = LocalLoopConfig(
                 familiar=args.familiar, write_gradient_chunks=args.write_gradients, segment_chunks=args.segment
             )
@@ -295,7 +351,17 @@ def train_loop(args: argparse.Namespace) -> int:
         )
         return LoraLoop(slow, LoraLoopConfig(learning, args.triples), args.out / "shards")
 
-    train_loop(config, denoiser.to(device), objective, text_encoder, training, validation, args.out)
+    train_loop(
+        config,
+        denoiser.to(device),
+        objective,
+        text_encoder,
+        data.chains,
+        data.validation_chains,
+        args.out,
+        data.record(target),
+        data.held_out,
+    )
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 
@@ -304,7 +370,6 @@ def train_context(args: argparse.Namespace) -> int:
     """`slowfast train context`."""
     import torch
 
-    from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.train.context import KINDS, ContextTrainingConfig, chosen_kinds, train_context
@@ -315,16 +380,56 @@ def train_context(args: argparse.Namespace) -> int:
     device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
-    step_units = PlanarAddress(key_width=2).config.step_units
     poses_needed = any(kind.kind == "retrieval" for _, kind in kinds)
-    training, validation = load_chains(args, text_encoder, args.chunks, step_units, poses_needed)
-    slow = SlowTrainingConfig(optimisation(args), batch_size=args.batch_size, **_emphasis(args))
-    config = ContextTrainingConfig(slow, kinds)
+    data = load_chains(args, text_encoder, CONTEXT_CHUNKS, poses_needed=poses_needed)
     denoiser = load_denoiser(args.init)
-    _check_init(denoiser, args.init, training.source)
-    train_context(config, denoiser.to(device), text_encoder, training, validation, args.out)
+    target = _target(denoiser, args.init)
+    _check_init(denoiser, args.init, data.training)
+    slow = SlowTrainingConfig(
+        optimisation(args), batch_size=args.batch_size, lengths=data.window_lengths(), target=target, **_emphasis(args)
+    )
+    config = ContextTrainingConfig(slow, kinds)
+    train_context(
+        config,
+        denoiser.to(device),
+        text_encoder,
+        data.chains,
+        data.validation_chains,
+        args.out,
+        data.record(target),
+        data.held_out,
+    )
     print(f"wrote {args.out / 'denoiser'}")
     return 0
+
+
+def _target(denoiser: "DenoiserModule", init: Path | None, asked: str | None = None) -> str:
+    """What the denoiser is trained to predict: as before where it was trained before, else what is asked for, or flow.
+
+    Raises:
+        UserError: something else is asked for than it was trained to predict.
+    """
+    if init is None:
+        return asked or "flow"
+    trained = denoiser.target or "flow"  # trainings from before there were records knew no other
+    if asked not in (None, trained):
+        raise UserError(
+            f"{init} was trained to predict {trained}; leave out --target {asked}, or train from fresh weights"
+        )
+    return trained
+
+
+def _with_room(denoiser: "DenoiserModule", memory_width: int) -> "DenoiserModule":
+    """The denoiser with room for a local memory; what it is trained to predict stays.
+
+    Raises:
+        UserError: a transformer whose memory is to keep no features, which it could not read.
+    """
+    from slowfast_vgen.models.video_transformer import VideoTransformer
+
+    if isinstance(denoiser, VideoTransformer) and not memory_width:
+        raise UserError("the local memory of a transformer keeps learned features; give --memory-width 1 or more")
+    return denoiser.with_memory(memory_width)
 
 
 def _for_latents(denoiser: "DenoiserModule", folder: Path, latents: "LatentSet") -> "DenoiserModule":

@@ -1,25 +1,38 @@
 """What the commands of `slowfast train` read: data set folders or shards, and the cache of encoded episodes."""
 
 import argparse
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slowfast_vgen.cli.common import number, path_name
 from slowfast_vgen.cli.computing import start_computing
+from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
     from slowfast_vgen.data.chains import ChainSampler
     from slowfast_vgen.data.latents import LatentSet
+    from slowfast_vgen.data.motion import Motion
+    from slowfast_vgen.data.sources import EpisodeSource
+    from slowfast_vgen.data.windows import WindowLengths
+    from slowfast_vgen.models.codec import Codec
+    from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.models.training_record import TrainingRecord
     from slowfast_vgen.train.run import OptimisationConfig
     from slowfast_vgen.types import Episode
 
 NO_CACHE = Path("none")
 CODEC_EPISODES = 2000
 """Of each data set that a codec is trained on, at most: of 129 frames of 64x64, every fifth takes 640 MB of memory."""
+HELD_OUT_SHARE = 0.1
+"""Of the episodes, where no data to validate on is given."""
+FEWEST_CHUNKS = 2
+"""Of a chain: what is written in the first can be read in the second."""
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +42,22 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="data sets, or shards, to learn from; of several, windows are drawn equally often, however large they are",
     )  # fmt: skip
     parser.add_argument(
-        "--validation", required=True, nargs="+", type=path_name, metavar="DIR", help="the same of other scenes"
-    )
+        "--validation", nargs="+", type=_validation, default=[HELD_OUT_SHARE], metavar="DIR|SHARE%",
+        help="the same of other scenes; or the share of the episodes of --data that is held out; default: 10%%",
+    )  # fmt: skip
     parser.add_argument(
         "--max-bad-share", type=number(0, 1), default=0.0, metavar="SHARE",
         help="leave out episodes that cannot be read, at most this share of them; default: 0",
     )  # fmt: skip
+
+
+def _validation(text: str) -> Path | float:
+    """An argparse type: a folder, or a share such as `10%`."""
+    if not (match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", text.strip())):
+        return path_name(text)
+    if not 0 < (percent := float(match[1])) <= 90:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} of the episodes cannot be held out; use 1% to 90%")
+    return percent / 100
 
 
 def add_cached_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,66 +99,199 @@ def optimisation(args: argparse.Namespace) -> "OptimisationConfig":
     )
 
 
-def some_episodes(folder: Path, args: argparse.Namespace, most: int = CODEC_EPISODES) -> "Iterator[Episode]":
+@dataclass(frozen=True)
+class DataSets:
+    """The data sets of a training."""
+
+    training: "tuple[EpisodeSource, ...]"
+    validation: "tuple[EpisodeSource, ...]"
+    held_out: dict[str, object] | None
+    """How the second were taken out of the first, for the description of the run; None where they were given."""
+
+
+def open_sets(args: argparse.Namespace) -> DataSets:
+    """Opens what `--data` and `--validation` name; a share to validate on is taken out of every set, and told.
+
+    Raises:
+        UserError: a folder that holds no data, a share beside folders, or a set too small to be shared out.
+    """
+    from slowfast_vgen.data.sources import open_episodes
+    from slowfast_vgen.data.splitting import split_held_out
+
+    training = tuple(open_episodes(folder) for folder in args.data)
+    shares = [each for each in args.validation if isinstance(each, float)]
+    if not shares:
+        return DataSets(training, tuple(open_episodes(folder) for folder in args.validation), None)
+    if len(args.validation) > 1:
+        raise UserError("--validation takes folders, or one share such as 10%, not both")
+    pairs = [split_held_out(source, shares[0]) for source in training]
+    for _, held in pairs:
+        names = ", ".join(Path(held.name(number)).name for number in range(min(len(held), 8)))
+        more = ", ..." if len(held) > 8 else ""
+        print(f"held out to validate on: {len(held)} of {len(held.source)} episodes of {held.folder} ({names}{more})")
+    told: dict[str, object] = {"share": shares[0], "episodes": [list(held.numbers) for _, held in pairs]}
+    return DataSets(tuple(kept for kept, _ in pairs), tuple(held for _, held in pairs), told)
+
+
+def some_episodes(source: "EpisodeSource", args: argparse.Namespace, most: int = CODEC_EPISODES) -> "Iterator[Episode]":
     """All of a data set, or `most` of it drawn by the seed, in their order: of a folder and of its shards the same."""
     import numpy as np
 
-    from slowfast_vgen.data.sources import open_episodes, readable_episodes
+    from slowfast_vgen.data.sources import readable_episodes
 
-    source = open_episodes(folder)
     drawn = np.random.default_rng(args.seed).permutation(len(source))[:most]
     return readable_episodes(source, args.max_bad_share, sorted(drawn.tolist()))
 
 
-def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> "tuple[LatentSet, LatentSet]":
-    """Of the data to learn from and of the data to validate on; the encoder then knows their texts."""
+@dataclass(frozen=True)
+class LatentData:
+    """What a training on windows learns from and is validated on; the text encoder knows their texts."""
+
+    training: "LatentSet"
+    validation: "LatentSet"
+    held_out: dict[str, object] | None
+    """As in `DataSets`."""
+    downsampling: int
+    """Pixels along each side of one latent."""
+
+    @property
+    def chunk_frames(self) -> int:
+        """`f_g`, as most of the data has it."""
+        return self.training.usual_chunk_frames
+
+    def record(self, target: str) -> "TrainingRecord":
+        """What a denoiser that learns to predict `target` from it knows of its frames."""
+        from slowfast_vgen.models.training_record import TrainingRecord
+
+        height, width = (side * self.downsampling for side in self.training.latents.shape[2:])
+        rates = self.training.fps
+        if len(rates) > 1:
+            told = " and ".join(f"{rate:g}" for rate in rates)
+            print(
+                f"the data has {told} frames a second, so actions mean several speeds; give `models pack` one by --fps"
+            )
+        fps = rates[0] if len(rates) == 1 else None
+        return TrainingRecord(target, height, width, self.chunk_frames, self.chunk_frames, fps)
+
+    def window_lengths(self) -> "WindowLengths":
+        """The windows that both parts of the data have."""
+        from slowfast_vgen.data.windows import WindowLengths, WindowSampler
+
+        lengths = WindowLengths.around(self.chunk_frames)
+        for part in (self.training, self.validation):
+            lengths = WindowSampler(part).possible(lengths)
+        return lengths
+
+
+def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> LatentData:
+    """Of the data to learn from and of the data to validate on."""
     from slowfast_vgen.data.latents import joined_sets
+    from slowfast_vgen.models.codec import Codec
 
-    training, validation = _load_sets(args, text_encoder)
-    return joined_sets(training), joined_sets(validation)
+    codec, sets = Codec.load(args.codec), open_sets(args)
+    training, validation = map(joined_sets, _encoded(args, codec, sets, text_encoder))
+    return LatentData(training, validation, sets.held_out, codec.downsampling)
 
 
-def _load_sets(
-    args: argparse.Namespace, text_encoder: "TextEncoder", with_poses: bool = False
+def _encoded(
+    args: argparse.Namespace, codec: "Codec", sets: DataSets, text_encoder: "TextEncoder", with_poses: bool = False
 ) -> "tuple[list[LatentSet], list[LatentSet]]":
     from slowfast_vgen.data.latent_cache import CACHE_FOLDER
     from slowfast_vgen.data.latents import cached_latents
-    from slowfast_vgen.data.sources import open_episodes
-    from slowfast_vgen.models.codec import Codec
 
-    codec = Codec.load(args.codec)
-    sets = [
+    found = [
         cached_latents(
-            open_episodes(folder),
+            source,
             codec.encode,
             codec.fingerprint(),
-            None if args.cache == NO_CACHE else args.cache or folder / CACHE_FOLDER,
+            None if args.cache == NO_CACHE else args.cache or source.folder / CACHE_FOLDER,
             lambda text: text_encoder([text]).tokens[0].cpu(),
             text_encoder.fingerprint,
             args.max_bad_share,
             with_poses,
         )
-        for folder in (*args.data, *args.validation)
+        for source in (*sets.training, *sets.validation)
     ]
-    text_encoder.know({text: embedding for one in reversed(sets) for text, embedding in one.texts.items()})
-    return sets[: len(args.data)], sets[len(args.data) :]
+    if len(sizes := {tuple(one.latents.shape[2:]) for one in found}) > 1:
+        told = sorted(f"{width * codec.downsampling}x{height * codec.downsampling}" for height, width in sizes)
+        raise UserError(f"the data sets have frames of {', '.join(told)}; give sets of one size")
+    text_encoder.know({text: embedding for one in reversed(found) for text, embedding in one.texts.items()})
+    return found[: len(sets.training)], found[len(sets.training) :]
+
+
+@dataclass(frozen=True)
+class ChainData(LatentData):
+    """The same for a training on chains."""
+
+    chains: "ChainSampler"
+    validation_chains: "ChainSampler"
+    motion: "Motion"
+    """Of the camera, in all of the data."""
 
 
 def load_chains(
-    args: argparse.Namespace, text_encoder: "TextEncoder", num_chunks: int, step_units: float, poses_needed: bool = True
-) -> "tuple[ChainSampler, ChainSampler]":
-    """The same as chains, with poses; see `episode_poses` for where they are not needed."""
+    args: argparse.Namespace,
+    text_encoder: "TextEncoder",
+    most_chunks: int,
+    address: "PlanarAddress | None" = None,
+    poses_needed: bool = True,
+) -> ChainData:
+    """The same as chains with poses; see `episode_poses` for where they are not needed.
+
+    They have `--chunks` chunks where that is given, else as many as every set has, `most_chunks` at most. Their poses
+    are in the steps of the `address`, or in those of the data where there is none.
+
+    Raises:
+        UserError: sets whose poses are in different units, or in other ones than the address; a set whose longest chain
+            is shorter than asked for.
+    """
     import numpy as np
 
-    from slowfast_vgen.data.chains import ChainSampler, episode_poses
+    from slowfast_vgen.data.chains import ChainSampler, episode_poses, longest_chain
     from slowfast_vgen.data.latents import joined_sets
-    from slowfast_vgen.data.sources import open_episodes
+    from slowfast_vgen.data.motion import Motion, common_motion, motion_of
+    from slowfast_vgen.models.codec import Codec
 
-    samplers = []
-    for sets, folders in zip(
-        _load_sets(args, text_encoder, with_poses=True), (args.data, args.validation), strict=True
-    ):
-        pairs = zip(sets, folders, strict=True)
-        poses = [episode_poses(open_episodes(folder), one.episodes, poses_needed) for one, folder in pairs]
-        samplers.append(ChainSampler(joined_sets(sets), np.concatenate(poses), num_chunks, 4, step_units))
-    return samplers[0], samplers[1]
+    codec, sets = Codec.load(args.codec), open_sets(args)
+    parts, poses, longest, motions = [], [], {}, {}
+    if address is not None and poses_needed:
+        motions["the addresses"] = Motion(float(address.config.step_units), float(address.config.fov_degrees))
+    both = zip((sets.training, sets.validation), _encoded(args, codec, sets, text_encoder, True), strict=True)
+    for sources, encoded in both:
+        its_poses = []
+        parts.append(joined_sets(encoded))
+        chunk_frames = parts[0].usual_chunk_frames
+        for one, source in zip(encoded, sources, strict=True):
+            held = sets.held_out is not None and sources is sets.validation
+            name = f"{source.folder}, held out," if held else f"{source.folder}"
+            longest[name] = longest_chain(one, chunk_frames)
+            its_poses.append(episode_poses(source, one.episodes, poses_needed))
+            if poses_needed:
+                motions[name] = motion_of(one, its_poses[-1])
+        poses.append(np.concatenate(its_poses))
+    motion = common_motion(motions)
+    step_units = float(address.config.step_units) if address is not None else motion.step_units or 1.0
+    num_chunks = _num_chunks(args, most_chunks, longest, chunk_frames)
+    chains = [
+        ChainSampler(part, its_poses, num_chunks, chunk_frames, step_units)
+        for part, its_poses in zip(parts, poses, strict=True)
+    ]
+    return ChainData(parts[0], parts[1], sets.held_out, codec.downsampling, chains[0], chains[1], motion)
+
+
+def _num_chunks(args: argparse.Namespace, most: int, longest: dict[str, int], chunk_frames: int) -> int:
+    """How many chunks chains have; `longest` tells the most that each set has."""
+    folder, there_are = min(longest.items(), key=lambda item: item[1])
+    fewest = args.chunks or FEWEST_CHUNKS
+    if there_are < fewest:
+        wanted = f"--chunks {args.chunks}" if args.chunks else f"chains of {FEWEST_CHUNKS} chunks at least"
+        mend = "give longer episodes, or some that were imported with a smaller --chunk-frames"
+        if there_are >= FEWEST_CHUNKS:
+            mend = f"give --chunks {there_are} or less, or longer episodes"
+        raise UserError(
+            f"{wanted} cannot be had: the longest chain of {folder} has {there_are} chunks of {chunk_frames} frames "
+            f"(after {chunk_frames} frames of past); {mend}"
+        )
+    if args.chunks is None and there_are < most:
+        print(f"chains of {there_are} chunks instead of {most}: {folder} has no longer ones (--chunks)")
+    return args.chunks or min(most, there_are)

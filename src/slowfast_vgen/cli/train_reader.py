@@ -9,12 +9,13 @@ from slowfast_vgen.cli.common import Figure, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.cli.plan_tables import print_reading
-from slowfast_vgen.cli.train_data import optimisation, some_episodes, start_training
+from slowfast_vgen.cli.train_data import open_sets, optimisation, some_episodes, start_training
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
+    from slowfast_vgen.data.sources import EpisodeSource
     from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics
     from slowfast_vgen.models.move_dynamics import MoveDynamics
@@ -44,9 +45,11 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     config = InverseDynamicsTrainingConfig(optimisation(args), batch_size=args.batch_size)
     device = start_training(args)
     codec = Codec.load(args.codec).to(device) if args.codec else None
-    episodes, held_out = _episodes(args.data, args), _episodes(args.validation, args)
+    sets = open_sets(args)
+    episodes, validation = _episodes(sets.training, args), _episodes(sets.validation, args)
     torch.manual_seed(args.seed)
-    trained = (_moves if args.reads == "moves" else _verbs)(args.out, config, codec, episodes, held_out, device)
+    train = _moves if args.reads == "moves" else _verbs
+    trained = train(args.out, config, codec, episodes, validation, device, sets.held_out)
     model, report = trained.model, trained.report
     print_reading(report)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
@@ -68,12 +71,13 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     return 0
 
 
-def _episodes(folders: Sequence[Path], args: argparse.Namespace) -> "list[Episode]":
-    """As many of each folder."""
-    most = max(1, args.episodes // len(folders))
-    episodes = [episode for folder in folders for episode in some_episodes(folder, args, most)]
+def _episodes(sources: "Sequence[EpisodeSource]", args: argparse.Namespace) -> "list[Episode]":
+    """As many of each source."""
+    most = max(1, args.episodes // len(sources))
+    episodes = [episode for source in sources for episode in some_episodes(source, args, most)]
     if not episodes:
-        raise UserError(f"no episode of {', '.join(map(str, folders))} can be read; mend the data or record some")
+        told = ", ".join(str(source.folder) for source in sources)
+        raise UserError(f"no episode of {told} can be read; mend the data or record some")
     return episodes
 
 
@@ -84,6 +88,7 @@ def _verbs(
     episodes: "list[Episode]",
     held_out: "list[Episode]",
     device: "torch.device",
+    told: dict[str, object] | None,
 ) -> _Trained:
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics
     from slowfast_vgen.plan.reading import read_held_out
@@ -92,7 +97,8 @@ def _verbs(
 
     training = frame_pairs(episodes)
     validation = frame_pairs(held_out, training.names)
-    model = train_inverse_dynamics(config, InverseDynamics(training.names).to(device), codec, training, validation, out)
+    model = InverseDynamics(training.names).to(device)
+    model = train_inverse_dynamics(config, model, codec, training, validation, out, told)
     return _Trained(model, len(training.first), read_held_out(model, held_out))
 
 
@@ -103,6 +109,7 @@ def _moves(
     episodes: "list[Episode]",
     held_out: "list[Episode]",
     device: "torch.device",
+    told: dict[str, object] | None,
 ) -> _Trained:
     from slowfast_vgen.plan.reading import read_held_out_moves
     from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
@@ -111,5 +118,5 @@ def _moves(
     training = move_pairs(episodes)
     validation = move_pairs(held_out, training.names)
     model = new_move_dynamics(training.names, episodes[0].frames.shape[1])
-    model = train_move_dynamics(config, model.to(device), codec, training, validation, out)
+    model = train_move_dynamics(config, model.to(device), codec, training, validation, out, told)
     return _Trained(model, len(training.first), read_held_out_moves(model, held_out))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from slowfast_vgen.data.latents import LatentSet, draw_evenly
@@ -23,6 +23,9 @@ class ChainBatch:
     """x, y in steps from the first frame on, heading in radians."""
     actions: tuple[tuple[str, ...], ...]
     """The action of each chunk, chain by chain."""
+    is_told: Bool[Tensor, "batch chunks f_g"]
+    """Which frames of a chunk were seen under its action; a chunk may hold the end of one action and the start of the
+    next."""
 
     @property
     def num_chunks(self) -> int:
@@ -41,18 +44,16 @@ class ChainBatch:
 
     def to(self, device: torch.device | str) -> "ChainBatch":
         """The same on another device."""
-        return ChainBatch(self.frames.to(device), self.poses.to(device), self.actions)
+        return ChainBatch(self.frames.to(device), self.poses.to(device), self.actions, self.is_told.to(device))
 
     def rows(self, rows: Int64[Tensor, " rows"]) -> "ChainBatch":
         """Some of the chains."""
-        return ChainBatch(self.frames[rows], self.poses[rows], tuple(self.actions[row] for row in rows.tolist()))
+        actions = tuple(self.actions[row] for row in rows.tolist())
+        return ChainBatch(self.frames[rows], self.poses[rows], actions, self.is_told[rows])
 
     def split(self, size: int) -> "list[ChainBatch]":
         """The same chains in batches of at most `size`."""
-        return [
-            ChainBatch(self.frames[i : i + size], self.poses[i : i + size], self.actions[i : i + size])
-            for i in range(0, len(self.actions), size)
-        ]
+        return [self.rows(torch.arange(i, min(i + size, len(self.actions)))) for i in range(0, len(self.actions), size)]
 
 
 def episode_poses(
@@ -80,7 +81,12 @@ def episode_poses(
 
 
 class ChainSampler:
-    """Draws chains of `num_chunks` chunks of `num_frames` frames each."""
+    """Draws chains of `num_chunks` chunks of `num_frames` frames each.
+
+    A chain begins where an action's chunk begins, and goes on frame by frame, whatever the lengths of the actions in
+    it: each `num_frames` frames are a chunk, called by the action that most of them were seen under, the earlier of two
+    alike (docs/howto/bring-your-data.md). So an action whose length is no multiple of `num_frames` ends no chain.
+    """
 
     def __init__(
         self,
@@ -92,19 +98,18 @@ class ChainSampler:
     ) -> None:
         self.source, self.num_chunks, self.num_frames = source, num_chunks, num_frames
         self.poses = poses / [step_units, step_units, 180 / np.pi]
-        regular = (source.chunk_frames == num_frames) & (source.chunk_start - source.episode_start >= num_frames)
-        last = np.arange(len(regular)) + num_chunks - 1
-        same = last < len(regular)
-        last = np.minimum(last, len(regular) - 1)
-        same &= source.episode_start[last] == source.episode_start
-        irregular = np.concatenate([[0], np.cumsum(~regular)])
-        (self.starts,) = np.nonzero(same & regular & (irregular[last + 1] == irregular[:-1]))
+        (self.starts,) = np.nonzero(chunks_ahead(source, num_frames) >= num_chunks)
         if not len(self.starts):
             raise UserError(
-                f"no episode of the data has {num_chunks + 1} chunks of {num_frames} frames in a row; "
-                "make longer episodes or ask for shorter chains"
+                f"no episode of the data has a chain of {num_chunks} chunks of {num_frames} frames; the longest has "
+                f"{longest_chain(source, num_frames)}: give at most so many with --chunks, or longer episodes"
             )
         self._starts_by_set = source.by_set(self.starts)
+        self._texts = tuple(dict.fromkeys(source.actions))
+        number = {text: index for index, text in enumerate(self._texts)}
+        self._text_of_frame = np.full(len(source.latents), -1)  # a start image was seen under no action
+        for start, length, text in zip(source.chunk_start, source.chunk_frames, source.actions, strict=True):
+            self._text_of_frame[start : start + length] = number[text]
 
     def draw(self, rng: np.random.Generator, batch_size: int) -> ChainBatch:
         """A batch of random chains; the same state of `rng` gives the same batch."""
@@ -116,5 +121,30 @@ class ChainSampler:
         frames = first[:, None] + np.arange(self.num_frames * (self.num_chunks + 1))
         poses = self.poses[frames]
         poses[..., :2] -= poses[:, :1, :2]
-        actions = tuple(tuple(self.source.actions[chunk + j] for j in range(self.num_chunks)) for chunk in chunks)
-        return ChainBatch(self.source.latents[torch.from_numpy(frames)].float(), torch.tensor(poses).float(), actions)
+        seen_under = self._text_of_frame[frames[:, self.num_frames :]].reshape(len(chunks), self.num_chunks, -1)
+        most = (seen_under[..., None] == seen_under[..., None, :]).sum(-1).argmax(-1)
+        told = np.take_along_axis(seen_under, most[..., None], -1)
+        return ChainBatch(
+            self.source.latents[torch.from_numpy(frames)].float(),
+            torch.tensor(poses).float(),
+            tuple(tuple(self._texts[text] for text in chain) for chain in told[..., 0].tolist()),
+            torch.from_numpy(seen_under == told),
+        )
+
+
+def chunks_ahead(source: LatentSet, num_frames: int) -> Int64[np.ndarray, " chunks"]:
+    """How many chunks of `num_frames` frames follow from the start of each chunk on, to the end of its episode.
+
+    There are none where fewer than `num_frames` frames lie before it: a chain's first chunk has a past, too.
+    """
+    ends = source.chunk_start + source.chunk_frames
+    is_last = np.append(source.episode_start[1:] != source.episode_start[:-1], True)
+    episode_end = ends[is_last][np.cumsum(is_last) - is_last]
+    has_past = source.chunk_start - source.episode_start >= num_frames
+    return np.where(has_past, (episode_end - source.chunk_start) // num_frames, 0)
+
+
+def longest_chain(source: LatentSet, num_frames: int) -> int:
+    """The most chunks that a chain can have in every one of the sets that `source` is made of."""
+    ahead = chunks_ahead(source, num_frames)
+    return min(int(ahead[chunks].max()) for chunks in source.by_set(np.arange(len(ahead))))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from slowfast_vgen.data.rules import Defect, DefectiveDataError
 from slowfast_vgen.data.sources import EpisodeSource, Tables
 from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError
+
+CAMERA_KEYS = ("step_units", "fov_degrees")
+"""What an episode's metadata may tell of its camera (docs/data-format.md)."""
 
 Encode = Callable[[UInt8[Tensor, "frames height width 3"]], Float[Tensor, "frames channels h w"]]
 
@@ -75,6 +79,22 @@ class LatentSet:
     """The numbers of the episodes, where some of the data set were left out."""
     set_of_chunk: Int64[np.ndarray, " chunks"] | None = None
     """Which of several sets each chunk is from; None where there is one."""
+    fps: tuple[float, ...] = ()
+    """Frames a second of the episodes, each rate once, rising."""
+    told: Mapping[str, frozenset[Any]] = field(default_factory=dict)
+    """The values that the episodes' metadata have for each of `CAMERA_KEYS`; None among them where one has none."""
+
+    @property
+    def usual_chunk_frames(self) -> int:
+        """`f_g` of this data: the length of the chunks that most frames lie in, the larger of two alike.
+
+        Of several sets the smallest, so that each of them has windows of it.
+        """
+        usual = []
+        for chunks in self.by_set(np.arange(len(self.chunk_frames))):
+            lengths, counts = np.unique(self.chunk_frames[chunks], return_counts=True)
+            usual.append(max(zip((lengths * counts).tolist(), lengths.tolist(), strict=True))[1])
+        return int(min(usual))
 
     def by_set(self, chunks: Int64[np.ndarray, " some"]) -> list[Int64[np.ndarray, " few"]]:
         """The given chunks, those of each set by themselves; sets that have none are passed over."""
@@ -118,6 +138,7 @@ def joined_sets(sets: Sequence[LatentSet]) -> LatentSet:
         hashlib.sha256("/".join(one.key for one in sets).encode()).hexdigest()[:16],
         {text: embedding for one in reversed(sets) for text, embedding in one.texts.items()},
         set_of_chunk=np.repeat(np.arange(len(sets)), [len(one.actions) for one in sets]),
+        fps=tuple(sorted({rate for one in sets for rate in one.fps})),
     )
 
 
@@ -243,4 +264,21 @@ def _with_chunks(
     assert start == len(latents), "the cache key covers the content, so lengths agree"
     table = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
     texts = {text: embedding for part in reversed(parts) for text, embedding in part.texts.items()}
-    return LatentSet(latents, table[:, 0], table[:, 1], table[:, 2], tuple(actions), key, texts, episodes)
+    headers = [header for header, _ in used.values()]
+    return LatentSet(
+        latents,
+        table[:, 0],
+        table[:, 1],
+        table[:, 2],
+        tuple(actions),
+        key,
+        texts,
+        episodes,
+        fps=tuple(sorted({header.fps for header in headers})),
+        told={key: frozenset(_plain(header.metadata.get(key)) for header in headers) for key in CAMERA_KEYS},
+    )
+
+
+def _plain(value: object) -> object:
+    """A value that can be told from others; lists and the like, which no key of the camera has, by their text."""
+    return value if value is None or isinstance(value, str | int | float) else repr(value)

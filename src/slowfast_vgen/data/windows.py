@@ -23,6 +23,26 @@ class WindowLengths:
         if not self.past or not self.new or min(self.past + self.new) < 1:
             raise UserError(f"windows need at least one past and one new frame, got past {self.past}, new {self.new}")
 
+    @classmethod
+    def around(cls, chunk_frames: int) -> "WindowLengths":
+        """For chunks of so many frames: mostly a whole chunk after as many past frames, and shorter and longer ones.
+
+        >>> WindowLengths.around(4) == WindowLengths()
+        True
+        >>> WindowLengths.around(1).new
+        (1, 1, 1, 1, 1, 1)
+        """
+        length = chunk_frames
+        past = (1, 1, length // 2, length - 1, length + 1, length + 2, 2 * length)
+        new = (length - 1, length // 2, 1) if length > 1 else ()
+        return cls((*(length,) * 6, *(max(1, each) for each in past)), (*(length,) * 6, *new))
+
+    @property
+    def usual(self) -> "WindowLengths":
+        """The numbers that are drawn most often, the larger of two alike."""
+        past, new = (max(sorted(set(each), reverse=True), key=each.count) for each in (self.past, self.new))
+        return WindowLengths((past,), (new,))
+
 
 @dataclass(frozen=True)
 class WindowBatch:
@@ -58,6 +78,20 @@ class WindowSampler:
                 "make longer episodes or ask for shorter windows"
             )
         return chunks
+
+    def possible(self, lengths: WindowLengths) -> WindowLengths:
+        """Those of the lengths that the data has windows of, whichever are drawn together.
+
+        Raises:
+            UserError: it has none with one past frame and the fewest new ones.
+        """
+        before = self.source.chunk_start - self.source.episode_start
+        new = tuple(each for each in lengths.new if (self.source.chunk_frames[before >= 1] >= each).any())
+        longest = max(new, default=min(lengths.new))
+        past = tuple(each for each in lengths.past if (self.source.chunk_frames[before >= each] >= longest).any())
+        if not new or not past:
+            self.eligible(min(lengths.past), longest)
+        return WindowLengths(past, new)
 
     def draw(self, rng: np.random.Generator, batch_size: int, lengths: WindowLengths) -> WindowBatch:
         """A batch of random windows; the same state of `rng` gives the same batch."""

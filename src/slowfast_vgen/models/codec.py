@@ -62,6 +62,20 @@ def pixels_to_frames(pixels: Float[Tensor, "*batch 3 height width"]) -> UInt8[Te
     return pixels.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).movedim(-3, -1)
 
 
+def check_sides(height: int, width: int, downsampling: int) -> None:
+    """Whether frames can be folded into whole latents.
+
+    Raises:
+        UserError: a side is no multiple of `downsampling`; the nearest sizes that can be used are named.
+    """
+    if height % downsampling or width % downsampling:
+        near = "x".join(str(max(1, round(side / downsampling)) * downsampling) for side in (width, height))
+        raise UserError(
+            f"frames are {width}x{height}; this codec wants sides that are multiples of {downsampling}: import or "
+            f"record them at another size, such as --size {near}"
+        )
+
+
 class Codec(nn.Module):
     """A diffusers `AutoencoderTiny` over folded pixels, with per-channel latent statistics."""
 
@@ -122,11 +136,7 @@ class Codec(nn.Module):
             UserError: the frame's sides are not multiples of `downsampling`.
         """
         *batch, height, width, _ = frames.shape
-        if height % self.downsampling or width % self.downsampling:
-            raise UserError(
-                f"frames are {width}x{height}; this codec wants sides that are multiples of {self.downsampling}: "
-                "resize or crop"
-            )
+        check_sides(height, width, self.downsampling)
         pixels = frames_to_pixels(frames.reshape(-1, height, width, 3))
         parts = [
             self.encode_pixels(part.contiguous(memory_format=torch.channels_last)) for part in pixels.split(batch_size)

@@ -122,6 +122,8 @@ class DenoiserModule(nn.Module, Denoiser):
     """Linear layers that a LoRA sits on where the user names none, by the ends of their dotted names."""
     can_recall: bool
     """Whether what a local memory recalls reaches the prediction: whether the denoiser has room for one."""
+    target: str | None
+    """What it was trained to predict, as its folder tells; None where nothing tells."""
     with_memory: "Callable[[int], DenoiserModule]"
     """The same denoiser with room for a local memory that keeps so many features of each patch."""
 

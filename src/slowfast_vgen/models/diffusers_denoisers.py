@@ -66,6 +66,8 @@ class JoinedInTime(ModelMixin, ConfigMixin):
     """
 
     lora_layers: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2")
+    target: str | None = None
+    """What it was trained to predict, where that is known (`training_record`)."""
 
     def joined(
         self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None

@@ -11,6 +11,9 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.planar_path import PlanarPath
 from slowfast_vgen.models.ray_address import RayAddress
 
+FOV_DEGREES = 89.7
+"""The field of view of the ViZDoom worlds, from a frame's left edge to its right one."""
+
 
 class PlanarAddress(ModelMixin, ConfigMixin):
     """`path` follows the actions through the plane, `rays` turns a pose into an address a column of patches.
@@ -26,7 +29,7 @@ class PlanarAddress(ModelMixin, ConfigMixin):
     def __init__(
         self,
         num_columns: int = 4,
-        fov_degrees: float = 89.7,
+        fov_degrees: float = FOV_DEGREES,
         step_units: float = 24.0,
         key_width: int = 768,
         place_widths: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0),

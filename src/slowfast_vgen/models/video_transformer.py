@@ -119,6 +119,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
     """See the module's docstring. `width` must be a multiple of `8 * num_heads`."""
 
     lora_layers: ClassVar[tuple[str, ...]] = ("qkv", "out", "mlp_in", "mlp_out")
+    target: str | None = None
+    """What it was trained to predict, where that is known (`training_record`)."""
 
     @register_to_config
     def __init__(

@@ -28,6 +28,7 @@ from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.training_record import TARGETS, TrainingRecord, read_record, write_record
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
 from slowfast_vgen.models.vocabulary import Vocabulary
@@ -41,7 +42,6 @@ INDEX_FILE = "model_index.json"
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 PARTS = ("codec", "denoiser")
-TARGETS = ("epsilon", "v_prediction", "flow")
 
 _CONFIG_KINDS: dict[str, Any] = {
     "name": str,
@@ -136,10 +136,16 @@ class WorldModel(nn.Module):
         """Whether another denoiser takes this model's latents.
 
         Raises:
-            UserError: it was made for others.
+            UserError: it was made for others, or trained to predict something else than this world's denoiser.
         """
         mend = "give one that was trained on the latents of this world's codec"
         check_latents(denoiser, self.latent_shape, self.config.name, mend)
+        told = getattr(denoiser, "target", None)
+        if told not in (None, self.config.target):
+            raise UserError(
+                f"the denoiser was trained to predict {told}, and {self.config.name} samples {self.config.target}; "
+                f"give one that was trained with --target {self.config.target}"
+            )
 
     def save(self, folder: Path, scheduler_config: dict[str, Any]) -> None:
         """Writes the folder, weights in half precision, atomically."""
@@ -258,10 +264,21 @@ def load_denoiser(folder: Path) -> DenoiserModule:
     name = config.get("_class_name") if isinstance(config, dict) else None
     if name not in DENOISERS:
         raise UserError(f"{folder} holds a denoiser of the class {name!r}; known are {', '.join(DENOISERS)}")
+    record = read_record(folder)
     try:
-        return DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+        denoiser = DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
         raise UserError(f"cannot load the denoiser in {folder}: {_first_line(error)}; copy it again") from error
+    denoiser.target = None if record is None else record.target
+    return denoiser
+
+
+def save_denoiser(folder: Path, denoiser: DenoiserModule, record: TrainingRecord | None) -> None:
+    """Writes what `load_denoiser` reads, whole or not at all; without a record, what it predicts is not told."""
+    with atomic_folder(folder) as temporary:
+        denoiser.save_pretrained(temporary, safe_serialization=True)
+        if record is not None:
+            write_record(temporary, record)
 
 
 def load_address(folder: Path) -> PlanarAddress:

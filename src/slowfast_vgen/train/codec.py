@@ -1,7 +1,7 @@
 """Trains the codec on single frames."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder
-from slowfast_vgen.models.codec import Codec, CodecConfig, frames_to_pixels
+from slowfast_vgen.models.codec import Codec, CodecConfig, check_sides, frames_to_pixels
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 from slowfast_vgen.types import Episode
 
@@ -54,6 +54,7 @@ def train_codec(
     init: Codec | None = None,
     set_sizes: Sequence[int] = (),
     device: torch.device | str = "cpu",
+    held_out: Mapping[str, object] | None = None,
 ) -> Codec:
     """Trains (or goes on training) in `folder` and writes the averaged codec to `folder/codec`.
 
@@ -66,12 +67,17 @@ def train_codec(
         set_sizes: how many of the frames, in order, each of several sets has; all are drawn from equally often. Empty
             for one set.
         device: where to compute; the frames stay where they are.
+        held_out: as in `train_slow`.
+
+    Raises:
+        UserError: frames with a side that the codec cannot halve as often as it must; or as `TrainingRun.run`.
     """
     torch.manual_seed(config.optimisation.seed)
     codec = init or Codec.from_config(config.codec)
+    check_sides(frames.shape[1], frames.shape[2], codec.downsampling)
     codec = codec.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    source, held_out = torch.from_numpy(frames), torch.from_numpy(validation_frames)
-    still = psnr(still_picture(source).expand_as(held_out), held_out).mean()
+    source, unseen = torch.from_numpy(frames), torch.from_numpy(validation_frames)
+    still = psnr(still_picture(source).expand_as(unseen), unseen).mean()
 
     def loss(step: int) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step)
@@ -82,8 +88,8 @@ def train_codec(
         yield reconstruction_loss(codec.decode_pixels(noisy), pixels, config.edge_weight)
 
     def validate() -> dict[str, float]:
-        restored = codec.decode(codec.encode(held_out.to(device))).cpu()
-        reached = psnr(restored, held_out).mean()
+        restored = codec.decode(codec.encode(unseen.to(device))).cpu()
+        reached = psnr(restored, unseen).mean()
         return {"validation_psnr_db": float(reached), "validation_over_still_db": float(reached - still)}
 
     description: dict[str, object] = {
@@ -94,6 +100,8 @@ def train_codec(
     }
     if init is not None:
         description["init"] = init.fingerprint()
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(codec, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)

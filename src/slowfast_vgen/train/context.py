@@ -6,7 +6,7 @@ is drawn for whole batches.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.training_record import TrainingRecord
+from slowfast_vgen.models.world_model import save_denoiser
 from slowfast_vgen.train.draws import Share, draw_windows
 from slowfast_vgen.train.run import TrainingRun
 from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
@@ -112,8 +113,13 @@ def train_context(
     training: ChainSampler,
     validation: ChainSampler,
     folder: Path,
+    record: TrainingRecord | None = None,
+    held_out: Mapping[str, object] | None = None,
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
+
+    The `record` goes with it. `held_out`, where the data to validate on was taken out of the data to learn from, tells
+    how, and goes into the description of the run.
 
     Raises:
         UserError: chains too short for the longest context, told before the first step; or as `TrainingRun.run`.
@@ -150,10 +156,11 @@ def train_context(
         "context": json.loads(json.dumps(asdict(config) | {"slow": asdict(config.slow) | {"optimisation": None}})),
         "data": training.source.key,
     }
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
     if run.processes.is_main_process:
-        with atomic_folder(folder / "denoiser") as temporary:
-            denoiser.save_pretrained(temporary, safe_serialization=True)
+        save_denoiser(folder / "denoiser", denoiser, record)
     run.processes.wait_for_everyone()

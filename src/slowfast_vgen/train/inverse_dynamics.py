@@ -1,7 +1,7 @@
 """Trains the model that reads actions off frames (paper 3.4), so that it reads imagined frames as well as true ones."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,8 +68,12 @@ def train_inverse_dynamics(
     training: FramePairs,
     validation: FramePairs,
     folder: Path,
+    held_out: Mapping[str, object] | None = None,
 ) -> InverseDynamics:
-    """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`."""
+    """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`.
+
+    `held_out` as in `train_slow`.
+    """
     assert training.names == validation.names == model.names
     seed, device = config.optimisation.seed, model.device
     chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
@@ -96,6 +100,8 @@ def train_inverse_dynamics(
         "codec": None if codec is None else codec.fingerprint(),
         "data": [len(training.frames), len(training.first), int(training.first.sum()), int(training.label.sum())],
     }
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)

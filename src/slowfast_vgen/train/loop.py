@@ -5,7 +5,7 @@ next chunk with the fast weights that its episode has by then, and moves the slo
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,9 +18,10 @@ from torch import Tensor
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
 from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.training_record import TrainingRecord
+from slowfast_vgen.models.world_model import save_denoiser
 from slowfast_vgen.train.draws import Share
 from slowfast_vgen.train.run import TrainingRun
 from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
@@ -90,8 +91,13 @@ def train_loop(
     training: ChainSampler,
     validation: ChainSampler,
     folder: Path,
+    record: TrainingRecord | None = None,
+    held_out: Mapping[str, object] | None = None,
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
+
+    The `record` goes with it. `held_out`, where the data to validate on was taken out of the data to learn from, tells
+    how, and goes into the description of the run.
 
     Raises:
         UserError: as `TrainingRun.run`.
@@ -136,10 +142,11 @@ def train_loop(
         "memory": objective.describe(),
         "data": training.source.key,
     }
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
     if run.processes.is_main_process:
-        with atomic_folder(folder / "denoiser") as temporary:
-            denoiser.save_pretrained(temporary, safe_serialization=True)
+        save_denoiser(folder / "denoiser", denoiser, record)
     run.processes.wait_for_everyone()

@@ -1,7 +1,7 @@
 """Trains the model that reads whole moves off frames (paper 3.4), so that it reads imagined ones as well."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,8 +41,12 @@ def train_move_dynamics(
     training: MovePairs,
     validation: MovePairs,
     folder: Path,
+    held_out: Mapping[str, object] | None = None,
 ) -> MoveDynamics:
-    """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`."""
+    """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`.
+
+    `held_out` as in `train_slow`.
+    """
     assert training.names == validation.names == model.names
     seed, device = config.optimisation.seed, model.device
     chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
@@ -71,6 +75,8 @@ def train_move_dynamics(
         "codec": None if codec is None else codec.fingerprint(),
         "data": [len(training.frames), len(training.first), int(training.first.sum()), float(training.spot.sum())],
     }
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)

@@ -1,7 +1,7 @@
 """Trains the part that follows the actions through the plane; poses teach it, and are not needed afterwards."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,8 +41,12 @@ def train_path(
     training: ChainSampler,
     validation: ChainSampler,
     folder: Path,
+    held_out: Mapping[str, object] | None = None,
 ) -> None:
-    """Trains (or goes on training) in `folder` and writes the averaged part to `folder/address`."""
+    """Trains (or goes on training) in `folder` and writes the averaged part to `folder/address`.
+
+    `held_out` as in `train_slow`.
+    """
     seed, device = config.optimisation.seed, address.device
 
     def errors(sampler: ChainSampler, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
@@ -56,23 +60,26 @@ def train_path(
         text = text_encoder([action for chain in batch.actions for action in chain])
         told = address.path.motions(text)
         # The distance in L1 is least at the median: what an action brings about, refused steps being few.
-        distance = (told[:, None] - motions).abs().mean((1, 2))
+        # Of a chunk in which one action ends and the next begins, the frames of the one that it is called by count.
+        mine = batch.is_told.flatten(0, 1).float()
+        mine = mine / mine.sum(1, keepdim=True)
+        distance = ((told[:, None] - motions).abs().mean(2) * mine).sum(1)
         back = address.path.retrace_logits(text).sigmoid()
         if address.path.retrace is not None:
             # Which of the two the text asks for, its own motion or the way back, is what tells less wrong on average.
             poses = batch.poses.unflatten(1, (-1, num_frames))
             ahead = torch.cat([poses[:, :-1, -1:], ways_back(poses[:, :-1], num_frames)], dim=2)
-            distance_back = (motions_between(ahead).flatten(0, 1) - motions).abs().mean((1, 2))
+            distance_back = ((motions_between(ahead).flatten(0, 1) - motions).abs().mean(2) * mine).sum(1)
             distance = (1 - back) * distance + back * distance_back
         own = back < 0.5
-        asked = ((told[:, :2].detach().norm(dim=-1) > STEPPED) & own)[:, None].expand_as(logits)
+        asked = ((told[:, :2].detach().norm(dim=-1) > STEPPED) & own)[:, None] & (mine > 0)
         stepped = motions[..., :2].norm(dim=-1) > STEPPED
         wrong = (logits > 0) != stepped
         return {
             "motion": distance.mean(),
             "gate": F.binary_cross_entropy_with_logits(logits, stepped.float(), weight=asked.float()),
             "wrong_gates": wrong[asked].float().mean(),
-            "turn_error_degrees": (told[:, None, 2] - motions[..., 2]).abs()[own].mean().rad2deg(),
+            "turn_error_degrees": ((told[:, None, 2] - motions[..., 2]).abs() * mine).sum(1)[own].mean().rad2deg(),
             "retraced": 1 - own.float().mean(),
         }
 
@@ -89,6 +96,8 @@ def train_path(
         "path": asdict(config) | {"optimisation": None},
         "data": training.source.key,
     }
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(address, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)

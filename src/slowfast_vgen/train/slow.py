@@ -1,7 +1,7 @@
 """Slow learning (paper 3.2, eq. 1-2): trains a denoiser on windows cut from many episodes."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,16 +14,15 @@ from slowfast_vgen.data.windows import WindowBatch, WindowLengths, WindowSampler
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, Recall
 from slowfast_vgen.models.text import TextEncoder
+from slowfast_vgen.models.training_record import TrainingRecord, check_target
+from slowfast_vgen.models.world_model import save_denoiser
 from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 
 ALL = Share()
 """The whole batch, in a training by one process."""
-VALIDATION_LENGTHS = WindowLengths(past=(4,), new=(4,))
-"""The windows that the validation loss is measured on."""
 VALIDATION_BATCHES, VALIDATION_BATCH_SIZE = 3, 64
 
 
@@ -37,6 +36,7 @@ class SlowTrainingConfig:
     noise_draws: int = 2
     """Noise draws of each window; a denoiser that caches its past runs the past once for all of them."""
     lengths: WindowLengths = field(default_factory=WindowLengths)
+    """How many past and new frames windows have; validated is on those that are drawn most often."""
     condition_dropout: float = 0.1
     """Share of windows whose action is withheld."""
     unmasked_share: float = 0.12
@@ -52,8 +52,10 @@ class SlowTrainingConfig:
     """As in `diffusion.objective.masked_loss`: where a chunk is a whole move, its last frame tells what came of it, and
     those before mostly where the arm was on its way."""
     target: str = "flow"
+    """What the denoiser learns to predict: `epsilon`, `v_prediction` or `flow` (docs/conventions.md)."""
 
     def __post_init__(self) -> None:
+        check_target(self.target)
         for name in ("condition_dropout", "unmasked_share", "past_noise_share", "past_noise_max"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
@@ -124,16 +126,22 @@ def train_slow(
     training: LatentSet,
     validation: LatentSet,
     folder: Path,
+    record: TrainingRecord | None = None,
+    held_out: Mapping[str, object] | None = None,
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
+
+    The `record` goes with it. `held_out`, where the data to validate on was taken out of the data to learn from, tells
+    how, and goes into the description of the run.
 
     Raises:
         UserError: episodes too short for the windows asked for, told before the first step; or as `TrainingRun.run`.
     """
     objective = SlowObjective(denoiser, text_encoder, config)
-    sampler, held_out = WindowSampler(training), WindowSampler(validation)
+    sampler, windows = WindowSampler(training), WindowSampler(validation)
+    validated = config.lengths.usual
     sampler.eligible(max(config.lengths.past), max(config.lengths.new))
-    held_out.eligible(max(VALIDATION_LENGTHS.past), max(VALIDATION_LENGTHS.new))
+    windows.eligible(*validated.past, *validated.new)
     seed = config.optimisation.seed
 
     def loss(step: int) -> Iterator[Tensor]:
@@ -148,7 +156,7 @@ def train_slow(
     def validate() -> dict[str, float]:
         rng = np.random.default_rng(0)
         generator = torch.Generator().manual_seed(0)
-        batches = [held_out.draw(rng, VALIDATION_BATCH_SIZE, VALIDATION_LENGTHS) for _ in range(VALIDATION_BATCHES)]
+        batches = [windows.draw(rng, VALIDATION_BATCH_SIZE, validated) for _ in range(VALIDATION_BATCHES)]
         masked = torch.cat([objective.masked(batch, generator) for batch in batches])
         unmasked = objective.unmasked(batches[0], generator)
         return {"validation_loss": float(masked.mean()), "validation_unmasked_loss": float(unmasked.mean())}
@@ -158,8 +166,9 @@ def train_slow(
         "slow": asdict(config) | {"optimisation": None},
         "data": training.key,
     }
+    if held_out is not None:
+        description["held out"] = dict(held_out)
     run = TrainingRun(denoiser, config.optimisation, folder, loss, validate, description)
     run.run()
     run.ema.copy_to(run.parameters)
-    with atomic_folder(folder / "denoiser") as temporary:
-        denoiser.save_pretrained(temporary, safe_serialization=True)
+    save_denoiser(folder / "denoiser", denoiser, record)

@@ -1,0 +1,132 @@
+"""How far the camera of a data set goes in a frame, and how much it sees: what poses are measured in.
+
+Data comes in metres, map units or anything else. A memory counts in steps: the usual distance of a frame in which the
+camera moved, so that places a few steps apart are told apart whatever the unit.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from slowfast_vgen.data.latents import CAMERA_KEYS, LatentSet
+from slowfast_vgen.errors import UserError
+
+LEAST_SHARE = 0.1
+"""Of the longest usual distance of a frame; what is shorter counts as standing still."""
+SHAKING = 0.4
+"""Of the way over four frames, how far they lead: a quarter for a camera that shakes, up to all of it for one that
+goes."""
+MOST_FACTOR = 2.0
+"""By which the steps of two data sets may differ; beyond it their poses are taken to be in different units."""
+MOST_FOV_DEGREES = 1.0
+"""By which the fields of view of two data sets may differ."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What a data set tells of its camera."""
+
+    step_units: float | None
+    """The length of a step in the unit of its poses; None where the camera never leaves its place."""
+    fov_degrees: float | None
+    """The field of view, from a frame's left edge to its right one; None where nothing tells."""
+
+
+def motion_of(data: LatentSet, poses: Float64[np.ndarray, "total_frames 3"]) -> Motion:
+    """That of one data set: what all its episodes tell (`step_units`, `fov_degrees`), else what is measured.
+
+    Raises:
+        UserError: episodes that tell different fields of view, or values that cannot be.
+    """
+    told, fov = (_told(data, name, most) for name, most in zip(CAMERA_KEYS, (math.inf, 180.0), strict=True))
+    if len(fov) > 1:
+        raise UserError(
+            f"the episodes tell fields of view of {', '.join(f'{each:g}' for each in sorted(fov))} degrees; "
+            "give data of one camera"
+        )
+    step = told.pop() if len(told) == 1 else measured_step(poses, np.unique(data.episode_start))
+    return Motion(step, fov.pop() if fov else None)
+
+
+def measured_step(
+    poses: Float64[np.ndarray, "total_frames 3"], episode_starts: Int64[np.ndarray, " episodes"]
+) -> float | None:
+    """The median distance of the frames in which the camera moved; None where it never left its place but to shake.
+
+    Frames in which it turned, stood, or shook by less than `LEAST_SHARE` of its usual fast frame are passed over, so
+    that data with many turns has the same step as data with few.
+
+    >>> x = np.array([0.0, 0.0, 0.0, 0.2, 0.4, 0.4, 0.6])
+    >>> round(measured_step(np.stack([x, 0 * x, 30 * x], axis=1), np.array([0])), 6)
+    0.2
+    """
+    distance = np.linalg.norm(np.diff(poses[:, :2], axis=0), axis=1)
+    rounding = 1e-9 * max(1.0, float(np.abs(poses[:, :2]).max(initial=0.0)))
+    distance[distance <= rounding] = 0.0
+    distance[episode_starts[episode_starts > 0] - 1] = 0.0  # from one episode to the next is no way
+    if not distance.any() or _shakes(poses, distance, episode_starts):
+        return None
+    moved = distance[distance > 0]
+    return float(np.median(moved[moved >= LEAST_SHARE * np.quantile(moved, 0.95)]))
+
+
+def _shakes(
+    poses: Float64[np.ndarray, "total_frames 3"],
+    distance: Float64[np.ndarray, " total_frames_minus_1"],
+    episode_starts: Int64[np.ndarray, " episodes"],
+) -> bool:
+    """Whether all that moves is a camera that shakes on the spot: in four frames it gets hardly farther than in one."""
+    span = 4
+    first = np.arange(max(0, len(poses) - span))
+    episode = np.searchsorted(episode_starts, np.arange(len(poses)), side="right")
+    first = first[episode[first] == episode[first + span]]
+    walked = np.convolve(distance, np.ones(span), "valid")[first]
+    came = np.linalg.norm(poses[first + span, :2] - poses[first, :2], axis=1)
+    straight = came[walked > 0] / walked[walked > 0]
+    return len(straight) > 0 and float(np.median(straight)) < SHAKING
+
+
+def common_motion(motions: Mapping[str, Motion]) -> Motion:
+    """That of several data sets whose cameras are alike.
+
+    Args:
+        motions: by what a message calls each set.
+
+    Raises:
+        UserError: two sets whose steps or fields of view are too different for one memory.
+    """
+    steps = {name: each.step_units for name, each in motions.items() if each.step_units is not None}
+    fovs = {name: each.fov_degrees for name, each in motions.items() if each.fov_degrees is not None}
+    _refuse_apart(steps, "a frame's usual step is", "units", lambda low, high: high > MOST_FACTOR * low)
+    _refuse_apart(fovs, "the field of view is", "degrees", lambda low, high: high > low + MOST_FOV_DEGREES)
+    return Motion(
+        float(np.median(list(steps.values()))) if steps else None,
+        float(np.median(list(fovs.values()))) if fovs else None,
+    )
+
+
+def _refuse_apart(values: Mapping[str, float], what: str, unit: str, is_apart: Callable[[float, float], bool]) -> None:
+    if not values:
+        return
+    (low_name, low), (high_name, high) = (choose(values.items(), key=lambda item: item[1]) for choose in (min, max))
+    if is_apart(low, high):
+        raise UserError(
+            f"{what} {low:g} {unit} in {low_name} and {high:g} in {high_name}: bring the poses of both to the same "
+            "unit and the frames to the same camera, or train on one of them"
+        )
+
+
+def _told(data: LatentSet, name: str, most: float) -> set[float]:
+    """The values that the episodes tell; empty unless all of them do."""
+    found = data.told.get(name, frozenset())
+    if not found or None in found:
+        return set()
+    values = set()
+    for value in found:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < most:
+            raise UserError(f"an episode tells {name} {value!r:.40}; it must be a number above 0 and below {most:g}")
+        values.add(float(value))
+    return values

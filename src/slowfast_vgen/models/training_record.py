@@ -1,0 +1,82 @@
+"""What a denoiser's folder tells of its training beside its weights: what it predicts, and the frames it knows."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json, write_json
+
+RECORD_FILE = "training.json"
+TARGETS = ("epsilon", "v_prediction", "flow")
+_WORLD_INDEX = "model_index.json"
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How the frames were made that a denoiser has learned from, and what of them it predicts."""
+
+    target: str
+    """`epsilon`, `v_prediction` or `flow`."""
+    frame_height: int
+    """Pixels."""
+    frame_width: int
+    """Pixels."""
+    num_past_frames: int
+    """`f_p`."""
+    num_new_frames: int
+    """`f_g`."""
+    fps: float | None = None
+    """Frames a second; None where the data had several rates."""
+
+    def __post_init__(self) -> None:
+        check_target(self.target)
+        counts = {name: value for name, value in asdict(self).items() if name not in ("target", "fps")}
+        if bad := [name for name, value in counts.items() if not isinstance(value, int) or value < 1]:
+            raise UserError(f"a training record's {bad[0]} is {counts[bad[0]]!r}; it must be a whole number above 0")
+        if self.fps is not None and not (isinstance(self.fps, int | float) and self.fps > 0):
+            raise UserError(f"a training record's fps is {self.fps!r}; it must be a number above 0")
+
+
+def check_target(target: object) -> None:
+    """Raises `UserError` for anything but one of `TARGETS`."""
+    if target not in TARGETS:
+        raise UserError(f"the target {target!r} is unknown; choose {', '.join(TARGETS)}")
+
+
+def write_record(folder: Path, record: TrainingRecord) -> None:
+    """Puts the record beside the weights of a denoiser."""
+    write_json(folder / RECORD_FILE, asdict(record))
+
+
+def read_record(folder: Path) -> TrainingRecord | None:
+    """That of a denoiser's folder, or of the packed world whose `denoiser` it is.
+
+    None for the folder of a training from before there were records: it predicts the flow, whatever else is unknown.
+
+    Raises:
+        UserError: a record that cannot be read.
+    """
+    path = folder / RECORD_FILE
+    try:
+        if path.is_file():
+            return TrainingRecord(**read_json(path))
+        index = folder.parent / _WORLD_INDEX
+        if folder.name == "denoiser" and index.is_file():
+            return _of_world(read_json(index)["world"])
+    except (TypeError, KeyError) as error:
+        raise UserError(f"{path} is no record of a training ({error}); train the denoiser anew") from error
+    return None
+
+
+def _of_world(settings: dict[str, Any]) -> TrainingRecord:
+    """The settings of a packed world tell the same; those that it leaves out are the format's own defaults."""
+    defaults: dict[str, Any] = {
+        "target": "flow",
+        "frame_height": 64,
+        "frame_width": 64,
+        "num_past_frames": 4,
+        "num_new_frames": 4,
+        "fps": 10.0,
+    }
+    return TrainingRecord(**{name: settings.get(name, default) for name, default in defaults.items()})
