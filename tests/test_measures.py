@@ -16,6 +16,7 @@ from slowfast_vgen.evaluate.measures import (
     colour_spread,
     drift,
     feature_similarity,
+    gaps,
     horizon,
     horizontal_shift,
     mirror_mse,
@@ -179,13 +180,15 @@ def test_a_frozen_video_has_no_cut_and_no_motion() -> None:
     assert motion(flicker) > 0.2
 
 
-def test_revisits_are_the_latest_earlier_visit_outside_of_the_window() -> None:
+def test_revisits_pair_with_the_first_visit_outside_of_the_window() -> None:
     there = [[float(x), 0.0, 0.0] for x in range(8)]
     poses = np.array(there + there[-2::-1])  # 0 ... 7 6 ... 0
     assert revisits(poses, 8, 8) == [(12, 2), (13, 1), (14, 0)]
     assert revisits(poses, 14, 0) == [(14, 0)]
     lap = np.array([[0.0, 0.0, 90.0 * (turn % 4)] for turn in range(12)])
-    assert revisits(lap, 8, 3) == [(8, 4), (9, 5), (10, 6), (11, 7)]
+    assert revisits(lap, 8, 3) == [(8, 0), (9, 1), (10, 2), (11, 3)]  # not the lap before
+    assert revisits(lap, 8, 4) == []  # seen first 8 frames ago, but last only 4: it may be in the window
+    assert gaps(lap) == [0] * 4 + [4] * 8
 
 
 def test_a_mirrored_video_has_no_error_and_a_swapped_frame_shows_where_it_is() -> None:

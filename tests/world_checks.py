@@ -14,7 +14,7 @@ import numpy as np
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.evaluate.held_out import Tour
-from slowfast_vgen.evaluate.measures import revisits
+from slowfast_vgen.evaluate.measures import gaps, revisits
 from slowfast_vgen.types import Episode, Frames, Poses
 from slowfast_vgen.worlds.actions import verb_of
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
@@ -120,7 +120,7 @@ def gaps_of(tour: Tour) -> np.ndarray:
     first = 1 + FRAMES_PER_CHUNK * tour.num_out
     pairs = revisits(poses_of(places), first, 0)
     assert len(pairs) == len(places) - first, "every generated frame has been in view before"
-    return np.array([later - earlier for later, earlier in pairs])
+    return np.array(gaps(poses_of(places)))[[later for later, _ in pairs]]
 
 
 # --- frames

@@ -16,6 +16,7 @@ from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import TURNS
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import (
+    gaps,
     horizontal_shift,
     mirror_mse,
     motion,
@@ -58,7 +59,7 @@ class RolledOut:
     """Videos generated whole."""
 
     history_psnr: PerFrame
-    """Frames of the way back against the video's own earlier frame of the same pose."""
+    """Frames of the way back against the video's own first frame of the same pose."""
     history_ssim: PerFrame
     history_distance: PerFrame
     similarity: PerFrame
@@ -103,7 +104,7 @@ def score_revisits(
         rows["psnr"].append(psnr(seen, true))
         rows["ssim"].append(ssim(seen, true))
         rows["distance"].append(networks.distance(seen, true))
-        rows["gap"].append(np.array([float(after - before) for after, before in pairs]))
+        rows["gap"].append(np.array(gaps(play.poses), np.float64)[later])
         rows["sheet"].append(sheet_columns(frames[1 + FRAMES_PER_CHUNK * tour.num_out :]))
     return Revisited(**_joined(rows))
 
@@ -139,7 +140,7 @@ def score_rollouts(
         rows["similarity_resnet18"].append(
             _at_chunk_ends(later, resnet, again, before) if resnet else np.full(len(later), np.nan)
         )
-        rows["gap"].append((later - earlier).astype(np.float64))
+        rows["gap"].append(np.array(gaps(play.poses), np.float64)[later])
         rows["mirror"].append(mirror_mse(frames, num_out))
         rows["truth_psnr"].append(psnr(frames[1:], play.frames[1:]))
         rows["sharpness"].append(sharpness(frames[1:]))

@@ -144,20 +144,37 @@ def scene_cuts(frames: Frames, fps: float) -> int:
 
 
 def revisits(poses: Poses, first_later: int, min_gap: int) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) of frames of the same pose: `later` from `first_later` on, `earlier` the visit before.
+    """Pairs (later, first) of frames of the same pose: `later` from `first_later` on, `first` its very first visit.
 
-    Pairs at most `min_gap` frames apart are left out: there the earlier frame may still be in the context window.
+    Frames whose pose was last in view at most `min_gap` frames ago are left out: that view may still be in the context
+    window. So a place that drifts from visit to visit is found out, whatever lies between.
 
     >>> revisits(np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [1, 0, 0], [0, 0, 0.0]]), 3, 2)
     [(4, 0)]
+    >>> revisits(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0.0]]), 4, 1)
+    [(4, 0)]
+    """
+    first: dict[tuple[float, ...], int] = {}
+    pairs = []
+    for index, (pose, gap) in enumerate(zip(map(tuple, poses.tolist()), gaps(poses), strict=True)):
+        if index >= first_later and gap > min_gap:
+            pairs.append((index, first[pose]))
+        first.setdefault(pose, index)
+    return pairs
+
+
+def gaps(poses: Poses) -> list[int]:
+    """How many frames ago each frame's pose was last in view; 0 where it never was.
+
+    >>> gaps(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0.0]]))
+    [0, 0, 2, 2]
     """
     latest: dict[tuple[float, ...], int] = {}
-    pairs = []
+    found = []
     for index, pose in enumerate(map(tuple, poses.tolist())):
-        if index >= first_later and pose in latest and index - latest[pose] > min_gap:
-            pairs.append((index, latest[pose]))
+        found.append(index - latest.get(pose, index))
         latest[pose] = index
-    return pairs
+    return found
 
 
 def mirror_mse(

@@ -31,7 +31,7 @@ from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.walking import STEP_UNITS
 
-VERSION = 1
+VERSION = 2
 """Raised with every change that makes kept blocks of older code wrong."""
 OWN_SETS = ("full-turn-16", "out-and-back-16", "loop-64")
 """Tours that are also generated whole from the start image, for what a session shows of its own earlier frames."""

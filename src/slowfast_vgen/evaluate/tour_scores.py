@@ -13,7 +13,7 @@ from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.held_out import Tour, play_tours
-from slowfast_vgen.evaluate.measures import feature_similarity, motion, pad_with_nan, psnr, revisits, scene_cuts
+from slowfast_vgen.evaluate.measures import feature_similarity, gaps, motion, pad_with_nan, psnr, revisits, scene_cuts
 from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.memory.config import MemoryConfig
@@ -96,17 +96,17 @@ class TourScores:
     def score(self, name: str, made: Sequence[Frames]) -> Seen:
         """Scores of frames, however they were made."""
         psnrs: list[np.ndarray] = []
-        gaps: list[np.ndarray] = []
+        ago: list[np.ndarray] = []
         sheet: list[np.ndarray] = []
         for frames, play, pairs in zip(made, self.plays(name), self._pairs(name), strict=True):
             later = [pair[0] for pair in pairs]
             psnrs.append(psnr(frames[later], play.frames[later]))
-            gaps.append(np.array([float(after - before) for after, before in pairs]))
+            ago.append(np.array(gaps(play.poses), np.float64)[later])
             if len(sheet) < SHEET_TOURS:
                 shown = np.linspace(0, len(later) - 1, SHEET_COLUMNS).round().astype(int)
                 sheet.append(frames[np.array(later)[shown]])
         longest = max(len(row) for row in psnrs)
-        return Seen(pad_with_nan(psnrs, longest), pad_with_nan(gaps, longest), np.stack(sheet))
+        return Seen(pad_with_nan(psnrs, longest), pad_with_nan(ago, longest), np.stack(sheet))
 
     def own(self, name: str, world: World, memory: MemoryConfig | None, seed: int) -> Own:
         """All generated from the start image."""
