@@ -3,27 +3,31 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slowfast_vgen.errors import UserError
+    from slowfast_vgen.errors import ActionWarning, UserError
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.memory.episode import EpisodeMemory
     from slowfast_vgen.memory.fast_learning import FastLearningConfig
     from slowfast_vgen.memory.local import LocalRuleConfig
     from slowfast_vgen.memory.lora import LoraConfig
+    from slowfast_vgen.models.vocabulary import Vocabulary
     from slowfast_vgen.presets.worlds import load
     from slowfast_vgen.rollout import Session, World
 
 _HOMES = {
+    "ActionWarning": "slowfast_vgen.errors",
     "UserError": "slowfast_vgen.errors",
     "EpisodeMemory": "slowfast_vgen.memory.episode",
     "LocalRuleConfig": "slowfast_vgen.memory.local",
     "MemoryConfig": "slowfast_vgen.memory.config",
     "FastLearningConfig": "slowfast_vgen.memory.fast_learning",
     "LoraConfig": "slowfast_vgen.memory.lora",
+    "Vocabulary": "slowfast_vgen.models.vocabulary",
     "load": "slowfast_vgen.presets.worlds",
     "Session": "slowfast_vgen.rollout",
     "World": "slowfast_vgen.rollout",
 }
 __all__ = [
+    "ActionWarning",
     "EpisodeMemory",
     "FastLearningConfig",
     "LocalRuleConfig",
@@ -31,6 +35,7 @@ __all__ = [
     "MemoryConfig",
     "Session",
     "UserError",
+    "Vocabulary",
     "World",
     "load",
 ]

@@ -1,18 +1,36 @@
-"""Lists of actions as users write them: `"turn left x4; go forward"`, or a file with one action a line."""
+"""Lists of actions as users write them: `"turn left x4; go forward"`, or a file with one action a line.
+
+In a world with a vocabulary of verbs a list is read as people write lists: actions are parted by semicolons, commas,
+line ends, "and", "then" and arrows; a number of times stands before or behind ("x4", "4x", "*4", "4 times", "twice");
+numbers and bullets at the beginning of a line and remarks behind # or // are left out. In a world of free narrations,
+whose texts may hold all of these, only semicolons (in a file: line ends) part actions, "x4" repeats one, and a remark
+begins with a # between blanks.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slowfast_vgen.errors import UserError
+
+if TYPE_CHECKING:
+    from slowfast_vgen.models.vocabulary import Vocabulary
 
 MAX_CHUNKS = 100_000
 MAX_FILE_BYTES = 10_000_000
 _REPEATED = re.compile(r"(?P<action>.*\S)\s+[x×](?P<times>\d+)", re.DOTALL)
+_REMARK = re.compile(r"\s*(?:#|//).*")
+_FREE_REMARK = re.compile(r"\s+#\s.*")
+_MARKER = re.compile(
+    r"\s*(?:[-–—*+•‣◦·]\s+|\(?\d{1,4}\s*[.):]\)?\s+|\(?[a-z][.)]\s+|\[[ x✓]?\]\s*|(?:step|action)\s+\d{1,4}\s*[.:)]\s*)+",
+    re.IGNORECASE,
+)
+"""A bullet, a number, a letter or a box to tick at the beginning of a line."""
 
 
-def parse_actions(text: str) -> list[str]:
-    """Actions parted by semicolons. One at the end does not matter.
+def parse_actions(text: str, vocabulary: "Vocabulary | None" = None) -> list[str]:
+    """Actions parted by semicolons or line ends, and as the vocabulary has it. A semicolon at the end does not matter.
 
     >>> parse_actions("turn left x2; go forward")
     ['turn left', 'turn left', 'go forward']
@@ -20,18 +38,22 @@ def parse_actions(text: str) -> list[str]:
     Raises:
         UserError: nothing given, an action that is empty, or a number of times out of range.
     """
-    parts = [part.strip() for part in text.split(";")]
-    if len(parts) > 1 and not parts[-1]:
+    reads_lists = vocabulary is not None and not vocabulary.is_free
+    lines = text.splitlines() if reads_lists else [text]
+    parts = [part.strip() for line in lines for part in _without_remark(line, reads_lists).split(";")]
+    if reads_lists:
+        parts = [part for part in parts if part or len(parts) == 1]
+    elif len(parts) > 1 and not parts[-1]:
         del parts[-1]
     if not any(parts):
         raise UserError('--actions holds no action; write some, such as "turn left; go forward"')
     for number, part in enumerate(parts, start=1):
         if not part:
             raise UserError(f"action {number} of {len(parts)} in --actions is empty; write it or take a semicolon away")
-    return _repeated(parts)
+    return _listed(parts, vocabulary)
 
 
-def read_actions(path: Path) -> list[str]:
+def read_actions(path: Path, vocabulary: "Vocabulary | None" = None) -> list[str]:
     """Actions of a UTF-8 text file, one a line; blank lines and lines that begin with # are skipped.
 
     Raises:
@@ -47,18 +69,42 @@ def read_actions(path: Path) -> list[str]:
         raise UserError(f"cannot read the file of actions {path}: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (at byte {error.start}); save it as UTF-8") from error
-    actions = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    reads_lists = vocabulary is not None and not vocabulary.is_free
+    actions = [_without_remark(line, reads_lists).strip() for line in lines if not line.lstrip().startswith("#")]
+    if reads_lists:
+        actions = [part.strip() for line in actions for part in line.split(";")]
+    actions = [action for action in actions if action]
     if not actions:
         raise UserError(f"{path} holds no action; write one a line, such as: turn left")
-    return _repeated(actions)
+    return _listed(actions, vocabulary)
 
 
-def _repeated(parts: Iterable[str]) -> list[str]:
+def _without_remark(line: str, reads_lists: bool) -> str:
+    return (_REMARK if reads_lists else _FREE_REMARK).sub("", line, count=1)
+
+
+def _listed(parts: Iterable[str], vocabulary: "Vocabulary | None") -> list[str]:
+    """One text a chunk. What is not understood stays as it is: whoever carries it out says so."""
     actions: list[str] = []
     for part in parts:
-        match = _REPEATED.fullmatch(part)
-        times = int(match["times"][:9]) if match else 1  # nine digits are too many already
-        if not 1 <= times <= MAX_CHUNKS - len(actions):
-            raise UserError(f"{part[:60]!r} asks for too many or no chunks; ask for 1 to {MAX_CHUNKS} in all")
-        actions += [match["action"] if match else part] * times
+        if vocabulary is None or vocabulary.is_free:
+            listed: list[str] | Iterator[str] = _repeated(part, MAX_CHUNKS - len(actions))
+        else:
+            said = _MARKER.sub("", part, count=1) if _MARKER.match(part) else part
+            listed = [one.text for one in vocabulary.sequence(said or part)]
+        actions += listed
+        if len(actions) > MAX_CHUNKS:
+            raise UserError(_too_many(part))
     return actions
+
+
+def _repeated(part: str, most: int) -> list[str]:
+    match = _REPEATED.fullmatch(part)
+    times = int(match["times"][:9]) if match else 1  # nine digits are too many already
+    if not 1 <= times <= most:
+        raise UserError(_too_many(part))
+    return [match["action"] if match else part] * times
+
+
+def _too_many(part: str) -> str:
+    return f"{part[:60]!r} asks for too many or no chunks; ask for 1 to {MAX_CHUNKS} in all"

@@ -3,10 +3,13 @@
 import argparse
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +26,7 @@ from slowfast_vgen.cli.common import (
 )
 from slowfast_vgen.cli.computing import computed_with, told_shortly
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import ActionWarning, UserError
 from slowfast_vgen.memory.names import MEMORY_NAMES
 
 if TYPE_CHECKING:
@@ -51,9 +54,11 @@ examples:
 """
 
 _GENERATE_EXAMPLES = """\
-An action is free text; a number of times may follow it ("turn left x4"). The first frame of the video is the start
-image or, with --load-memory, the frame that the saved session ended with. Images of another size are cropped to the
-frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning (docs/concepts.md);
+An action is free text, brought to the nearest verb of the world's vocabulary (`slowfast models`) where it has one;
+what is not understood, or says what not to do, is refused with the nearest known action. Actions are parted by
+semicolons, commas, "then" or line ends; a number of times may go with each ("turn left x4"). The first frame of the
+video is the start image or, with --load-memory, the frame that the saved session ended with. Images of another size are
+cropped to the frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning (docs/concepts.md);
 a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand: the video is kept,
 and the session is saved where --save-memory asks for it; a second Ctrl-C ends at once.
 
@@ -82,6 +87,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     actions.add_argument("--actions", metavar="TEXT", help='such as "turn left x4; go forward"; one chunk each')
     actions.add_argument(
         "--actions-file", type=path_name, metavar="FILE", help="one action a line; blanks and # comments are skipped"
+    )
+    generate.add_argument(
+        "--nearest", action="store_true", help="take the nearest known action for what is not understood: do not refuse"
     )
     generate.add_argument("--out", required=True, type=path_name, metavar="FILE.mp4", help="the video to write")
     generate.add_argument(
@@ -125,7 +133,6 @@ def add_scale_argument(parser: argparse.ArgumentParser) -> None:
 def generate_video(args: argparse.Namespace) -> int:
     """`slowfast generate`."""
     _check_outputs(args)
-    actions = parse_actions(args.actions) if args.actions is not None else read_actions(args.actions_file)
 
     from tqdm import tqdm
 
@@ -135,6 +142,7 @@ def generate_video(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.text import validate_action
     from slowfast_vgen.pictures import upscaled
 
+    actions = _actions(args)
     for action in dict.fromkeys(actions):
         validate_action(action)
     if args.image is not None:
@@ -143,6 +151,7 @@ def generate_video(args: argparse.Namespace) -> int:
     world = load_world(args, batched=False, stored=stored)
     session, settings = _begin(world, args)
 
+    told: list[dict[str, str]] = []
     num_chunks = num_frames = 0
     at_once = False
     start = time.perf_counter()
@@ -154,7 +163,11 @@ def generate_video(args: argparse.Namespace) -> int:
         ):
             writer.write(upscaled(session.start_frame[None], args.scale))
             for action in actions:
-                frames = session.step(action)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ActionWarning)  # told before the first chunk, once each
+                    frames = session.step(action)
+                if session.last_action is not None:
+                    told.append(asdict(session.last_action))
                 writer.write(upscaled(frames, args.scale))
                 num_chunks += 1
                 num_frames += len(frames)
@@ -169,19 +182,20 @@ def generate_video(args: argparse.Namespace) -> int:
     if session_saved:
         session.save(args.save_memory)
     if num_chunks < len(actions):
-        told = f"{args.out} holds {num_chunks} of {len(actions)} chunks"
+        done = f"{args.out} holds {num_chunks} of {len(actions)} chunks"
         if args.save_memory is not None:
-            told += f"; {args.save_memory} the session after them" if session_saved else "; the session is not saved"
-        raise KeyboardInterrupt(told)
+            done += f"; {args.save_memory} the session after them" if session_saved else "; the session is not saved"
+        raise KeyboardInterrupt(done)
     figures = {"frames": num_frames, "seconds": seconds, "frames_per_second": num_frames / seconds}
     if session.memory is not None:
         figures["rollbacks"] = session.memory.rollbacks[0]
     protocol = {
         "command": "generate",
-        "world": world.model.config.name,
+        "world": world.model.config.full_name,
         "world_sha256": world.model.fingerprint,
         "start": str(args.image or args.load_memory),
         "actions": actions,
+        "understood": told,
         **settings._asdict(),
         **computed_with(args),
     }
@@ -190,6 +204,29 @@ def generate_video(args: argparse.Namespace) -> int:
     rate = f"{num_frames / seconds:.1f} frames/s ({told_shortly(args)})"
     print(f"{num_frames} frames in {seconds:.1f} s, {rate}: {args.out}{saved}")
     return 0
+
+
+def _actions(args: argparse.Namespace) -> list[str]:
+    """The actions, one a chunk, checked against what the world can be told; nothing but its list of words is loaded.
+
+    Raises:
+        UserError: no such world, a list that cannot be read, or an action that is not carried out as it is written.
+    """
+    from slowfast_vgen.presets.worlds import vocabulary as read_vocabulary
+    from slowfast_vgen.rollout.telling import refusal
+
+    vocabulary = read_vocabulary(args.world)
+    listed = parse_actions(args.actions, vocabulary) if args.actions is not None else None
+    actions = read_actions(args.actions_file, vocabulary) if listed is None else listed
+    if vocabulary is None:
+        return actions
+    for action in dict.fromkeys(actions):
+        heard = vocabulary.understand(action)
+        if heard.problem and not vocabulary.is_free and not args.nearest:
+            raise UserError(f"{refusal(vocabulary, heard)} (--nearest takes it)")
+        if heard.problem or heard.note:
+            print(f"warning: {heard.note or refusal(vocabulary, heard)}", file=sys.stderr)
+    return actions
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -221,11 +258,12 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
     """A new session, or the saved one, which no option given beside it may contradict; and what it runs with."""
     from slowfast_vgen.memory.config import memory_by_name
 
+    strict = False if args.nearest else None
     given = {name: getattr(args, name) for name in _Settings._fields if getattr(args, name) is not None}
     if args.load_memory is None:
         settings = _Settings("on", 0, world.model.config.num_sampling_steps)._replace(**given)
         memory = memory_by_name(settings.memory, world.shipped_memory) or False
-        return world.start(args.image, memory, settings.seed, settings.steps), settings
+        return world.start(args.image, memory, settings.seed, settings.steps, strict), settings
     from slowfast_vgen.memory.sessions import read_session_header
 
     header = read_session_header(args.load_memory)
@@ -237,7 +275,7 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
                 f"--{name} {value} contradicts the session in {args.load_memory}, which goes on with --{name} "
                 f"{getattr(settings, name)}; leave the option away"
             )
-    return world.resume(args.load_memory), settings
+    return world.resume(args.load_memory, strict), settings
 
 
 def make_demo(args: argparse.Namespace) -> int:

@@ -88,7 +88,7 @@ def show_memory(args: argparse.Namespace) -> int:
     """`slowfast memory show`."""
     world, memory = _load(args, args.folder)
     told = memory.describe()
-    print(f"{args.folder}: {told['chunks']} chunks of the world {world.model.config.name}")
+    print(f"{args.folder}: {told['chunks']} chunks of the world {world.model.config.full_name}")
     for part in ("local", "lora"):
         for name, value in told.get(part, {}).items():
             shown = f"{value:.3g}" if isinstance(value, float) else value
@@ -154,7 +154,7 @@ def _change(
     else:
         world, alone = _load(args, args.folder)
         memory(alone)
-        alone.save(out, world.model.config.name)
+        alone.save(out, world.model.config.full_name)
     return out
 
 
@@ -164,7 +164,7 @@ def merge_memories(args: argparse.Namespace) -> int:
     world, memory = _load(args, args.folder)
     other = world.load_memory(_memory_folder(args.other))
     memory.merge(other)
-    memory.save(args.out, world.model.config.name)
+    memory.save(args.out, world.model.config.full_name)
     print(f"merged {args.folder} and {args.other}: {args.out}")
     return 0
 
@@ -173,7 +173,7 @@ def export_memory(args: argparse.Namespace) -> int:
     """`slowfast memory export`."""
     _check_out(args)
     world, memory = _load(args, args.folder)
-    memory.save(args.out, world.model.config.name)
+    memory.save(args.out, world.model.config.full_name)
     files = sorted(path.name for path in args.out.iterdir())
     print(f"exported the memory of {args.folder} ({', '.join(files)}): {args.out}")
     return 0

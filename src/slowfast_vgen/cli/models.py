@@ -4,20 +4,25 @@ import argparse
 import json
 import math
 import re
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 
+if TYPE_CHECKING:
+    from slowfast_vgen.models.vocabulary import Vocabulary
+
 DAMAGED_EXIT_CODE = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 _LIST = """\
-Lists the worlds that are shipped with this package: files with size and SHA-256, and whether each is as it was packed;
-parameters, licence and training. The exit code is 1 where a file is damaged or missing."""
+Lists the worlds that are shipped with this package, by name and version: what they can be told, files with size and
+SHA-256, and whether each is as it was packed; parameters, licence and training. The exit code is 1 where a file is
+damaged or missing."""
 
 _PACK = """\
 Puts a trained codec and a trained denoiser into one folder, which `--world DIR` takes: weights in half precision,
@@ -54,6 +59,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     pack.add_argument(
         "--address", type=path_name, metavar="DIR", help="one that `train path` wrote: for a local memory"
     )
+    told = "what the world can be told; default: the one that `train slow` wrote beside the denoiser"
+    pack.add_argument("--actions", type=path_name, metavar="FILE.json", help=told)
+    pack.add_argument("--version", type=whole_number(1, 100_000), default=1, metavar="N", help="default: 1")
     pack.add_argument("--out", required=True, type=path_name, metavar="DIR", help="the folder to write")
     pack.add_argument(
         "--target", choices=("flow", "v_prediction", "epsilon"), default="flow", help="what it predicts; default: flow"
@@ -85,9 +93,12 @@ def list_models(args: argparse.Namespace) -> int:
         parameters = {part: _count_parameters(folder / part) for part in ("codec", "denoiser")}
         num_bytes = sum(state["bytes"] for state in files.values())
         _print_model(name, index, parameters, num_bytes)
+        vocabulary = _vocabulary(folder, files)
+        _print_vocabulary(vocabulary)
         for file, state in files.items():
             print(f"  {file:<46} {state['bytes']:>12,} B  {state['sha256'] or '-':<64}  {state['checksum']}")
         details[name] = {"files": files, "settings": settings, "denoiser_class": index.get("denoiser", ["?"])[-1]}
+        details[name] |= {"version": _version(index), "vocabulary": vocabulary.to_json() if vocabulary else None}
         for part, count in parameters.items():
             figures[f"{name} {part} parameters"] = Figure.exact(count)
         figures[f"{name} bytes"] = Figure.exact(num_bytes)
@@ -100,7 +111,7 @@ def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], n
     settings = index.get("world", {})
     size = f"{settings.get('frame_width')}x{settings.get('frame_height')}"
     counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parameters.items())
-    print(name)
+    print(f"{name}@{_version(index)}")
     print(f"  {'denoiser':<10} {index.get('denoiser', ['?'])[-1]}, predicts {settings.get('target')}")
     print(f"  {'parameters':<10} {counts}; {num_bytes / 1e6:.1f} MB on disk")
     print(
@@ -111,6 +122,30 @@ def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], n
     for key, value in settings.get("provenance", {}).items():
         text = value if isinstance(value, str) else json.dumps(value)
         print(f"  {'training':<10} {key}: {text if len(text) <= 100 else text[:99] + '…'}")
+
+
+def _version(index: dict[str, Any]) -> int:
+    return index.get("world", {}).get("version", 1)
+
+
+def _vocabulary(folder: Path, files: dict[str, dict[str, Any]]) -> "Vocabulary | None":
+    """What the world can be told; None where that is not written down, or the file is damaged, which is told beside."""
+    from slowfast_vgen.models.vocabulary import FILE, Vocabulary
+
+    return Vocabulary.load(folder / FILE) if files.get(FILE, {}).get("checksum") == "ok" else None
+
+
+def _print_vocabulary(vocabulary: "Vocabulary | None") -> None:
+    if vocabulary is None:
+        print(f"  {'actions':<10} any text, taken as it is")
+        return
+    for action in vocabulary.actions:
+        others = f"; also: {', '.join(action.phrasings[1:4])}" if len(action.phrasings) > 1 else ""
+        more = f" and {len(action.phrasings) - 4} more" if len(action.phrasings) > 4 else ""
+        print(f"  {'actions':<10} {action.verb}: {action.text}{others}{more}")
+    if vocabulary.is_free:
+        sample = ", ".join(repr(text) for text in vocabulary.narrations[:: max(1, len(vocabulary.narrations) // 3)][:3])
+        print(f"  {'actions':<10} free narrations, such as {sample}")
 
 
 def _check_file(path: Path, expected: str) -> dict[str, Any]:
@@ -139,6 +174,7 @@ def pack_model(args: argparse.Namespace) -> int:
         raise UserError(f"{args.name[:80]!r} cannot be a world's name; use lower-case letters, digits and . _ - only")
     memory, provenance = _read_object(args.memory), _read_object(args.provenance)
     _check_target_folder(args.out)
+    vocabulary = _given_vocabulary(args)
 
     import numpy as np
 
@@ -157,6 +193,7 @@ def pack_model(args: argparse.Namespace) -> int:
     )
     config = WorldConfig(
         name=args.name,
+        version=args.version,
         target=args.target,
         num_sampling_steps=args.sampling_steps,
         frame_height=height,
@@ -167,16 +204,32 @@ def pack_model(args: argparse.Namespace) -> int:
         provenance=provenance,
     )
     scheduler = make_scheduler(args.target)
-    model = WorldModel(config, codec, denoiser, TextEncoder.load(), address)
+    model = WorldModel(config, codec, denoiser, TextEncoder.load(), address, vocabulary)
     model.save(args.out, {**scheduler.config, "_class_name": type(scheduler).__name__})
     packed = WorldModel.load(args.out)
     try:
-        World(packed).start(np.zeros((height, width, 3), np.uint8), num_sampling_steps=1).step("turn left")
+        World(packed).start(np.zeros((height, width, 3), np.uint8), num_sampling_steps=1).step(_any_action(vocabulary))
     except RuntimeError as error:
         raise UserError(f"{args.out} is written, but codec and denoiser do not fit each other: {error}") from error
     num_bytes = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     print(f"packed {args.name} ({num_bytes / 1e6:.1f} MB, weights {packed.fingerprint[:12]}): {args.out}")
     return 0
+
+
+def _given_vocabulary(args: argparse.Namespace) -> "Vocabulary | None":
+    from slowfast_vgen.models.vocabulary import FILE, Vocabulary
+
+    beside = args.denoiser / FILE
+    if args.actions is None and not beside.is_file():
+        print(
+            f"warning: there is no {beside}, so this world will take any text as it is; give --actions", file=sys.stderr
+        )
+        return None
+    return Vocabulary.load(args.actions or beside)
+
+
+def _any_action(vocabulary: "Vocabulary | None") -> str:
+    return "turn left" if vocabulary is None else vocabulary.phrasings[0]
 
 
 def _read_object(path: Path | None) -> dict[str, Any]:

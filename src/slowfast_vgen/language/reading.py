@@ -70,6 +70,10 @@ _QUESTION = re.compile(
         "|".join(sorted((one.strip() for one in " ".join(table.QUESTIONS.split()).split(",")), key=len, reverse=True))
     )
 )
+_CUTS = re.compile(
+    r"\s*(?:(?<!\d)[,.!?\n]|[,.](?!\d)|[;|]|-+>|=+>|→|\band\b|\bthen\b|\bafter that\b|&|(?<=\s)[-–—](?=\s))\s*",
+    re.IGNORECASE,
+)
 _AFTER_WEAK_RIGHT = frozenset(table.AFTER_WEAK_RIGHT.split())
 _TRAIL_OF_OWN = frozenset(table.TRAIL_OF_OWN.split())
 
@@ -121,6 +125,16 @@ def read(text: str) -> Reading:
     if not clauses:
         return Reading(problem="nothing")
     return _Reader(tuple(amounts), hints).read(clauses)
+
+
+def clauses_of(text: str) -> list[str]:
+    """A text cut at commas and other punctuation, and before "and" and "then": each part as it was written.
+
+    >>> clauses_of("Turn left x2, then go forward and wait.")
+    ['Turn left x2', 'go forward', 'wait']
+    """
+    parts = _CUTS.split(text)
+    return [part.strip() for part in parts if part.strip(" .!?\t")]
 
 
 def _asks(words: Sequence[str]) -> bool:

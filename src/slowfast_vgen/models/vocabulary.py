@@ -17,7 +17,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.language.likeness import Likeness, letters_alike
 from slowfast_vgen.language.normal import STOP, words_of
-from slowfast_vgen.language.reading import Reading, read
+from slowfast_vgen.language.reading import Reading, clauses_of, read
 
 FILE = "actions.json"
 """In a world's folder, beside its index."""
@@ -31,6 +31,10 @@ MOST_NARRATIONS = 2000
 """Of a data set, the commonest first."""
 
 Kind = Literal["understood", "negated", "several", "unknown"]
+MOST_TIMES = 100_001
+"""Chunks of one text at most."""
+_FEWEST_DEGREES = 10
+"""From here on a number without a unit is one of degrees where something turns: "turn left 90"."""
 _TURN_TOLERANCE = 1.0
 """Degrees by which a turn that is asked for may differ from the turn of a chunk."""
 
@@ -152,6 +156,10 @@ class Vocabulary:
             raise UserError(f"unknown verb {verb!r}; this world has {', '.join(self.verbs) or 'free narrations'}")
         return found
 
+    def verb_of(self, text: str) -> str:
+        """The verb that a phrasing stands under; empty for any other text."""
+        return self._by_text.get(_plain(text), "")
+
     def understand(self, text: str) -> Understood:
         """What a text is taken for; never raises, whatever the text.
 
@@ -164,8 +172,7 @@ class Vocabulary:
         """
         if self.is_free:
             return self._narration(text)
-        verb = self._by_text.get(_plain(text))
-        if verb is not None:
+        if verb := self.verb_of(text):
             return Understood(text, "understood", (verb,), self.action(verb).text)
         reading = read(text)
         shown = repr(text if len(text) <= 60 else text[:59] + "…")
@@ -175,8 +182,10 @@ class Vocabulary:
         if not reading.verbs:
             nearest = self.action(self.null).text if self.null else self._nearest(text, reading)
             return Understood(text, "negated", (), nearest, problem=f"{shown} says what not to do")
-        verbs, note = self._measured(reading, shown)
-        nearest = self.action(verbs[0]).text
+        verbs, note, problem = self._measured(reading, shown)
+        nearest = self.action(reading.verbs[0]).text
+        if problem:
+            return Understood(text, "unknown", (), nearest, problem=problem)
         if len(verbs) == 1:
             return Understood(text, "understood", verbs, nearest, note)
         what = ", then ".join(repr(self.action(verb).text) for verb in verbs[:4]) + (", …" if len(verbs) > 4 else "")
@@ -193,24 +202,52 @@ class Vocabulary:
             return f"{shown} is a question"
         return f"{shown} is like nothing that this world knows"
 
-    def _measured(self, reading: Reading, shown: str) -> tuple[tuple[str, ...], str]:
-        """The verbs, each as often as its amount says, and what of an amount cannot be followed."""
+    def _measured(self, reading: Reading, shown: str) -> tuple[tuple[str, ...], str, str]:
+        """The verbs, each as often as its amount says; what of an amount cannot be followed; what makes no sense."""
         verbs, notes = list(reading.verbs), []
+        motion = self.action(verbs[0]).motion
+        turn = abs(motion.turn) if motion is not None and len(verbs) == 1 else 0.0
         for amount in reading.amounts:
-            times = int(min(amount.value, 10**6)) if amount.value == int(amount.value) else 0
-            if amount.kind == "times" and len(verbs) == 1 and times >= 1:
-                verbs = verbs * min(times, 100_000)
-                continue
-            if amount.kind == "" and times == 1:
-                continue
-            turns = [abs(motion.turn) for verb in verbs if (motion := self.action(verb).motion) and motion.turn]
-            if amount.kind == "degrees" and len(turns) == 1 and len(verbs) == 1:
-                chunks = round(amount.value / turns[0])
-                if chunks >= 1 and abs(amount.value - chunks * turns[0]) <= _TURN_TOLERANCE:
-                    verbs = verbs * min(chunks, 100_000)
-                    continue
-            notes.append(f"{amount.said!r} in {shown} is not followed: {self._stretch(verbs[0])}")
-        return tuple(verbs), "; ".join(notes)
+            value = min(amount.value, float(MOST_TIMES))
+            chunks = 0
+            if amount.kind == "times":
+                if value < 1 or value != int(value):
+                    return (), "", f"{shown} asks for {amount.value:g} chunks, not for one or more"
+                chunks = int(value) if len(verbs) == 1 else 0
+            elif amount.kind == "degrees" or (not amount.kind and turn and value >= _FEWEST_DEGREES):
+                number = round(value / turn) if turn else 0
+                chunks = number if abs(value - number * turn) <= _TURN_TOLERANCE else 0
+            elif not amount.kind:
+                return (), "", f"{shown} does not say what {amount.said} counts; write 'x{amount.said}' for chunks"
+            if chunks:
+                verbs = verbs * chunks
+            else:
+                notes.append(f"{amount.said!r} in {shown} is not followed: {self._stretch(verbs[0])}")
+        return tuple(verbs), "; ".join(notes), ""
+
+    def sequence(self, text: str) -> tuple[Understood, ...]:
+        """What a text of one or more actions is taken for, one chunk each; a part that is not understood is there too.
+
+        >>> from slowfast_vgen.presets.worlds import vocabulary
+        >>> [part.verb for part in vocabulary("rooms-64").sequence("turn left twice, then walk on")]
+        ['turn_left', 'turn_left', 'go_forward']
+        """
+        whole = self.understand(text)
+        if self.is_free or (whole.kind == "understood" and not whole.note):
+            return (whole,)
+        if whole.kind == "several" and not whole.note:
+            return self._each(whole)
+        rows = [self.understand(part) for part in clauses_of(text)]
+        parts = [part for part in rows if part.kind != "unknown" or read(part.text).problem != "nothing"]
+        if len(parts) < 2 or any(part.problem and part.kind != "several" for part in parts):
+            return (whole,)
+        return tuple(one for part in parts for one in self._each(part))
+
+    def _each(self, whole: Understood) -> tuple[Understood, ...]:
+        if whole.kind != "several":
+            return (whole,)
+        texts = {verb: self.action(verb).text for verb in whole.verbs}
+        return tuple(Understood(texts[verb], "understood", (verb,), texts[verb], whole.note) for verb in whole.verbs)
 
     def _stretch(self, verb: str) -> str:
         motion = self.action(verb).motion

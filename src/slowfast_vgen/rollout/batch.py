@@ -17,6 +17,7 @@ from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, PatchFeatures
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.precision import computing
+from slowfast_vgen.rollout.telling import ToldAction, tell
 
 if TYPE_CHECKING:
     from slowfast_vgen.rollout.world import World
@@ -46,31 +47,45 @@ class Rollout:
         self.earlier: deque[Latents] = deque(maxlen=MOST_REWINDS)
         """The history before each of the latest chunks."""
         self._past: Past | None = None
+        self.strict: bool | None = None
+        """What happens to actions that are not understood: see `telling.tell`."""
+        self.told: tuple[ToldAction, ...] = ()
+        """What the latest actions were taken for."""
 
     def step(self, actions: Sequence[str]) -> Latents:
         """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
         with self.all_or_nothing():
-            new = self.predict(actions)
-            self._take_in(new, self.world.model.text_encoder(list(actions)))
+            texts = self._tell(actions)
+            new = self._predict(texts)
+            self._take_in(new, self.world.model.text_encoder(texts))
         return new
 
     def predict(self, actions: Sequence[str]) -> Latents:
         """The chunk that `step` would give, without going on to it."""
-        with torch.no_grad(), self._applied() as denoiser:
-            return self._sample(denoiser, self._encode_history(denoiser), actions)
+        return self._predict(self._tell(actions))
 
     def predict_after(self, frames: Latents, actions: Sequence[str]) -> Latents:
         """The same, after other frames than the latest ones: any number that the denoiser was trained on."""
+        texts = self._tell(actions)
         with torch.no_grad(), self._applied() as denoiser:
-            return self._sample(denoiser, self._encode(denoiser, frames), actions)
+            return self._sample(denoiser, self._encode(denoiser, frames), texts)
 
-    def _sample(self, denoiser: DenoiserModule, past: Past, actions: Sequence[str]) -> Latents:
-        assert len(actions) == len(self.seeds)
+    def _tell(self, actions: Sequence[str]) -> list[str]:
+        """What the networks are told: the one door for all actions."""
+        self.told = tell(self.world.actions, actions, self.strict, stacklevel=5)
+        return [one.text for one in self.told]
+
+    def _predict(self, texts: list[str]) -> Latents:
+        with torch.no_grad(), self._applied() as denoiser:
+            return self._sample(denoiser, self._encode_history(denoiser), texts)
+
+    def _sample(self, denoiser: DenoiserModule, past: Past, texts: list[str]) -> Latents:
+        assert len(texts) == len(self.seeds)
         model, world = self.world.model, self.world
         noise = self._noise(model.config.num_new_frames)
-        text = model.text_encoder(list(actions))
+        text = model.text_encoder(texts)
         recall = None if self.memory is None else self.memory.recall(text, model.config.num_new_frames)
-        null_text = model.text_encoder.null(len(actions), world.device)
+        null_text = model.text_encoder.null(len(texts), world.device)
         with computing(world.device, world.precision):
             return sample_chunk(denoiser, world.scheduler, self.sampler, past, text, null_text, noise, recall)
 
@@ -89,7 +104,7 @@ class Rollout:
         if actions is None and self.memory is not None and self.memory.needs_actions:
             raise UserError("this memory must be told the actions of the frames that it is shown; give them")
         encoder = self.world.model.text_encoder
-        text = encoder(list(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
+        text = encoder(self._tell(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
         self._take_in(new, text)
 
     @contextmanager
@@ -151,6 +166,7 @@ class Rollout:
         memory = None if self.memory is None else self.memory.fork()
         other = Rollout(self.world, self.sampler, memory, self.seeds, self.history)
         other.num_chunks, other.earlier = self.num_chunks, self.earlier.copy()
+        other.strict, other.told = self.strict, self.told
         return other
 
     def rewind(self, chunks: int) -> None:

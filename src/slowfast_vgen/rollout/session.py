@@ -9,6 +9,7 @@ from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.sessions import SavedSession, save_session
 from slowfast_vgen.models.text import validate_action
 from slowfast_vgen.rollout.batch import Rollout
+from slowfast_vgen.rollout.telling import ToldAction
 from slowfast_vgen.types import Frames
 
 
@@ -30,6 +31,11 @@ class Session:
         """The episode's fast weights; None for a session without memory."""
         return self._rollout.memory
 
+    @property
+    def last_action(self) -> ToldAction | None:
+        """What the latest action was taken for; None before the first."""
+        return self._rollout.told[0] if self._rollout.told else None
+
     def rewind(self, chunks: int) -> Frames:
         """Takes the session back by `chunks` chunks, memory included, and shows the frame where it stands then.
 
@@ -49,10 +55,15 @@ class Session:
     def step(self, action: str) -> Frames:
         """Generates the next chunk: uint8 `[f_g, height, width, 3]`.
 
+        In a world with a vocabulary (`World.actions`) the text is brought to the verb that it means. What is not
+        understood or says what not to do is not carried out: see `strict` of `World.start`, and `last_action`.
         Whatever ends a step before its frames are there, an error or Ctrl-C, leaves the session where it was.
 
+        Warns:
+            ActionWarning: an action that is not carried out as it is written.
+
         Raises:
-            UserError: an action that is empty, too long or not text; nothing is generated then.
+            UserError: an action that is empty, too long or not text, or refused; nothing is generated then.
         """
         validate_action(action)
         with self._rollout.all_or_nothing():
@@ -69,7 +80,7 @@ class Session:
         """
         rollout = self._rollout
         saved = SavedSession(
-            world=rollout.world.model.config.name,
+            world=rollout.world.model.config.full_name,
             base_fingerprint=rollout.world.model.fingerprint,
             seed=rollout.seeds[0],
             num_chunks=rollout.num_chunks,

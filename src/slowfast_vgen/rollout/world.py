@@ -24,6 +24,7 @@ from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session
 from slowfast_vgen.memory.store import read_memory
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.precision import check_precision
 from slowfast_vgen.rollout.batch import Rollout
@@ -50,6 +51,11 @@ class World:
         """Height and width of a frame in pixels."""
         return self.model.config.frame_height, self.model.config.frame_width
 
+    @property
+    def actions(self) -> Vocabulary | None:
+        """What the world can be told; None where that is not written down, and every text is taken as it is."""
+        return self.model.vocabulary
+
     def with_parts(
         self,
         denoiser: DenoiserModule | None = None,
@@ -67,7 +73,12 @@ class World:
         config = model.config if num_past_frames is None else replace(model.config, num_past_frames=num_past_frames)
         return World(
             WorldModel(
-                config, model.codec, denoiser or model.denoiser, model.text_encoder, address or model.address
+                config,
+                model.codec,
+                denoiser or model.denoiser,
+                model.text_encoder,
+                address or model.address,
+                model.vocabulary,
             ).eval(),
             self.precision,
         )
@@ -100,6 +111,7 @@ class World:
         memory: "MemorySetting | EpisodeMemory" = True,
         seed: int = 0,
         num_sampling_steps: int | None = None,
+        strict: bool | None = None,
     ) -> Session:
         """A new episode from a start image.
 
@@ -110,12 +122,16 @@ class World:
                 or taken from another session, whose episode began where this one does.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
+            strict: what to do with an action that is not understood or says what not to do: None takes the action that
+                does nothing, with an `ActionWarning`; True refuses it; False takes the nearest action. Worlds of free
+                narrations keep every text, and warn or, where this is True, refuse.
 
         Raises:
             UserError: an image that cannot be used, a seed or number of steps out of range.
         """
         frame = frame_from_image(image, *self.frame_size)
         rollout = self.start_batch(frame[None], memory, [seed], num_sampling_steps)
+        rollout.strict = strict
         return Session(rollout, frame)
 
     def start_batch(
@@ -184,15 +200,15 @@ class World:
         memory.load(folder)
         return memory
 
-    def resume(self, folder: str | Path) -> Session:
+    def resume(self, folder: str | Path, strict: bool | None = None) -> Session:
         """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
 
-        It warns where the session was computed in another precision or with another number of threads.
+        It warns where the session was computed in another precision or with another number of threads. `strict` is as in `start`.
 
         Raises:
             UserError: no session there, damaged files, or a session of other weights.
         """
-        saved = load_session(Path(folder), self.model.fingerprint, self.model.config.name, self.model.latent_shape)
+        saved = load_session(Path(folder), self.model.fingerprint, self.model.config.full_name, self.model.latent_shape)
         for what, stored, here in (
             ("precision", saved.precision, self.precision),
             ("threads", saved.threads, torch.get_num_threads()),
@@ -207,7 +223,7 @@ class World:
         sampler = SamplerConfig(saved.num_sampling_steps)
         memory = self.fresh_memory(saved.memory_config, [saved.seed])
         rollout = Rollout(self, sampler, memory, [saved.seed], saved.history.to(self.device))
-        rollout.num_chunks = saved.num_chunks
+        rollout.num_chunks, rollout.strict = saved.num_chunks, strict
         rollout.earlier.extend(each.to(self.device) for each in saved.earlier)
         if rollout.memory is not None:
             rollout.memory.load(Path(folder) / MEMORY_FOLDER)

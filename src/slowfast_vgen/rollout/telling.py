@@ -1,0 +1,74 @@
+"""The door through which actions reach a rollout: what is not understood, or says what not to do, does not pass."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slowfast_vgen.errors import ActionWarning, UserError
+from slowfast_vgen.models.vocabulary import Understood, Vocabulary
+
+
+@dataclass(frozen=True)
+class ToldAction:
+    """An action as it was given, and what it was taken for."""
+
+    given: str
+    text: str
+    """What the denoiser, the path and the memory were told: the verb's canonical phrasing, or a free narration."""
+    verb: str
+    """The verb that was carried out; empty in a world without a vocabulary of verbs."""
+    kind: str
+    """What was understood: see `Understood.kind`; empty in a world that does not say what it can be told."""
+    warning: str = ""
+    """What the user was warned of; empty where nothing was amiss."""
+
+
+def tell(
+    vocabulary: Vocabulary | None, actions: Sequence[str], strict: bool | None = None, stacklevel: int = 3
+) -> tuple[ToldAction, ...]:
+    """What each of some actions, one an episode, is taken for.
+
+    Args:
+        vocabulary: of the world; None takes every text as it is.
+        actions: one an episode, each for one chunk.
+        strict: what to do with an action that is not understood, that says what not to do, or that asks for several
+            chunks. None takes the action that does nothing, with an `ActionWarning`; True refuses; False takes the
+            nearest action, with a warning. A free narration is never replaced: only warned of, or refused.
+        stacklevel: of the warnings, as `warnings.warn` has it.
+
+    Raises:
+        UserError: such an action where `strict` is True, or where the world has no action that does nothing.
+    """
+    if vocabulary is None:
+        return tuple(ToldAction(action, action, "", "") for action in actions)
+    told = tuple(_tell(vocabulary, vocabulary.understand(action), strict) for action in actions)
+    for warning in dict.fromkeys(one.warning for one in told if one.warning):
+        warnings.warn(warning, ActionWarning, stacklevel=stacklevel)
+    return told
+
+
+def _tell(vocabulary: Vocabulary, heard: Understood, strict: bool | None) -> ToldAction:
+    if not heard.problem:
+        return ToldAction(heard.text, vocabulary.told(heard), heard.verb, heard.kind, heard.note)
+    if strict:
+        raise UserError(refusal(vocabulary, heard))
+    if vocabulary.is_free:
+        return ToldAction(
+            heard.text, heard.text, "", heard.kind, f"{heard.problem}; the nearest that it knows is {heard.nearest!r}"
+        )
+    verb = vocabulary.verb_of(heard.nearest) if strict is False else vocabulary.null
+    if not verb:
+        raise UserError(refusal(vocabulary, heard))
+    text = vocabulary.action(verb).text
+    instead = f"{text!r} is carried out instead"
+    if strict is None and heard.nearest != text:
+        instead += f"; the nearest known action is {heard.nearest!r}"
+    return ToldAction(heard.text, text, verb, heard.kind, f"{heard.problem}; {instead}")
+
+
+def refusal(vocabulary: Vocabulary, heard: Understood) -> str:
+    """Why an action is not carried out, and what could be said instead, in one sentence."""
+    if heard.kind == "several":
+        return f"{heard.problem}; give one action a chunk"
+    known = "the nearest that it knows" if vocabulary.is_free else "the nearest known action"
+    return f"{heard.problem}; {known} is {heard.nearest!r}"
