@@ -58,8 +58,8 @@ An action is free text, brought to the nearest verb of the world's vocabulary (`
 what is not understood, or says what not to do, is refused with the nearest known action. Actions are parted by
 semicolons, commas, "then" or line ends; a number of times may go with each ("turn left x4"). The first frame of the
 video is the start image or, with --load-memory, the frame that the saved session ended with. Images of another size are
-cropped to the frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning (docs/concepts.md);
-a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand: the video is kept,
+cropped to the frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning
+(docs/concepts.md); a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand: the video is kept,
 and the session is saved where --save-memory asks for it; a second Ctrl-C ends at once.
 
 examples:

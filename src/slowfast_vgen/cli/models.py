@@ -111,7 +111,8 @@ def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], n
     settings = index.get("world", {})
     size = f"{settings.get('frame_width')}x{settings.get('frame_height')}"
     counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parameters.items())
-    print(f"{name}@{_version(index)}")
+    print(name)
+    print(f"  {'version':<10} {_version(index)}, loaded as {name} or {name}@{_version(index)}")
     print(f"  {'denoiser':<10} {index.get('denoiser', ['?'])[-1]}, predicts {settings.get('target')}")
     print(f"  {'parameters':<10} {counts}; {num_bytes / 1e6:.1f} MB on disk")
     print(

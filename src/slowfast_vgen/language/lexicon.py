@@ -11,7 +11,7 @@ SHORTEST = 3
 """Letters of a word that may be a typing error."""
 SHORTEST_TWICE = 7
 """Letters of a word that may hold two."""
-_SAME_FIRST_LETTER, _TRANSPOSED = 0.4, 0.2
+_SAME_FIRST_LETTER, _TRANSPOSED, _CHANGED = 0.4, 0.2, 1.05
 
 
 @cache
@@ -181,8 +181,12 @@ def nearest_word(word: str) -> str:
         for candidate in _shortened().get(shorter, ()):
             if candidate not in costs and abs(len(candidate) - len(word)) <= most:
                 costs[candidate] = _cost(word, candidate)
-    near = {one: cost for one, cost in costs.items() if cost <= most + _SAME_FIRST_LETTER and _long_enough(word, one)}
-    near = {one: cost for one, cost in near.items() if cost <= 1 + _SAME_FIRST_LETTER or one[0] == word[0]}
+    near = {
+        one: cost
+        for one, cost in costs.items()
+        if cost <= most * _CHANGED + _SAME_FIRST_LETTER and _long_enough(word, one)
+    }
+    near = {one: cost for one, cost in near.items() if cost <= _CHANGED + _SAME_FIRST_LETTER or one[0] == word[0]}
     if not near:
         return ""
     best = min(near.values())
@@ -202,7 +206,7 @@ def _cost(word: str, candidate: str) -> float:
     for i, letter in enumerate(word, start=1):
         row = [float(i)]
         for j, other in enumerate(candidate, start=1):
-            cost = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (letter != other))
+            cost = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (_CHANGED if letter != other else 0))
             if i > 1 and j > 1 and letter == candidate[j - 2] and word[i - 2] == other and letter != other:
                 cost = min(cost, rows[i - 2][j - 2] + 1 - _TRANSPOSED)
             row.append(cost)

@@ -65,11 +65,18 @@ _ORIGIN = re.compile(
         leads="|".join(table.LEADS_TO_ORIGIN.split()), person=_PERSON, walked="|".join(table.WALKED.split())
     )
 )
+_AHEAD = re.compile(
+    r"\b(?:(?:in|to|the|that|which|whichever|whatever)\s+)*(?:where|wherever|way|direction)\s+(?:(?:that|which|in)\s+)*"
+    rf"{_PERSON}(?:\s+(?:are|re|am|m|is|s|currently|now|already))*\s+(?:{'|'.join(table.FACED.split())})\b(?:\s+(?:at|in|to))*"
+)
 _QUESTION = re.compile(
     r"(?:{})\b".format(
         "|".join(sorted((one.strip() for one in " ".join(table.QUESTIONS.split()).split(",")), key=len, reverse=True))
     )
 )
+_REFERENCES = {"@origin": ORIGIN, "@ahead": FORWARD}
+_NOUNS = frozenset(("movement", "movements", "motion", "motions", "rotation"))
+"""Of actions: they begin no clause."""
 _CUTS = re.compile(
     r"\s*(?:(?<!\d)[,.!?\n]|[,.](?!\d)|[;|]|-+>|=+>|→|\band\b|\bthen\b|\bafter that\b|&|(?<=\s)[-–—](?=\s))\s*",
     re.IGNORECASE,
@@ -179,7 +186,7 @@ def _within_phrase(row: Sequence[str], word: str, words: Sequence[str]) -> bool:
 
 def _items(row: Sequence[str]) -> list[Item]:
     """The words of a clause with their senses, phrases before single words."""
-    text = _ORIGIN.sub("@origin", " ".join(row))
+    text = _AHEAD.sub("@ahead", _ORIGIN.sub("@origin", " ".join(row)))
     words = text.split()
     known, senses = lexicon.phrases(), lexicon.senses()
     items: list[Item] = []
@@ -195,7 +202,11 @@ def _items(row: Sequence[str]) -> list[Item]:
                 break
         else:
             word = words[index]
-            sense = ORIGIN if word == "@origin" else senses.get(word, STRANGE)
+            sense = _REFERENCES.get(word) or senses.get(
+                word, FILLER if word.endswith("ly") and len(word) > 4 else STRANGE
+            )
+            if word == "head" and not any(one.sense in (OWN, TURN, DRIFT) or one.word == "the" for one in items):
+                sense = GO  # no part of the body here
             if word in _TRAIL_OF_OWN and items and items[-1].sense == OWN:
                 sense = TRAIL
             following = words[index + 1] if index + 1 < len(words) else ""
@@ -355,7 +366,12 @@ def _pieces(items: Sequence[Item]) -> list[_Piece]:
             negations += 1
             flatly = flatly and item.sense == NO
             continue
-        if item.sense in _VERBS and _meaning(row) in MEANINGS and any(one.sense in _VERBS for one in row):
+        if (
+            item.sense in _VERBS
+            and item.word not in _NOUNS
+            and _meaning(row) in MEANINGS
+            and any(one.sense in _VERBS for one in row)
+        ):
             close()
         row.append(item)
     close()
@@ -384,6 +400,8 @@ def _meaning(items: Sequence[Item]) -> str:
                 return without
     present = frozenset(senses) - {FILLER, NOT, NO}
     content = present - {OWN, PLACE, KEEP, AROUND}
+    if present & {KEEP, HALT} and PLACE in present and not content - {CAMERA, HALT} and AROUND not in present:
+        return "stay"
     if not content:
         continued = any(item.word.split()[0].startswith(("continu", "proceed")) for item in items if item.sense == KEEP)
         if continued and not present & {PLACE, AROUND}:

@@ -22,7 +22,7 @@ STRANGE = "strange"
 VERBS: dict[str, str] = {
     TURN: """
         turn rotate spin swivel pivot twist swing pan yaw face look veer wheel revolve whirl steer curve bend hook peer
-        glance gaze orient reorient angle bank peek bear stare see check view gyrate swerve rotat
+        glance gaze orient reorient angle peek sweep whip redirect arc bear stare see check view gyrate swerve rotat
     """,
     STEP: """
         walk step advance progress march stroll run jog stride hike amble trot sprint dash drive trudge plod saunter
@@ -31,19 +31,19 @@ VERBS: dict[str, str] = {
     GO: "go head get come cut",
     DRIFT: """
         move shift slide glide scoot ease edge nudge push press pull draw fall carry travel crawl creep inch roll ride
-        rush hurry dolly float shuffle drift motor venture forge budge stir sneak
+        rush hurry dolly float shuffle drift motor venture forge budge stir sneak thrust
     """,
     RETREAT: "retreat reverse withdraw recede backpedal backup backstep",
     STAY: "stay wait pause remain rest idle linger stand hold freeze stall await relax loiter",
-    HALT: "stop halt cease quit",
+    HALT: "stop halt cease",
     RETURN: "return revert",
-    RETRACE: "retrace backtrack undo rewind unwind",
-    FOLLOW: "follow trace",
-    KEEP: "continue proceed resume keep maintain",
-    NOT: "avoid refuse refrain skip ignore cancel abort forget prevent resist decline forbid omit",
+    RETRACE: "retrace backtrack rewind",
+    FOLLOW: "follow trace undo unwind",
+    KEEP: "continue proceed resume keep maintain leave",
+    NOT: "quit avoid refuse refrain skip ignore cancel abort forget prevent resist decline forbid omit",
     FILLER: """
         make take do perform execute give bring point aim direct throw put use set let want need like wish try help
-        begin start happen initiate have position pick generate show tell ask allow ensure find work commence would-like
+        begin start happen initiate have position pick generate show tell ask allow ensure find work commence change adjust alter
     """,
 }
 """Sense -> verbs. Those under `FILLER` say nothing of their own: "make a left turn", "start to walk"."""
@@ -62,8 +62,8 @@ FORMS: dict[str, str] = {
 WORDS: dict[str, str] = {
     TURN: "rotation glimpse",
     DRIFT: "movement motion goto",
-    LEFT: "left leftward leftwards lefthand leftside counterclockwise anticlockwise ccw port lft leftmost",
-    RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rightmost",
+    LEFT: "left leftward leftwards lefthand leftside counterclockwise anticlockwise ccw port lft leftmost l",
+    RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rightmost r",
     FORWARD: """
         forward forwards ahead onward onwards straight frontward frontwards straightforward front fwd forth closer
         nearer straightahead
@@ -80,16 +80,16 @@ WORDS: dict[str, str] = {
     PLACE: "place position spot ground location there here where wherever",
     TRAIL: "path paths route routes trail trails track tracks way footsteps footprints journey course road trip tour",
     ORIGIN: "origin came before previously previous earlier original starting beforehand",
-    OWN: "your my our own same its last latest recent exact old identical entire",
+    OWN: "your my our own same its last latest recent exact old identical entire current present",
     FILLER: """
-        please now just simply again once more kindly ok okay yes yeah yep hey hi hello so well alright a an the to
+        please now just through via simply again once more kindly ok okay yes yeah yep hey hi hello so well alright a an the to
         towards toward of in into at for with that this it be being by from on direction side sides off over upon onto
         you me i we us yourself myself ourselves itself can could would will shall gonna wanna love ought supposed
         times time next first firstly second finally lastly afterwards afterward immediately instantly instant asap
         quick quicker slow slower fast faster careful smooth gentle brisk steadily sharp sharply hard tight soft bit
         little slight some somewhat tad touch few couple several another one single small short tiny big large wide
         full complete proper normal nice good great direct mere pls plz plse thx thanks thank cheers ta robot agent
-        player character avatar bot buddy mate friend sir dude bro man guys everyone system computer ai pilot action
+        player character avatar bot buddy mate friend sir dude bro guys everyone system computer ai pilot action
         command instruction order quarter hand handed kind also too such ever even only currently presently
         soon later rapid swift am is are been going all whole ward ready feel free manner fashion mode
         seconds moment minute while beat sec rest fine sure certainly indeed really very actually
@@ -115,18 +115,18 @@ WORDS: dict[str, str] = {
 PHRASES: dict[str, str] = {
     RETREAT: """
         back up, back off, back away, back out, backing up, backing away, backing off, backs up, backs away, backed up,
-        back yourself up, step away, pull away, move away, back pedal, back pedalling, back pedaling, back step
+        back yourself up, back it up, back the camera up, step away, pull away, move away, back pedal, back pedalling, back pedaling, back step
     """,
     BACK: "in reverse, to the rear, to the back, in a reverse direction, in the reverse direction",
     FORWARD: """
-        straight on, further on, in front, up ahead, right on, the way ahead, straight forward
+        full steam ahead, full speed ahead, dead ahead, straight on, further on, in front, up ahead, right on, the way ahead, straight forward
     """,
     f"{STEP} {FORWARD}": """
         press on, push on, move on, march on, walk on, run on, pressing on, pushing on, moving on, walking on, forge on,
         move closer, get closer, come closer, moving closer, walk up, step up, push ahead
     """,
     STEP: """
-        get going, get moving, lets go, let us go, let s go, move along, go along, come along, make your way,
+        get going, get moving, lead on, lead the way, lets go, let us go, let s go, move along, go along, come along, make your way,
         make my way, make our way, making your way, makes its way, work your way, a step, one step, some steps,
         few steps, couple of steps, several steps, more steps, single step, few paces, a pace, one pace, some paces,
         couple of paces, more step, set off, steps ahead, steps forward, paces forward, another step, big step,
@@ -146,18 +146,18 @@ PHRASES: dict[str, str] = {
         take five, catch your breath, stay put, remain put, stays put, staying put, bide your time, come to a stop,
         come to a halt, come to rest, come to a standstill, come to a complete stop, be patient, not do anything,
         not doing anything, don t do anything, do not do a thing, nothing at all, without moving, without any movement,
-        sit this one out, hold it, freeze frame, hold everything, full stop, stand pat, stop it, stop that, stop there
+        sit this one out, wait it out, hold it, freeze frame, hold everything, full stop, stand pat, stop it, stop that, stop there
     """,
     STILL: "stock still, in one place, at a standstill",
     PLACE: """
         where you are, where i am, where we are, as you are, where you stand, where you re, wherever you are,
-        where it is, where they are, anywhere, anything, a muscle, an inch, on the spot, in place, in position
+        where it is, where they are, as it is, as is, as they are, anywhere, anything, a muscle, an inch, on the spot, in place, in position
     """,
     LEFT: "left hand, counter clockwise, anti clockwise, counter clock wise, anti clock wise, hang left, hang a left",
     RIGHT: "right hand, clock wise, hang right, hang a right",
     TURN: "have a look, take a look, quarter turn",
     f"{TURN} {AROUND}": "about face, about turn, u turn",
-    RETRACE: "double back, doubling back, trace back, back track, back tracking, doubles back",
+    RETRACE: "undo everything, undo it all, undo all, double back, doubling back, trace back, back track, back tracking, doubles back",
     ORIGIN: """
         the start, the beginning, starting point, starting place, starting position, starting location, point of origin,
         point of departure, the outset, square one
@@ -211,18 +211,18 @@ PHRASES: dict[str, str] = {
     """,
     STRANGE: """
         give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire,
-        stand down, stand up, sit down, stay calm, rest in, stay away, leave it, turn on, turn over, turn off, turn in,
+        stand down, stand up, sit down, stay calm, rest in, stay away, leave it, turn on, turn over, turn off,
         turn out, turn down, turn up, turn into, turned on, turned off, side to side, half way, from left, from right,
         from the left, from the right, left behind, left over, left out, left off, that is right, you are right,
         thats right, that s right, you re right, youre right, is right, be right, is left, are left, nothing left,
-        has left, have left, i left, you left, we left, it left, was left, were left, right wing, left wing, this way,
+        has left, have left, i left, you left, we left, was left, were left, right wing, left wing, this way,
         that way, look like, look for, look after, look into, look at me, look at it, look at this, face it, go for it,
-        go for, go with, come from, get it, head of, get off, get out, get in, get over, get back at, see you, see me,
-        go over, go in, go out, go off, go into, come in, come out, come over, come here, come to me, run over, run out,
+        go for, go with, come from, get it, head of, get off, get over, get back at, see you, see me,
+        go over, go off, go into, come over, come here, come to me, run over, 
         run off, draw on, fall in, fall for, fall over, fall off, carry over, carry off, carry it, carry me,
-        take it, take off, take over, take out, take in, give in, do it,
-        do that, do this, do so, do something, make it, make one, put it, put on, put in, use it, show it, show up,
-        keep it, keep up, keep off, keep in, keep out, hold me, press it, push it, push me, pull it, pull me, pull over,
+        take it, take off, take over, give in, do it,
+        do that, do this, do so, do something, make it, make one, put on, use it, show it, show up,
+        keep it, keep up, keep off, hold me, press it, push it, push me, pull it, pull me, pull over,
         draw it, draw me, draw a, ride it, ride a,  follow me, follow it, find it, find me, 
         see it, check it, check in, check out, view it, set up, set it, set in, work it, work on, work out,
         not only, don t just, do not just, do not only, if not, or else, right or wrong, face to face, eye to eye,
@@ -245,8 +245,11 @@ left headed arrived entered stepped
 """
 """With a word of `LEADS_TO_ORIGIN` before and a person between, the way behind: "the way you came"."""
 
+FACED = "facing looking headed heading pointing pointed face look going walking moving"
+"""With "where", "the way" or "the direction" and a person before, straight ahead: "the way you are facing"."""
+
 QUESTIONS = """
-should i, should we, may i, may we, can i, can we, could i, could we, do i, do we, do they, am i, must i, will i,
+should i, should we, may i, may we, can i, could i, do i, do we, do they, am i, must i, will i,
 will we, would i, would we, do you know, do you see, do you like, do you want, do you think, did you, have you, are you,
 is it, is there, are there, is the, are the, can it, will it, would it, would that, is, are, am, was, were, did, does,
 has, have i, have we, ask me, show me how
