@@ -8,13 +8,13 @@ else is caught there, so a programming error still shows its traceback.
 EXIT_CODE = 2
 
 
-class ActionWarning(UserWarning):
-    """An action was not carried out as it was written: it is not understood, says what not to do, or asks for more."""
-
-
 class UserError(ValueError):
     """A mistake of the user's, told in one sentence: what was given, what is wanted, how to mend it."""
 
 
 class SlowFastWarning(UserWarning):
     """What a user should know though it stops nothing; commands print it as one sentence."""
+
+
+class ActionWarning(SlowFastWarning):
+    """An action was not carried out as it was written: it is not understood, says what not to do, or asks for more."""

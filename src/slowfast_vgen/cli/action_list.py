@@ -23,7 +23,8 @@ _REPEATED = re.compile(r"(?P<action>.*\S)\s+[x×](?P<times>\d+)", re.DOTALL)
 _REMARK = re.compile(r"\s*(?:#|//).*")
 _FREE_REMARK = re.compile(r"\s+#\s.*")
 _MARKERS = (
-    r"[-–—*+•‣◦·]\s+", r"\(?\d{1,4}\s*[.):]\)?\s+", r"\(?[a-z][.)]\s+", r"\[[ x✓]?\]\s*", r"(?:step|action)\s+\d{1,4}\s*[.:)]\s*",
+    r"[-–—*+•‣◦·]\s+", r"\(?\d{1,4}\s*[.):]\)?\s+", r"\(?[a-z][.)]\s+", r"\[[ x✓]?\]\s*",
+    r"(?:step|action)\s+\d{1,4}\s*[.:)]\s*",
 )  # fmt: skip
 _MARKER = re.compile(rf"\s*(?:{'|'.join(_MARKERS)})+", re.IGNORECASE)
 """A bullet, a number, a letter or a box to tick at the beginning of a line."""

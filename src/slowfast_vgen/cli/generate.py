@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -54,13 +53,13 @@ examples:
 """
 
 _GENERATE_EXAMPLES = """\
-An action is free text, brought to the nearest verb of the world's vocabulary (`slowfast models`) where it has one;
-what is not understood, or says what not to do, is refused with the nearest known action. Actions are parted by
-semicolons, commas, "then" or line ends; a number of times may go with each ("turn left x4"). The first frame of the
-video is the start image or, with --load-memory, the frame that the saved session ended with. Images of another size are
-cropped to the frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning
-(docs/concepts.md); a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand: the video is kept,
-and the session is saved where --save-memory asks for it; a second Ctrl-C ends at once.
+An action is free text, brought to the nearest verb of the world's vocabulary (`slowfast models`) where it has one; what
+is not understood, or says what not to do, is refused with the nearest known action. Actions are parted by semicolons,
+commas, "then" or line ends; a number of times may go with each ("turn left x4"). The first frame of the video is the
+start image or, with --load-memory, the frame that the saved session ended with. Images of another size are cropped to
+the frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning
+(docs/concepts.md); a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand:
+the video is kept, and the session is saved where --save-memory asks for it; a second Ctrl-C ends at once.
 
 examples:
   slowfast generate --image start.png --actions "turn left x4; go forward; go back" --out out.mp4
@@ -225,7 +224,7 @@ def _actions(args: argparse.Namespace) -> list[str]:
         if heard.problem and not vocabulary.is_free and not args.nearest:
             raise UserError(f"{refusal(vocabulary, heard)} (--nearest takes it)")
         if heard.problem or heard.note:
-            print(f"warning: {heard.note or refusal(vocabulary, heard)}", file=sys.stderr)
+            warnings.warn(heard.note or refusal(vocabulary, heard), ActionWarning, stacklevel=2)
     return actions
 
 

@@ -4,13 +4,13 @@ import argparse
 import json
 import math
 import re
-import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.outputs import check_output_folder
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 
 if TYPE_CHECKING:
@@ -222,9 +222,8 @@ def _given_vocabulary(args: argparse.Namespace) -> "Vocabulary | None":
 
     beside = args.denoiser / FILE
     if args.actions is None and not beside.is_file():
-        print(
-            f"warning: there is no {beside}, so this world will take any text as it is; give --actions", file=sys.stderr
-        )
+        told = f"there is no {beside}, so this world will take any text as it is; give --actions to change that"
+        warnings.warn(told, SlowFastWarning, stacklevel=2)
         return None
     return Vocabulary.load(args.actions or beside)
 

@@ -21,8 +21,9 @@ STRANGE = "strange"
 
 VERBS: dict[str, str] = {
     TURN: """
-        turn rotate spin swivel pivot twist swing pan yaw face look veer wheel revolve whirl steer curve bend hook peer
-        glance gaze orient reorient angle peek sweep whip redirect arc bear stare see check view gyrate swerve rotat
+        turn rotate spin swivel pivot twist swing pan yaw face look veer wheel revolve whirl steer curve bend hook
+        peer glance gaze orient reorient angle peek sweep whip redirect arc bear stare see check view gyrate swerve
+
     """,
     STEP: """
         walk step advance progress march stroll run jog stride hike amble trot sprint dash drive trudge plod saunter
@@ -43,7 +44,8 @@ VERBS: dict[str, str] = {
     NOT: "quit avoid refuse refrain skip ignore cancel abort forget prevent resist decline forbid omit",
     FILLER: """
         make take do perform execute give bring point aim direct throw put use set let want need like wish try help
-        begin start happen initiate have position pick generate show tell ask allow ensure find work commence change adjust alter
+        begin start happen initiate have position pick generate show tell ask allow ensure find work commence change
+        adjust alter
     """,
 }
 """Sense -> verbs. Those under `FILLER` say nothing of their own: "make a left turn", "start to walk"."""
@@ -82,19 +84,18 @@ WORDS: dict[str, str] = {
     ORIGIN: "origin came before previously previous earlier original starting beforehand",
     OWN: "your my our own same its last latest recent exact old identical entire current present",
     FILLER: """
-        please now just through via simply again once more kindly ok okay yes yeah yep hey hi hello so well alright a an the to
-        towards toward of in into at for with that this it be being by from on direction side sides off over upon onto
-        you me i we us yourself myself ourselves itself can could would will shall gonna wanna love ought supposed
-        times time next first firstly second finally lastly afterwards afterward immediately instantly instant asap
-        quick quicker slow slower fast faster careful smooth gentle brisk steadily sharp sharply hard tight soft bit
-        little slight some somewhat tad touch few couple several another one single small short tiny big large wide
-        full complete proper normal nice good great direct mere pls plz plse thx thanks thank cheers ta robot agent
-        player character avatar bot buddy mate friend sir dude bro guys everyone system computer ai pilot action
-        command instruction order quarter hand handed kind also too such ever even only currently presently
-        soon later rapid swift am is are been going all whole ward ready feel free manner fashion mode
-        seconds moment minute while beat sec rest fine sure certainly indeed really very actually
-        basically possibly perhaps maybe meantime nicely s d m ll re ve im ill id youre rather instead already
-        most both along let lets any
+        please now just through via simply again once more kindly ok okay yes yeah yep hey hi hello so well alright a
+        an the to towards toward of in into at for with that this it be being by from on direction side sides off over
+        upon onto you me i we us yourself myself ourselves itself can could would will shall gonna wanna love ought
+        supposed times time next first firstly second finally lastly afterwards afterward immediately instantly
+        instant asap quick quicker slow slower fast faster careful smooth gentle brisk steadily sharp sharply hard
+        tight soft bit little slight some somewhat tad touch few couple several another one single small short tiny
+        big large wide full complete proper normal nice good great direct mere pls plz plse thx thanks thank cheers ta
+        robot agent player character avatar bot buddy mate friend sir dude bro guys everyone system computer ai pilot
+        action command instruction order quarter hand handed kind also too such ever even only currently presently
+        soon later rapid swift am is are been going all whole ward ready feel free manner fashion mode seconds moment
+        minute while beat sec rest fine sure certainly indeed really very actually basically possibly perhaps maybe
+        meantime nicely s d m ll re ve im ill id youre rather instead already most both along let lets any
     """,
     NOT: """
         not never dont cannot cant wont shouldnt mustnt neednt wouldnt couldnt doesnt didnt isnt arent aint donot
@@ -106,31 +107,33 @@ WORDS: dict[str, str] = {
     BUT: "but yet however though although",
     OR: "or versus vs either",
     STRANGE: """
-        what which who whom whose why when how whether was were does did has might should if unless until till whenever
-        because do may must after during
+        what which who whom whose why when how whether was were does did has might should if unless until till
+        whenever because do may must after during
     """,
 }
 """Sense -> words as they are written. Where a word stands twice, the earlier row has it."""
 
 PHRASES: dict[str, str] = {
     RETREAT: """
-        back up, back off, back away, back out, backing up, backing away, backing off, backs up, backs away, backed up,
-        back yourself up, back it up, back the camera up, step away, pull away, move away, back pedal, back pedalling, back pedaling, back step
+        back up, back off, back away, back out, backing up, backing away, backing off, backs up, backs away, backed
+        up, back yourself up, back it up, back the camera up, step away, pull away, move away, back pedal, back
+        pedalling, back pedaling, back step
     """,
     BACK: "in reverse, to the rear, to the back, in a reverse direction, in the reverse direction",
     FORWARD: """
-        full steam ahead, full speed ahead, dead ahead, straight on, further on, in front, up ahead, right on, the way ahead, straight forward
+        full steam ahead, full speed ahead, dead ahead, straight on, further on, in front, up ahead, right on, the way
+        ahead, straight forward
     """,
     f"{STEP} {FORWARD}": """
-        press on, push on, move on, march on, walk on, run on, pressing on, pushing on, moving on, walking on, forge on,
-        move closer, get closer, come closer, moving closer, walk up, step up, push ahead
+        press on, push on, move on, march on, walk on, run on, pressing on, pushing on, moving on, walking on, forge
+        on, move closer, get closer, come closer, moving closer, walk up, step up, push ahead
     """,
     STEP: """
-        get going, get moving, lead on, lead the way, lets go, let us go, let s go, move along, go along, come along, make your way,
-        make my way, make our way, making your way, makes its way, work your way, a step, one step, some steps,
-        few steps, couple of steps, several steps, more steps, single step, few paces, a pace, one pace, some paces,
-        couple of paces, more step, set off, steps ahead, steps forward, paces forward, another step, big step,
-        small step, little step, few more steps
+        get going, get moving, lead on, lead the way, lets go, let us go, let s go, move along, go along, come along,
+        make your way, make my way, make our way, making your way, makes its way, work your way, a step, one step,
+        some steps, few steps, couple of steps, several steps, more steps, single step, few paces, a pace, one pace,
+        some paces, couple of paces, more step, set off, steps ahead, steps forward, paces forward, another step, big
+        step, small step, little step, few more steps
     """,
     f"{STEP} {KEEP}": """
         keep going, keep moving, keep on going, keep on moving, keep it moving, keep it going, continue going,
@@ -139,28 +142,33 @@ PHRASES: dict[str, str] = {
     """,
     KEEP: "keep on, proceed to, proceed with, continue to, continue with, go on to, carry on with",
     STAY: """
-        do nothing, doing nothing, does nothing, do absolutely nothing, do not do anything, dont do anything, no action,
-        no op, no motion, no movement, no movements, no moving, no move, no change, sit tight, sit still, hang on,
-        hang tight, stand by, standing by, hold on, hold up, hold off, take no action, make no move, make no movement,
-        make no movements, at rest, be still, be motionless, keep still, keep steady, take a break, take a rest,
-        take five, catch your breath, stay put, remain put, stays put, staying put, bide your time, come to a stop,
-        come to a halt, come to rest, come to a standstill, come to a complete stop, be patient, not do anything,
-        not doing anything, don t do anything, do not do a thing, nothing at all, without moving, without any movement,
-        sit this one out, wait it out, hold it, freeze frame, hold everything, full stop, stand pat, stop it, stop that, stop there
+        do nothing, doing nothing, does nothing, do absolutely nothing, do not do anything, dont do anything, no
+        action, no op, no motion, no movement, no movements, no moving, no move, no change, sit tight, sit still, hang
+        on, hang tight, stand by, standing by, hold on, hold up, hold off, take no action, make no move, make no
+        movement, make no movements, at rest, be still, be motionless, keep still, keep steady, take a break, take a
+        rest, take five, catch your breath, stay put, remain put, stays put, staying put, bide your time, come to a
+        stop, come to a halt, come to rest, come to a standstill, come to a complete stop, be patient, not do
+        anything, not doing anything, don t do anything, do not do a thing, nothing at all, without moving, without
+        any movement, sit this one out, wait it out, hold it, freeze frame, hold everything, full stop, stand pat,
+        stop it, stop that, stop there
     """,
     STILL: "stock still, in one place, at a standstill",
     PLACE: """
-        where you are, where i am, where we are, as you are, where you stand, where you re, wherever you are,
-        where it is, where they are, as it is, as is, as they are, anywhere, anything, a muscle, an inch, on the spot, in place, in position
+        where you are, where i am, where we are, as you are, where you stand, where you re, wherever you are, where it
+        is, where they are, as it is, as is, as they are, anywhere, anything, a muscle, an inch, on the spot, in
+        place, in position
     """,
     LEFT: "left hand, counter clockwise, anti clockwise, counter clock wise, anti clock wise, hang left, hang a left",
     RIGHT: "right hand, clock wise, hang right, hang a right",
     TURN: "have a look, take a look, quarter turn",
     f"{TURN} {AROUND}": "about face, about turn, u turn",
-    RETRACE: "undo everything, undo it all, undo all, double back, doubling back, trace back, back track, back tracking, doubles back",
+    RETRACE: """
+        undo everything, undo it all, undo all, double back, doubling back, trace back, back track, back tracking,
+        doubles back
+    """,
     ORIGIN: """
-        the start, the beginning, starting point, starting place, starting position, starting location, point of origin,
-        point of departure, the outset, square one
+        the start, the beginning, starting point, starting place, starting position, starting location, point of
+        origin, point of departure, the outset, square one
     """,
     OWN: "very same, last few, most recent, exact same, last couple of",
     INVERSE: """
@@ -168,18 +176,18 @@ PHRASES: dict[str, str] = {
         the other way, in the other direction, the other way around, the other way round, the opposite way
     """,
     NOT: """
-        do not, does not, did not, don t, doesn t, didn t, do nt, can not, can t, won t, shouldn t, should not, mustn t,
-        must not, needn t, wouldn t, couldn t, isn t, aren t, ain t, instead of, rather than, as opposed to,
-        anything but, anywhere but, everything but, any direction but, any way but, except for, apart from, other than,
-        no longer, no more, no need to, by no means, under no circumstances, on no account, in no way, at no time,
-        no one, stay away from, steer clear of, hold off on, keep from, give up, rather not, fail to, opposite of,
-        not to, try not to, never ever, let s not, lets not, let us not, free of, leave out, had better not,
+        do not, does not, did not, don t, doesn t, didn t, do nt, can not, can t, won t, shouldn t, should not, mustn
+        t, must not, needn t, wouldn t, couldn t, isn t, aren t, ain t, instead of, rather than, as opposed to,
+        anything but, anywhere but, everything but, any direction but, any way but, except for, apart from, other
+        than, no longer, no more, no need to, by no means, under no circumstances, on no account, in no way, at no
+        time, no one, stay away from, steer clear of, hold off on, keep from, give up, rather not, fail to, opposite
+        of, not to, try not to, never ever, let s not, lets not, let us not, free of, leave out, had better not,
         better not, no reason to, not going to, will not, would not, could not, is not, are not, may not, might not,
         have not, has not, never again, whatever you do do not, rule out, against, may never, must never, should never
     """,
     NO: """
-        or not, not yet, just kidding, never mind, forget it, forget that, scratch that, on second thought,
-        on second thoughts, not really, or maybe not
+        or not, not yet, just kidding, never mind, forget it, forget that, scratch that, on second thought, on second
+        thoughts, not really, or maybe not
     """,
     f"{NOT} {LEFT}": "no left",
     f"{NOT} {RIGHT}": "no right",
@@ -187,49 +195,47 @@ PHRASES: dict[str, str] = {
     FILLER: """
         don t forget to, do not forget to, dont forget to, never forget to, don t hesitate to, do not hesitate to,
         dont hesitate to, don t be afraid to, do not be afraid to, can t you, couldn t you, won t you, why don t you,
-        why don t we, why dont you, why dont we, why do not you, why not, no problem, no worries, would you mind,
-        do you mind, would you kindly, if you please, if possible, if you can, if you could, if you would, if you will,
+        why don t we, why dont you, why dont we, why do not you, why not, no problem, no worries, would you mind, do
+        you mind, would you kindly, if you please, if possible, if you can, if you could, if you would, if you will,
         if you don t mind, if you do not mind, if you dont mind, if you like, if you wish, if you want, when you can,
         when you re ready, when you are ready, when ready, when possible, whenever you re ready, whenever you can,
-        whenever you are ready, as soon as possible, as soon as you can, as quickly as possible, as quickly as you can,
-        be so kind as to, so kind as to, how about, what about, what if we, what if you, what is on, what s on,
-        whats on, what is to, what s to, whats to, you should, we should, you must, we must, i must, you have to,
-        we have to, i have to, you may, you might, shall we, you should now, you must now, may i ask you to,
-        do you think you could, go ahead and, go and, come and, try and, be sure to, make sure to, make sure you,
-        in order to, so as to, time to, what i want is, what i need is, what i want you to do is, i want you to,
-        i need you to, i d like you to, i would like you to, i think, i guess, at once, for now, for me,
-        one more time, one time, at this point, at this time, at the moment, as well, a bit, a little, a second,
-        a moment, a sec, a minute, a while, for a while, some more, hurry up, is needed, is required, this time,
-        of course, good job, well done, by the way, do a, my friend, on your own, in your own time, without delay,
-        without hesitation, without further ado, with no delay, without stopping, without pausing, without a pause,
-        without waiting, without any delay, no matter what, on the double, in one go, all the way, a long way,
-        a short way, a little way, some way, part of the way, in the direction of, in the direction, straight away,
-        right off, all right, come on, going to, got to, have got to, has to, at all, under any circumstances,
-        whatever you do, whatever happens, and so on, again and again, over and over, hang a, hang, as usual, as before,
-        it is time to, it s time to, that is, to be precise, if it s ok, if that s ok, a few, a couple, a couple of,
-        in a moment, here we go, there we go, there you go, thank you, i say, i said, you know, as follows, et cetera
+        whenever you are ready, as soon as possible, as soon as you can, as quickly as possible, as quickly as you
+        can, be so kind as to, so kind as to, how about, what about, what if we, what if you, what is on, what s on,
+        whats on, what is to, what s to, whats to, you should, we should, you must, we must, i must, you have to, we
+        have to, i have to, you may, you might, shall we, you should now, you must now, may i ask you to, do you think
+        you could, go ahead and, go and, come and, try and, be sure to, make sure to, make sure you, in order to, so
+        as to, time to, what i want is, what i need is, what i want you to do is, i want you to, i need you to, i d
+        like you to, i would like you to, i think, i guess, at once, for now, for me, one more time, one time, at this
+        point, at this time, at the moment, as well, a bit, a little, a second, a moment, a sec, a minute, a while,
+        for a while, some more, hurry up, is needed, is required, this time, of course, good job, well done, by the
+        way, do a, my friend, on your own, in your own time, without delay, without hesitation, without further ado,
+        with no delay, without stopping, without pausing, without a pause, without waiting, without any delay, no
+        matter what, on the double, in one go, all the way, a long way, a short way, a little way, some way, part of
+        the way, in the direction of, in the direction, straight away, right off, all right, come on, going to, got
+        to, have got to, has to, at all, under any circumstances, whatever you do, whatever happens, and so on, again
+        and again, over and over, hang a, hang, as usual, as before, it is time to, it s time to, that is, to be
+        precise, if it s ok, if that s ok, a few, a couple, a couple of, in a moment, here we go, there we go, there
+        you go, thank you, i say, i said, you know, as follows, et cetera
     """,
     STRANGE: """
-        give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire,
-        stand down, stand up, sit down, stay calm, rest in, stay away, leave it, turn on, turn over, turn off,
-        turn out, turn down, turn up, turn into, turned on, turned off, side to side, half way, from left, from right,
-        from the left, from the right, left behind, left over, left out, left off, that is right, you are right,
-        thats right, that s right, you re right, youre right, is right, be right, is left, are left, nothing left,
-        has left, have left, i left, you left, we left, was left, were left, right wing, left wing, this way,
-        that way, look like, look for, look after, look into, look at me, look at it, look at this, face it, go for it,
-        go for, go with, come from, get it, head of, get off, get over, get back at, see you, see me,
-        go over, go off, go into, come over, come here, come to me, run over, 
-        run off, draw on, fall in, fall for, fall over, fall off, carry over, carry off, carry it, carry me,
-        take it, take off, take over, give in, do it,
-        do that, do this, do so, do something, make it, make one, put on, use it, show it, show up,
-        keep it, keep up, keep off, hold me, press it, push it, push me, pull it, pull me, pull over,
-        draw it, draw me, draw a, ride it, ride a,  follow me, follow it, find it, find me, 
-        see it, check it, check in, check out, view it, set up, set it, set in, work it, work on, work out,
+        give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire, stand down,
+        stand up, sit down, stay calm, rest in, stay away, leave it, turn on, turn over, turn off, turn out, turn
+        down, turn up, turn into, turned on, turned off, side to side, half way, from left, from right, from the left,
+        from the right, left behind, left over, left out, left off, that is right, you are right, thats right, that s
+        right, you re right, youre right, is right, be right, is left, are left, nothing left, has left, have left, i
+        left, you left, we left, was left, were left, right wing, left wing, this way, that way, look like, look for,
+        look after, look into, look at me, look at it, look at this, face it, go for it, go for, go with, come from,
+        get it, head of, get off, get over, get back at, see you, see me, go over, go off, go into, come over, come
+        here, come to me, run over, run off, draw on, fall in, fall for, fall over, fall off, carry over, carry off,
+        carry it, carry me, take it, take off, take over, give in, do it, do that, do this, do so, do something, make
+        it, make one, put on, use it, show it, show up, keep it, keep up, keep off, hold me, press it, push it, push
+        me, pull it, pull me, pull over, draw it, draw me, draw a, ride it, ride a, follow me, follow it, find it,
+        find me, see it, check it, check in, check out, view it, set up, set it, set in, work it, work on, work out,
         not only, don t just, do not just, do not only, if not, or else, right or wrong, face to face, eye to eye,
-        head over, head off, no time, ride off, roll over, roll up, back to back, on and on, on and off, back and forth,
-        back and forward, move over, step over, step on, step off, step in, step into, pass by, stop by, rest of,
-         go there, walk there, walk here, go here, be there,
-        be right back, be back, be my, hold still for, as far as
+        head over, head off, no time, ride off, roll over, roll up, back to back, on and on, on and off, back and
+        forth, back and forward, move over, step over, step on, step off, step in, step into, pass by, stop by, rest
+        of, go there, walk there, walk here, go here, be there, be right back, be back, be my, hold still for, as far
+        as
     """,
 }
 """Sense, or senses in a row -> phrases, parted by commas. The longest counts; an apostrophe is a blank."""
@@ -268,8 +274,8 @@ UNITS: dict[str, str] = {
     "times": "x time times",
     "lengths": """
         metre metres meter meters m cm centimetre centimetres centimeter centimeters km foot feet ft yard yards mile
-        miles unit units block blocks tile tiles square squares cell cells percent pixel pixels px step steps pace paces
-        stride strides inch inches chunk chunks
+        miles unit units block blocks tile tiles square squares cell cells percent pixel pixels px step steps pace
+        paces stride strides inch inches chunk chunks
     """,
     "seconds": "seconds second secs sec s minute minutes mins min hour hours frame frames ms moment moments beats",
 }

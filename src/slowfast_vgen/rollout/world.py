@@ -203,7 +203,8 @@ class World:
     def resume(self, folder: str | Path, strict: bool | None = None) -> Session:
         """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
 
-        It warns where the session was computed in another precision or with another number of threads. `strict` is as in `start`.
+        It warns where the session was computed in another precision or with another number of threads.
+        `strict` is as in `start`.
 
         Raises:
             UserError: no session there, damaged files, or a session of other weights.
