@@ -18,6 +18,7 @@ from slowfast_vgen.cli.common import (
 from slowfast_vgen.cli.domains import add_domains
 from slowfast_vgen.cli.results import check_outputs, finish
 from slowfast_vgen.cli.suite import add_parts, add_suite
+from slowfast_vgen.cli.words import add_words
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     add_parts(commands)
     add_domains(commands)
+    add_words(commands)
     smoke = commands.add_parser(
         "smoke", help="actions, long videos and revisits on held-out maps; goes on where it was stopped"
     )

@@ -182,6 +182,7 @@ def pack_model(args: argparse.Namespace) -> int:
     from slowfast_vgen.diffusion.sampler import make_scheduler
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.models.text import TextEncoder
+    from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
     from slowfast_vgen.models.world_model import WorldConfig, WorldModel, load_address, load_codec, load_denoiser
     from slowfast_vgen.rollout import World
 
@@ -205,6 +206,11 @@ def pack_model(args: argparse.Namespace) -> int:
         provenance=provenance,
     )
     scheduler = make_scheduler(args.target)
+    if vocabulary is None:
+        told = (
+            f"there is no {args.denoiser / VOCABULARY_FILE}, so {args.name} will take any text as it is; see --actions"
+        )
+        warnings.warn(told, SlowFastWarning, stacklevel=2)
     model = WorldModel(config, codec, denoiser, TextEncoder.load(), address, vocabulary)
     model.save(args.out, {**scheduler.config, "_class_name": type(scheduler).__name__})
     packed = WorldModel.load(args.out)
@@ -222,8 +228,6 @@ def _given_vocabulary(args: argparse.Namespace) -> "Vocabulary | None":
 
     beside = args.denoiser / FILE
     if args.actions is None and not beside.is_file():
-        told = f"there is no {beside}, so this world will take any text as it is; give --actions to change that"
-        warnings.warn(told, SlowFastWarning, stacklevel=2)
         return None
     return Vocabulary.load(args.actions or beside)
 

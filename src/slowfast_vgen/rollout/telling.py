@@ -41,13 +41,15 @@ def tell(
     """
     if vocabulary is None:
         return tuple(ToldAction(action, action, "", "") for action in actions)
-    told = tuple(_tell(vocabulary, vocabulary.understand(action), strict) for action in actions)
+    told = tuple(describe(vocabulary, action, strict) for action in actions)
     for warning in dict.fromkeys(one.warning for one in told if one.warning):
         warnings.warn(warning, ActionWarning, stacklevel=stacklevel)
     return told
 
 
-def _tell(vocabulary: Vocabulary, heard: Understood, strict: bool | None) -> ToldAction:
+def describe(vocabulary: Vocabulary, action: str, strict: bool | None = None) -> ToldAction:
+    """What one action is taken for, as `tell` has it, without warning anybody."""
+    heard = vocabulary.understand(action)
     if not heard.problem:
         return ToldAction(heard.text, vocabulary.told(heard), heard.verb, heard.kind, heard.note)
     if strict:
