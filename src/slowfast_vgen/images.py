@@ -1,5 +1,6 @@
 """From any image that a user gives to one frame, by one stated rule: cut out the middle, then resize."""
 
+import io
 import warnings
 from pathlib import Path
 
@@ -16,14 +17,25 @@ LARGEST_AREA = 80_000_000
 """Pixels; Pillow itself warns of larger images, which may be small files made to fill the memory."""
 
 
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
+"""Pictures of pixels alone are opened: Pillow hands PostScript, for one, to an interpreter that does as it is told."""
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
+
+
 def frame_from_image(
-    image: Image.Image | np.ndarray | str | Path, height: int, width: int
+    image: Image.Image | np.ndarray | str | Path, height: int, width: int, pixel_aspect: float = 1.0
 ) -> UInt8[np.ndarray, "height width 3"]:
     """One RGB frame. An image of the right size and mode passes unchanged.
 
     The largest centred region of the frame's shape is cut out and resized (area-averaged when shrinking). Transparent
     images are laid on black, 16-bit greys scaled to 8 bits, other modes converted; of an animation the first picture is
     taken; a camera's rotation mark is obeyed.
+
+    Args:
+        image: a picture, uint8 pixels [height, width, 3], or a file in one of `FORMATS`.
+        height: of the frame, in pixels.
+        width: of the frame, in pixels.
+        pixel_aspect: how wide the image's own pixels are shown for their height; 1 is square.
 
     Raises:
         UserError: not an image, unreadable, truncated, of floating-point pixels, or with a side out of range.
@@ -34,10 +46,23 @@ def frame_from_image(
     picture = _open(image)
     _check_size(picture, "the image" if isinstance(image, Image.Image | np.ndarray) else str(image))
     picture = _to_rgb(picture)
-    if picture.size != (width, height):
+    if picture.size != (width, height) or pixel_aspect != 1:
         shrinks = picture.width > width and picture.height > height
-        picture = ImageOps.fit(picture, (width, height), Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
+        resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+        cut_width = min(picture.width, width / height * picture.height / pixel_aspect)
+        cut_height = min(picture.height, height / width * picture.width * pixel_aspect)
+        left, top = (picture.width - cut_width) / 2, (picture.height - cut_height) / 2
+        picture = picture.resize((width, height), resample, box=(left, top, left + cut_width, top + cut_height))
     return np.array(picture)
+
+
+def picture_from_bytes(data: bytes | memoryview, name: str) -> Image.Image:
+    """The picture in an encoded image of one of `FORMATS`, turned as its rotation mark says.
+
+    Raises:
+        UserError: another format, damaged, or with a side out of range; told before memory is taken for its pixels.
+    """
+    return _decoded(io.BytesIO(data), name)
 
 
 def _check_size(picture: Image.Image, name: str) -> None:
@@ -71,19 +96,25 @@ def _open(image: Image.Image | np.ndarray | str | Path) -> Image.Image:
             )
         return Image.fromarray(image)
     path = Path(image)
+    if not path.is_file():
+        raise UserError(f"there is no image file {path}; check the path")
+    return _decoded(path, str(path))
+
+
+def _decoded(file: Path | io.BytesIO, name: str) -> Image.Image:
     try:
-        if not path.is_file():
-            raise UserError(f"there is no image file {path}; check the path")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below
-            picture: Image.Image = Image.open(path)
-        _check_size(picture, str(path))
+            picture: Image.Image = Image.open(file, formats=FORMATS)
+        _check_size(picture, name)
         picture.load()
         return ImageOps.exif_transpose(picture)
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not an image that can be read; give a PNG or JPEG file") from error
+        if False:
+            raise UserError(f"{name} is a HEIF picture, which is not read here; save it as JPEG or PNG") from error
+        raise UserError(f"{name} is not an image that can be read; give a PNG or JPEG file") from error
     except Exception as error:  # on damaged files Pillow's readers raise whatever their parsing runs into
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{path} is damaged or too large ({reason}); give another image file") from error
+        raise UserError(f"{name} is damaged or too large ({reason}); give another image file") from error

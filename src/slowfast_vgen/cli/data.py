@@ -88,6 +88,9 @@ def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument(
         "--source-fps", type=number(0.1, 1000), metavar="FPS", help="where the source tells none (rlds)"
     )
+    parser.add_argument(
+        "--allow-outside", action="store_true", help="follow paths in the source's files that lead out of SRC"
+    )
     parser.add_argument("--lossy", action="store_true", help="a third of the size, and playable; default: lossless")
     add_json_argument(parser)
     parser.set_defaults(handler=import_data)
@@ -139,7 +142,8 @@ def import_data(args: argparse.Namespace) -> int:
     from slowfast_vgen.data.adapters.registry import open_adapter
     from slowfast_vgen.data.importing import REPORT_FILE, ImportReport, import_dataset
 
-    names = ("size", "fps", "chunk_frames", "episode_frames", "split", "licence", "table", "camera", "source_fps")
+    names = ("size", "fps", "chunk_frames", "episode_frames", "split", "licence", "table", "camera", "source_fps",
+             "allow_outside")  # fmt: skip
     settings = ImportSettings(**{name: getattr(args, name) for name in names})
     adapter = open_adapter(args.adapter, args.source, settings)
     licence = args.licence or adapter.licence

@@ -7,6 +7,7 @@ of one that was not.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -363,6 +364,7 @@ def _stop_for_bad_share(adapter: Adapter, log: _Log, max_bad_share: float, out: 
 
 
 def _printable(text: str) -> str:
-    """One line of valid Unicode, not too long: names of files may be anything."""
+    """One line of valid Unicode, not too long, the same in every run: names of files may be anything."""
     line = " ".join(text.encode("utf-8", "replace").decode().split())
+    line = re.sub(r" (object )?at 0x[0-9a-fA-F]+", "", line)  # where in memory something was
     return line if len(line) <= 300 else f"{line[:300]}..."

@@ -12,8 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slowfast_vgen.data.headers import EpisodeHeader
+from slowfast_vgen.data.parquet import ERRORS, open_table, read_columns
 from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
+from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Poses
+
+MOST_ROWS = 1_000_000
+"""Of a table of an episode; a longer one is not read into memory."""
 
 CHUNK_COLUMNS = pa.schema(
     [("action", pa.string()), ("verb", pa.string()), ("start_frame", pa.int32()), ("num_frames", pa.int32())]
@@ -70,23 +75,25 @@ def _read(path: Path, schema: pa.Schema) -> list[pa.ChunkedArray]:
     """The columns of `schema`, in its order; the table's other columns are passed over."""
     require(path)
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
-        table.validate(full=True)  # text that is not UTF-8 shows only here
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-        refuse([Defect(str(path), "bad-table", f"not a readable Parquet file: {' '.join(str(error).split())}")])
-    defects, columns = [], []
-    for wanted in schema:
-        found = [table.column(index) for index in table.schema.get_all_field_indices(wanted.name)]
-        columns += found
-        if len(found) != 1:
-            code, message = "missing-column", f"{len(found)} columns named {wanted.name}, want one"
-        elif found[0].type != wanted.type:
-            code, message = "wrong-dtype", f"column {wanted.name} is {found[0].type}, want {wanted.type}"
-        elif found[0].null_count:
-            code, message = "empty-cell", f"column {wanted.name} has {found[0].null_count} empty cells"
-        else:
-            continue
-        defects.append(Defect(str(path), code, message))
-    refuse(defects)
-    return columns
+        with open_table(path) as file:
+            there = file.schema_arrow
+        defects = []
+        for wanted in schema:
+            kinds = [field.type for field in there if field.name == wanted.name]
+            if len(kinds) != 1:
+                defects.append(_defect(path, "missing-column", f"{len(kinds)} columns named {wanted.name}, want one"))
+            elif (kind := kinds[0].value_type if pa.types.is_dictionary(kinds[0]) else kinds[0]) != wanted.type:
+                defects.append(_defect(path, "wrong-dtype", f"column {wanted.name} is {kind}, want {wanted.type}"))
+        refuse(defects)
+        table = read_columns(path, schema.names, MOST_ROWS)
+    except UserError:
+        raise
+    except ERRORS as error:
+        refuse([_defect(path, "bad-table", f"not a readable Parquet file: {' '.join(str(error).split())}")])
+    empty = {name: table[name].null_count for name in schema.names if table[name].null_count}
+    refuse([_defect(path, "empty-cell", f"column {name} has {count} empty cells") for name, count in empty.items()])
+    return [table[name] for name in schema.names]
+
+
+def _defect(path: Path, code: str, message: str) -> Defect:
+    return Defect(str(path), code, message)

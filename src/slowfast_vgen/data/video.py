@@ -28,6 +28,11 @@ Image = UInt8[np.ndarray, "height width 3"]
 FPS_RANGE = (0.1, 1000.0)
 """Frames a second that a file can be written with."""
 
+LARGEST_VIDEO_AREA = 8192 * 4320
+"""Pixels of a frame that is decoded. A decoder keeps up to 17 of them, and a few bytes can claim any number."""
+SAFE_DECODING = {"max_pixels": str(LARGEST_VIDEO_AREA)}
+"""FFmpeg's own limit, asked before memory is taken."""
+
 _LOSSLESS = {"qp": "0", "preset": "ultrafast"}  # slower presets take four times as long for files of the same size
 _BROWSER = {"crf": "16", "preset": "veryfast"}
 
@@ -184,10 +189,11 @@ def iterate_frames(path: Path) -> Iterator[Image]:
     num_frames = num_packets = 0
     promised = 0
     try:
-        with av.open(f"file:{path}") as container:
+        with av.open(f"file:{path}", options=SAFE_DECODING) as container:
             if not container.streams.video:
                 raise UserError(f"{path} holds no video; give a video file")
             stream = container.streams.video[0]
+            stream.codec_context.options = SAFE_DECODING
             promised = stream.frames  # 0 where the container does not say
             for packet in container.demux(stream):
                 num_packets += packet.size > 0

@@ -21,13 +21,19 @@ REASONS = {
     "range-outside": "the range lies outside the video, or ends before it starts",
     "too-short": "fewer than two frames at the rate asked for",
     "bad-row": "a row of a table, or a line, that cannot be read",
-    "no-action": "no words that tell what is done, or more than 1000 characters of them",
+    "no-action": "no words that tell what is done, or more of them than an action can have",
     "unknown-label": "a label, key or button that there are no words for; a file of a split that is not known",
     "overlap": "the range overlaps one before it in the same video",
+    "wrong-time": "the video has no picture at a time that its table tells, or another rate than is told",
+    "ambiguous": "two columns, files or rows mean the same thing, and nothing tells which one is right",
+    "outside": "a path in a file of the source leads out of its folder, which `--allow-outside` allows",
     "missing-file": "the log, labels or records that belong to the rest are not there",
     "broken-file": "a table, a record or a label file that cannot be read",
 }
 """Why something was left out or noticed, as docs/howto/bring-your-data.md lists it."""
+
+SPLIT_NAMES = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
+"""Sources' names of splits, and ours."""
 
 LONGEST_RECORDING = 24 * 3600.0
 """Seconds. A range beyond it comes from a damaged table or file, and would only keep the machine busy."""
@@ -55,6 +61,8 @@ class ImportSettings:
     """The camera to take, where a source has several."""
     source_fps: float | None = None
     """Frames a second of a source that does not tell."""
+    allow_outside: bool = False
+    """Follow paths in the source's files that lead out of its folder."""
 
     def __post_init__(self) -> None:
         if not SMALLEST_SIDE <= self.size <= LARGEST_SIDE:

@@ -4,48 +4,64 @@ With data/video.py this is the only file of the project that opens a video.
 """
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from slowfast_vgen.data.adapters.base import UnusableError
+from slowfast_vgen.data.adapters.film_clock import (
+    SAME_START,
+    STALL_SECONDS,
+    StallError,
+    Times,
+    first_picture_at,
+    packet_times,
+    rate_of,
+    timed_frames,
+)
+from slowfast_vgen.data.video import LARGEST_VIDEO_AREA, SAFE_DECODING
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.images import LARGEST_AREA, LARGEST_SIDE, frame_from_image
+from slowfast_vgen.images import LARGEST_SIDE, frame_from_image
 from slowfast_vgen.types import Frames
-
-STALL_SECONDS = 8.0
-"""A video that gives no frame for so long is given up."""
 
 _LEADS = (0.0, 5.0, 120.0)
 """How many seconds before the first frame decoding begins, where an earlier try did not get as far as that frame.
 
 Bounded, lest each of hundreds of rows after a break decodes an hour of video before it.
 """
+_LARGEST_PIXEL_ASPECT = 10.0
+_GUESSED_LENGTHS = frozenset({"mpeg", "vob"})
+"""Of these FFmpeg guesses the length from the size."""
 
 _ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, ArithmeticError, EOFError, TypeError)
-
-
-class _StallError(UnusableError):
-    """Waiting longer would not help, and neither would another try."""
 
 
 @dataclass(frozen=True)
 class VideoFacts:
     """What a video file says of itself, and whether all of it is there."""
 
+    start: float
+    """Seconds on the file's clock (`film_clock.py`) when its first frame is shown: mostly 0."""
     seconds: float
-    """Until its last frame has been shown."""
+    """On the file's clock, until its last frame has been shown."""
     fps: float
     is_cut: bool
     """The file ends before the last frame that its index names."""
+
+    @property
+    def length(self) -> float:
+        """Seconds from the first frame on."""
+        return self.seconds - self.start
 
 
 def video_facts(path: Path) -> VideoFacts:
@@ -56,19 +72,43 @@ def video_facts(path: Path) -> VideoFacts:
     """
     try:
         with _opened(path) as (container, stream):
-            rate = float(stream.average_rate or stream.guessed_rate or 0)
+            rate, start = rate_of(stream), first_picture_at(container, stream)
             ends = [entry.pos + entry.size for entry in stream.index_entries]
             is_cut = max(ends, default=0) > path.stat().st_size
-            if stream.duration:
-                seconds = float(stream.duration * stream.time_base)
+            if stream.duration and container.format.name not in _GUESSED_LENGTHS:
+                seconds = start + float(stream.duration * stream.time_base)
             else:  # some containers tell no length; the time of the last packet does
-                last = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
-                seconds = float((max(last) - min(last)) * stream.time_base) + 1 / rate if last and rate else 0.0
+                times = packet_times(container, stream)
+                seconds = float(times[-1]) + 1 / rate if len(times) and rate else 0.0
     except _ERRORS as error:
         raise _broken(path, error) from error
-    if rate <= 0 or seconds <= 0:
+    if rate <= 0 or seconds <= start:
         raise UnusableError("broken-video", f"{path} tells no rate or length; write or fetch it anew")
-    return VideoFacts(seconds, rate, is_cut)
+    return VideoFacts(start, seconds, rate, is_cut)
+
+
+def picture_times(path: Path) -> Times:
+    """When each picture of a file is shown, seconds on its clock, rising; nothing is decoded.
+
+    Raises:
+        UnusableError: no such file, or no video in it.
+    """
+    try:
+        there = path.stat()
+        return _picture_times(path, there.st_mtime_ns, there.st_size)
+    except _ERRORS as error:
+        raise (
+            UnusableError("missing-video", f"there is no video {path}")
+            if isinstance(error, FileNotFoundError)
+            else _broken(path, error)
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _picture_times(path: Path, changed: int, size: int) -> Times:
+    """Kept, since many episodes lie in one file; `changed` and `size` tell a file from one that was there before."""
+    with _opened(path) as (container, stream):
+        return packet_times(container, stream)
 
 
 def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: int) -> Frames:
@@ -76,7 +116,7 @@ def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: int) -> Fra
 
     Args:
         path: any file that FFmpeg decodes.
-        times: seconds after the video's first frame, rising.
+        times: seconds on the file's clock (`film_clock.py`), rising.
         size: pixels a side.
 
     Raises:
@@ -91,7 +131,7 @@ def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: int) -> Fra
             return np.stack(taken)
         except UnusableError as error:
             failure = UnusableError(error.reason, error.message, taken)
-            if error.reason == "missing-video" or isinstance(error, _StallError):
+            if error.reason == "missing-video" or isinstance(error, StallError):
                 break
         except _ERRORS as error:
             failure = _broken(path, error, taken)
@@ -107,56 +147,70 @@ def _nearest(path: Path, times: Sequence[float] | np.ndarray, size: int, lead: f
     before: tuple[float, VideoFrame] | None = None
     interval = 0.0
     with _opened(path) as (container, stream):
-        for shown_at, frame in _timed_frames(path, container, stream, wanted[0] - lead):
-            if before is None and shown_at > wanted[0] and wanted[0] - lead > 0:
-                raise UnusableError("broken-video", f"the index of {path} leads astray; write or fetch it anew")
+        aspect = _pixel_aspect(path, stream)
+        rate = rate_of(stream)
+        for shown_at, frame in timed_frames(path, container, stream, wanted[0] - lead):
+            if before is None and shown_at > wanted[0]:
+                if wanted[0] - lead > 0 and shown_at > first_picture_at(container, stream) + 1e-6:
+                    raise UnusableError("broken-video", f"the index of {path} leads astray; write or fetch it anew")
+                if shown_at - wanted[0] > max(SAME_START, 1.5 / rate if rate else 0.0):
+                    told = f"{path} shows its first picture at {shown_at:.3f} s, after {wanted[0]:.3f} s"
+                    raise UnusableError("range-outside", told)
             if before is not None:
-                if shown_at <= before[0]:
+                if shown_at < before[0]:
                     raise UnusableError("broken-video", f"the frames of {path} are out of order at {shown_at:g} s")
-                interval = shown_at - before[0]
+                interval = shown_at - before[0] or interval
             # A time between two frames goes to the nearer one, in a tie to the earlier.
             while index < len(wanted) and wanted[index] <= shown_at:
                 chosen = frame
                 if before is not None and wanted[index] - before[0] <= shown_at - wanted[index] + 1e-6:
                     chosen = before[1]
-                yield _image(path, chosen, size)
+                yield _image(path, chosen, size, aspect)
                 index += 1
             if index == len(wanted):
                 return
             before = (shown_at, frame)
-        rate = float(stream.average_rate or 0)
         interval = max(interval, 1 / rate if rate else 0.0)
         while before is not None and index < len(wanted) and wanted[index] <= before[0] + interval + 1e-6:
-            yield _image(path, before[1], size)
+            yield _image(path, before[1], size, aspect)
             index += 1
     if index < len(wanted):
         ends = f"ends at {before[0] + interval:.3f} s" if before else "has no frames there"
         raise UnusableError("range-outside", f"{path} {ends}, before {wanted[index]:.3f} s")
 
 
-def _timed_frames(path: Path, container: Any, stream: Any, start: float) -> Iterator[tuple[float, VideoFrame]]:
-    """Frames from a keyframe before `start` on, with the seconds since the first frame of the file."""
-    origin = stream.start_time or 0
-    if start > 0:
-        container.seek(origin + int(start / stream.time_base), stream=stream)
-    deadline = time.monotonic() + STALL_SECONDS
-    for packet in container.demux(stream):
-        for frame in packet.decode():
-            if frame.pts is None:
-                raise UnusableError("broken-video", f"a frame of {path} has no time; write or fetch it anew")
-            yield float((frame.pts - origin) * stream.time_base), frame
-            deadline = time.monotonic() + STALL_SECONDS
-        if time.monotonic() > deadline:
-            raise _StallError("broken-video", f"{path} gave no frame for {STALL_SECONDS:g} seconds; fetch it anew")
+def _pixel_aspect(path: Path, stream: Any) -> float:
+    """How wide a stored pixel is shown for its height."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _LARGEST_PIXEL_ASPECT <= aspect <= _LARGEST_PIXEL_ASPECT:
+        raise UnusableError("broken-video", f"{path} says its pixels are {aspect:g} times as wide as high")
+    return aspect
 
 
-def _image(path: Path, frame: VideoFrame, size: int) -> np.ndarray:
-    if max(frame.width, frame.height) > LARGEST_SIDE or frame.width * frame.height > LARGEST_AREA:
+def _image(path: Path, frame: VideoFrame, size: int, aspect: float) -> np.ndarray:
+    if max(frame.width, frame.height) > LARGEST_SIDE or frame.width * frame.height > LARGEST_VIDEO_AREA:
         raise UnusableError("broken-video", f"{path} says its frames are {frame.width}x{frame.height}; fetch it anew")
     if frame.is_corrupt:
         raise UnusableError("broken-video", f"the frame of {path} at {frame.time} s is damaged; fetch it anew")
-    upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))  # as a telephone marks it
-    return frame_from_image(upright, size, size)
+    upright, is_turned = _upright(frame)
+    return frame_from_image(upright, size, size, 1 / aspect if is_turned else aspect)
+
+
+def _upright(frame: VideoFrame) -> tuple[np.ndarray, bool]:
+    """The picture as its display matrix shows it (turned, mirrored or both), and whether its sides are exchanged.
+
+    A pixel at (x, y) is shown at (a x + c y, b x + d y); ISO/IEC 14496-12, 8.3.2. Other angles than right ones are
+    taken for the nearest of these.
+    """
+    picture = frame.to_ndarray(format="rgb24")
+    matrix = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return picture, False
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    is_turned = abs(b) + abs(c) > abs(a) + abs(d)
+    if is_turned:
+        picture, a, d = picture.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]), is_turned
 
 
 @contextmanager
@@ -164,13 +218,18 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
     if not os.path.isfile(path):  # unlike Path.is_file, it takes names that no file can have
         raise UnusableError("missing-video", f"there is no video {path}")
     # The prefix keeps FFmpeg from taking a colon in the name for a protocol.
-    with av.open(f"file:{path}", timeout=STALL_SECONDS) as container:
-        stream = next(iter(container.streams.video), None)
+    with av.open(f"file:{path}", timeout=STALL_SECONDS, options=SAFE_DECODING) as container:
+        stream = next((each for each in container.streams.video if not _is_cover(each)), None)
         if stream is None or stream.codec_context is None:
             raise UnusableError("broken-video", f"{path} holds no video of a known kind")
         # By default a decoder paints over what it cannot read; here it shall say so.
-        stream.codec_context.options = {"err_detect": "explode"}
+        stream.codec_context.options = {"err_detect": "explode", **SAFE_DECODING}
         yield container, stream
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether it is one picture that goes with the file, not the film."""
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _broken(path: Path, error: Exception, frames: Sequence[np.ndarray] = ()) -> UnusableError:

@@ -1,16 +1,33 @@
-"""Tables of text, row by row: a row that cannot be read spoils no other one."""
+"""Tables of text, row by row: a row that cannot be read spoils no other one.
 
+Read are UTF-8, and UTF-16 and UTF-32 as their first bytes show them; cells parted by comma, semicolon, tab or upright
+bar, whichever gives the wanted columns, or as a first line `sep=;` tells; any ends of lines; headings in capitals.
+"""
+
+import codecs
 import csv
+import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from slowfast_vgen.data.adapters.base import Finding, UnusableError
+from slowfast_vgen.data.adapters.places import is_regular
 from slowfast_vgen.errors import UserError
 
 LONGEST_LINE = 1_000_000
-"""Bytes. A longer line is no table's."""
+"""Characters. A longer line is no table's."""
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""The first bytes of a file, longer ones first, and how it is encoded."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +38,8 @@ class Row:
     """The file and the line, for reports."""
     cells: dict[str, str]
     """By column, outer blanks taken off."""
+    has_decimal_comma: bool = False
+    """Whether a comma in a number parts off its decimals, as where semicolons or tabs part the cells."""
 
     def number(self, column: str) -> float:
         """A finite number.
@@ -28,39 +47,41 @@ class Row:
         Raises:
             UnusableError: another text.
         """
+        text = self.cells[column]
         try:
-            value = float(self.cells[column])
+            value = float(text.replace(",", ".") if self.has_decimal_comma else text)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise UnusableError("bad-row", f"{column} is {self.cells[column][:40]!r}, want a number")
+            raise UnusableError("bad-row", f"{column} is {text[:40]!r}, want a number")
         return value
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Finding]:
-    """The rows of a CSV file in UTF-8 with a header, one a line; empty lines are passed over.
+def read_rows(path: Path, columns: Sequence[str], also: Sequence[str] = ()) -> Iterator[Row | Finding]:
+    """The rows of a table with a heading, one a line; rows without text, as spreadsheets leave them, are passed over.
 
     A quotation mark that is never closed would swallow all that follows it, so no cell goes over the end of its line.
 
+    Args:
+        path: of the table.
+        columns: that it must have, each once; they may be written in capitals.
+        also: columns that it may have.
+
     Raises:
-        UserError: the file cannot be read, or a column is not there.
+        UserError: the file cannot be read, or a column is missing or there twice.
     """
+    if path.exists() and not is_regular(path):
+        raise UserError(f"cannot read {path}: it is no regular file; give a table")
     try:
-        with path.open("rb") as file:
-            header = [cell.strip().lstrip("#").strip() for cell in _cells(file.readline(LONGEST_LINE)) or []]
-            if missing := [column for column in columns if column not in header]:
-                raise UserError(f"{path} has no column {', '.join(missing)}; it must have {', '.join(columns)}")
-            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=2):
-                if not line.strip():
-                    continue
-                name = f"{path.name} line {number}"
-                cells = _cells(line)
-                if cells is None:
-                    yield Finding(name, "bad-row", "the line is not CSV in UTF-8")
-                elif len(cells) != len(header):
-                    yield Finding(name, "bad-row", f"the line has {len(cells)} cells, the header {len(header)}")
-                else:
-                    yield Row(name, {key: cell.strip() for key, cell in zip(header, cells, strict=True)})
+        with path.open("rb") as binary:
+            encoding = _encoding(binary.read(4))
+            binary.seek(0)
+            # Bytes that are not of the encoding spoil their line alone.
+            errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+            with io.TextIOWrapper(binary, encoding, errors, newline=None) as file:
+                lines = enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), start=1)
+                delimiter, header = _heading(path, lines, columns, also)
+                yield from _rows(path, lines, delimiter, header, encoding)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check the path") from error
 
@@ -81,8 +102,70 @@ def grouped_rows(path: Path, columns: Sequence[str], by: str) -> tuple[dict[str,
     return rows, bad
 
 
-def _cells(line: bytes) -> list[str] | None:
+def _heading(
+    path: Path, lines: Iterator[tuple[int, str]], columns: Sequence[str], also: Sequence[str]
+) -> tuple[str, list[str | None]]:
+    """What parts the cells, and the name of each column, None where it has none or a name that is there twice."""
+    text = next((line for _, line in lines if line.strip()), "")
+    candidates = list(DELIMITERS)
+    if text.strip().strip('"').lower().startswith("sep=") and len(text.strip().strip('"')) <= 5:
+        candidates = [text.strip().strip('"')[4:] or "\t"]
+        text = next((line for _, line in lines if line.strip()), "")
+    known = {column.casefold(): column for column in (*columns, *also)}
+    found: dict[str, list[str]] = {}
+    for delimiter in candidates:
+        plain = [cell.strip().lstrip("#").strip() for cell in _cells(text, delimiter) or []]
+        found[delimiter] = [known.get(cell.casefold(), cell) for cell in plain]
+    # Where no sign gives every column, the one that gives most of them tells what is missing.
+    delimiter = max(found, key=lambda each: (len(set(known.values()) & set(found[each])), len(found[each])))
+    counts = Counter(found[delimiter])
+    if missing := [column for column in columns if not counts[column]]:
+        raise UserError(
+            f"{path} has no column {', '.join(missing)}; it must have {', '.join(columns)}; read as parted by "
+            f"{DELIMITERS.get(delimiter, repr(delimiter))}, has {', '.join(found[delimiter])[:200] or 'none'}"
+        )
+    if doubled := [column for column in columns if counts[column] > 1]:
+        raise UserError(f"{path} has the column {', '.join(doubled)} twice; leave the one that is meant")
+    return delimiter, [name if name and counts[name] == 1 else None for name in found[delimiter]]
+
+
+def _rows(
+    path: Path, lines: Iterator[tuple[int, str]], delimiter: str, header: list[str | None], encoding: str
+) -> Iterator[Row | Finding]:
+    least = max((index for index, name in enumerate(header) if name is not None), default=-1) + 1
+    for number, line in lines:
+        name = f"{path.name} line {number}"
+        cells = _cells(line, delimiter)
+        if cells is None:
+            kind = encoding.removesuffix("-sig").upper()
+            yield Finding(name, "bad-row", f"the line is not CSV in {kind} with {DELIMITERS.get(delimiter, delimiter)}")
+            continue
+        texts = [cell.strip() for cell in cells]
+        if not any(texts):
+            continue
+        if len(texts) < least or any(texts[len(header) :]):
+            yield Finding(name, "bad-row", f"the line has {len(cells)} cells, the header {len(header)}")
+            continue
+        told = {key: cell for key, cell in zip(header, texts, strict=False) if key is not None}
+        yield Row(name, told, has_decimal_comma=delimiter != ",")
+
+
+def _encoding(start: bytes) -> str:
+    for mark, encoding in _MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    if len(start) >= 2 and start[0] and not start[1]:
+        return "utf-16-le"
+    if len(start) >= 2 and start[1] and not start[0]:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def _cells(line: str, delimiter: str) -> list[str] | None:
+    """The cells of a line; None where it is broken."""
+    if any("\ud800" <= letter <= "\udfff" or letter == "\ufffd" for letter in line):
+        return None
     try:
-        return next(csv.reader([line.decode("utf-8-sig").rstrip("\r\n")], strict=True), None)
-    except (UnicodeDecodeError, csv.Error):
+        return next(csv.reader([line.rstrip("\n")], delimiter=delimiter, strict=True), [])
+    except (csv.Error, TypeError):  # a delimiter that is none
         return None

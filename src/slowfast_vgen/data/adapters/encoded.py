@@ -1,14 +1,12 @@
 """Single images kept as PNG or JPEG bytes inside a record or a table."""
 
-import io
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image
 
 from slowfast_vgen.data.adapters.base import UnusableError
-from slowfast_vgen.images import frame_from_image
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.images import frame_from_image, picture_from_bytes
 from slowfast_vgen.types import Frames
 
 
@@ -21,10 +19,7 @@ def decode_images(encoded: Iterable[bytes | memoryview | None], size: int) -> Fr
     frames: list[np.ndarray] = []
     for number, data in enumerate(encoded):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # frame_from_image checks the size
-                frames.append(frame_from_image(Image.open(io.BytesIO(data or b"")), size, size))
-        except Exception as error:  # on damaged files Pillow's readers raise whatever their parsing runs into
-            message = f"image {number} cannot be decoded ({type(error).__name__}: {' '.join(str(error).split())})"
-            raise UnusableError("broken-video", message, frames) from error
+            frames.append(frame_from_image(picture_from_bytes(data or b"", f"image {number}"), size, size))
+        except UserError as error:
+            raise UnusableError("broken-video", f"image {number} cannot be decoded ({error})", frames) from error
     return np.stack(frames)

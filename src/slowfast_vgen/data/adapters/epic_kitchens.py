@@ -5,6 +5,7 @@ and EPIC_100_video_info.csv (`video_id,duration,fps,resolution`). Videos lie as 
 P01/videos/P01_01.MP4, or all in one folder.
 """
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from slowfast_vgen.data.adapters.base import (
 )
 from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
 from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows, read_rows
+from slowfast_vgen.data.adapters.places import told_file
 from slowfast_vgen.errors import UserError
 
 TABLES = {"train": "EPIC_100_train.csv", "validation": "EPIC_100_validation.csv"}
@@ -85,6 +87,10 @@ class EpicKitchens:
             message = f"{path} has {facts.seconds:.1f} s"
             message += f" of {told_seconds:.1f} s" if told_seconds else ""
             yield Finding(video_id, "short-video", f"{message}{', and is cut off' * facts.is_cut}", lost=False)
+        if told_seconds and facts.seconds > 1.01 * told_seconds + 1:
+            message = f"{path} lasts {facts.seconds:.1f} s, {VIDEO_INFO} tells {told_seconds:.1f} s"
+            yield from (Finding(_name(row), "wrong-time", message) for row in rows)
+            return
         for row in rows:
             try:
                 yield from self._recipes(row, path, facts)
@@ -110,10 +116,12 @@ class EpicKitchens:
 
     def _video(self, video_id: str) -> Path:
         participant = video_id.split("_")[0]
-        for folder in (f"{participant}/videos", "videos", participant, f"videos/{participant}", ""):
+        for folder in (f"{participant}/videos", "videos", participant, f"videos/{participant}", "."):
             for suffix in _SUFFIXES:
-                path = self._source / folder / f"{video_id}{suffix}"
-                if video_id and _is_file(path):
+                if not video_id:
+                    continue
+                path = told_file(self._source, f"{folder}/{video_id}{suffix}", self._settings.allow_outside)
+                if os.path.isfile(path):
                     return path
         raise UnusableError(
             "missing-video", f"there is no {video_id}.MP4 in {self._source}/{participant}/videos or {self._source}"
@@ -157,10 +165,3 @@ def _seconds(row: Row, column: str) -> float:
     except (ValueError, IndexError):
         pass
     raise UnusableError("bad-row", f"{column} is {text[:40]!r}, want hours:minutes:seconds")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long for any file
-        return False

@@ -22,6 +22,7 @@ from slowfast_vgen.data.adapters.base import (
 )
 from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
 from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows
+from slowfast_vgen.data.adapters.places import files_in, told_file
 from slowfast_vgen.errors import UserError
 
 TABLE = "actions.csv"
@@ -73,8 +74,8 @@ class Folder:
             yield Recording(video, partial(self._samples, video, its_rows))
 
     def _samples(self, video: str, rows: list[Row]) -> Iterator[Recipe | Finding]:
-        path = self._source / video
         try:
+            path = told_file(self._source, video, self._settings.allow_outside)
             facts = video_facts(path)
         except UnusableError as error:
             yield from (Finding(f"{row.name} ({video})", error.reason, error.message) for row in rows)
@@ -84,34 +85,35 @@ class Folder:
         stretches = []
         for row in rows:
             try:
-                stretches.append(self._stretch(row, facts))
+                stretches.append(_stretch(row, facts))
             except UnusableError as error:
                 yield Finding(f"{row.name} ({video})", error.reason, error.message)
         half_a_frame = 0.5 / self._settings.fps
-        run: list[_Stretch] = []
+        runs: list[list[_Stretch]] = []
         for stretch in sorted(stretches, key=lambda each: each.start):
-            if run and stretch.start < run[-1].end - half_a_frame:
-                message = f"it begins at {stretch.start:g} s, before {run[-1].row} ends"
+            before = runs[-1][-1] if runs else None
+            if before and stretch.start < before.end - min(half_a_frame, 0.5 * (before.end - before.start)):
+                message = f"it begins at {stretch.start:g} s, before {before.row} ends"
                 yield Finding(f"{stretch.row} ({video})", "overlap", message)
-                continue
-            if run and stretch.start > run[-1].end + half_a_frame:
-                yield from self._recipes(video, run)
-                run = []
-            run.append(stretch)
-        if run:
-            yield from self._recipes(video, run)
+            elif before and stretch.start <= before.end + half_a_frame:
+                runs[-1].append(stretch)
+            else:
+                runs.append([stretch])
+        for run in runs:
+            try:
+                yield from self._recipes(path, video, run)
+            except UnusableError as error:
+                yield from (Finding(f"{stretch.row} ({video})", error.reason, error.message) for stretch in run)
 
-    def _stretch(self, row: Row, facts: VideoFacts) -> _Stretch:
-        words = words_of(row.cells["action"])
-        start, end = row.number("start"), row.number("end")
-        frame_times(start, end, self._settings)
-        if end > facts.seconds + 1 / facts.fps:
-            raise UnusableError("range-outside", f"it ends at {end:g} s, the video at {facts.seconds:.3f} s")
-        return _Stretch(row.name, start, end, words)
-
-    def _recipes(self, video: str, run: list[_Stretch]) -> Iterator[Recipe]:
+    def _recipes(self, path: Path, video: str, run: list[_Stretch]) -> Iterator[Recipe | Finding]:
         times = frame_times(run[0].start, run[-1].end, self._settings)
         row_of = _index_at(times, np.array([stretch.end for stretch in run]))
+        for index in sorted(set(range(len(run))) - set(row_of.tolist())):
+            told = f"seconds {run[index].start:g} to {run[index].end:g} hold no frame of their own"
+            if not {run[index].words} & {
+                each.words for each in run[max(index - 1, 0) : index + 2] if each != run[index]
+            }:
+                yield Finding(f"{run[index].row} ({video})", "too-short", told)
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
             its_rows = row_of[first : stop - 1]
@@ -122,10 +124,21 @@ class Folder:
                 name=part_name(name, number, len(cuts)),
                 scene=f"{self.name} {video}",
                 words=tuple(run[index].words for index in its_rows),
-                decode=partial(read_clip, self._source / video, times[first:stop], self._settings.size),
+                decode=partial(read_clip, path, times[first:stop], self._settings.size),
                 metadata={"video": video, "start_seconds": float(times[first])},
                 ends=ends,
             )
+
+
+def _stretch(row: Row, facts: VideoFacts) -> _Stretch:
+    """What a row tells; a start before the video's, as some tools write it, is the video's."""
+    words = words_of(row.cells["action"])
+    start, end = row.number("start"), row.number("end")
+    if not start <= end or end <= 0:
+        raise UnusableError("range-outside", f"seconds {start:g} to {end:g} are no range of a video")
+    if end > facts.seconds + 1 / facts.fps:
+        raise UnusableError("range-outside", f"it ends at {end:g} s, the video at {facts.seconds:.3f} s")
+    return _Stretch(row.name, max(start, 0.0), end, words)
 
 
 def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -134,9 +147,9 @@ def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def _find_table(source: Path) -> Path:
-    if (source / TABLE).is_file():
+    if (source / TABLE).exists():
         return source / TABLE
-    tables = sorted(source.glob("*.csv"))
+    tables = [path for pattern in ("*.csv", "*.tsv") for path in files_in(source, pattern)]
     if len(tables) != 1:
         found = "no table" if not tables else f"{len(tables)} tables"
         raise UserError(f"{source} holds {found}; name the table {TABLE} or point to it with --table")

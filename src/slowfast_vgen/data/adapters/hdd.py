@@ -7,7 +7,7 @@ DAY/SESSION/camera/center/png_timestamp.csv                               the cl
 The columns of the CSV files are told by third parties, not by a specification that we could read.
 """
 
-import os
+import filecmp
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -30,6 +30,7 @@ from slowfast_vgen.data.adapters.base import (
 )
 from slowfast_vgen.data.adapters.clips import read_clip, video_facts
 from slowfast_vgen.data.adapters.csv_rows import Row, read_rows
+from slowfast_vgen.data.adapters.places import files_below, files_in, folders_below, is_regular
 from slowfast_vgen.errors import UserError
 
 GOALS = {
@@ -66,17 +67,19 @@ class Hdd:
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
-        self._labels = sorted(path for path in source.rglob("*.npy") if path.parent.name == "target")
+        self._labels = [path for path in files_below(source, "*.npy") if path.parent.name == "target"]
         if not self._labels:
             raise UserError(f"{source} holds no target/SESSION.npy; the goal labels must lie there, a file a session")
         self._folders: dict[str, list[Path]] = {}
-        for root, folders, _ in os.walk(source):
-            for folder in [each for each in folders if re.fullmatch("[0-9]{12}(_ITS)?", each)]:
-                self._folders.setdefault(folder[:12], []).append(Path(root) / folder)
-                folders.remove(folder)  # nothing below is another session's
+        for folder, _ in folders_below(source):
+            # Nothing below a session's folder is another session's.
+            below = folder.relative_to(source).parts
+            sessions = [index for index, name in enumerate(below) if re.fullmatch("[0-9]{12}(_ITS)?", name)]
+            if sessions and sessions[0] == len(below) - 1:
+                self._folders.setdefault(folder.name[:12], []).append(folder)
         labelled = {path.stem for path in self._labels}
-        videos = {session: video for session in self._folders if (video := self._find(session, _VIDEO))}
-        self._unlabelled = [videos[session] for session in sorted(videos.keys() - labelled)]
+        videos = {session: found for session in self._folders if (found := self._files(session, _VIDEO))}
+        self._unlabelled = [path for session in sorted(videos.keys() - labelled) for path in videos[session]]
         self._sessions = sorted(labelled | videos.keys())
 
     @property
@@ -90,13 +93,16 @@ class Hdd:
 
     def recordings(self) -> Iterator[Recording]:
         """One a session that has labels or a video."""
-        paths = {path.stem: path for path in self._labels}
+        paths: dict[str, list[Path]] = {}
+        for path in self._labels:
+            paths.setdefault(path.stem, []).append(path)
         for session in self._sessions:
-            yield Recording(session, partial(self._samples, session, paths.get(session)))
+            yield Recording(session, partial(self._samples, session, paths.get(session, [])))
 
-    def _samples(self, session: str, path: Path | None) -> Iterator[Recipe | Finding]:
-        clock, findings = self._clock(session)
+    def _samples(self, session: str, paths: list[Path]) -> Iterator[Recipe | Finding]:
         try:
+            clock, findings = self._clock(session)
+            path = self._only_one(paths)
             if path is None:
                 raise UnusableError("missing-file", f"there is no target/{session}.npy")
             labels = _read_labels(path)
@@ -104,25 +110,27 @@ class Hdd:
             if video is None:
                 raise UnusableError("missing-video", f"there is no DAY/{session}/{_VIDEO}")
             facts = video_facts(video)
-            seconds = clock[1] - clock[0] + 1 / facts.fps if clock else facts.seconds
+            seconds = clock[1] - clock[0] + 1 / facts.fps if clock else facts.length
             rate = len(labels) / seconds
-            if max(seconds, facts.seconds) > LONGEST_RECORDING or not LABEL_RATES[0] <= rate <= LABEL_RATES[1]:
+            if max(seconds, facts.length) > LONGEST_RECORDING or not LABEL_RATES[0] <= rate <= LABEL_RATES[1]:
                 raise UnusableError("broken-file", f"{len(labels)} labels do not belong to {seconds:.1f} s")
-            times = frame_times(0.0, facts.seconds - 1 / facts.fps, self._settings)
+            if facts.length > 1.01 * seconds + 1:
+                raise UnusableError("wrong-time", f"{video} lasts {facts.length:.1f} s, its clock {seconds:.1f} s")
+            times = frame_times(0.0, facts.length - 1 / facts.fps, self._settings)
+            between = (times[1:] + times[:-1]) / 2
+            signals, more_findings = self._signals(session, clock[0] if clock else None, facts.length)
         except UnusableError as error:
             yield Finding(session, error.reason, error.message)
             return
-        if facts.is_cut or abs(facts.seconds - seconds) > 1:
-            message = f"{video} has {facts.seconds:.1f} s of {seconds:.1f} s{', and is cut off' * facts.is_cut}"
+        if facts.is_cut or abs(facts.length - seconds) > 1:
+            message = f"{video} has {facts.length:.1f} s of {seconds:.1f} s{', and is cut off' * facts.is_cut}"
             yield Finding(session, "short-video", message, lost=False)
-        between = (times[1:] + times[:-1]) / 2
-        signals, more_findings = self._signals(session, clock[0] if clock else None, facts.seconds)
         yield from [*findings, *more_findings]
         words = _words(labels[np.minimum((between * rate).astype(int), len(labels) - 1)], between, signals)
-        yield from self._recipes(session, video, times, words)
+        yield from self._recipes(session, video, facts.start, times, words)
 
     def _recipes(
-        self, session: str, video: Path, times: np.ndarray, words: list[Words | int]
+        self, session: str, video: Path, origin: float, times: np.ndarray, words: list[Words | int]
     ) -> Iterator[Recipe | Finding]:
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
@@ -136,7 +144,7 @@ class Hdd:
                 name=name,
                 scene=f"{self.name} {session}",
                 words=tuple(told),
-                decode=partial(read_clip, video, times[first:stop], self._settings.size),
+                decode=partial(read_clip, video, origin + times[first:stop], self._settings.size),
                 metadata={"session": session, "start_seconds": float(times[first])},
                 ends=range(2, stop - first + 1),
             )
@@ -172,7 +180,21 @@ class Hdd:
         return signals, findings
 
     def _find(self, session: str, pattern: str) -> Path | None:
-        found = [path for folder in sorted(self._folders.get(session, [])) for path in sorted(folder.glob(pattern))]
+        """The file of a session, in whichever of its folders it lies.
+
+        Raises:
+            UnusableError: two fit that are not the same.
+        """
+        return self._only_one(self._files(session, pattern))
+
+    def _files(self, session: str, pattern: str) -> list[Path]:
+        return [path for folder in sorted(self._folders.get(session, [])) for path in files_in(folder, pattern)]
+
+    def _only_one(self, found: list[Path]) -> Path | None:
+        for other in found[1:]:
+            if not filecmp.cmp(found[0], other, shallow=False):
+                told = " and ".join(path.relative_to(self._source).as_posix() for path in (found[0], other))
+                raise UnusableError("ambiguous", f"{told} are both of it; leave the one that is meant")
         return found[0] if found else None
 
 
@@ -197,8 +219,11 @@ def _at(signal: np.ndarray | None, times: np.ndarray) -> np.ndarray:
 
 
 def _read_labels(path: Path) -> np.ndarray:
+    if not is_regular(path):
+        raise UnusableError("broken-file", f"{path} is no regular file")
     try:
-        labels = np.asarray(np.load(path, allow_pickle=False))
+        # A header may tell of any number of labels; a map of the file holds no more than are there.
+        labels = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as error:  # numpy reads the header as Python, and so raises whatever that runs into
         raise UnusableError("broken-file", f"{path} is no array of labels ({' '.join(str(error).split())})") from error
     is_whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)))
@@ -212,7 +237,7 @@ def _read_signal(session: str, path: Path, column: str | None) -> tuple[np.ndarr
     rows: list[tuple[float, float]] = []
     bad: list[str] = []
     try:
-        for row in read_rows(path, [column] if column else []):
+        for row in read_rows(path, [column] if column else [], also=_CLOCKS):
             try:
                 rows.append(_reading(row, column))
             except UnusableError:

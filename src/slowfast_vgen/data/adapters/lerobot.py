@@ -5,8 +5,10 @@ data/chunk-000/file-000.parquet                 one row a frame, with its task
 videos/CAMERA/chunk-000/file-000.mp4            many episodes one after the other
 """
 
+import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +18,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from slowfast_vgen.data.adapters.base import (
     LONGEST_RECORDING,
+    SPLIT_NAMES,
     Finding,
     ImportSettings,
     Recipe,
@@ -32,15 +34,19 @@ from slowfast_vgen.data.adapters.base import (
     parts,
     words_of,
 )
-from slowfast_vgen.data.adapters.clips import read_clip, video_facts
+from slowfast_vgen.data.adapters.clips import picture_times, read_clip, video_facts
 from slowfast_vgen.data.adapters.encoded import decode_images
-from slowfast_vgen.data.rules import SPLITS
+from slowfast_vgen.data.adapters.lerobot_films import Films, Span
+from slowfast_vgen.data.adapters.places import files_below, files_in, told_file
+from slowfast_vgen.data.parquet import ERRORS, is_text, open_table, read_columns
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.types import Frames
 
 _TEMPLATE = re.compile(r"([^{}]|\{(chunk_index|file_index|video_key)(:0?[0-9]?d)?\})*")
-_PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+MOST_EPISODES = 1_000_000
+MOST_ROWS = 10_000_000
+"""Of a file of frames; lerobot begins a new one at 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class LeRobot:
 
     def index_files(self) -> list[Path]:
         """Everything in meta/."""
-        return sorted(path for path in (self._source / "meta").rglob("*") if path.is_file())
+        return [path for path in files_below(self._source / "meta", "*") if path.is_file()]
 
     def recordings(self) -> Iterator[Recording]:
         """One an episode of the split, in the order of the tables.
@@ -95,52 +101,72 @@ class LeRobot:
             UserError: the tables of tasks or of episodes are missing or broken.
         """
         tasks = self._read_tasks()
-        paths = sorted((self._source / "meta" / "episodes").glob("*/*.parquet"))
+        paths = files_in(self._source / "meta" / "episodes", "*/*.parquet")
         if not paths:
             raise UserError(f"{self._source} has no meta/episodes/chunk-000/file-000.parquet; fetch it anew")
-        num_found = 0
+        tables: list[tuple[str, list[dict[str, Any]]]] = []
+        broken: list[Finding] = []
         for path in paths:
             name = path.relative_to(self._source).as_posix()
             try:
-                with pq.ParquetFile(path) as file:
-                    columns = [each for each in file.schema_arrow.names if not each.startswith("stats/")]
-                    rows = file.read(columns=columns).to_pylist()
-            except _PARQUET_ERRORS as error:
-                finding = Finding(name, "broken-file", f"not a readable Parquet file: {' '.join(str(error).split())}")
-                yield Recording(name, partial(iter, [finding]))
-                continue
-            num_found += len(rows)
-            shown = None
-            for number, row in enumerate(rows):
+                tables.append((name, self._read_episodes(path)))
+            except ERRORS as error:
+                broken.append(
+                    Finding(name, "broken-file", f"not a readable Parquet file: {' '.join(str(error).split())}")
+                )
+        yield from (Recording(finding.name, partial(iter, [finding])) for finding in broken)
+        rows = [row for _, its_rows in tables for row in its_rows]
+        counts = Counter(row.get("episode_index") for row in rows)
+        films = Films(self._locate, self._info.fps, filter(None, map(self._span, rows)))
+        shown = None
+        for name, its_rows in tables:
+            for number, row in enumerate(its_rows):
                 index = row.get("episode_index")
                 if isinstance(index, int) and self._is_of_another_split(index):
                     continue
                 label = f"episode {index}" if isinstance(index, int) else f"{name} row {number}"
-                if self._info.is_video and (video := self._video(row)) not in (None, shown):
-                    shown = video
-                    yield Recording(str(video), partial(self._cut_off, self._source / str(video)))
-                yield Recording(label, partial(self._samples, label, row, tasks))
-        if self._info.num_episodes not in (None, num_found):
-            message = f"it tells of {self._info.num_episodes} episodes, the tables of {num_found}"
+                if isinstance(index, int) and counts[index] > 1:
+                    finding = Finding(label, "ambiguous", f"{counts[index]} rows of meta/episodes tell of it")
+                    yield Recording(f"{label}, {name} row {number}", partial(iter, [finding]))
+                    continue
+                if (span := self._span(row)) and span.film != shown:
+                    shown = span.film
+                    yield Recording(str(shown), partial(self._film_findings, shown, films))
+                yield Recording(label, partial(self._samples, label, row, tasks, films))
+        if self._info.num_episodes not in (None, len(rows)):
+            message = f"it tells of {self._info.num_episodes} episodes, the tables of {len(rows)}"
             yield Recording("meta/info.json", partial(iter, [Finding("meta/info.json", "broken-file", message, False)]))
+
+    def _read_episodes(self, path: Path) -> list[dict[str, Any]]:
+        prefixes = ["data", *([f"videos/{self._info.camera}"] if self._info.is_video else [])]
+        also = [f"{prefix}/{name}_index" for prefix in prefixes for name in ("chunk", "file")]
+        also += [f"{prefix}/{name}_timestamp" for prefix in prefixes[1:] for name in ("from", "to")]
+        also += ["length", "dataset_from_index", "dataset_to_index"]
+        rows: list[dict[str, Any]] = read_columns(path, ["episode_index"], MOST_EPISODES, also).to_pylist()
+        return rows
 
     def _is_of_another_split(self, index: int) -> bool:
         total = self._info.num_episodes
         exists = index >= 0 and (total is None or index < total)
         return self._info.wanted is not None and exists and index not in self._info.wanted
 
-    def _samples(self, name: str, row: dict[str, Any], tasks: dict[int, str]) -> Iterator[Recipe | Finding]:
+    def _samples(
+        self, name: str, row: dict[str, Any], tasks: dict[int, str | None], films: Films
+    ) -> Iterator[Recipe | Finding]:
         try:
-            length = _whole(row, "length", 1)
-            words = self._words(row, length, tasks)
+            length = _length(row)
+            words, doubts = self._words(row, length, tasks)
             times = frame_times(0.0, (length - 1) / self._info.fps, self._settings)
             picks = nearest_frames(times, self._info.fps)
             if self._info.is_video:
                 path = self._file(self._info.video_path, row, f"videos/{self._info.camera}")
                 begin = self._begin(row, length)
+                if (span := self._span(row)) is not None:
+                    films.check(span)
         except UnusableError as error:
             yield Finding(name, error.reason, error.message)
             return
+        yield from (Finding(name, "bad-row", doubt, lost=False) for doubt in doubts)
         # The task of a frame is carried out from it to the next one.
         before = np.minimum((times[1:] + times[:-1]) / 2 * self._info.fps, length - 1).astype(int)
         cuts = parts(len(times), self._settings)
@@ -159,26 +185,43 @@ class LeRobot:
                 ends=range(2, stop - first + 1),
             )
 
-    def _video(self, row: dict[str, Any]) -> Path | None:
-        """The video file that a row names, there or not, below the source."""
+    def _span(self, row: dict[str, Any]) -> Span | None:
+        """Where a row tells that its episode lies; None where it does not, which the episode says."""
+        if not self._info.is_video:
+            return None
+        prefix = f"videos/{self._info.camera}"
         try:
-            return self._place(self._info.video_path, row, f"videos/{self._info.camera}")
+            episode, length = _whole(row, "episode_index", 0), _length(row)
+            place = _whole(row, f"{prefix}/chunk_index", 0), _whole(row, f"{prefix}/file_index", 0)
+            film = self._place(self._info.video_path, row, prefix)
+            return Span(episode, film, place, self._begin(row, length), length)
         except UnusableError:
-            return None  # the episode says so
+            return None
 
-    def _cut_off(self, video: Path) -> Iterator[Finding]:
-        """Once a file, before its episodes."""
+    def _film_findings(self, film: Path, films: Films) -> Iterator[Finding]:
+        """What is wrong with a film and spoils none of its episodes for certain; once a film, before its episodes."""
         try:
-            is_cut = video_facts(video).is_cut
+            path = self._locate(film)
+            facts, times = video_facts(path), picture_times(path)
         except UnusableError:
             return  # so do its episodes
-        if is_cut:
-            told = video.relative_to(self._source).as_posix()
+        told = film.as_posix()
+        if facts.is_cut:
             yield Finding(told, "short-video", "the file is cut off before the end that its index tells", False)
+            return
+        spans = sorted((span.begin, span.begin + span.num_frames / self._info.fps) for span in films.names[film])
+        borders = [0.0, *(time for span in spans for time in span), float(times[-1]) + 1 / self._info.fps]
+        gaps = [(end, begin) for end, begin in zip(borders[::2], borders[1::2], strict=True)]
+        gaps = [(end, begin) for end, begin in gaps if begin - end > 0.5 / self._info.fps]
+        if gaps:
+            message = f"no episode tells of its seconds {gaps[0][0]:.3f} to {gaps[0][1]:.3f}"
+            yield Finding(told, "short-video", message, lost=False)
 
     def _begin(self, row: dict[str, Any], length: int) -> float:
         """Where in its video file the episode begins, in seconds."""
         begin, end = (row.get(f"videos/{self._info.camera}/{name}_timestamp") for name in ("from", "to"))
+        if isinstance(begin, float | int) and -0.1 / self._info.fps < begin < 0:
+            begin = 0.0  # rounded
         if not isinstance(begin, float | int) or not 0 <= begin <= LONGEST_RECORDING:
             raise UnusableError("bad-row", f"from_timestamp is {begin!r}, want seconds")
         if isinstance(end, float | int) and not abs(end - begin - length / self._info.fps) < 1.5 / self._info.fps:
@@ -186,14 +229,17 @@ class LeRobot:
             raise UnusableError("bad-row", f"{told} do not last from {begin:g} to {end:g} s")
         return float(begin)
 
-    def _words(self, row: dict[str, Any], length: int, tasks: dict[int, str]) -> list[Words]:
-        """What is done at each of the episode's frames."""
+    def _words(self, row: dict[str, Any], length: int, tasks: dict[int, str | None]) -> tuple[list[Words], list[str]]:
+        """What is done at each of the episode's frames; and what in its rows contradicts the rest, but spoils none."""
         episode = _whole(row, "episode_index", 0)
         path = self._file(self._info.data_path, row, "data")
         table = self._rows(path)
         try:
-            numbers = table.filter(pc.field("episode_index") == episode).column("task_index").to_pylist()
-        except _PARQUET_ERRORS as error:
+            mine = table.filter(pc.field("episode_index") == episode)
+            numbers = mine.column("task_index").to_pylist()
+            order = mine.column("frame_index").to_pylist() if "frame_index" in mine.column_names else range(length)
+            times = mine.column("timestamp").to_pylist() if "timestamp" in mine.column_names else []
+        except ERRORS as error:
             raise UnusableError(
                 "broken-file", f"{path} numbers no episodes ({' '.join(str(error).split())})"
             ) from error
@@ -201,36 +247,60 @@ class LeRobot:
             raise UnusableError("broken-file", f"task_index of {path} holds more than whole numbers")
         if len(numbers) != length:
             raise UnusableError("bad-row", f"its data file has {len(numbers)} frames of it, the table says {length}")
+        if list(order) != list(range(length)):
+            raise UnusableError("bad-row", f"its rows in its data file are not its frames 0 to {length - 1} in order")
         if unknown := {number for number in numbers if number not in tasks}:
             raise UnusableError("unknown-label", f"task {min(map(str, unknown))} is not in meta/tasks.parquet")
+        if doubled := [number for number in numbers if tasks[number] is None]:
+            raise UnusableError("ambiguous", f"task {doubled[0]} has two texts in meta/tasks.parquet")
         told = {number: words_of(tasks[number]) for number in set(numbers)}
-        return [told[number] for number in numbers]
+        late = [
+            index
+            for index, time in enumerate(times)
+            if not isinstance(time, float | int) or not abs(time - index / self._info.fps) <= 0.5 / self._info.fps
+        ]
+        doubts = [f"timestamp is {times[late[0]]} at its frame {late[0]}, {len(late)} such frames"] if late else []
+        return [told[number] for number in numbers], doubts
 
     def _rows(self, path: Path) -> pa.Table:
         if self._data is None or self._data[0] != path:
             self._data = None
             try:
-                self._data = path, pq.read_table(path, columns=["episode_index", "task_index"])
-            except _PARQUET_ERRORS as error:
+                also = ("frame_index", "timestamp")
+                self._data = path, read_columns(path, ["episode_index", "task_index"], MOST_ROWS, also)
+            except ERRORS as error:
                 raise UnusableError("broken-file", f"{path} cannot be read ({' '.join(str(error).split())})") from error
         return self._data[1]
 
     def _decode_images(self, row: dict[str, Any], picks: np.ndarray) -> Frames:
         path = self._file(self._info.data_path, row, "data")
+        wanted = set(picks.tolist())
+        kept: dict[int, Any] = {}
+        number = 0
         try:
-            mine = [("episode_index", "=", row["episode_index"])]
-            column = pq.read_table(path, columns=[self._info.camera], filters=mine).column(0)
-            images = [column[int(pick)].as_py() for pick in picks]
+            with open_table(path) as file:
+                for batch in file.iter_batches(64, columns=[self._info.camera, "episode_index"]):
+                    mine = batch.filter(pc.equal(batch["episode_index"], row["episode_index"]))
+                    for index in range(mine.num_rows):
+                        if number in wanted:
+                            kept[number] = mine[self._info.camera][index].as_py()
+                        number += 1
+                    if number > max(wanted):
+                        break
+            images = [kept[pick] for pick in picks.tolist()]
             data = [image["bytes"] if isinstance(image, dict) else image for image in images]
-        except (*_PARQUET_ERRORS, IndexError, TypeError) as error:
+        except (*ERRORS, IndexError, TypeError) as error:
             raise UnusableError("broken-file", f"{path} cannot be read ({' '.join(str(error).split())})") from error
         return decode_images(data, self._settings.size)
 
     def _file(self, template: str, row: dict[str, Any], prefix: str) -> Path:
-        path = self._source / self._place(template, row, prefix)
+        path = self._locate(self._place(template, row, prefix))
         if not os.path.isfile(path):
             raise UnusableError("missing-video" if prefix != "data" else "broken-file", f"there is no {path}")
         return path
+
+    def _locate(self, told: Path) -> Path:
+        return told_file(self._source, str(told), self._settings.allow_outside)
 
     def _place(self, template: str, row: dict[str, Any], prefix: str) -> Path:
         chunk, file = _whole(row, f"{prefix}/chunk_index", 0), _whole(row, f"{prefix}/file_index", 0)
@@ -241,19 +311,34 @@ class LeRobot:
                 "broken-file", f"the path {template!r} of meta/info.json cannot be filled in"
             ) from error
 
-    def _read_tasks(self) -> dict[int, str]:
+    def _read_tasks(self) -> dict[int, str | None]:
+        """The text of each task, None where it has two."""
         path = self._source / "meta" / "tasks.parquet"
         try:
-            table = pq.read_table(path)
+            with open_table(path) as file:
+                texts = [field.name for field in file.schema_arrow if is_text(field.type)]
+                about = json.loads((file.schema_arrow.metadata or {}).get(b"pandas", b"{}"))
             # pandas keeps the text as the index, whose column may be called anything.
-            texts = [name for name in table.column_names if pa.types.is_string(_plain(table.schema.field(name).type))]
-            return dict(zip(table["task_index"].to_pylist(), table[texts[0]].to_pylist(), strict=True))
-        except (*_PARQUET_ERRORS, IndexError) as error:
+            indices = [name for name in about.get("index_columns", []) if name in texts]
+            named = [name for name in ("task", *indices) if name in texts] or texts
+            if len(named) > 1 and "task" not in named:
+                raise ValueError(f"its columns {', '.join(named)} are all text, and none is called task")
+            table = read_columns(path, ["task_index", *named[:1]], MOST_EPISODES)
+            tasks: dict[int, str | None] = {}
+            for index, text in zip(table["task_index"].to_pylist(), table[named[0]].to_pylist(), strict=True):
+                tasks[index] = text if tasks.get(index, text) == text else None
+            return tasks
+        except (*ERRORS, IndexError, AttributeError) as error:
             raise UserError(f"cannot read {path}: {' '.join(str(error).split())}; fetch it anew") from error
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_large_string(kind) else kind
+def _length(row: dict[str, Any]) -> int:
+    """Frames of an episode, as two places tell it."""
+    length = _whole(row, "length", 1)
+    first, stop = row.get("dataset_from_index"), row.get("dataset_to_index")
+    if isinstance(first, int) and isinstance(stop, int) and stop - first != length:
+        raise UnusableError("bad-row", f"length is {length}, its rows in the data set are {first} to {stop}")
+    return length
 
 
 def _whole(row: dict[str, Any], column: str, low: int) -> int:
@@ -279,25 +364,50 @@ def _read_info(path: Path, settings: ImportSettings) -> _Info:
     features = features if isinstance(features, dict) else {}
     kinds = {name: each.get("dtype") for name, each in features.items() if isinstance(each, dict)}
     cameras = [name for name, kind in kinds.items() if kind in ("video", "image")]
+    coloured = [name for name in cameras if not _is_depth(name, features[name])]
+    if cameras and not coloured and not settings.camera:
+        raise UserError(f"{path} has cameras of depth alone ({', '.join(cameras)}); take one with --camera")
     if not cameras or (settings.camera and settings.camera not in cameras):
         wanted = f"no camera {settings.camera!r}" if settings.camera else "no camera"
         raise UserError(f"{path} has {wanted}; it has {', '.join(cameras) or 'none'}")
     fps, data_path, video_path = (info.get(name) for name in ("fps", "data_path", "video_path"))
-    camera = settings.camera or cameras[0]
+    camera = settings.camera or coloured[0]
     is_video = kinds[camera] == "video"
     templates = [data_path, video_path] if is_video else [data_path]
     has_paths = all(isinstance(each, str) and _TEMPLATE.fullmatch(each) for each in templates)
     if not has_paths or not isinstance(fps, int | float) or not 0.1 <= fps <= 1000:
         raise UserError(f"{path} lacks a sound fps, data_path or video_path; fetch it anew")
-    splits = info.get("splits")
-    splits = splits if isinstance(splits, dict) else {}
-    told = splits.get(settings.split)
-    if told is None and (others := [name for name in SPLITS if name in splits]):
-        raise UserError(f"{path} has no split {settings.split!r}; it has {', '.join(others)}")
-    found = re.fullmatch(r"(\d{1,9}):(\d{1,9})", told) if isinstance(told, str) else None
     total = info.get("total_episodes")
     total = total if isinstance(total, int) else None
-    episodes = range(int(found[1]), int(found[2])) if found else None
+    episodes = _split_of(path, info.get("splits"), settings.split)
     return _Info(
         float(fps), data_path, video_path or "", camera, is_video, str(info.get("robot_type") or ""), episodes, total
     )
+
+
+def _is_depth(name: str, feature: dict[str, Any]) -> bool:
+    about = feature.get("info")
+    marks = {**feature, **(about if isinstance(about, dict) else {})}
+    return "depth" in name.lower() or any(marks.get(mark) is True for mark in ("video.is_depth_map", "is_depth_map"))
+
+
+def _split_of(path: Path, splits: object, wanted: str) -> range | None:
+    """The episodes of a split; None where meta/info.json names no splits, and all are of any.
+
+    Raises:
+        UserError: it is not there, there twice, or cannot be read.
+    """
+    if splits in (None, {}):
+        return None
+    if not isinstance(splits, dict):
+        raise UserError(f"{path} tells the splits {splits!r:.80}; they must be names with ranges such as 0:10")
+    known = [name for name in splits if SPLIT_NAMES.get(name) == wanted]
+    if not known and len(splits) == 1 and not set(splits) & set(SPLIT_NAMES):
+        known = list(splits)  # one of an unknown name has all
+    if len(known) != 1:
+        told = f"no split {wanted!r}" if not known else f"the split {wanted!r} twice"
+        raise UserError(f"{path} has {told}; it has {', '.join(map(str, splits))}")
+    found = re.fullmatch(r"\s*(\d{1,9})\s*:\s*(\d{1,9})\s*", str(splits[known[0]]))
+    if not found:
+        raise UserError(f"{path} tells the split {known[0]} as {splits[known[0]]!r:.80}; it must be such as 0:10")
+    return range(int(found[1]), int(found[2]))

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowfast_vgen.data.adapters.base import (
+    SPLIT_NAMES,
     Finding,
     ImportSettings,
     Recipe,
@@ -26,8 +27,8 @@ from slowfast_vgen.data.adapters.base import (
     words_of,
 )
 from slowfast_vgen.data.adapters.encoded import decode_images
+from slowfast_vgen.data.adapters.places import files_below
 from slowfast_vgen.data.adapters.tfrecord import Feature, Place, read_example, read_record, record_places
-from slowfast_vgen.data.rules import SPLITS
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.types import Frames
@@ -44,7 +45,6 @@ INSTRUCTIONS = (
 _MAIN_CAMERA = "steps/observation/image"
 _OTHER_VIEWS = ("wrist", "hand", "gripper", "depth", "segmentation")
 _SPLIT = re.compile(r"-([^-./]+)\.tfrecord")
-_SPLIT_NAMES = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
 _IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff")
 
 
@@ -56,11 +56,11 @@ class Rlds:
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
-        files = sorted(path for path in source.rglob("*.tfrecord*") if path.is_file())
+        files = files_below(source, "*.tfrecord*")
         if not files:
             raise UserError(f"{source} holds no .tfrecord files; give the folder of a data set's version")
         named = {path: found[1] for path in files if (found := _SPLIT.search(path.name))}
-        splits = {path: _SPLIT_NAMES[name] for path, name in named.items() if name in _SPLIT_NAMES}
+        splits = {path: SPLIT_NAMES[name] for path, name in named.items() if name in SPLIT_NAMES}
         # Where no name tells a split, the files are of the one that is asked for.
         self._files = [path for path in files if splits.get(path) == settings.split] if splits else files
         self._of_no_split = [path for path in files if path not in splits] if splits else []
@@ -71,7 +71,7 @@ class Rlds:
     @property
     def licence(self) -> str:
         """As dataset_info.json states it."""
-        for path in sorted(self._source.rglob("dataset_info.json")):
+        for path in files_below(self._source, "dataset_info.json"):
             try:
                 told = read_json(path)["redistributionInfo"]["license"]
             except (UserError, KeyError, TypeError):
@@ -89,14 +89,14 @@ class Rlds:
         names = {path.relative_to(self._source).as_posix() for path in self._files}
         findings = []
         for name in sorted(names):
-            if found := re.fullmatch(r"(.*)-([0-9]{5})-of-([0-9]{5})", name):
-                wanted = {f"{found[1]}-{number:05d}-of-{found[3]}" for number in range(int(found[3]))}
+            if found := re.fullmatch(r"(.*)-([0-9]{5})-of-([0-9]{5})(\.gz)?", name):
+                wanted = {f"{found[1]}-{number:05d}-of-{found[3]}{found[4] or ''}" for number in range(int(found[3]))}
                 findings += [Finding(each, "missing-file", "it is not there") for each in sorted(wanted - names)]
                 names |= wanted
         return findings
 
     def _files_of_no_split(self) -> list[Finding]:
-        told = f"its name tells none of the splits {', '.join(_SPLIT_NAMES)}, as others do; it is not read"
+        told = f"its name tells none of the splits {', '.join(SPLIT_NAMES)}, as others do; it is not read"
         names = [path.relative_to(self._source).as_posix() for path in self._of_no_split]
         return [Finding(name, "unknown-label", told, lost=False) for name in names]
 

@@ -5,21 +5,32 @@ A record is: length (uint64), masked CRC-32C of it (uint32), the data, masked CR
 list of bytes, floats or whole numbers, in protobuf's wire format.
 """
 
+import gzip
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from slowfast_vgen.data.adapters.base import UnusableError
 from slowfast_vgen.data.adapters.crc32c import masked_crc32c
+from slowfast_vgen.data.adapters.places import is_regular
 
 Feature = list[memoryview] | np.ndarray
 """Byte strings, float32 numbers or int64 numbers."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+LARGEST_RECORD = 2**31
+"""Bytes."""
+_GZIP_MAGIC = b"\x1f\x8b"
+_MOST_SHRUNK = 100
+"""How many times shorter a record may be in a compressed file: pictures in it are compressed already."""
+_ERRORS = (OSError, EOFError, MemoryError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -28,35 +39,37 @@ class Place:
 
     path: Path
     start: int
-    """Of its data."""
+    """Of its data, once the file is decompressed."""
     size: int
 
 
 def record_places(path: Path) -> Iterator[Place]:
-    """Walks over a file's records and reads their lengths alone.
+    """Walks over a file's records, compressed by gzip or not, and reads their lengths alone.
 
     Raises:
         UnusableError: a length that fails its checksum, or a file that ends within a record: nothing can be found after
             that.
     """
     try:
-        whole = path.stat().st_size
-        with path.open("rb") as file:
+        with _opened(path) as file:
+            most = _most_bytes(path)
             position = 0
-            while position < whole:
-                file.seek(position)
-                head = file.read(12)
+            while head := file.read(12):
                 size, checksum = struct.unpack("<QI", head) if len(head) == 12 else (0, -1)
                 if masked_crc32c(head[:8]) != checksum:
                     raise UnusableError(
                         "broken-file", f"the length at byte {position} fails its checksum; the file ends there for us"
                     )
-                if position + 16 + size > whole:
+                if size > LARGEST_RECORD:
+                    raise UnusableError("broken-file", f"the record at byte {position} says that it has {size} bytes")
+                # A compressed file is read through; one that is not tells its end, and its records are stepped over.
+                if position + 16 + size > most or not _is_there(file, position + 16 + size):
                     raise UnusableError("broken-file", f"the file ends within the record at byte {position}")
                 yield Place(path, position + 12, size)
                 position += 16 + size
-    except OSError as error:
-        raise UnusableError("broken-file", f"{path} cannot be read ({error.strerror or error})") from error
+                file.seek(position)
+    except _ERRORS as error:
+        raise UnusableError("broken-file", f"{path} cannot be read ({_reason(error)})") from error
 
 
 def read_record(place: Place) -> memoryview:
@@ -66,15 +79,43 @@ def read_record(place: Place) -> memoryview:
         UnusableError: they fail their checksum, or cannot be read.
     """
     try:
-        with place.path.open("rb") as file:
+        with _opened(place.path) as file:
             file.seek(place.start)
             data = memoryview(file.read(place.size))
             tail = file.read(4)
-    except (OSError, MemoryError) as error:
-        raise UnusableError("broken-file", f"{place.path} cannot be read ({error})") from error
+    except _ERRORS as error:
+        raise UnusableError("broken-file", f"{place.path} cannot be read ({_reason(error)})") from error
     if len(tail) != 4 or masked_crc32c(data) != struct.unpack("<I", tail)[0]:
         raise UnusableError("broken-file", f"the record of {place.size} bytes fails its checksum")
     return data
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.exists() and not is_regular(path):
+        raise UnusableError("broken-file", f"{path} is no regular file")
+    return cast(BinaryIO, gzip.open(path, "rb")) if _is_compressed(path) else path.open("rb")
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP_MAGIC
+
+
+def _most_bytes(path: Path) -> int:
+    size = path.stat().st_size
+    return _MOST_SHRUNK * size if _is_compressed(path) else size
+
+
+def _is_there(file: BinaryIO, end: int) -> bool:
+    """Whether the file goes on to `end`."""
+    if not isinstance(file, gzip.GzipFile):
+        return True
+    file.seek(end - 1)
+    return len(file.read(1)) == 1
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def read_example(data: memoryview) -> dict[str, Feature]:

@@ -27,6 +27,7 @@ from slowfast_vgen.data.adapters.base import (
     parts,
 )
 from slowfast_vgen.data.adapters.clips import read_clip, video_facts
+from slowfast_vgen.data.adapters.places import files_below, is_regular
 from slowfast_vgen.data.format import DATASET_FILE
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Poses
@@ -72,10 +73,10 @@ class Vpt:
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
-        logs = {path for path in source.rglob("*.jsonl") if not _is_ours(path)}
+        logs = {path for path in files_below(source, "*.jsonl") if not _is_ours(path)}
         if not logs:
             raise UserError(f"{source} holds no .jsonl files; give the folder with the .mp4 and .jsonl files")
-        videos = {path for path in source.rglob("*.mp4") if not _is_ours(path)}
+        videos = {path for path in files_below(source, "*.mp4") if not _is_ours(path)}
         self._alone = {path for path in videos if path.with_suffix(".jsonl") not in logs}
         self._files = sorted(logs | self._alone)
 
@@ -102,6 +103,9 @@ class Vpt:
         video = log.with_suffix(".mp4")
         try:
             facts = video_facts(video)
+            if abs(facts.fps / SOURCE_FPS - 1) > 0.01:
+                told = f"{name}.mp4 has {facts.fps:g} frames a second; its log tells of {SOURCE_FPS:g}"
+                raise UnusableError("wrong-time", told)
             steps: list[Step | None] = []
             for number, step in enumerate(read_steps(log), start=1):
                 if isinstance(step, UnusableError):
@@ -110,10 +114,10 @@ class Vpt:
         except UnusableError as error:
             yield Finding(name, error.reason, error.message)
             return
-        shown = math.floor(facts.seconds * SOURCE_FPS + 0.5)
+        shown = math.floor(facts.length * SOURCE_FPS + 0.5)
         num_frames = min(len(steps), shown)
         if num_frames < 2:
-            yield Finding(name, "too-short", f"{len(steps)} lines for {facts.seconds:.2f} s make no episode")
+            yield Finding(name, "too-short", f"{len(steps)} lines for {facts.length:.2f} s make no episode")
             return
         if facts.is_cut or abs(len(steps) - shown) > 1:
             message = f"it has {shown} frames for {len(steps)} lines{', and is cut off' * facts.is_cut}"
@@ -124,10 +128,11 @@ class Vpt:
         broken = [index for index, step in enumerate(steps[:num_frames]) if step is None]
         for first, last in zip([0, *(index + 1 for index in broken)], [*broken, num_frames - 1], strict=True):
             run = steps[first : last + 1]
-            yield from self._recipes(name, video, first / SOURCE_FPS, [step for step in run if step], last - first)
+            known = [step for step in run if step]
+            yield from self._recipes(name, video, facts.start, first / SOURCE_FPS, known, last - first)
 
     def _recipes(
-        self, name: str, video: Path, start: float, steps: list[Step], num_steps: int
+        self, name: str, video: Path, origin: float, start: float, steps: list[Step], num_steps: int
     ) -> Iterator[Recipe | Finding]:
         label = name if start == 0 else f"{name} from {start:g} s"
         if num_steps < 1:
@@ -150,7 +155,7 @@ class Vpt:
                 # The segments of one session, which differ in date and time alone, are of one world.
                 scene=f"{self.name} {re.sub(r'-[0-9]{8}-[0-9]{6}$', '', Path(name).name)}",
                 words=tuple(words[first : stop - 1]),
-                decode=partial(read_clip, video, start + times[first:stop], self._settings.size),
+                decode=partial(read_clip, video, origin + start + times[first:stop], self._settings.size),
                 poses=None if poses is None else poses[first:stop],
                 metadata={"start_seconds": float(start + times[first])},
                 ends=range(2, stop - first + 1),
@@ -218,6 +223,8 @@ def read_steps(path: Path) -> Iterator[Step | UnusableError]:
     # In some recordings the attack button is down from the first line on though nobody holds it, until it is pressed
     # for the first time (VPT, data_loader.py).
     is_attack_stuck = False
+    if path.exists() and not is_regular(path):
+        raise UnusableError("broken-file", f"{path} is no regular file")
     try:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(_LONGEST_LINE), b"")

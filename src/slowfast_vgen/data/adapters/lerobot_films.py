@@ -1,0 +1,128 @@
+"""Whether the films of a LeRobot data set hold what its tables tell: many episodes share one, each told by its times.
+
+A picture a bit beside the told time is another one, and at the border of two episodes it is the other's. So every
+picture of an episode must be there at its own time, in a film of the told rate, and no two episodes share any.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from slowfast_vgen.data.adapters.base import UnusableError
+from slowfast_vgen.data.adapters.clips import picture_times, video_facts
+from slowfast_vgen.data.adapters.film_clock import Times
+
+TOLERANCE = 0.1
+"""Of the time between two pictures."""
+ROUNDING = 0.0005
+"""Seconds by which containers round the times."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where an episode lies."""
+
+    episode: int
+    film: Path
+    """As the tables tell it."""
+    place: tuple[int, int]
+    """The film's chunk and file index."""
+    begin: float
+    """Seconds."""
+    num_frames: int
+
+
+class Films:
+    """What is known of the films of one camera."""
+
+    def __init__(self, locate: Callable[[Path], Path], fps: float, spans: Iterable[Span]) -> None:
+        """Holds the spans against each other; no film is opened.
+
+        Args:
+            locate: where a film is that the tables name.
+            fps: pictures a second, as the tables tell.
+            spans: of all episodes, those of other splits too, in the order of the tables.
+        """
+        self._locate, self._fps = locate, fps
+        self._faults: dict[int, UnusableError] = {}
+        self._by_film: dict[Path, list[Span]] = {}
+        ordered = list(spans)
+        for span in ordered:
+            self._by_film.setdefault(span.film, []).append(span)
+        for film, its_spans in self._by_film.items():
+            self._compare(film, sorted(its_spans, key=lambda span: (span.begin, span.episode)))
+        for one, other in pairwise(span for span in ordered if self._is_there(span.film)):
+            if other.place < one.place:
+                told = f"episode {one.episode} is told to lie in {one.film}, the next one before it in {other.film}"
+                self._blame((one, other), UnusableError("wrong-time", told))
+
+    @property
+    def names(self) -> Mapping[Path, Sequence[Span]]:
+        """The films, each with the episodes in it."""
+        return self._by_film
+
+    def check(self, span: Span) -> None:
+        """Looks for every picture of an episode.
+
+        Raises:
+            UnusableError: one is not there at its time, or the episode cannot be told from another.
+        """
+        if span.episode in self._faults:
+            raise self._faults[span.episode]
+        path = self._locate(span.film)
+        times, is_cut = picture_times(path), video_facts(path).is_cut
+        self._check_film(span.film, times, is_cut)
+        wanted = span.begin + np.arange(span.num_frames) / self._fps
+        if is_cut:  # what is whole of it is used, and the rest told when it is decoded
+            wanted = wanted[wanted <= (times[-1] if len(times) else 0.0)]
+        off = np.abs(times[_nearest(times, wanted)] - wanted) if len(times) else np.zeros(0)
+        if (off > TOLERANCE / self._fps + ROUNDING).any():
+            first = int(np.argmax(off > TOLERANCE / self._fps + ROUNDING))
+            raise UnusableError(
+                "wrong-time",
+                f"{span.film} has no picture at {wanted[first]:.4f} s, of frame {first}; the nearest is "
+                f"{off[first]:.4f} s off",
+            )
+
+    def _is_there(self, film: Path) -> bool:
+        try:
+            return os.path.isfile(self._locate(film))
+        except UnusableError:
+            return False
+
+    def _check_film(self, film: Path, times: Times, is_cut: bool) -> None:
+        if len(times) < 2:
+            return
+        rate = 1 / max(float(np.median(np.diff(times))), 1e-9)
+        if abs(rate / self._fps - 1) > 0.01 and abs(1 / rate - 1 / self._fps) > 2 * ROUNDING:
+            told = f"{film} has {rate:.4g} pictures a second, meta/info.json tells {self._fps:g}"
+            raise UnusableError("wrong-time", told)
+        end = max(span.begin + span.num_frames / self._fps for span in self._by_film[film])
+        has_gaps = bool((np.diff(times) > 1.5 / self._fps).any())
+        missing = round((end - times[-1]) * self._fps) - 1
+        if missing > 0 and not has_gaps and not is_cut:
+            raise UnusableError(
+                "wrong-time",
+                f"{film} has {len(times)} pictures, {missing} fewer than its episodes, and nothing tells which ones",
+            )
+
+    def _compare(self, film: Path, spans: Sequence[Span]) -> None:
+        for one, other in pairwise(spans):
+            if other.begin < one.begin + (one.num_frames - 0.5) / self._fps:
+                told = f"episodes {one.episode} and {other.episode} lie in {film} at the same time"
+                self._blame((one, other), UnusableError("overlap", told))
+
+    def _blame(self, spans: Iterable[Span], error: UnusableError) -> None:
+        for span in spans:
+            self._faults.setdefault(span.episode, error)
+
+
+def _nearest(times: Times, wanted: Times) -> np.ndarray:
+    after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(times) - 1)
+    return np.where(wanted - times[before] <= times[after] - wanted, before, after)

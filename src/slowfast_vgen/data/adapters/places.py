@@ -1,0 +1,107 @@
+"""Where a source's files are: searched for below its folder, or told by a path inside one of its files.
+
+Links that lie in the folder are its user's own, and are followed. A path that a file tells is another's word: one that
+leads out of the folder is refused, unless the user allows it.
+"""
+
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from slowfast_vgen.data.adapters.base import UnusableError
+from slowfast_vgen.data.left_out import tell
+
+
+def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """`root` and every folder below it, behind links too, each once, with the sorted names of the files in it.
+
+    A folder that is met under several names, as a link to one further up makes it, is read where it lies itself, else
+    under the first name. Files whose names begin with `._`, which macOS lays beside others, are passed over.
+    """
+    met: set[tuple[int, int]] = set()
+    waiting, linked = [root], list[Path]()
+    while waiting or linked:
+        folder = waiting.pop() if waiting else linked.pop(0)
+        try:
+            there = folder.stat()
+            if (there.st_dev, there.st_ino) in met:
+                continue
+            met.add((there.st_dev, there.st_ino))
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            tell(f"not searched: {folder} ({error.strerror or error})")
+            continue
+        folders = [entry for entry in listed if _is_folder(entry)]
+        waiting += [folder / entry.name for entry in reversed(folders) if not entry.is_symlink()]
+        linked += [folder / entry.name for entry in folders if entry.is_symlink()]
+        hidden = {entry.name for entry in folders} | {each.name for each in listed if each.name.startswith("._")}
+        yield folder, [entry.name for entry in listed if entry.name not in hidden]
+
+
+def files_below(root: Path, *patterns: str) -> list[Path]:
+    """The files below `root` whose names fit any of the patterns, sorted; see `folders_below`."""
+    return sorted(
+        folder / name
+        for folder, names in folders_below(root)
+        for name in names
+        if any(fnmatch(name, pattern) for pattern in patterns)
+    )
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """The files that fit a pattern of one folder or of those in it, as `Path.glob` has it, sorted."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("._"))
+
+
+def told_file(source: Path, told: str, allow_outside: bool = False) -> Path:
+    """The file that a path inside a source means: below the folder, whichever way its letters are composed.
+
+    Raises:
+        UnusableError: the path leads out of the folder and that is not allowed, or no file can have it.
+    """
+    if not told.strip() or "\0" in told:
+        raise UnusableError("missing-video", f"{told[:80]!r} names no file")
+    root = os.path.abspath(source)
+    plain = os.path.normpath(os.path.join(root, told))
+    if not allow_outside and os.path.commonpath([root, plain]) != root:
+        raise UnusableError(
+            "outside", f"the path {told[:200]!r} leads out of {source}; allow that with --allow-outside"
+        )
+    path = source / os.path.relpath(plain, root)
+    return path if os.path.exists(path) else _composed_otherwise(path)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether something is a file that ends: a pipe or a device could keep a reader for ever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _composed_otherwise(path: Path) -> Path:
+    """The file whose name is the same text in other code points, as macOS and Linux write é; else `path` itself."""
+    for form in ("NFC", "NFD"):
+        other = Path(unicodedata.normalize(form, str(path)))
+        if os.path.exists(other):
+            return other
+    folder = path.parent
+    if folder == path or not (os.path.exists(folder) or (folder := _composed_otherwise(folder)) != path.parent):
+        return path
+    try:
+        wanted = unicodedata.normalize("NFC", path.name)
+        names = [name for name in os.listdir(folder) if unicodedata.normalize("NFC", name) == wanted]
+    except OSError:
+        return path
+    return folder / names[0] if names else path

@@ -1,0 +1,89 @@
+"""Parquet tables of anybody's: how much a file would take is asked before it is read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+LARGEST_TABLE = 2**30
+"""Bytes of the wanted columns once they are decoded."""
+LONGEST_TEXT = 100_000
+"""Bytes of one cell."""
+ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+"""What reading a damaged file raises."""
+
+
+def read_columns(path: Path, columns: Sequence[str], most_rows: int, also: Sequence[str] = ()) -> pa.Table:
+    """Some columns of a table; what is kept as a dictionary of values comes as the values.
+
+    Args:
+        path: of the file.
+        columns: that there must be, each once.
+        most_rows: that there may be.
+        also: columns that are read where they are there.
+
+    Raises:
+        ERRORS: no regular file, damaged, a column missing or there twice, or more in it than is taken into memory.
+    """
+    with open_table(path) as file:
+        return _read(path, file, columns, most_rows, also)
+
+
+def open_table(path: Path) -> pq.ParquetFile:
+    """A file whose pages are held against their checksums; nothing but its end is read.
+
+    Raises:
+        ERRORS: no regular file, or damaged.
+    """
+    if path.exists() and not path.is_file():  # a pipe would keep its reader for ever
+        raise ValueError("it is no regular file")
+    # Texts are read as dictionaries: a file of some bytes can say the same long text a million times.
+    with pq.ParquetFile(path) as file:
+        texts = [field.name for field in file.schema_arrow if is_text(field.type) or pa.types.is_binary(field.type)]
+    return pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds text, in whichever of Arrow's ways."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _read(path: Path, file: pq.ParquetFile, columns: Sequence[str], most_rows: int, also: Sequence[str]) -> pa.Table:
+    names = file.schema_arrow.names
+    wanted = [*columns, *(name for name in also if name in names)]
+    for name in wanted:
+        if names.count(name) != 1:
+            raise KeyError(f"{names.count(name)} columns named {name}, want one")
+    about = file.metadata
+    if about.num_rows > most_rows:
+        raise ValueError(f"{about.num_rows} rows, {most_rows} at most are read")
+    told = 0
+    for group in map(about.row_group, range(about.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            told += chunk.total_uncompressed_size if chunk.path_in_schema.split(".")[0] in wanted else 0
+    if told > LARGEST_TABLE:
+        raise ValueError(f"{told} bytes, {LARGEST_TABLE} at most are read")
+    table = file.read(columns=wanted).select(wanted)
+    table.validate(full=True)  # text that is not UTF-8 shows only here
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            _check_texts(table.column(index))
+            plain = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, pa.field(field.name, field.type.value_type), plain)
+    return table
+
+
+def _check_texts(column: pa.ChunkedArray) -> None:
+    total = 0
+    for chunk in column.chunks:
+        lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy(zero_copy_only=False)
+        if lengths.max(initial=0) > LONGEST_TEXT:
+            raise ValueError(f"a text of {lengths.max()} bytes, {LONGEST_TEXT} at most are read")
+        used = pc.drop_null(chunk.indices).to_numpy(zero_copy_only=False)
+        total += int(lengths.astype(np.int64)[used].sum())
+    if total > LARGEST_TABLE:
+        raise ValueError(f"{total} bytes of text, {LARGEST_TABLE} at most are read")
