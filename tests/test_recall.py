@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from world_checks import gaps_of
 
 from slowfast_vgen.cli.main import main
@@ -12,7 +13,9 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import recall as recall_module
 from slowfast_vgen.evaluate import rules as rules_module
 from slowfast_vgen.evaluate import tour_scores
+from slowfast_vgen.evaluate.arms import readout_arm, recalled
 from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
+from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
 from slowfast_vgen.evaluate.recall_tours import (
     BUCKETS,
@@ -24,6 +27,7 @@ from slowfast_vgen.evaluate.recall_tours import (
     write_tours,
 )
 from slowfast_vgen.evaluate.statistics import estimate_share
+from slowfast_vgen.evaluate.tour_scores import TourScores
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.rollout import World
@@ -120,10 +124,13 @@ def test_the_report_has_every_figure_and_goes_on_where_it_was(
         "recall_gain_db_gap64",
         "recall_psnr_db_raw_gap16",
         "recall_psnr_db_frozen_gap64",
-        "recall_psnr_db_retrieval_gap64",
+        "recall_psnr_db_ceiling_gap64",
+        "recall_psnr_db_readout_gap16",
+        "readout_minus_memory_db",
+        "gain_over_frozen_db",
         "recall_gain_db_full_turn_gap16",
         "recall_gain_db_loop_gap64",
-        "retrieval_gap_closed",
+        "ceiling_gap_closed",
         "gain_over_raw_context_db",
         "history_gain_db",
         "src_on",
@@ -140,10 +147,39 @@ def test_the_report_has_every_figure_and_goes_on_where_it_was(
 
 def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
     test = RecallTest(local_world, RecallConfig.quick())
-    world, memory = test.arms["raw"]
-    assert world.model.config.num_past_frames == 8
-    assert memory is None
-    assert test.arms["on"][1] == local_world.memory_config(LocalRuleConfig(journal_chunks=8))
+    raw, on = test.arms["raw"], test.arms["on"]
+    assert raw.world.model.config.num_past_frames == 8 and raw.settings["memory"] is None
+    memory = local_world.memory_config(LocalRuleConfig(journal_chunks=8))
+    assert memory is not None and on.settings["memory"] == memory.to_json()
+    assert list(test.protocol["arms"]) == ["off", "on", "raw", "readout"]
+
+
+def test_the_read_out_is_what_the_memory_recalls_with_no_denoising(local_world: World) -> None:
+    tours = TourScores(2)
+    arm = readout_arm(local_world, local_world.shipped_memory)
+    name = "full-turn-16"
+    (one, *_), (play, *_) = tours.tours(name), tours.plays(name)
+    made = generate_tours(arm, [one], [play], [0], True, lambda _: None)[0]
+    rollout = local_world.start_batch(play.frames[:1], True, [5])  # the seed changes nothing
+    codec = local_world.model.codec
+    for number, action in enumerate(one.actions):
+        now = slice(1 + 4 * number, 5 + 4 * number)
+        if number < one.num_out:
+            rollout.observe(torch.from_numpy(play.frames[None, now]), [action])
+            continue
+        found = recalled(rollout, [action])
+        assert found is not None
+        decoded = codec.decode(found.latents)[0].numpy()
+        assert np.array_equal(made[now], decoded)
+        assert not np.array_equal(decoded, codec.decode(rollout.predict([action]))[0].numpy())
+        rollout.observe_latents(found.latents, [action])
+    seen, same = (tours.seen(name, arm, seed) for seed in (0, 1))
+    np.testing.assert_array_equal(seen.psnr, same.psnr)
+
+
+def test_a_memory_that_recalls_nothing_has_no_read_out(tiny_world: World) -> None:
+    assert recalled(tiny_world.start_batch(np.zeros((1, 64, 64, 3), np.uint8), True, [0]), ["stay"]) is None
+    assert not RecallTest(tiny_world, RecallConfig.quick()).unseeded
 
 
 def test_capacity_compares_widths_and_ranks_on_one_world(local_world: World, tiny_world: World, tmp_path: Path) -> None:
@@ -152,7 +188,7 @@ def test_capacity_compares_widths_and_ranks_on_one_world(local_world: World, tin
     arms = ("width16", "width64", "rank2", "replay")
     assert set(figures) == {"recall_psnr_db_off"} | {f"memory_mb_{arm}" for arm in arms} | {
         f"recall_gain_db_{arm}_rooms{rooms}" for arm in arms for rooms in (1, 2)
-    }
+    } | {f"readout_gain_db_{arm}_rooms{rooms}" for arm in arms[:2] for rooms in (1, 2)}
     assert all(np.isfinite(figure.mean) for figure in figures.values())
     assert figures["memory_mb_width16"].mean < figures["memory_mb_width64"].mean
     assert figures["recall_gain_db_rank2_rooms1"].mean != 0
@@ -209,6 +245,8 @@ def test_rules_are_compared_before_and_after_their_loops(
     assert {f"src_{arm}" for arm in arms} <= set(results["figures"])
     one, other = (results["figures"][f"revisit_psnr_db_{arm}"]["mean"] for arm in ("local", "local_after_local_loop"))
     assert one == other  # the same weights
+    read = {name for name in results["figures"] if "readout" in name}
+    assert read == {f"revisit_psnr_db_readout_{rule}" for rule in ("local", "local_delta", "local_and_denoising")}
 
 
 @pytest.mark.parametrize(
@@ -249,6 +287,7 @@ def test_scaling_compares_runs_of_the_loop(local_world_folder: Path, tmp_path: P
     assert points["steps-30"]["loop_flop"] == pytest.approx(3 * points["steps-10"]["loop_flop"])
     # 8 frames of 4 x 4 patches, 6 windows a step
     assert points["steps-10"]["loop_flop"] == 6 * points["steps-10"]["parameters"] * (8 * 16 * 6 * 10)
+    assert figures["recall_psnr_db_readout"]["n"] == 1
     gain = figures["recall_psnr_db_on_steps-10"]["mean"] - figures["recall_psnr_db_off_steps-10"]["mean"]
     assert figures["recall_gain_db_steps-10"]["mean"] == pytest.approx(gain)
 

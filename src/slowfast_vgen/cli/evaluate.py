@@ -59,14 +59,23 @@ HEADLINES = {
 """Figures that are printed, and how; all go to the JSON file."""
 
 RECALL_HEADLINES = {
-    "recall_psnr_db_off_gap16": "places seen some 16 frames ago: no memory (dB)",
-    "recall_gain_db_gap16": "  what the memory adds (dB)",
-    "recall_psnr_db_off_gap64": "places seen some 64 frames ago: no memory (dB)",
-    "recall_gain_db_gap64": "  what the memory adds (dB)",
-    "recall_psnr_db_off_gap200": "places seen 200 and more frames ago: no memory (dB)",
-    "recall_gain_db_gap200": "  what the memory adds (dB)",
+    **{
+        f"recall_{figure}_{gap}": f"{f'places seen {words} ago' if arm == 'off' else '':<33}{label} (dB)"
+        for gap, words in (("gap16", "some 16 frames"), ("gap64", "some 64 frames"), ("gap200", "200 and more frames"))
+        for arm, figure, label in (
+            ("off", "psnr_db_off", "no memory"),
+            ("frozen", "psnr_db_frozen", "last frame frozen"),
+            ("raw", "psnr_db_raw", "raw context twice as long"),
+            ("on", "psnr_db_on", "memory"),
+            ("readout", "psnr_db_readout", "read-out, nothing denoised"),
+            ("ceiling", "psnr_db_ceiling", "codec's ceiling"),
+            ("gain", "gain_db", "memory over none"),
+        )
+    },
     "gain_over_raw_context_db": "memory over a raw context twice as long (dB)",
-    "retrieval_gap_closed": "share of the way to the true frame of the same pose",
+    "ceiling_gap_closed": "share of the way to the codec's ceiling",
+    "gain_over_frozen_db": "memory over a frozen last frame (dB)",
+    "readout_minus_memory_db": "read-out over memory (dB)",
     "novel_gain_db": "next chunk at places never seen: what the memory adds (dB)",
     "next_chunk_gain_db": "next chunk anywhere: what the memory adds (dB)",
     "history_psnr_db_off": "revisit against the own earlier frame: no memory (dB)",

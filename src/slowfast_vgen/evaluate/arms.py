@@ -13,7 +13,7 @@ from torch import Tensor
 
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
-from slowfast_vgen.models.denoiser import Latents
+from slowfast_vgen.models.denoiser import Latents, Recall
 from slowfast_vgen.rollout import Rollout, World
 from slowfast_vgen.types import Frames
 
@@ -74,6 +74,19 @@ def foreign_memory_arm(world: World, memory: MemoryConfig) -> Arm:
     return Arm("foreign_memory", "memory of another episode", world, begin, {"memory": memory.to_json()})
 
 
+def readout_arm(world: World, memory: MemoryConfig) -> Arm:
+    """What the local memory recalls, decoded as it is: nothing is denoised, so that no seed changes anything.
+
+    Over a generated frame it has no sharpness to win and nothing to invent; where the place is new it is blank.
+    """
+
+    def begin(images: Frames, seeds: Sequence[int], poses: Poses) -> Stepper:
+        return ReadoutRollout(world.start_batch(images, memory, seeds))
+
+    settings = {"memory": memory.to_json(), "denoised": False}
+    return Arm("readout", "read-out: what the memory recalls, not denoised", world, begin, settings)
+
+
 def frozen_arm(world: World) -> Arm:
     """The last frame, for ever."""
 
@@ -114,6 +127,23 @@ class ForeignRollout:
         self.inner.observe_latents(new, actions)
 
 
+class ReadoutRollout:
+    """Goes on with what its episodes' local memories recall of the chunk to come."""
+
+    def __init__(self, inner: Rollout) -> None:
+        self.inner = inner
+
+    def predict(self, actions: Sequence[str]) -> Latents:
+        """See `Stepper`."""
+        recall = recalled(self.inner, actions)
+        assert recall is not None, "only a local memory can be read out"
+        return recall.latents
+
+    def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
+        """See `Stepper`."""
+        self.inner.observe_latents(new, actions)
+
+
 class FrozenRollout:
     """Shows the last frame it has seen."""
 
@@ -127,6 +157,15 @@ class FrozenRollout:
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
         """See `Stepper`."""
         self.inner.observe_latents(new, actions)
+
+
+def recalled(rollout: Rollout, actions: Sequence[str]) -> Recall | None:
+    """What the local memory knows of the chunk to which the actions lead; None without such a memory."""
+    if rollout.local_learner is None or rollout.memory is None or rollout.memory.local is None:
+        return None
+    model = rollout.world.model
+    text = model.text_encoder(list(actions))
+    return rollout.local_learner.recall(rollout.memory.local, text, model.config.num_new_frames)
 
 
 class ContextRollout:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.arms import recalled
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.held_out import SPLIT
 from slowfast_vgen.evaluate.machine import provenance
@@ -35,7 +36,7 @@ from slowfast_vgen.worlds.rooms_map import Scene
 from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine, VizdoomRooms
 from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
-VERSION = 2
+VERSION = 3
 APART_STEPS = 1000.0
 """Distance of one map's origin from the next, in steps: nothing of one is near anything of another."""
 _STREAM = 7  # apart from the streams of the world and of other held-out paths
@@ -79,11 +80,16 @@ class Walk:
     verbs: tuple[str, ...]
 
 
+PerChunk = Float[np.ndarray, "rows chunks"]
+
+
 @dataclass(frozen=True)
 class Recalled:
     """PSNR of each chunk of the first walk, predicted after as many rooms as `CapacityConfig.rooms` has."""
 
     psnr: Float[np.ndarray, "rows rooms chunks"]
+    readout: Float[np.ndarray, "rows rooms chunks"]
+    """Of what the memory recalls, with no denoising; NaN for a memory that recalls nothing."""
 
 
 class CapacityTest:
@@ -133,6 +139,9 @@ class CapacityTest:
             gain = records[arm].psnr - off[:, :1]
             for index, rooms in enumerate(self.config.rooms):
                 figures[f"recall_gain_db_{arm}_rooms{rooms}"] = estimate(gain[:, index][:, None])
+                if memory.local is not None:
+                    read = (records[arm].readout - off[:, :1])[:, index][:, None]
+                    figures[f"readout_gain_db_{arm}_rooms{rooms}"] = estimate(read)
             size = world.start_batch(self._frames[:1, 0, 0], memory, [0]).memory
             assert size is not None
             megabytes = size.num_bytes() / 2**20
@@ -156,7 +165,8 @@ class CapacityTest:
             progress(self.config.num_rows)
             if room + 1 in self.config.rooms:
                 scores.append(self._score(rollout))
-        return Recalled(np.stack(scores, 1))
+        made, read = (np.stack(each, 1) for each in zip(*scores, strict=True))
+        return Recalled(made, read)
 
     def _watch(self, rollout: Rollout, room: int) -> None:
         for chunk in range(self.config.chunks_per_room):
@@ -164,18 +174,21 @@ class CapacityTest:
             actions = [PHRASINGS[row[room].verbs[chunk]][0] for row in self._walks]
             rollout.observe_latents(self._latents[:, room, now], actions)
 
-    def _score(self, rollout: Rollout) -> Float[np.ndarray, "rows chunks"]:
-        """Walks through the first map once more, on a copy of the memory, and predicts each chunk."""
+    def _score(self, rollout: Rollout) -> tuple[PerChunk, PerChunk]:
+        """Walks through the first map once more, on a copy of the memory: each chunk predicted, and read out."""
         again = rollout.fork()
         _teleport(again, 0, self._latents[:, 0, :1])
-        codec, found = self.world.model.codec, []
+        codec, found, read = self.world.model.codec, [], []
         for chunk in range(self.config.chunks_per_room):
             now = slice(1 + FRAMES_PER_CHUNK * chunk, 1 + FRAMES_PER_CHUNK * (chunk + 1))
             actions = [PHRASINGS[row[0].verbs[chunk]][0] for row in self._walks]
-            new = codec.decode(again.predict(actions)).cpu().numpy()
-            found.append(psnr(new, self._frames[:, 0, now]).mean(-1))
+            true, recall = self._frames[:, 0, now], recalled(again, actions)
+            found.append(psnr(codec.decode(again.predict(actions)).cpu().numpy(), true).mean(-1))
+            read.append(np.full(len(true), np.nan))
+            if recall is not None:
+                read[-1] = psnr(codec.decode(recall.latents).cpu().numpy(), true).mean(-1)
             again.observe_latents(self._latents[:, 0, now], actions)
-        return np.stack(found, 1)
+        return np.stack(found, 1), np.stack(read, 1)
 
     @cached_property
     def _walks(self) -> list[list[Walk]]:

@@ -1,9 +1,9 @@
 """Does a world remember? Places seen before and out of the window, at several gaps, on maps that it never saw.
 
 Each tour is played on true frames up to where all that follows was seen before; the rest is generated, once by every
-arm: no memory, the shipped memory, and a longer raw context instead of a memory. References that need no model: the
-last frame frozen, and the true frame of the same pose as the codec gives it back (retrieval by the true pose, the most
-that any memory could bring).
+arm: no memory, the shipped memory, and a longer raw context instead of a memory; or read out of the memory, with no
+denoising. References that need no model: the last frame frozen, and the codec's ceiling, the true frame of the same
+pose as the codec gives it back, the most that any memory could bring.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.arms import memory_arm, readout_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, Records, run_blocks
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, HeldOut
@@ -25,7 +26,6 @@ from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.evaluate.recall_tours import BUCKETS, TOUR_SETS
 from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate, estimate, estimate_share
 from slowfast_vgen.evaluate.tour_scores import Own, Seen, TourScores, joined
-from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
@@ -86,11 +86,16 @@ class RecallTest:
 
     def __init__(self, world: World, config: RecallConfig) -> None:
         self.world, self.config = world, config
-        self.arms: dict[str, tuple[World, MemoryConfig | None]] = {
-            "off": (world, None),
-            "on": (world, world.shipped_memory),
-            "raw": (world.with_parts(num_past_frames=RAW_PAST_FRAMES), None),
+        longer = world.with_parts(num_past_frames=RAW_PAST_FRAMES)
+        self.arms = {
+            "off": memory_arm("off", "no memory", world, None),
+            "on": memory_arm("on", "memory", world, world.shipped_memory),
+            "raw": memory_arm("raw", "raw context twice as long, not trained as a baseline", longer, None),
         }
+        self.unseeded = (
+            {} if world.shipped_memory.local is None else {"readout": readout_arm(world, world.shipped_memory)}
+        )
+        """Arms that no seed changes."""
         self.tours = TourScores(config.num_maps)
 
     @property
@@ -110,6 +115,7 @@ class RecallTest:
             "memory": self.world.shipped_memory.to_json(),
             "src_network": "MobileNetV2 on ImageNet, embedded; the paper's SRC has ResNet-18",
             "raw_context_frames": RAW_PAST_FRAMES,
+            "arms": {name: arm.describe() for name, arm in (self.arms | self.unseeded).items()},
             "split": SPLIT,
             "map_seed": SEED,
             "tours": list(TOUR_SETS),
@@ -134,7 +140,9 @@ class RecallTest:
                 work = self.config.num_maps * 40
                 if seed == 0:
                     yield Block(f"{name}-frozen", Seen, 0, partial(self._reference, name, "frozen"))
-                    yield Block(f"{name}-retrieval", Seen, 0, partial(self._reference, name, "retrieval"))
+                    yield Block(f"{name}-ceiling", Seen, 0, partial(self._reference, name, "ceiling"))
+                    for arm in self.unseeded:
+                        yield Block(f"{name}-{arm}-0", Seen, work, partial(self._seen, name, arm, seed))
                 for arm in self.arms:
                     yield Block(f"{name}-{arm}-{seed}", Seen, work, partial(self._seen, name, arm, seed))
             for name in OWN_SETS:
@@ -146,30 +154,31 @@ class RecallTest:
 
     def _seen(self, name: str, arm: str, seed: int, progress: Progress) -> Seen:
         progress(self.config.num_maps * 40)
-        return self.tours.seen(name, *self.arms[arm], seed)
+        return self.tours.seen(name, (self.arms | self.unseeded)[arm], seed)
 
     def _own(self, name: str, arm: str, seed: int, progress: Progress) -> Own:
         progress(self.config.num_maps * 40)
-        return self.tours.own(name, *self.arms[arm], seed)
+        return self.tours.own(name, self.arms[arm], seed)
 
-    def _reference(self, name: str, reference: Literal["frozen", "retrieval"], progress: Progress) -> Seen:
+    def _reference(self, name: str, reference: Literal["frozen", "ceiling"], progress: Progress) -> Seen:
         return self.tours.reference(name, self.world.model.codec, reference)
 
     def _novel(self, arm: str, seed: int, progress: Progress) -> Novel:
-        world, memory = self.arms[arm]
         walks, num_chunks = self._walks.wanders, self.config.num_novel_chunks
-        rows = []
+        rows, codec = [], self.world.model.codec
         for begin in range(0, len(walks), ROWS_PER_BATCH):
             block = walks[begin : begin + ROWS_PER_BATCH]
             true = np.stack([one.frames for one in block])
-            rollout = world.start_batch(true[:, 0], memory or False, row_seeds(seed, begin, len(block)))
+            seeds, poses = row_seeds(seed, begin, len(block)), torch.zeros(*true.shape[:2], 3)  # nobody looks at poses
+            rollout = self.arms[arm].begin(true[:, 0], seeds, poses)
             scores = []
             for number in range(num_chunks):
                 now = slice(1 + FRAMES_PER_CHUNK * number, 1 + FRAMES_PER_CHUNK * (number + 1))
                 actions = [one.chunks[number].action for one in block]
-                new = world.model.codec.decode(rollout.predict(actions)).cpu().numpy()
+                new = codec.decode(rollout.predict(actions)).cpu().numpy()
                 scores.append(psnr(new, true[:, now]).mean(-1))
-                rollout.observe(torch.from_numpy(true[:, now]), actions)
+                latents = codec.encode(torch.from_numpy(np.ascontiguousarray(true[:, now])).to(self.world.device))
+                rollout.observe_latents(latents, actions)
                 progress(len(block))
             rows.append(np.stack(scores, 1))
         values = np.concatenate(rows)
@@ -237,8 +246,12 @@ class RecallTest:
             values[name] = {
                 arm: np.stack([records[f"{name}-{arm}-{seed}"].psnr for seed in seeds], 1) for arm in self.arms
             }
-            for reference in ("frozen", "retrieval"):
-                one = records[f"{name}-{reference}"].psnr
+            for reference, block in [
+                ("frozen", "frozen"),
+                ("ceiling", "ceiling"),
+                *((one, f"{one}-0") for one in self.unseeded),
+            ]:
+                one = records[f"{name}-{block}"].psnr
                 values[name][reference] = np.repeat(one[:, None], len(seeds), 1)
         figures: dict[str, Estimate] = {}
         everywhere: dict[str, list[np.ndarray]] = {arm: [] for arm in next(iter(values.values()))}
@@ -263,7 +276,10 @@ class RecallTest:
         figures["recall_gain_db"] = estimate(all_of["on"] - all_of["off"])
         figures["gain_over_raw_context_db"] = estimate(all_of["on"] - all_of["raw"])
         figures["raw_context_gain_db"] = estimate(all_of["raw"] - all_of["off"])
-        figures["retrieval_gap_closed"] = estimate_share(all_of["on"], all_of["off"], all_of["retrieval"])
+        figures["ceiling_gap_closed"] = estimate_share(all_of["on"], all_of["off"], all_of["ceiling"])
+        figures["gain_over_frozen_db"] = estimate(all_of["on"] - all_of["frozen"])
+        if "readout" in all_of:
+            figures["readout_minus_memory_db"] = estimate(all_of["readout"] - all_of["on"])
         return figures
 
 

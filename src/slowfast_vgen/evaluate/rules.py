@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.arms import memory_arm, readout_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT
 from slowfast_vgen.evaluate.machine import provenance
@@ -17,7 +18,7 @@ from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.rollout import World
 
-VERSION = 1
+VERSION = 2
 RULES = (
     "off",
     "denoising-original",
@@ -151,9 +152,22 @@ class RulesTest:
                 ("revisit_psnr_db", seen, "psnr"),
             ):
                 figures[f"{figure}_{arm.name}"] = estimate(joined(parts, field))
+        for arm in self._readable:
+            parts = {name: [records[f"readout-{name}-{arm.name}"]] for name in SEEN_SETS}
+            figures[f"revisit_psnr_db_readout_{arm.name}"] = estimate(joined(parts, "psnr"))
         return self.protocol | provenance(figures, self.arms[0].world.device, records.commits), figures
 
+    @property
+    def _readable(self) -> list[Arm]:
+        """Arms whose memory can be read out, one a rule: what is read hangs on no denoiser and on no seed."""
+        return [arm for arm in self.arms if not arm.loop and arm.memory is not None and arm.memory.local is not None]
+
     def _blocks(self) -> Iterator[Block[Any]]:
+        for arm in self._readable:
+            for name in SEEN_SETS:
+                yield Block(
+                    f"readout-{name}-{arm.name}", Seen, self.config.num_maps, partial(self._read_out, name, arm)
+                )
         for seed in range(self.config.num_seeds):
             for arm in self.arms:
                 for name in OWN_SETS:
@@ -170,8 +184,13 @@ class RulesTest:
 
     def _own(self, name: str, arm: Arm, seed: int, progress: Progress) -> Own:
         progress(self.config.num_maps)
-        return self.tours.own(name, arm.world, arm.memory, seed)
+        return self.tours.own(name, memory_arm(arm.name, arm.name, arm.world, arm.memory), seed)
 
     def _seen(self, name: str, arm: Arm, seed: int, progress: Progress) -> Seen:
         progress(self.config.num_maps)
-        return self.tours.seen(name, arm.world, arm.memory, seed)
+        return self.tours.seen(name, memory_arm(arm.name, arm.name, arm.world, arm.memory), seed)
+
+    def _read_out(self, name: str, arm: Arm, progress: Progress) -> Seen:
+        progress(self.config.num_maps)
+        assert arm.memory is not None
+        return self.tours.seen(name, readout_arm(arm.world, arm.memory), 0)

@@ -9,16 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from slowfast_vgen.evaluate.arms import memory_arm
+from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.held_out import Tour, play_tours
 from slowfast_vgen.evaluate.measures import feature_similarity, gaps, motion, pad_with_nan, psnr, revisits, scene_cuts
 from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import held_out_tours
-from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.codec import Codec
-from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 from slowfast_vgen.worlds.vizdoom_rooms import Play
@@ -74,12 +72,12 @@ class TourScores:
         pairs = zip(self.tours(name), self.plays(name), strict=True)
         return [revisits(play.poses, 1 + FRAMES_PER_CHUNK * tour.num_out, min_gap) for tour, play in pairs]
 
-    def seen(self, name: str, world: World, memory: MemoryConfig | None, seed: int) -> Seen:
+    def seen(self, name: str, arm: Arm, seed: int) -> Seen:
         """The first part shown, the rest generated."""
-        made = self._generate(name, world, memory, seed, observe=True)
+        made = self._generate(name, arm, seed, observe=True)
         return self.score(name, made)
 
-    def reference(self, name: str, codec: Codec, reference: Literal["frozen", "retrieval", "true"]) -> Seen:
+    def reference(self, name: str, codec: Codec, reference: Literal["frozen", "ceiling", "true"]) -> Seen:
         """What needs no denoiser: the last frame shown, or the true ones, with the codec's round trip or without."""
         made = []
         for tour, play in zip(self.tours(name), self.plays(name), strict=True):
@@ -87,7 +85,7 @@ class TourScores:
             begin = 1 + FRAMES_PER_CHUNK * tour.num_out
             if reference == "frozen":
                 frames[begin:] = frames[begin - 1]
-            elif reference == "retrieval":
+            elif reference == "ceiling":
                 device = codec.latent_mean.device
                 frames[begin:] = codec.decode(codec.encode(torch.from_numpy(frames[begin:]).to(device))).cpu().numpy()
             made.append(frames)
@@ -108,10 +106,10 @@ class TourScores:
         longest = max(len(row) for row in psnrs)
         return Seen(pad_with_nan(psnrs, longest), pad_with_nan(ago, longest), np.stack(sheet))
 
-    def own(self, name: str, world: World, memory: MemoryConfig | None, seed: int) -> Own:
+    def own(self, name: str, arm: Arm, seed: int) -> Own:
         """All generated from the start image."""
-        config = world.model.config
-        made = self._generate(name, world, memory, seed, observe=False)
+        config = arm.world.model.config
+        made = self._generate(name, arm, seed, observe=False)
         history, similar = [], []
         for frames, pairs in zip(made, self._pairs(name, WINDOW_FRAMES), strict=True):
             later, earlier = ([pair[side] for pair in pairs] for side in (0, 1))
@@ -126,8 +124,8 @@ class TourScores:
             np.array([motion(frames) for frames in made]),
         )
 
-    def _generate(self, name: str, world: World, memory: MemoryConfig | None, seed: int, observe: bool) -> list[Frames]:
-        arm, tours = memory_arm("", "", world, memory), self.tours(name)
+    def _generate(self, name: str, arm: Arm, seed: int, observe: bool) -> list[Frames]:
+        tours = self.tours(name)
         return generate_tours(arm, tours, self.plays(name), row_seeds(seed, 0, len(tours)), observe, lambda _: None)
 
     @cached_property

@@ -10,7 +10,15 @@ from slowfast_vgen.evaluate.report.scales import ALL_GAPS, GAPS, split_revisit
 from slowfast_vgen.evaluate.results import SUITE_COMMANDS, Figure, Results, SuiteProtocol, read_suite
 
 RECALL = "evaluate recall"
-_RECALL_ARMS = {"on": MEMORY, "off": NO_MEMORY, "frozen": "frozen", "retrieval": "retrieval"}
+_RECALL_ARMS = {
+    "on": MEMORY,
+    "off": NO_MEMORY,
+    "frozen": "frozen",
+    "readout": "readout",
+    "ceiling": "ceiling",
+    "retrieval": "ceiling",
+}
+"""Files of before the second version call the codec's ceiling retrieval."""
 _RECALL_MEASURES = {
     "history_psnr_db": f"history_psnr_{ALL_GAPS}",
     "src": "similarity",
@@ -96,7 +104,7 @@ def _of_suite(results: Results, suite: SuiteProtocol) -> Comparison:
 
 
 def _of_recall(results: Results) -> Comparison:
-    """A recall file has its arms under other names, and retrieval is the true frame itself there."""
+    """A recall file has its arms under other names."""
     frames, chunk = results.protocol.get("raw_context_frames"), results.protocol.get("new_frames")
     raw = "raw_context"
     if isinstance(frames, int) and isinstance(chunk, int) and chunk > 0 and frames % chunk == 0:
@@ -126,10 +134,11 @@ def _of_recall(results: Results) -> Comparison:
         NO_MEMORY: "no memory",
         "frozen": "last frame frozen",
         raw: f"raw context of {frames} frames" if isinstance(frames, int) else "longer raw context",
-        "retrieval": "true frame through the codec",
+        "readout": "read-out, nothing denoised",
+        "ceiling": "codec's ceiling",
     }
     present = {arm for table in (values, differences) for row in table.values() for arm in row}
-    looks = looks_of({arm: label for arm, label in labels.items() if arm in present}, bounds=("retrieval",))
+    looks = looks_of({arm: label for arm, label in labels.items() if arm in present}, bounds=("ceiling",))
     return Comparison(results, None, MEMORY, looks, values, differences, _bounds(results), others)
 
 

@@ -2,7 +2,10 @@
 
 RECALL_LABELS = {
     "raw_context_gain_db": "longer raw context over no memory, all gaps (dB)",
-    "retrieval_gap_closed": "share of the way from no memory to the true frame through the codec",
+    "retrieval_gap_closed": "share of the way from no memory to the codec's ceiling",
+    "ceiling_gap_closed": "share of the way from no memory to the codec's ceiling",
+    "gain_over_frozen_db": "memory over a frozen last frame, all gaps (dB)",
+    "readout_minus_memory_db": "read-out over memory, all gaps (dB)",
     "cost_ratio_shipped": "time with the memory over without",
     "cost_ratio_50_steps": "the same at 50 sampling steps",
     "chunk1000_over_chunk10": "time of chunk 1000 over that of chunk 10",

@@ -34,6 +34,8 @@ _PENS = {
     "raw_context_8": ("#003A66", "D", "-"),
     "anchor": ("#CC79A7", "P", "-."),
     "retrieval": ("#009E73", "*", "-."),
+    "readout": ("#E69F00", "h", "--"),
+    "ceiling": ("#009E73", "*", "-."),
     "foreign_memory": ("#CC79A7", "P", "-."),
     "slow_alone": ("#009E73", "*", "-."),
     TRUE: ("#000000", ".", ":"),
