@@ -160,12 +160,11 @@ class FrozenRollout:
 
 
 def recalled(rollout: Rollout, actions: Sequence[str]) -> Recall | None:
-    """What the local memory knows of the chunk to which the actions lead; None without such a memory."""
-    if rollout.local_learner is None or rollout.memory is None or rollout.memory.local is None:
-        return None
+    """What the memory knows of the chunk to which the actions lead; None without one that can be read."""
     model = rollout.world.model
-    text = model.text_encoder(list(actions))
-    return rollout.local_learner.recall(rollout.memory.local, text, model.config.num_new_frames)
+    if rollout.memory is None:
+        return None
+    return rollout.memory.recall(model.text_encoder(list(actions)), model.config.num_new_frames)
 
 
 class ContextRollout:
