@@ -1,140 +1,320 @@
-"""Writes the README's figures from results/*.json: `python benchmarks/update_readme.py` (part of `make figures`)."""
+"""Writes the README's figures from results/*.json: `python benchmarks/update_readme.py` (part of `make figures`).
+
+A results file that is missing, or that was made with other weights than those that are shipped now, is said to be so.
+"""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "src" / "slowfast_vgen" / "weights" / "rooms-64" / "model_index.json"
 TASKS = {"vizdoom-retrace": ("steps", ".1f"), "metaworld-return": ("metres", ".3f")}
 """Task -> unit of its distances, and how many digits they are told with."""
 DOMAIN_ARMS = ("frozen", "no_memory", "eq3", "left_out", "left_out_eq3")
 """Arms of `evaluate domains` in the order of the README's columns."""
+COMMANDS = {
+    "recall": "slowfast evaluate recall",
+    "dreams": "slowfast evaluate dreams",
+    "smoke": "slowfast evaluate smoke",
+    "bench": "slowfast bench",
+    "words": "slowfast evaluate words",
+}
+"""What writes each results file."""
+GAPS = {"gap16": "9 to 32", "gap64": "41 to 104", "gap200": "200 and more"}
+RECALL_ROWS = {
+    "off": "no memory",
+    "raw": "8 frames in view in place of 4, no memory",
+    "frozen": "last frame, frozen",
+    "on": "**memory**",
+    "readout": "read-out: what the memory recalls, nothing denoised",
+    "ceiling": "codec's ceiling: the true frame through the codec",
+}
+"""Arms of `evaluate recall` in the order of the README's rows."""
+STANDARD_ROWS = {
+    "raw_context_8": "8 chunks in view, trained for it",
+    "retrieval": "frames retrieved by true pose, trained for it",
+    "memory": "memory, on the same paths",
+}
+"""Arms of `evaluate --suite standard`, whose trained weights are not in the repository."""
+UNCLEAN = "+changes"
+
+Figures = Mapping[str, Mapping[str, float]]
 
 
-def shown(figure: dict[str, float], form: str = ".2f") -> str:
-    """Mean and 95 % interval, or the mean alone where there is no spread."""
+def shown(figure: Mapping[str, float], form: str = ".2f") -> str:
+    """Mean and interval, or the mean alone where there is no spread."""
     mean, low, high = (format(figure[key], form) for key in ("mean", "low", "high"))
     return mean if low == high else f"{mean} [{low}, {high}]"
 
 
-def table(rows: list[tuple[str, str]]) -> str:
-    """A two-column Markdown table."""
-    return "\n".join(["| measure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
-def readme_figures() -> str:
-    """The README's section of figures; results of other weights than those of the recall report are left out.
+def results(name: str) -> Any:
+    """A results file's content; None where there is none."""
+    path = ROOT / "results" / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def named(figures: Figures, name: str, form: str = ".2f") -> str:
+    """A figure; a dash where the file has none of that name."""
+    return shown(figures[name], form) if name in figures else "-"
+
+
+def cleanliness(protocol: Mapping[str, Any], arms: Mapping[str, Any] = {}) -> str:
+    """A sentence where a file, or some of its rows, came from a tree that was not clean; empty where all is well."""
+    labels = {about["label"]: about.get("git_commit", protocol["git_commit"]) for about in arms.values()}
+    clean = [label for label, commit in labels.items() if not commit.endswith(UNCLEAN)]
+    if not str(protocol.get("git_commit", "")).endswith(UNCLEAN):
+        return ""
+    but = f", but for the row *{'*, *'.join(clean)}*" if clean else ""
+    return f" From a tree that was not clean{but}, until it is made anew."
+
+
+def readme_recall() -> str:
+    """Recall by gap: one protocol, one table, and beside it what was measured by another.
 
     Raises:
         KeyError: a results file lacks a figure that the README shows.
     """
-    recall, smoke, bench = (
-        json.loads((ROOT / "results" / f"{name}.json").read_text()) for name in ("recall", "smoke", "bench")
-    )
-    tours, weights = recall["protocol"], recall["protocol"]["weights_sha256"]
-    memory = recall["figures"]
+    recall, standard = results("recall"), results("standard")
+    head = ["PSNR to the true frame, dB; last seen so many frames ago", *GAPS.values()]
+    if recall is None:
+        return f"Not measured yet: `{COMMANDS['recall']} --json results/recall.json`."
+    protocol, figures = recall["protocol"], recall["figures"]
     rows = [
-        (f"places seen {gap} frames ago, memory on minus off, dB", shown(memory[f"recall_gain_db_{name}"]))
-        for gap, name in (("9 to 32", "gap16"), ("41 to 104", "gap64"), ("200 and more", "gap200"))
+        [label, *(shown(figures[f"recall_psnr_db_{arm}_{gap}"], ".1f") for gap in GAPS)]
+        for arm, label in RECALL_ROWS.items()
+        if f"recall_psnr_db_{arm}_gap16" in figures
     ]
-    rows += [
-        ("the same, over a raw context twice as long, dB", shown(memory["gain_over_raw_context_db"])),
-        ("of the way to the true frame of the same pose, share", shown(memory["retrieval_gap_closed"])),
-        ("next chunk at places never seen, memory on minus off, dB", shown(memory["novel_gain_db"])),
-        ("revisit against the video's own first visit, on minus off, dB", shown(memory["history_gain_db"])),
-        ("time with memory over without", shown(memory["cost_ratio_shipped"])),
-        ("the same at 50 sampling steps", shown(memory["cost_ratio_50_steps"])),
-        ("time of chunk 1000 over chunk 10", shown(memory["chunk1000_over_chunk10"])),
-        ("size of the memory, MB", shown(memory["memory_mb"], ".1f")),
-    ]
-    caption = [
-        f"{tours['num_maps']} held-out maps of each kind of path, {_seeds(tours['num_seeds'])}, weights "
-        f"`{weights[:12]}` (`slowfast evaluate recall`)"
-    ]
-    if bench["protocol"]["weights_sha256"] == weights:
-        speed = bench["figures"]
-        rows += [
-            ("frames/s, memory off", shown(speed["fps_memory_off"], ".1f")),
-            ("frames/s, memory on", shown(speed["fps_memory_on"], ".1f")),
-            ("most memory held by the process, MB", shown(speed["peak_rss_mb"], ".0f")),
+    gains = " / ".join(shown(figures[f"recall_gain_db_{gap}"]) for gap in GAPS)
+    told = (
+        f"{protocol['num_maps']} held-out maps of each of {len(protocol['tours'])} kinds of path, "
+        f"{_seeds(protocol['num_seeds'])}, weights `{protocol['weights_sha256'][:12]}` (`{COMMANDS['recall']}`); memory "
+        f"over none {gains} dB. In brackets: 95 % by bootstrap over maps.{_stale(protocol)}{cleanliness(protocol)}"
+    )
+    parts = [table(head, rows), told]
+    if standard is not None:
+        protocol, figures = standard["protocol"], standard["figures"]
+        rows = [
+            [label, *(shown(figures[f"truth_psnr_{gap}_{arm}"], ".1f") for gap in GAPS)]
+            for arm, label in STANDARD_ROWS.items()
         ]
-        caption.append("speed on two cores (`slowfast bench`)")
-    if smoke["protocol"]["weights_sha256"] == weights:
-        quality = smoke["figures"]
+        told = (
+            "Of another protocol, full turns and ways out and back alone (`slowfast evaluate --suite standard`); the "
+            "denoisers trained for the first two rows are not in the repository, so these stand as they were measured."
+        )
+        parts += [table(["the strongest baselines, the same measure", *GAPS.values()], rows), told]
+    return "\n\n".join(parts)
+
+
+def readme_videos() -> str:
+    """Dreams and long videos, with memory and without, the paper's headline measures among them."""
+    dreams, smoke, recall, words = (results(name) for name in ("dreams", "smoke", "recall", "words"))
+    rows: list[list[str]] = []
+    told: list[str] = []
+    if dreams is not None:
+        figures, protocol = dreams["figures"], dreams["protocol"]
+        for label, name, form in (
+            ("dream, seen again after 200 frames: PSNR to its own first visit, dB", "own_visit_psnr_gap200", ".1f"),
+            ("the same, worst twentieth", "own_visit_psnr_gap200_worst5", ".1f"),
+        ):
+            rows.append([label, named(figures, name, form), named(figures, f"{name}_none", form), ""])
         rows += [
-            ("turns that go the right way, share of chunks", shown(quality["action_following"], ".3f")),
-            ("the right one of five actions, share of chunks", shown(quality["action_following_five_way"], ".3f")),
-            ("first new frame against copying the last, dB", shown(quality["first_frame_gain_db"])),
-            ("sharpness of the last 32 of 256 frames over the true", shown(quality["late_sharpness_ratio_memory"])),
-            ("the same without memory", shown(quality["late_sharpness_ratio"])),
+            ["dreams that come back: SRC (MobileNetV2)", *_pair(figures, "src_mbv2", ".1f"), ""],
+            ["dreams that come back: SCuts, a video", *_pair(figures, "scene_cuts"), ""],
         ]
-        episodes, seeds = smoke["protocol"]["episodes"], smoke["protocol"]["seeds"]
-        caption.append(f"actions and long videos on {episodes} maps, {_seeds(len(seeds))} (`slowfast evaluate smoke`)")
-    return f"{table(rows)}\n\n{'; '.join(caption)}. 95 % intervals by bootstrap over maps."
+        told.append(f"dreams: `{COMMANDS['dreams']}`{_stale(protocol)}{cleanliness(protocol)}")
+    elif recall is not None:
+        figures = recall["figures"]
+        rows += [
+            [label, named(figures, f"{name}_on", form), named(figures, f"{name}_off", form), ""]
+            for label, name, form in (
+                ("dreams that come back: PSNR to the own first visit, dB", "history_psnr_db", ".1f"),
+                ("dreams that come back: SRC (MobileNetV2)", "src", ".1f"),
+                ("dreams that come back: SCuts, a video", "scuts", ".2f"),
+            )
+        ]
+        told.append(f"dreams: `{COMMANDS['recall']}`; longer ones are not measured yet (`{COMMANDS['dreams']}`)")
+    if smoke is not None:
+        figures, protocol = smoke["figures"], smoke["protocol"]
+        frames, late = protocol["long_video_frames"], protocol["late_frames"]
+        rows += [
+            [label, named(figures, f"{name}_memory"), named(figures, name), other]
+            for label, name, other in (
+                (f"videos of {frames} frames: SCuts, a video", "scuts", f"true: {named(figures, 'scuts_true')}"),
+                (f"sharpness of the last {late} frames over the true", "late_sharpness_ratio", ""),
+            )
+        ]
+        rows += [
+            [label, named(figures, name, ".3f"), "", ""]
+            for label, name in (
+                ("turns that go the right way, share of chunks", "action_following"),
+                ("the right one of five actions, share of chunks", "action_following_five_way"),
+            )
+        ]
+        told.append(f"videos and actions: `{COMMANDS['smoke']}`{_stale(protocol)}{cleanliness(protocol)}")
+    if recall is not None:
+        figures = recall["figures"]
+        rows.insert(
+            len(rows) - 2 if smoke is not None else len(rows),
+            ["next chunk at places never seen, dB", *_pair(figures, "novel_psnr_db", ".1f", ("on", "off")), ""],
+        )
+    if words is not None:
+        figures, protocol = words["figures"], words["protocol"]
+        rows += [
+            [label, named(figures, name, ".3f"), "", ""]
+            for label, name in (
+                ("paraphrases carried out as meant, share", "paraphrase_right"),
+                ("nonsense and negations reported, share", "nonsense_reported"),
+                ("false warnings, share", "false_warnings"),
+            )
+        ]
+        told.append(f"words: `{COMMANDS['words']}`{cleanliness(protocol)}")
+    missing = [name for name in ("dreams", "smoke", "words") if results(name) is None]
+    told += [f"not measured yet: {', '.join(missing)}"] if missing else []
+    caption = f"{'; '.join(told)}. In brackets: 95 % by bootstrap over maps."
+    return table(["", "memory", "none", ""], rows) + f"\n\n{caption[0].upper()}{caption[1:]}"
+
+
+def readme_cost() -> str:
+    """Speed and what memories cost."""
+    bench, recall = results("bench"), results("recall")
+    if bench is None:
+        return f"Not measured yet: `{COMMANDS['bench']} --json results/bench.json`."
+    speed, protocol = bench["figures"], bench["protocol"]
+    kept = recall["figures"] if recall else {}
+    rows = [
+        ["frames/s", shown(speed["fps_memory_off"], ".1f"), shown(speed["fps_memory_on"], ".1f"), ""],
+        [
+            "time over no memory",
+            "1",
+            shown(speed["memory_cost_ratio"]),
+            shown(speed["memory_cost_ratio_paper"]),
+        ],
+        [
+            "the same at 50 sampling steps",
+            "1",
+            shown(speed["memory_cost_ratio_50_steps"]),
+            shown(speed["memory_cost_ratio_paper_50_steps"]),
+        ],
+        ["time of chunk 1000 over chunk 10", "", named(kept, "chunk1000_over_chunk10"), ""],
+        ["size of the memory, MB", "", named(kept, "memory_mb", ".1f"), ""],
+        ["most memory held by the process, MB", shown(speed["peak_rss_mb"], ".0f"), "", ""],
+    ]
+    machine = protocol["machine"]
+    caption = (
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['threads']} threads (`{COMMANDS['bench']}`); the median "
+        f"of {protocol['num_repetitions']} repetitions and, in brackets, the least and the greatest."
+        f"{_stale(protocol)}{cleanliness(protocol)}"
+    )
+    return table(["", "no memory", "memory", "the paper's eq. 3"], rows) + f"\n\n{caption}"
+
+
+def _pair(figures: Figures, name: str, form: str = ".2f", arms: Sequence[str] = ("memory", "none")) -> list[str]:
+    return [named(figures, f"{name}_{arm}", form) for arm in arms]
+
+
+def _stale(protocol: Mapping[str, Any]) -> str:
+    """A sentence where figures are of other weights than those that are shipped now."""
+    weights = protocol.get("weights_sha256", "")
+    if not SHIPPED.is_file() or not weights or weights == shipped_fingerprint():
+        return ""
+    return f" These are figures of the weights `{weights[:12]}`, not of those that are shipped now."
+
+
+def shipped_fingerprint() -> str:
+    """Of the world rooms-64 as it is shipped now."""
+    from slowfast_vgen.presets.worlds import load
+
+    return load("rooms-64").model.fingerprint
 
 
 def readme_planning() -> str:
     """The README's tables of planning, one for each task whose results are there."""
     tables = []
     for task, (unit, form) in TASKS.items():
-        path = ROOT / "results" / f"plan-{task}.json"
-        if not path.is_file():
+        content = results(f"plan-{task}")
+        if content is None:
             continue
-        content = json.loads(path.read_text())
         protocol, figures = content["protocol"], content["figures"]
-        head = [f"| `{task}` | distance, {unit} | success, share |", "|---|---|---|"]
         rows = [
-            f"| {about['label']} | {shown(figures[f'distance_{arm}'], form)} | {shown(figures[f'success_{arm}'])} |"
-            for arm, about in protocol["arms"].items()
+            [about["label"], shown(figures[f"distance_{arm}"], form), shown(figures[f"success_{arm}"])]
+            for arm, about in sorted(protocol["arms"].items(), key=lambda arm: _place(arm[0]))
         ]
         seconds = shown(figures["seconds_per_decision"])
         caption = (
             f"{protocol['num_episodes']} held-out episodes, {_seeds(protocol['num_seeds'])} "
-            f"(`slowfast plan --task {task}`); {seconds} seconds a decision (median, quartiles)."
+            f"(`slowfast plan --task {task}`), 95 % by bootstrap over episodes; {seconds} seconds a decision (median, "
+            f"quartiles).{cleanliness(protocol, protocol['arms'])}"
         )
-        tables.append("\n".join([*head, *rows, "", caption]))
+        tables.append(table([f"`{task}`", f"distance, {unit}", "success, share"], rows) + f"\n\n{caption}")
     return "\n\n".join(tables)
+
+
+def _place(arm: str) -> int:
+    """Where an arm stands in the table: those that imagine, the path alone, the bounds."""
+    from slowfast_vgen.plan.arms import ARMS
+
+    return ARMS.index(arm) if arm in ARMS else len(ARMS)
 
 
 def readme_domains() -> str:
     """The README's table of one model over all domains, empty without its results."""
-    path = ROOT / "results" / "domains.json"
-    if not path.is_file():
+    content = results("domains")
+    if content is None:
         return ""
-    content = json.loads(path.read_text())
     protocol, figures = content["protocol"], content["figures"]
     labels = {name: arm["label"] for about in protocol["domains"].values() for name, arm in about["arms"].items()}
-    columns = ["world", *(labels[arm] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
-    rows = [
-        [
-            name,
-            *(shown(figures[key], ".1f") if (key := f"psnr_{arm}_{name}") in figures else "" for arm in DOMAIN_ARMS),
-            shown(figures[key]) if (key := f"psnr_left_out_eq3_minus_left_out_{name}") in figures else "",
-        ]
-        for name in protocol["domains"]
-    ]
-    lines = [columns, ["---"] * len(columns), *rows]
+    head = ["world", *(labels[arm] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
+    rows = []
+    for name in protocol["domains"]:
+        cells = [figures.get(f"psnr_{arm}_{name}") for arm in DOMAIN_ARMS]
+        frozen, adapted = cells[0], cells[-1]
+        worse = adapted is not None and frozen is not None and adapted["mean"] < frozen["mean"]
+        added = figures.get(f"psnr_left_out_eq3_minus_left_out_{name}")
+        rows.append([f"{name} *" if worse else name, *(shown(each, ".1f") if each else "" for each in cells),
+                     shown(added) if added else ""])  # fmt: skip
     caption = (
         f"PSNR of the next {protocol['made_chunks'] * 4} frames, dB, after {protocol['num_shown']} chunks that are "
         f"shown; {protocol['num_episodes']} held-out episodes of each world, {_seeds(protocol['num_seeds'])} "
-        "(`slowfast evaluate domains`)."
+        "(`slowfast evaluate domains`), 95 % by bootstrap over episodes. * Here a frozen last frame is nearer to the truth "
+        f"than the model that never saw the world, eq. 3 included.{cleanliness(protocol)}"
     )
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", caption])
+    return f"{table(head, rows)}\n\n{caption}"
 
 
 def _seeds(count: int) -> str:
     return f"{count} seed" + ("s" if count > 1 else "")
 
 
+SECTIONS = {
+    "recall": readme_recall,
+    "videos": readme_videos,
+    "cost": readme_cost,
+    "planning": readme_planning,
+    "domains": readme_domains,
+}
+"""What stands between each two marks of the README."""
+
+
+def updated(text: str) -> str:
+    """The README with every section written anew."""
+    for name, section in SECTIONS.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{section()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
 def main() -> None:
     """Replaces what stands between each two marks."""
     path = ROOT / "README.md"
-    text = path.read_text()
-    sections = {"figures": readme_figures(), "planning": readme_planning(), "domains": readme_domains()}
-    for name, section in sections.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{section}\n{end}{rest.split(end)[1]}"
-    path.write_text(text)
+    path.write_text(updated(path.read_text()))
 
 
 if __name__ == "__main__":
