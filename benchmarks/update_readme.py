@@ -94,8 +94,9 @@ def readme_recall() -> str:
     gains = " / ".join(shown(figures[f"recall_gain_db_{gap}"]) for gap in GAPS)
     told = (
         f"{protocol['num_maps']} held-out maps of each of {len(protocol['tours'])} kinds of path, "
-        f"{_seeds(protocol['num_seeds'])}, weights `{protocol['weights_sha256'][:12]}` (`{COMMANDS['recall']}`); memory "
-        f"over none {gains} dB. In brackets: 95 % by bootstrap over maps.{_stale(protocol)}{cleanliness(protocol)}"
+        f"{_seeds(protocol['num_seeds'])}, weights `{protocol['weights_sha256'][:12]}` (`{COMMANDS['recall']}`); "
+        f"memory over none {gains} dB. In brackets: 95 % by bootstrap over maps."
+        f"{_stale(protocol)}{cleanliness(protocol)}"
     )
     parts = [table(head, rows), told]
     if standard is not None:
@@ -208,8 +209,8 @@ def readme_cost() -> str:
     ]
     machine = protocol["machine"]
     caption = (
-        f"{machine['cores']} cores ({machine['cpu']}), {machine['threads']} threads (`{COMMANDS['bench']}`); the median "
-        f"of {protocol['num_repetitions']} repetitions and, in brackets, the least and the greatest."
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['threads']} threads (`{COMMANDS['bench']}`); the "
+        f"median of {protocol['num_repetitions']} repetitions and, in brackets, the least and the greatest."
         f"{_stale(protocol)}{cleanliness(protocol)}"
     )
     return table(["", "no memory", "memory", "the paper's eq. 3"], rows) + f"\n\n{caption}"
@@ -282,8 +283,8 @@ def readme_domains() -> str:
     caption = (
         f"PSNR of the next {protocol['made_chunks'] * 4} frames, dB, after {protocol['num_shown']} chunks that are "
         f"shown; {protocol['num_episodes']} held-out episodes of each world, {_seeds(protocol['num_seeds'])} "
-        "(`slowfast evaluate domains`), 95 % by bootstrap over episodes. * Here a frozen last frame is nearer to the truth "
-        f"than the model that never saw the world, eq. 3 included.{cleanliness(protocol)}"
+        "(`slowfast evaluate domains`), 95 % by bootstrap over episodes. * Here a frozen last frame is nearer to "
+        f"the truth than the model that never saw the world, eq. 3 included.{cleanliness(protocol)}"
     )
     return f"{table(head, rows)}\n\n{caption}"
 

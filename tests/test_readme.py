@@ -3,7 +3,9 @@
 import re
 import shlex
 import shutil
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -72,3 +74,37 @@ def test_the_files_that_it_links_to_exist() -> None:
     assert links
     for link in links:
         assert (ROOT / link).exists(), link
+
+
+@pytest.fixture
+def update_readme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return import_module("update_readme")
+
+
+def test_its_figures_are_those_of_the_results(update_readme: ModuleType) -> None:
+    told = "run `python benchmarks/update_readme.py`"
+    assert update_readme.updated(README) == README, told
+
+
+def test_results_that_are_missing_or_of_other_weights_are_said(
+    update_readme: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = update_readme.results
+    monkeypatch.setattr(update_readme, "results", lambda name: None if name in ("dreams", "bench") else held(name))
+    assert "Not measured yet: `slowfast bench --json results/bench.json`" in update_readme.readme_cost()
+    assert "not measured yet: dreams" in update_readme.readme_videos()
+    monkeypatch.setattr(update_readme, "shipped_fingerprint", lambda: "f" * 64)
+    assert "not of those that are shipped now" in update_readme.readme_recall()
+    protocol = {"git_commit": "0123+changes"}
+    assert "a tree that was not clean," in update_readme.cleanliness(protocol)
+    rows = {"path": {"label": "path alone", "git_commit": "4567"}, "loop": {"label": "memory"}}
+    assert "but for the row *path alone*," in update_readme.cleanliness(protocol, rows)
+    assert update_readme.cleanliness({"git_commit": "0123"}, rows) == ""
+
+
+def test_the_gain_never_stands_alone() -> None:
+    lines = [line for line in README.splitlines() if "memory over none" in line]
+    assert len(lines) == 1  # under the table of absolute values
+    table = README.split("<!-- recall -->")[1].split("<!-- /recall -->")[0]
+    assert lines[0] in table and "last frame, frozen" in table and "retrieved by true pose" in table

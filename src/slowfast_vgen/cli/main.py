@@ -15,7 +15,7 @@ from typing import Any
 from slowfast_vgen.errors import EXIT_CODE, SlowFastWarning, UserError
 from slowfast_vgen.threads import let_threads_sleep
 
-GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench")
+GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench", "selfcheck")
 """Modules of this package, one a group of commands.
 
 Each has `register(subparsers)`, which sets `handler` for its commands: a function from the parsed arguments to the exit

@@ -1,0 +1,220 @@
+"""What can be checked on a user's own machine in about a minute: does all that generation needs work here?"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slowfast_vgen.devices import known_devices
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.bench import peak_rss_mb
+from slowfast_vgen.evaluate.measures import psnr
+from slowfast_vgen.files import sha256_of_file
+from slowfast_vgen.models.text import WEIGHTS_SHA256
+from slowfast_vgen.models.world_model import read_index
+from slowfast_vgen.precision import emulation_factor, has_bfloat16
+from slowfast_vgen.presets.worlds import load, shipped_worlds, start_image
+from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.threads import available_cpus, free_cpus
+from slowfast_vgen.types import Frames
+
+WORLD = "rooms-64"
+LEAST_REVISIT_DB = 20.0
+"""What a place seen before must agree to with its first visit; without a memory it is about 10."""
+LEAST_REWIND_DB = 40.0
+"""What a chunk made again after a rewind must agree to with the first time; the memory's subtraction rounds."""
+SLOW = 1.5
+"""So many times as slow as with the best number of threads is worth a word."""
+LAP, NUM_LAPS = 4, 3
+TIMED_CHUNKS = 3
+REINSTALL = "install the package again; its files are not as they were shipped"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one check came to."""
+
+    name: str
+    passed: bool
+    told: str
+    """What was found, in a few words."""
+    mend: str = ""
+    """What to do where it failed, or what would be better."""
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class SelfCheck:
+    """The checks one after the other, on one device: `for check in SelfCheck(device, precision, threads).run()`."""
+
+    def __init__(self, device: torch.device | str = "cpu", precision: str = "float32", num_threads: int = 1) -> None:
+        self.device, self.precision, self.num_threads = torch.device(device), precision, num_threads
+
+    @property
+    def checks(self) -> dict[str, Callable[[], Check]]:
+        """By name, in the order in which they are made."""
+        return {
+            "devices": self._devices,
+            "precision": self._precision,
+            "weights": self._weights,
+            "text": self._text,
+            "threads": self._threads,
+            "resume": self._resume,
+            "rewind": self._rewind,
+            "revisit": self._revisit,
+            "peak memory": self._peak,
+        }
+
+    def run(self) -> Iterator[Check]:
+        """Makes each check; what breaks in one is told as its failure, and the others are made all the same."""
+        for name, check in self.checks.items():
+            try:
+                yield replace(check(), name=name)
+            except UserError as error:
+                yield Check(name, False, str(error))
+            except Exception as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                yield Check(name, False, f"broke off ({reason[:300]})", "report this, with the whole output")
+
+    @cached_property
+    def world(self) -> World:
+        """The shipped world in which it is checked."""
+        return load(WORLD, self.device, self.precision)
+
+    def _start(self) -> Session:
+        return self.world.start(start_image(WORLD), memory=True, seed=0)
+
+    def _devices(self) -> Check:
+        """Each device multiplies as the CPU does."""
+        first, second = (torch.randn(64, 64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+        wrong = []
+        for name in known_devices():
+            product = (first.to(name) @ second.to(name)).cpu()
+            if not torch.allclose(product, first @ second, atol=0.05):  # a GPU may multiply in fewer digits
+                wrong.append(name)
+        found = ", ".join(known_devices())
+        if wrong:
+            return Check("", False, f"{', '.join(wrong)} multiply wrongly", "mend the driver, or compute on another")
+        return Check("", True, f"{found}; {self.device} is used")
+
+    def _precision(self) -> Check:
+        factor = emulation_factor(self.device)
+        native = has_bfloat16(self.device)
+        kind = "has instructions" if native else "is emulated"
+        told = f"{self.precision} is used; bfloat16 {kind} here, {factor:.1f} times the time of float32"
+        figures = {"bfloat16_over_float32": factor}
+        if self.precision == "bfloat16" and not native:
+            return Check("", False, told, "leave --precision at auto, or give float32", figures)
+        return Check("", True, told, figures=figures)
+
+    def _weights(self) -> Check:
+        """Every file of every shipped world has the checksum of its index, and every reader can be loaded."""
+        damaged, count, size = [], 0, 0
+        for name, folder in shipped_worlds().items():
+            for file, expected in read_index(folder)["sha256"].items():
+                path = folder / file
+                if not path.is_file() or sha256_of_file(path) != expected:
+                    damaged.append(f"{name}/{file}")
+                    continue
+                count, size = count + 1, size + path.stat().st_size
+        if damaged:
+            return Check("", False, f"damaged or missing: {', '.join(damaged)}", REINSTALL)
+        if not count:
+            return Check("", False, "no world is shipped with this installation", REINSTALL)
+        return Check(
+            "", True, f"{', '.join(shipped_worlds())}: {count} files, {size / 1e6:.0f} MB, as they were shipped"
+        )
+
+    def _text(self) -> Check:
+        encoder = self.world.model.text_encoder
+        embedding = encoder(["turn left"]).pooled()
+        if not bool(embedding.isfinite().all()) or float(embedding.norm()) == 0:
+            return Check("", False, "the text encoder says nothing", REINSTALL)
+        known = "all-MiniLM-L6-v2" if encoder.fingerprint == WEIGHTS_SHA256 else type(encoder).__name__
+        return Check("", True, f"{known} ({encoder.fingerprint[:12]}) is used")
+
+    def _threads(self) -> Check:
+        """Seconds of a chunk with 1, 2, 4 ... threads."""
+        counts = sorted({1, *(2**power for power in range(1, 4) if 2**power <= available_cpus()), self.num_threads})
+        session, seconds = self._start(), {}
+        session.step("turn left")
+        try:
+            for count in counts:
+                torch.set_num_threads(count)
+                times = []
+                for _ in range(TIMED_CHUNKS):
+                    begun = time.perf_counter()
+                    session.step("turn left")
+                    times.append(time.perf_counter() - begun)
+                seconds[count] = float(np.median(times))
+        finally:
+            torch.set_num_threads(self.num_threads)
+        best = min(counts, key=lambda count: seconds[count])
+        pace = ", ".join(f"{count}: {1 / seconds[count]:.1f}" for count in counts)
+        free = f"{free_cpus():.1f} of {available_cpus()} CPUs free"
+        told = f"chunks a second by threads: {pace}; {self.num_threads} used, {free}"
+        mend = f"--threads {best} is faster just now" if seconds[self.num_threads] > SLOW * seconds[best] else ""
+        return Check("", True, told, mend, {f"seconds_a_chunk_threads_{count}": one for count, one in seconds.items()})
+
+    def _resume(self) -> Check:
+        """A session that was saved goes on bit for bit, and the same seed gives the same video."""
+        first, second = self._start(), self._start()
+        if not np.array_equal(first.step("turn left"), second.step("turn left")):
+            return Check("", False, "the same seed gave two videos", "report this, with the whole output")
+        with tempfile.TemporaryDirectory(prefix="slowfast-") as folder:
+            path = Path(folder) / "session"
+            first.save(path)
+            again = self.world.resume(path)
+            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 2**20
+        for action in ("go forward", "turn right"):
+            if not np.array_equal(first.step(action), again.step(action)):
+                return Check("", False, "a resumed session gave other frames", "report this, with the whole output")
+        return Check("", True, f"bit for bit after a save and a resume ({size:.1f} MB)", figures={"session_mb": size})
+
+    def _rewind(self) -> Check:
+        """A fork goes the same way bit for bit; a chunk made again after a rewind is the same but for rounding."""
+        session = self._start()
+        session.step("turn left")
+        fork = session.fork()
+        made = session.step("go forward")
+        if not np.array_equal(made, fork.step("go forward")):
+            return Check("", False, "a fork gave other frames", "report this, with the whole output")
+        session.rewind(1)
+        agree = float(psnr(made, session.step("go forward")).min())
+        figures = {"rewind_psnr_db": agree}
+        if agree < LEAST_REWIND_DB:
+            told = f"a chunk made again after a rewind agrees to {agree:.1f} dB only"
+            return Check("", False, told, "report this, with the whole output", figures)
+        how = "bit for bit" if agree == 100 else f"to {agree:.0f} dB"
+        return Check(
+            "", True, f"a fork goes on bit for bit; a chunk is made again {how} after a rewind", figures=figures
+        )
+
+    def _revisit(self) -> Check:
+        """Turns round three times in the shipped start image: the third lap against the first."""
+        agree = {memory: self._laps(memory) for memory in (True, False)}
+        told = f"third lap against the first: {agree[True]:.1f} dB, {agree[False]:.1f} without memory"
+        figures = {"revisit_psnr_db": agree[True], "revisit_psnr_db_no_memory": agree[False]}
+        if agree[True] < LEAST_REVISIT_DB:
+            mend = f"at least {LEAST_REVISIT_DB:g} dB are wanted; try --precision float32 --device cpu, and report this"
+            return Check("", False, told, mend, figures)
+        return Check("", True, told, figures=figures)
+
+    def _laps(self, memory: bool) -> float:
+        session = self.world.start(start_image(WORLD), memory=memory, seed=0)
+        chunks: Sequence[Frames] = [session.step("turn left") for _ in range(NUM_LAPS * LAP)]
+        frames = np.concatenate(chunks).reshape(NUM_LAPS, -1, *self.world.frame_size, 3)
+        return float(psnr(frames[-1], frames[0]).mean())
+
+    def _peak(self) -> Check:
+        peak = peak_rss_mb()
+        figures = {"peak_rss_mb": peak}
+        told = f"{peak:,.0f} MB of the machine's"
+        if self.device.type == "cuda":
+            figures["peak_device_mb"] = torch.cuda.max_memory_allocated(self.device) / 2**20
+            told += f", {figures['peak_device_mb']:,.0f} MB of the device's"
+        return Check("", True, told, figures=figures)
