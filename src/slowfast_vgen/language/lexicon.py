@@ -148,10 +148,9 @@ def _mended(word: Word) -> list[str]:
 def _shortened() -> dict[str, list[str]]:
     """Words with one or two letters left out -> the words."""
     found: dict[str, list[str]] = {}
-    content = {
-        word for word, sense in senses().items() if sense not in (table.FILLER, table.STRANGE, table.NOT, table.NO)
-    }
-    for word in sorted(content | set(table.MISTYPED.split())):
+    mute = (table.STRANGE, table.NOT, table.NO)  # what is nearly "not" had better not be understood
+    meant = {word for word, sense in senses().items() if sense not in mute and (sense != table.FILLER or len(word) > 4)}
+    for word in sorted(meant | set(table.MISTYPED.split())):
         if len(word) > SHORTEST:
             twice = len(word) >= SHORTEST_TWICE
             for shorter in {word, *_left_out(word, 2 if twice else 1)}:
@@ -212,3 +211,9 @@ def _cost(word: str, candidate: str) -> float:
             row.append(cost)
         rows.append(row)
     return rows[-1][-1] + (_SAME_FIRST_LETTER if word[0] != candidate[0] and sorted(word) != sorted(candidate) else 0)
+
+
+def neighbours_among(words: Iterable[str]) -> set[str]:
+    """Those of some words that are whole words, are not known, and would be taken for a typing error."""
+    whole = {word for word in words if word.isascii() and word.isalpha() and len(word) >= SHORTEST}
+    return {word for word in whole if word not in known() and nearest_word(word)}
