@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.language.lists import without_remark
 
 if TYPE_CHECKING:
     from slowfast_vgen.models.vocabulary import Vocabulary
@@ -20,14 +21,7 @@ if TYPE_CHECKING:
 MAX_CHUNKS = 100_000
 MAX_FILE_BYTES = 10_000_000
 _REPEATED = re.compile(r"(?P<action>.*\S)\s+[x×](?P<times>\d+)", re.DOTALL)
-_REMARK = re.compile(r"\s*(?:#|//).*")
 _FREE_REMARK = re.compile(r"\s+#\s.*")
-_MARKERS = (
-    r"[-–—*+•‣◦·]\s+", r"\(?\d{1,4}\s*[.):]\)?\s+", r"\(?[a-z][.)]\s+", r"\[[ x✓]?\]\s*",
-    r"(?:step|action)\s+\d{1,4}\s*[.:)]\s*",
-)  # fmt: skip
-_MARKER = re.compile(rf"\s*(?:{'|'.join(_MARKERS)})+", re.IGNORECASE)
-"""A bullet, a number, a letter or a box to tick at the beginning of a line."""
 
 
 def parse_actions(text: str, vocabulary: "Vocabulary | None" = None) -> list[str]:
@@ -81,7 +75,7 @@ def read_actions(path: Path, vocabulary: "Vocabulary | None" = None) -> list[str
 
 
 def _without_remark(line: str, reads_lists: bool) -> str:
-    return (_REMARK if reads_lists else _FREE_REMARK).sub("", line, count=1)
+    return without_remark(line) if reads_lists else _FREE_REMARK.sub("", line, count=1)
 
 
 def _listed(parts: Iterable[str], vocabulary: "Vocabulary | None") -> list[str]:
@@ -91,8 +85,7 @@ def _listed(parts: Iterable[str], vocabulary: "Vocabulary | None") -> list[str]:
         if vocabulary is None or vocabulary.is_free:
             listed: list[str] | Iterator[str] = _repeated(part, MAX_CHUNKS - len(actions))
         else:
-            said = _MARKER.sub("", part, count=1) if _MARKER.match(part) else part
-            listed = [one.text for one in vocabulary.sequence(said or part)]
+            listed = [one.text for one in vocabulary.sequence(part)]
         actions += listed
         if len(actions) > MAX_CHUNKS:
             raise UserError(_too_many(part))

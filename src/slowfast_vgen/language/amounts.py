@@ -7,6 +7,8 @@ from slowfast_vgen.language import table
 _UNITS = {unit: kind for kind, units in table.UNITS.items() for unit in units.split()}
 _CIRCLES = frozenset(table.CIRCLES.split())
 _BETWEEN = frozenset(("more", "full", "big", "small", "further", "whole", "of", "another", "a", "left", "right"))
+_STEPS = frozenset(("step", "steps", "pace", "paces", "stride", "strides", "move", "moves"))
+"""Units that people count actions in."""
 _RADIAN_DEGREES = 57.29578
 
 
@@ -62,13 +64,14 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
             continue
         if kind == "lengths" and value == 1:
             rest += [*between, words[unit]]
+        elif kind == "lengths" and words[unit] in _STEPS:
+            amounts.append(Amount("times", value, " ".join(words[index : unit + 1])))
+            rest += [*between, "step"]
         elif kind:
             said = " ".join(words[index : unit + 1])
             degrees = value * _RADIAN_DEGREES if kind == "radians" else value
             amounts.append(Amount("degrees" if kind == "radians" else kind, degrees, said))
             rest += between
-            if words[unit] in ("step", "steps", "pace", "paces", "stride", "strides"):
-                rest.append("step")
         else:
             amounts.append(Amount("", value, " ".join(words[index:end])))
         index = unit + 1 if kind else end

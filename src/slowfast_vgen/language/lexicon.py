@@ -11,6 +11,10 @@ SHORTEST = 3
 """Letters of a word that may be a typing error."""
 SHORTEST_TWICE = 7
 """Letters of a word that may hold two."""
+_CORE = frozenset((table.TURN, table.STEP, table.GO, table.RETREAT, table.STAY, table.HALT, table.RETRACE, table.LEFT,
+                   table.RIGHT, table.FORWARD, table.BACK))  # fmt: skip
+_RARE = 0.15
+"""What a word costs more that is none of the commonest senses."""
 _SAME_FIRST_LETTER, _TRANSPOSED, _CHANGED = 0.4, 0.2, 1.05
 
 
@@ -107,10 +111,22 @@ def correct(words: Iterable[Word]) -> list[str]:
             elif joined and _is_content(joined):
                 found.append(joined)
                 index += 1
+            elif joined and word.text not in _no_errors() and (parts := _parted(joined)):
+                found += parts  # "gob ack"
+                index += 1
             else:
                 found += _mended(word)
         index += 1
     return found
+
+
+def _parted(text: str) -> list[str]:
+    """Two words that tell something, where a text is just these two."""
+    for cut in range(2, len(text) - 1):
+        first, second = text[:cut], text[cut:]
+        if first in senses() and second in senses() and (_is_content(first) or _is_content(second)):
+            return [first, second]
+    return []
 
 
 def _known_or_number(word: str) -> bool:
@@ -133,14 +149,16 @@ def _mended(word: Word) -> list[str]:
     if meant := nearest_word(word.text):
         return [meant]
     text = word.text
+    if parts := _parted(text):
+        return parts
     for cut in range(2, len(text) - 1):
         first, second = text[:cut], text[cut:]
-        if first in known() and second in known() and (_is_content(first) or _is_content(second)):
-            return [first, second]
+        if len(first) > 2 and _is_content(first) and len(second) > 3 and _is_content(again := nearest_word(second)):
+            return [first, again]
     if word.text.endswith(("in", "ing")):  # "rotatin", "rotateing"
         for base in (text.removesuffix("in"), text.removesuffix("ing")):
-            if base + "g" in known() or base in known():
-                return [base if base in known() else base + "g"]
+            if len(base) > SHORTEST and base in known():
+                return [base]
     return [word.text]
 
 
@@ -183,9 +201,11 @@ def nearest_word(word: str) -> str:
     near = {
         one: cost
         for one, cost in costs.items()
-        if cost <= most * _CHANGED + _SAME_FIRST_LETTER and _long_enough(word, one)
+        if cost <= most * _CHANGED + _SAME_FIRST_LETTER + _RARE and _long_enough(word, one)
     }
-    near = {one: cost for one, cost in near.items() if cost <= _CHANGED + _SAME_FIRST_LETTER or one[0] == word[0]}
+    near = {
+        one: cost for one, cost in near.items() if cost <= _CHANGED + _SAME_FIRST_LETTER + _RARE or one[0] == word[0]
+    }
     if not near:
         return ""
     best = min(near.values())
@@ -210,7 +230,12 @@ def _cost(word: str, candidate: str) -> float:
                 cost = min(cost, rows[i - 2][j - 2] + 1 - _TRANSPOSED)
             row.append(cost)
         rows.append(row)
-    return rows[-1][-1] + (_SAME_FIRST_LETTER if word[0] != candidate[0] and sorted(word) != sorted(candidate) else 0)
+    far = 0.0 if senses().get(candidate) in _CORE else _RARE
+    return (
+        rows[-1][-1]
+        + far
+        + (_SAME_FIRST_LETTER if word[0] != candidate[0] and sorted(word) != sorted(candidate) else 0)
+    )
 
 
 def neighbours_among(words: Iterable[str]) -> set[str]:

@@ -53,27 +53,35 @@ MEANINGS = ("turn_left", "turn_right", "go_forward", "go_back", "stay", "retrace
 _VERBS = frozenset((TURN, STEP, GO, DRIFT, RETREAT, STAY, RETURN, RETRACE, FOLLOW))
 _MOVES = frozenset((STEP, GO, DRIFT))
 _CONNECTIVES = frozenset((AND, THEN, BUT, OR))
-_UNFINISHED_TURN, _UNFINISHED_MOVE = "turn", "move"
+_UNFINISHED_TURN, _UNFINISHED_MOVE, _UNFINISHED_WAY = "turn", "move", "way"
 _MOTION = "motion"
 """What "do not move" says no to."""
 
-_PERSON = r"(?:you|we|i|it|they)"
+_PERSON = r"(?:you|we|i|it|they|he|she|u)"
 _ORIGIN = re.compile(
     r"\b(?:(?:from|to|exactly|just|the|that|which|all)\s+)*(?:(?:{leads})\s+)+(?:(?:that|which|from)\s+)*{person}"
     r"(?:\s+(?:just|have|ve|had|originally|first|once|all|already|last|previously|d|both))*"
-    r"\s+(?:{walked})\b(?:\s+(?:from|off|out|along|down|through|before|earlier|on|in))*".format(
+    r"\s+(?:{walked})\b(?:\s+(?:from|off|out|along|down|through|before|earlier|on|in|here|there|today|to get here|to get there))*".format(
         leads="|".join(table.LEADS_TO_ORIGIN.split()), person=_PERSON, walked="|".join(table.WALKED.split())
     )
 )
+_FACED = "|".join(table.FACED.split())
 _AHEAD = re.compile(
     r"\b(?:(?:in|to|the|that|which|whichever|whatever)\s+)*(?:where|wherever|way|direction)\s+(?:(?:that|which|in)\s+)*"
-    rf"{_PERSON}(?:\s+(?:are|re|am|m|is|s|currently|now|already))*\s+(?:{'|'.join(table.FACED.split())})\b(?:\s+(?:at|in|to))*"
+    rf"{_PERSON}(?:\s+(?:are|re|am|m|is|s|currently|now|already))*\s+(?:{_FACED})\b(?:\s+(?:at|in|to))*"
 )
-_QUESTION = re.compile(
-    r"(?:{})\b".format(
-        "|".join(sorted((one.strip() for one in " ".join(table.QUESTIONS.split()).split(",")), key=len, reverse=True))
-    )
+_QUESTIONS = (one.strip() for one in " ".join(table.QUESTIONS.split()).split(","))
+_QUESTION = re.compile(rf"(?:{'|'.join(sorted(_QUESTIONS, key=len, reverse=True))})\b")
+_STILL_FACING = re.compile(
+    r"\b(?:(?:while|still|keeping|keep|always)\s+)+(?:(?:your|my|our|the|ur)\s+)?"
+    r"(?:eyes|gaze|view|camera|head|face|facing|looking)\s+(?:(?:is|straight|still|pointed|fixed|facing|looking)\s+)*"
+    r"(?:ahead|forwards?|in front|straight|front)\b(?:\s+of\s+(?:you|me))?"
 )
+_ENCOURAGING = re.compile(
+    r"(?:(?:well|ok|okay|so|hey|oh|yes)\s)?(?:go on|go ahead|come on|right then|right so|all right then)\s\.\s(?=\w)"
+)
+_CORRECTED = re.compile(r".*\b(?:i mean|or rather|make that|correction|i meant)\b\s*(?=.*\w)")
+_BECAUSE = re.compile(r"\s\.?\s?(?:because|cause|cuz|coz)\b[^.]*(?=\.|$)")
 _REFERENCES = {"@origin": ORIGIN, "@ahead": FORWARD}
 _NOUNS = frozenset(("movement", "movements", "motion", "motions", "rotation"))
 """Of actions: they begin no clause."""
@@ -121,7 +129,7 @@ def read(text: str) -> Reading:
     >>> read("open the door").problem
     'words'
     """
-    words = lexicon.correct(words_of(text))
+    words = _plainly(lexicon.correct(words_of(text)))
     words, amounts = take_amounts(words)
     clauses = _clauses(words)
     hints = frozenset(_hint(item) for _, clause in clauses for item in clause) - {""}
@@ -132,6 +140,12 @@ def read(text: str) -> Reading:
     if not clauses:
         return Reading(problem="nothing")
     return _Reader(tuple(amounts), hints).read(clauses)
+
+
+def _plainly(words: Sequence[str]) -> list[str]:
+    """The words without encouragement before, what was corrected at once, reasons, and where one keeps looking."""
+    text = _CORRECTED.sub("", _ENCOURAGING.sub("", " ".join(words), count=1), count=1)
+    return _STILL_FACING.sub("", _BECAUSE.sub("", text)).split()
 
 
 def clauses_of(text: str) -> list[str]:
@@ -205,9 +219,11 @@ def _items(row: Sequence[str]) -> list[Item]:
             sense = _REFERENCES.get(word) or senses.get(
                 word, FILLER if word.endswith("ly") and len(word) > 4 else STRANGE
             )
-            if word == "head" and not any(one.sense in (OWN, TURN, DRIFT) or one.word == "the" for one in items):
+            if word in ("head", "heading") and not any(
+                one.sense in (OWN, TURN, DRIFT) or one.word == "the" for one in items
+            ):
                 sense = GO  # no part of the body here
-            if word in _TRAIL_OF_OWN and items and items[-1].sense == OWN:
+            if word in _TRAIL_OF_OWN and items and (items[-1].sense == OWN or items[-1].word == "the"):
                 sense = TRAIL
             following = words[index + 1] if index + 1 < len(words) else ""
             items.append(Item(sense, word, following))
@@ -278,8 +294,16 @@ class _Reader:
         if negated:
             self.refused.append(_MOTION if meaning == _UNFINISHED_MOVE or _is_bare(meaning, items) else meaning)
             return True
+        turns = bool(self.verbs) and self.verbs[-1].startswith("turn")
+        if meaning == _UNFINISHED_TURN and turns and (not parted or _is_side_alone(self.said[-1])):
+            return True  # "go right turn", "a bit to the right, turn"
         if meaning in (_UNFINISHED_TURN, _UNFINISHED_MOVE):
             if self.unfinished and _sense_of(self.unfinished) != meaning:
+                return False
+            self.unfinished = items
+            return True
+        if meaning == _UNFINISHED_WAY:
+            if self.unfinished:
                 return False
             self.unfinished = items
             return True
@@ -312,6 +336,11 @@ class _Reader:
         return Reading(tuple(self.verbs), tuple(self.refused), self.amounts, hints=self.hints)
 
 
+def _is_side_alone(items: Sequence[Item]) -> bool:
+    """Whether nothing but a side was named, without a verb."""
+    return not any(item.sense in _VERBS or item.sense == CAMERA for item in items)
+
+
 def _carries(parted: str, pieces: Sequence[_Piece]) -> bool:
     """Whether a negation before goes on: "do not turn left or right", "do not turn left, right"."""
     if BUT in parted:
@@ -331,15 +360,23 @@ def _is_bare(meaning: str, items: Sequence[Item]) -> bool:
 
 def _goes_on(meaning: str, items: Sequence[Item], said: Sequence[Item], parted: str) -> bool:
     """Whether the same verb once more tells nothing new: "stop and wait", "walk on and keep walking"."""
-    if meaning == "stay" or any(item.sense == KEEP for item in items):
+    if (meaning == "stay" and not (parted and _same_words(items, said))) or any(item.sense == KEEP for item in items):
         return True
     verbs, before = ({item.word for item in row if item.sense in _VERBS} for row in (items, said))
     return not parted and verbs != before
 
 
+def _same_words(items: Sequence[Item], said: Sequence[Item]) -> bool:
+    return [item.word for item in items] == [item.word for item in said]
+
+
 def _pieces(items: Sequence[Item]) -> list[_Piece]:
     """A clause cut at its negations and at verbs after a whole action."""
     pieces: list[_Piece] = []
+    if len(items) > 1 and all(item.sense in (LEFT, RIGHT, FORWARD, BACK) for item in items):
+        directions = [_Piece(_meaning([item]), False, (item,)) for item in items if item.word != "straight"]
+        if len({piece.meaning for piece in directions}) > 1:
+            return directions
     row: list[Item] = []
     negations = 0
     flatly = True
@@ -368,7 +405,7 @@ def _pieces(items: Sequence[Item]) -> list[_Piece]:
             continue
         if (
             item.sense in _VERBS
-            and item.word not in _NOUNS
+            and not _is_noun(item)
             and _meaning(row) in MEANINGS
             and any(one.sense in _VERBS for one in row)
         ):
@@ -376,6 +413,12 @@ def _pieces(items: Sequence[Item]) -> list[_Piece]:
         row.append(item)
     close()
     return pieces
+
+
+def _is_noun(item: Item) -> bool:
+    """Whether a verb stands as a noun, which begins no clause: "a step", "movement"."""
+    *before, last = item.word.split()
+    return last in _NOUNS or (bool(before) and last in ("step", "steps", "pace", "paces"))
 
 
 def _halts_something(later: Sequence[Item]) -> bool:
@@ -422,6 +465,8 @@ def _way_back(present: frozenset[str]) -> str:
         return "retrace"
     behind = ORIGIN in present or (TRAIL in present and present & {OWN, INVERSE, FOLLOW, BACK, RETREAT})
     back = present & {RETURN, BACK, RETREAT, INVERSE, FOLLOW}
+    if behind and not back and not present & {STILL, AROUND, PLACE}:
+        return _UNFINISHED_WAY
     return "retrace" if behind and back else STRANGE
 
 

@@ -23,7 +23,6 @@ VERBS: dict[str, str] = {
     TURN: """
         turn rotate spin swivel pivot twist swing pan yaw face look veer wheel revolve whirl steer curve bend hook
         peer glance gaze orient reorient angle peek sweep whip redirect arc bear stare see check view gyrate swerve
-
     """,
     STEP: """
         walk step advance progress march stroll run jog stride hike amble trot sprint dash drive trudge plod saunter
@@ -35,7 +34,7 @@ VERBS: dict[str, str] = {
         rush hurry dolly float shuffle drift motor venture forge budge stir sneak thrust
     """,
     RETREAT: "retreat reverse withdraw recede backpedal backup backstep",
-    STAY: "stay wait pause remain rest idle linger stand hold freeze stall await relax loiter",
+    STAY: "stay wait pause remain rest idle linger stand hold freeze stall await relax loiter chill",
     HALT: "stop halt cease",
     RETURN: "return revert",
     RETRACE: "retrace backtrack rewind",
@@ -63,12 +62,12 @@ FORMS: dict[str, str] = {
 
 WORDS: dict[str, str] = {
     TURN: "rotation glimpse",
-    DRIFT: "movement motion goto",
+    DRIFT: "movement motion",
     LEFT: "left leftward leftwards lefthand leftside counterclockwise anticlockwise ccw port lft leftmost l",
-    RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rightmost r",
+    RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rite rihgt rightmost r",
     FORWARD: """
         forward forwards ahead onward onwards straight frontward frontwards straightforward front fwd forth closer
-        nearer straightahead
+        nearer straightahead strait foreword forword
     """,
     BACK: "back backward backwards rearward rearwards rear behind bwd backways",
     STAY: "noop standstill",
@@ -82,20 +81,26 @@ WORDS: dict[str, str] = {
     PLACE: "place position spot ground location there here where wherever",
     TRAIL: "path paths route routes trail trails track tracks way footsteps footprints journey course road trip tour",
     ORIGIN: "origin came before previously previous earlier original starting beforehand",
-    OWN: "your my our own same its last latest recent exact old identical entire current present",
+    OWN: "your my our own same its last latest recent exact old identical entire whole current present ur",
     FILLER: """
-        please now just through via simply again once more kindly ok okay yes yeah yep hey hi hello so well alright a
-        an the to towards toward of in into at for with that this it be being by from on direction side sides off over
-        upon onto you me i we us yourself myself ourselves itself can could would will shall gonna wanna love ought
-        supposed times time next first firstly second finally lastly afterwards afterward immediately instantly
-        instant asap quick quicker slow slower fast faster careful smooth gentle brisk steadily sharp sharply hard
-        tight soft bit little slight some somewhat tad touch few couple several another one single small short tiny
-        big large wide full complete proper normal nice good great direct mere pls plz plse thx thanks thank cheers ta
-        robot agent player character avatar bot buddy mate friend sir dude bro guys everyone system computer ai pilot
-        action command instruction order quarter hand handed kind also too such ever even only currently presently
-        soon later rapid swift am is are been going all whole ward ready feel free manner fashion mode seconds moment
-        minute while beat sec rest fine sure certainly indeed really very actually basically possibly perhaps maybe
-        meantime nicely s d m ll re ve im ill id youre rather instead already most both along let lets any
+        he she they him her them one's person human walker explorer traveller traveler visitor hero protagonist user
+        drone rover vehicle car subject woman boy girl alexa siri google cortana jarvis boss captain pal champ folks
+        team honey dear darling u k gimme lemme lil min um umm uh uhh uhm er err hm hmm mm ah oh ooh yo hiya whoa wow
+        oops ugh yup yea aye lol haha hehe omg btw tho roger copy nothing anyway anyways notch hair smidge smidgen
+        fraction tick degree degrees appreciate appreciated grateful possible thankful obliged favor favour delighted
+        glad happy pleased wonder wondering please now just through via simply again once more kindly ok okay yes yeah
+        yep hey hi hello so well alright a an the to towards toward of in into at for with that this it be being by
+        from on direction side sides off over upon onto you me i we us yourself myself ourselves itself can could
+        would will shall gonna wanna love ought supposed times time next first firstly second finally lastly
+        afterwards afterward immediately instantly instant asap quick quicker slow slower fast faster careful smooth
+        gentle brisk steadily sharp sharply hard tight soft bit little slight some somewhat tad touch few couple
+        several another one single small short tiny big large wide full complete proper normal nice good great direct
+        mere pls plz plse thx thanks thank cheers ta robot agent player character avatar bot buddy mate friend sir
+        dude bro guys everyone system computer ai pilot action command instruction order quarter hand kind also too
+        such ever even only currently presently soon later rapid swift am is are been going all ward ready feel free
+        manner fashion mode seconds moment minute while beat sec rest fine sure certainly indeed really very actually
+        basically possibly perhaps maybe meantime nicely s d m ll re ve im ill id youre rather instead already most
+        both along let lets any
     """,
     NOT: """
         not never dont cannot cant wont shouldnt mustnt neednt wouldnt couldnt doesnt didnt isnt arent aint donot
@@ -108,7 +113,7 @@ WORDS: dict[str, str] = {
     OR: "or versus vs either",
     STRANGE: """
         what which who whom whose why when how whether was were does did has might should if unless until till
-        whenever because do may must after during
+        whenever because may must after during
     """,
 }
 """Sense -> words as they are written. Where a word stands twice, the earlier row has it."""
@@ -129,17 +134,18 @@ PHRASES: dict[str, str] = {
         on, move closer, get closer, come closer, moving closer, walk up, step up, push ahead
     """,
     STEP: """
-        get going, get moving, lead on, lead the way, lets go, let us go, let s go, move along, go along, come along,
-        make your way, make my way, make our way, making your way, makes its way, work your way, a step, one step,
-        some steps, few steps, couple of steps, several steps, more steps, single step, few paces, a pace, one pace,
-        some paces, couple of paces, more step, set off, steps ahead, steps forward, paces forward, another step, big
-        step, small step, little step, few more steps
+        get going, get moving, lead on, lead the way, move along, go along, come along, make your way, make my way,
+        make our way, making your way, makes its way, work your way, a step, one step, some steps, few steps, couple
+        of steps, several steps, more steps, single step, few paces, a pace, one pace, some paces, couple of paces,
+        more step, set off, steps ahead, steps forward, paces forward, another step, big step, small step, little
+        step, few more steps
     """,
     f"{STEP} {KEEP}": """
         keep going, keep moving, keep on going, keep on moving, keep it moving, keep it going, continue going,
         continue moving, carry on, carrying on, go on, going on, continue on, start going, start moving, begin moving,
         begin going, start to move, begin to move, start to go, keep advancing, goes on
     """,
+    f"{GO} {KEEP}": "lets go, let us go, let s go",
     KEEP: "keep on, proceed to, proceed with, continue to, continue with, go on to, carry on with",
     STAY: """
         do nothing, doing nothing, does nothing, do absolutely nothing, do not do anything, dont do anything, no
@@ -148,9 +154,9 @@ PHRASES: dict[str, str] = {
         movement, make no movements, at rest, be still, be motionless, keep still, keep steady, take a break, take a
         rest, take five, catch your breath, stay put, remain put, stays put, staying put, bide your time, come to a
         stop, come to a halt, come to rest, come to a standstill, come to a complete stop, be patient, not do
-        anything, not doing anything, don t do anything, do not do a thing, nothing at all, without moving, without
-        any movement, sit this one out, wait it out, hold it, freeze frame, hold everything, full stop, stand pat,
-        stop it, stop that, stop there
+        anything, not doing anything, don t do anything, do not do a thing, nothing at all, without any movement, sit
+        this one out, wait it out, hold it, freeze frame, hold everything, full stop, stand pat, stop it, stop that,
+        stop there
     """,
     STILL: "stock still, in one place, at a standstill",
     PLACE: """
@@ -167,13 +173,14 @@ PHRASES: dict[str, str] = {
         doubles back
     """,
     ORIGIN: """
-        the start, the beginning, starting point, starting place, starting position, starting location, point of
-        origin, point of departure, the outset, square one
+        so far, up to now, until now, the start, the beginning, starting point, starting place, starting position,
+        starting location, point of origin, point of departure, the outset, square one
     """,
     OWN: "very same, last few, most recent, exact same, last couple of",
     INVERSE: """
-        in reverse order, in opposite order, in the opposite order, in opposite direction, in the opposite direction,
-        the other way, in the other direction, the other way around, the other way round, the opposite way
+        but in reverse, but backwards, only in reverse, but in reverse order, in reverse order, in opposite order, in
+        the opposite order, in opposite direction, in the opposite direction, the other way, in the other direction,
+        the other way around, the other way round, the opposite way
     """,
     NOT: """
         do not, does not, did not, don t, doesn t, didn t, do nt, can not, can t, won t, shouldn t, should not, mustn
@@ -193,49 +200,53 @@ PHRASES: dict[str, str] = {
     f"{NOT} {RIGHT}": "no right",
     f"{NOT} {STAY}": "do not wait, don t wait, dont wait",
     FILLER: """
-        don t forget to, do not forget to, dont forget to, never forget to, don t hesitate to, do not hesitate to,
-        dont hesitate to, don t be afraid to, do not be afraid to, can t you, couldn t you, won t you, why don t you,
-        why don t we, why dont you, why dont we, why do not you, why not, no problem, no worries, would you mind, do
-        you mind, would you kindly, if you please, if possible, if you can, if you could, if you would, if you will,
-        if you don t mind, if you do not mind, if you dont mind, if you like, if you wish, if you want, when you can,
-        when you re ready, when you are ready, when ready, when possible, whenever you re ready, whenever you can,
-        whenever you are ready, as soon as possible, as soon as you can, as quickly as possible, as quickly as you
-        can, be so kind as to, so kind as to, how about, what about, what if we, what if you, what is on, what s on,
-        whats on, what is to, what s to, whats to, you should, we should, you must, we must, i must, you have to, we
-        have to, i have to, you may, you might, shall we, you should now, you must now, may i ask you to, do you think
-        you could, go ahead and, go and, come and, try and, be sure to, make sure to, make sure you, in order to, so
-        as to, time to, what i want is, what i need is, what i want you to do is, i want you to, i need you to, i d
-        like you to, i would like you to, i think, i guess, at once, for now, for me, one more time, one time, at this
-        point, at this time, at the moment, as well, a bit, a little, a second, a moment, a sec, a minute, a while,
-        for a while, some more, hurry up, is needed, is required, this time, of course, good job, well done, by the
-        way, do a, my friend, on your own, in your own time, without delay, without hesitation, without further ado,
-        with no delay, without stopping, without pausing, without a pause, without waiting, without any delay, no
-        matter what, on the double, in one go, all the way, a long way, a short way, a little way, some way, part of
-        the way, in the direction of, in the direction, straight away, right off, all right, come on, going to, got
-        to, have got to, has to, at all, under any circumstances, whatever you do, whatever happens, and so on, again
-        and again, over and over, hang a, hang, as usual, as before, it is time to, it s time to, that is, to be
-        precise, if it s ok, if that s ok, a few, a couple, a couple of, in a moment, here we go, there we go, there
-        you go, thank you, i say, i said, you know, as follows, et cetera
+        too close, too far, too near, step by step, bit by bit, one by one, if you d, i d appreciate it, i would
+        appreciate it, would it be possible, is it possible, i wonder if, i was wondering if, could i ask, can i ask,
+        do me a favor and, do me a favour and, would it be ok, would it be okay, feel free to, be so good as to, be a
+        dear and, mind you, you know what, how we got here, to get here, i suppose, i mean, don t forget to, do not
+        forget to, dont forget to, never forget to, don t hesitate to, do not hesitate to, dont hesitate to, don t be
+        afraid to, do not be afraid to, can t you, couldn t you, won t you, why don t you, why don t we, why dont you,
+        why dont we, why do not you, why not, no problem, no worries, would you mind, do you mind, would you kindly,
+        if you please, if possible, if you can, if you could, if you would, if you will, if you don t mind, if you do
+        not mind, if you dont mind, if you like, if you wish, if you want, when you can, when you re ready, when you
+        are ready, when ready, when possible, whenever you re ready, whenever you can, whenever you are ready, as soon
+        as possible, as soon as you can, as quickly as possible, as quickly as you can, be so kind as to, so kind as
+        to, how about, what about, what if we, what if you, what is on, what s on, whats on, what is to, what s to,
+        whats to, you should, we should, you must, we must, i must, you have to, we have to, i have to, you may, you
+        might, shall we, you should now, you must now, may i ask you to, do you think you could, go ahead and, go and,
+        come and, try and, be sure to, make sure to, make sure you, in order to, so as to, time to, what i want is,
+        what i need is, what i want you to do is, i want you to, i need you to, i d like you to, i would like you to,
+        i think, i guess, at once, for now, for me, one more time, one time, at this point, at this time, at the
+        moment, as well, a bit, a little, a second, a moment, a sec, a minute, a while, for a while, some more, hurry
+        up, is needed, is required, this time, of course, good job, well done, by the way, do a, my friend, on your
+        own, in your own time, without delay, without hesitation, without further ado, with no delay, without
+        stopping, without pausing, without a pause, without waiting, without any delay, no matter what, on the double,
+        in one go, all the way, a long way, a short way, a little way, some way, part of the way, in the direction of,
+        in the direction, straight away, right off, all right, come on, going to, got to, have got to, has to, at all,
+        under any circumstances, whatever you do, whatever happens, and so on, again and again, over and over, hang a,
+        hang, as usual, as before, it is time to, it s time to, that is, to be precise, if it s ok, if that s ok, a
+        few, a couple, a couple of, in a moment, here we go, there we go, there you go, thank you, i say, i said, you
+        know, as follows, et cetera
     """,
     STRANGE: """
-        give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire, stand down,
-        stand up, sit down, stay calm, rest in, stay away, leave it, turn on, turn over, turn off, turn out, turn
-        down, turn up, turn into, turned on, turned off, side to side, half way, from left, from right, from the left,
-        from the right, left behind, left over, left out, left off, that is right, you are right, thats right, that s
-        right, you re right, youre right, is right, be right, is left, are left, nothing left, has left, have left, i
-        left, you left, we left, was left, were left, right wing, left wing, this way, that way, look like, look for,
-        look after, look into, look at me, look at it, look at this, face it, go for it, go for, go with, come from,
-        get it, head of, get off, get over, get back at, see you, see me, go over, go off, go into, come over, come
-        here, come to me, run over, run off, draw on, fall in, fall for, fall over, fall off, carry over, carry off,
-        carry it, carry me, take it, take off, take over, give in, do it, do that, do this, do so, do something, make
-        it, make one, put on, use it, show it, show up, keep it, keep up, keep off, hold me, press it, push it, push
-        me, pull it, pull me, pull over, draw it, draw me, draw a, ride it, ride a, follow me, follow it, find it,
-        find me, see it, check it, check in, check out, view it, set up, set it, set in, work it, work on, work out,
-        not only, don t just, do not just, do not only, if not, or else, right or wrong, face to face, eye to eye,
-        head over, head off, no time, ride off, roll over, roll up, back to back, on and on, on and off, back and
-        forth, back and forward, move over, step over, step on, step off, step in, step into, pass by, stop by, rest
-        of, go there, walk there, walk here, go here, be there, be right back, be back, be my, hold still for, as far
-        as
+        left handed, right handed, he left, she left, they left, in time, back in time, on time, in the car, a car,
+        the car, give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire, stand
+        down, stand up, sit down, stay calm, rest in, stay away, leave it, turn over, turn off, turn out, turn down,
+        turn up, turn into, turned off, side to side, half way, from left, from right, from the left, from the right,
+        left behind, left over, left out, left off, that is right, you are right, thats right, that s right, you re
+        right, youre right, is right, be right, is left, are left, nothing left, has left, have left, i left, you
+        left, we left, was left, were left, right wing, left wing, this way, that way, look like, look for, look
+        after, look into, look at me, look at it, look at this, face it, go for it, go for, go with, come from, get
+        it, head of, get off, get over, get back at, see you, see me, go over, go off, go into, come over, come here,
+        come to me, run over, run off, draw on, fall in, fall for, fall over, fall off, carry over, carry off, carry
+        it, carry me, take it, take off, take over, give in, do it, do that, do this, do so, do something, make it,
+        make one, put on, use it, show it, show up, keep it, keep up, keep off, hold me, press it, push it, push me,
+        pull it, pull me, pull over, draw it, draw me, draw a, ride it, ride a, follow me, follow it, find it, find
+        me, see it, check it, check in, check out, view it, set up, set it, set in, work it, work on, work out, not
+        only, don t just, do not just, do not only, if not, or else, right or wrong, face to face, eye to eye, head
+        over, head off, no time, ride off, roll over, roll up, back to back, on and on, on and off, back and forth,
+        back and forward, move over, step over, step on, step off, step in, step into, pass by, stop by, rest of, go
+        there, walk there, walk here, go here, be there, be right back, be back, be my, hold still for, as far as
     """,
 }
 """Sense, or senses in a row -> phrases, parted by commas. The longest counts; an apostrophe is a blank."""
@@ -246,7 +257,7 @@ LEADS_TO_ORIGIN = (
     "where how way path route trail track tracks road course steps moves movements footsteps actions turns"
 )
 WALKED = """
-came come were was started began been took taken walked made followed set stood went gone moved travelled traveled
+came come got were was started began been took taken walked made followed set stood went gone moved travelled traveled
 left headed arrived entered stepped
 """
 """With a word of `LEADS_TO_ORIGIN` before and a person between, the way behind: "the way you came"."""
@@ -271,11 +282,11 @@ SIGNS: dict[str, str] = {
 UNITS: dict[str, str] = {
     "degrees": "deg degs degree degrees",
     "radians": "rad rads radian radians",
-    "times": "x time times",
+    "times": "x time times chunk chunks",
     "lengths": """
         metre metres meter meters m cm centimetre centimetres centimeter centimeters km foot feet ft yard yards mile
         miles unit units block blocks tile tiles square squares cell cells percent pixel pixels px step steps pace
-        paces stride strides inch inches chunk chunks
+        paces stride strides move moves inch inches
     """,
     "seconds": "seconds second secs sec s minute minutes mins min hour hours frame frames ms moment moments beats",
 }

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.language.likeness import Likeness, letters_alike
+from slowfast_vgen.language.lists import without_marker, without_remark
 from slowfast_vgen.language.normal import STOP, words_of
 from slowfast_vgen.language.reading import Reading, clauses_of, read
 
@@ -228,12 +229,18 @@ class Vocabulary:
     def sequence(self, text: str) -> tuple[Understood, ...]:
         """What a text of one or more actions is taken for, one chunk each; a part that is not understood is there too.
 
+        A bullet or number before and a remark behind # or // are left out, as in a line of a list.
+
         >>> from slowfast_vgen.presets.worlds import vocabulary
         >>> [part.verb for part in vocabulary("rooms-64").sequence("turn left twice, then walk on")]
         ['turn_left', 'turn_left', 'go_forward']
         """
+        if self.is_free:
+            return (self.understand(text),)
+        bare = without_marker(without_remark(text).strip())
+        text = bare if bare else text
         whole = self.understand(text)
-        if self.is_free or (whole.kind == "understood" and not whole.note):
+        if whole.kind == "understood" and not whole.note:
             return (whole,)
         if whole.kind == "several" and not whole.note:
             return self._each(whole)
