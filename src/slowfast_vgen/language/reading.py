@@ -58,12 +58,12 @@ _MOTION = "motion"
 """What "do not move" says no to."""
 
 _PERSON = r"(?:you|we|i|it|they|he|she|u)"
+_LEADS, _WALKED = ("|".join(words.split()) for words in (table.LEADS_TO_ORIGIN, table.WALKED))
 _ORIGIN = re.compile(
-    r"\b(?:(?:from|to|exactly|just|the|that|which|all)\s+)*(?:(?:{leads})\s+)+(?:(?:that|which|from)\s+)*{person}"
+    rf"\b(?:(?:from|to|exactly|just|the|that|which|all)\s+)*(?:(?:{_LEADS})\s+)+(?:(?:that|which|from)\s+)*{_PERSON}"
     r"(?:\s+(?:just|have|ve|had|originally|first|once|all|already|last|previously|d|both))*"
-    r"\s+(?:{walked})\b(?:\s+(?:from|off|out|along|down|through|before|earlier|on|in|here|there|today|to get here|to get there))*".format(
-        leads="|".join(table.LEADS_TO_ORIGIN.split()), person=_PERSON, walked="|".join(table.WALKED.split())
-    )
+    rf"\s+(?:{_WALKED})\b"
+    r"(?:\s+(?:from|off|out|along|down|through|before|earlier|on|in|here|there|today|to get here|to get there))*"
 )
 _FACED = "|".join(table.FACED.split())
 _AHEAD = re.compile(

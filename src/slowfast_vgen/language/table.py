@@ -64,7 +64,7 @@ WORDS: dict[str, str] = {
     TURN: "rotation glimpse",
     DRIFT: "movement motion",
     LEFT: "left leftward leftwards lefthand leftside counterclockwise anticlockwise ccw port lft leftmost l",
-    RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rite rihgt rightmost r",
+    RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rite rightmost r",
     FORWARD: """
         forward forwards ahead onward onwards straight frontward frontwards straightforward front fwd forth closer
         nearer straightahead strait foreword forword
