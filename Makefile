@@ -1,22 +1,26 @@
 # Everything runs in .venv, which `make setup` builds from constraints.txt; no Debian package is needed.
-# PYTHON=... chooses another interpreter (3.11 or 3.12).
-PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
-	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
+# PYTHON=... chooses another interpreter (3.11 to 3.14). TORCH_INDEX=ADDRESS takes torch from that package index: where
+# there is no GPU, the one for CPUs, which PyTorch's install page shows. CUDA=1 installs the CUDA build without a GPU.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 BIN := .venv/bin
 WORLD ?= vizdoom-rooms
 EPISODES ?= 500
+TORCH := torch==2.13.0 $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: setup demo test check quick bench figures planning comparisons data data-all worlds bench-data clean
 
 setup: .venv/.installed
 
-# torch goes first and is pinned by the constraint in every step: any other release may be a CUDA build of several GB.
+# torch goes first and is pinned by the constraint in every step. What pip would fetch is looked at before it is fetched:
+# the public index has the CUDA build of several GB.
 .venv/.installed: pyproject.toml constraints.txt requirements-no-deps.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 with venv is needed; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 with venv is needed; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) torch==2.13.0
+	CUDA=$(CUDA) $(BIN)/python tools/before_install.py --constraint constraints.txt $(TORCH)
+	$(PIP) $(TORCH)
 	$(PIP) --no-deps -r requirements-no-deps.txt
 	$(PIP) -e '.[dev]'
 	touch $@

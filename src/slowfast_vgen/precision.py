@@ -39,6 +39,8 @@ def has_bfloat16(device: "torch.device | str" = "cpu") -> bool:
     cap = next((os.environ[name].upper() for name in _CAPS if os.environ.get(name)), "DEFAULT")
     if cap not in ("DEFAULT", "ALL") and "BF16" not in cap and "AMX" not in cap:
         return False
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch 2.10
+        return bool(torch.cpu._is_avx512_bf16_supported())
     capabilities = torch.cpu.get_capabilities()
     return any(bool(capabilities.get(name)) for name in _CPU_HAS)
 

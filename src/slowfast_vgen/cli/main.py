@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from slowfast_vgen.errors import EXIT_CODE, SlowFastWarning, UserError
+from slowfast_vgen.extras import EXTRAS, missing
 from slowfast_vgen.threads import let_threads_sleep
 
 GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench", "selfcheck")
@@ -60,6 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else EXIT_CODE
     except UserError as error:
         print(f"slowfast: error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    except ModuleNotFoundError as error:
+        extra = next((extra for extra, names in EXTRAS.items() if str(error.name).partition(".")[0] in names), None)
+        if extra is None:
+            raise
+        print(f"slowfast: error: {missing(error, extra)}", file=sys.stderr)
         return EXIT_CODE
     except BrokenPipeError:
         # The reader, such as `head`, has gone. Python would complain once more when it flushes stdout at its end.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from slowfast_vgen.data.statistics import Statistics
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.extras import needs
 from slowfast_vgen.files import atomic_path
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def save_statistics(path: Path, title: str, counted: Statistics) -> None:
     Raises:
         UserError: a place that cannot be written.
     """
-    from matplotlib.figure import Figure  # takes half a second; without pyplot nothing asks for a display
+    with needs("data"):
+        from matplotlib.figure import Figure  # takes half a second; without pyplot nothing asks for a display
 
     figure = Figure(figsize=(12.5, 7.2), layout="constrained")
     (domains, verbs, nouns), (episodes, clips, rest) = figure.subplots(2, 3)

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from slowfast_vgen.data.format import EpisodeDataset, read_header
 from slowfast_vgen.data.video import VideoWriter
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.extras import needs
 from slowfast_vgen.files import atomic_folder, is_unused, write_json
 from slowfast_vgen.types import Episode
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 CAMERA = "observation.images.main"
 STATE = "observation.state"

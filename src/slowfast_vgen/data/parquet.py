@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from slowfast_vgen.extras import needs
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
 LARGEST_TABLE = 2**30
 """Bytes of the wanted columns once they are decoded."""

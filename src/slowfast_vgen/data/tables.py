@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from slowfast_vgen.data.headers import EpisodeHeader
 from slowfast_vgen.data.parquet import ERRORS, open_table, read_columns
 from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.extras import needs
 from slowfast_vgen.types import Chunk, Poses
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MOST_ROWS = 1_000_000
 """Of a table of an episode; a longer one is not read into memory."""
-
 CHUNK_COLUMNS = pa.schema(
     [("action", pa.string()), ("verb", pa.string()), ("start_frame", pa.int32()), ("num_frames", pa.int32())]
 )

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from skimage.color import rgb2lab
-from skimage.metrics import structural_similarity
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.pairs import check_pair
+from slowfast_vgen.extras import needs
 from slowfast_vgen.types import Frames, Poses
+
+with needs("evaluate"):
+    from skimage.color import rgb2lab
+    from skimage.metrics import structural_similarity
 
 AnyFrames = UInt8[np.ndarray, "*batch height width 3"]
 PerFrame = Float[np.ndarray, "*batch"]
@@ -132,8 +135,9 @@ def scene_cuts(frames: Frames, fps: float) -> int:
 
     Two cuts less than 15 frames apart count as one, and a frozen video has none: print `motion` beside it.
     """
-    from scenedetect import FrameTimecode
-    from scenedetect.detectors import AdaptiveDetector
+    with needs("evaluate"):
+        from scenedetect import FrameTimecode
+        from scenedetect.detectors import AdaptiveDetector
 
     detector = AdaptiveDetector()
     cuts = []

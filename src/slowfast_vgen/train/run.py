@@ -11,18 +11,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import reduce
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.extras import needs
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.precision import check_precision, computing
 from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
 from slowfast_vgen.train.draws import Share
+
+with needs("train"):
+    from accelerate import PartialState
+    from accelerate.utils import reduce
 
 LOG_FILE = "log.jsonl"
 

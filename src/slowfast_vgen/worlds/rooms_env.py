@@ -7,19 +7,17 @@ import numpy as np
 from jaxtyping import UInt8
 
 from slowfast_vgen.errors import UserError
-
-try:
-    import gymnasium
-    from gymnasium import spaces
-except ImportError as error:
-    raise UserError("acting in a world needs Gymnasium; install it with: pip install gymnasium") from error
-
+from slowfast_vgen.extras import needs
 from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
 from slowfast_vgen.worlds.path_scripts import draw_start
 from slowfast_vgen.worlds.scene import Scene
 from slowfast_vgen.worlds.vizdoom_engine import FRAME_SIZE, VizdoomEngine
 from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 from slowfast_vgen.worlds.walking import Place, advance, check_free, poses_of
+
+with needs("rooms"):
+    import gymnasium
+    from gymnasium import spaces
 
 Picture = UInt8[np.ndarray, "64 64 3"]
 _METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}

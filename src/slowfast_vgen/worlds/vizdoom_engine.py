@@ -16,6 +16,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.extras import needs
 from slowfast_vgen.types import Frames, Poses
 from slowfast_vgen.worlds.look import Look
 from slowfast_vgen.worlds.scene import Scene
@@ -82,10 +83,8 @@ class VizdoomEngine:
     """
 
     def __init__(self) -> None:
-        try:
+        with needs("rooms"):
             import vizdoom
-        except ImportError as error:
-            raise UserError("this world needs ViZDoom; install it with: pip install vizdoom") from error
         self._vizdoom = vizdoom
         self._game: Any = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from slowfast_vgen.data.adapters.base import (
     LONGEST_RECORDING,
@@ -40,8 +38,13 @@ from slowfast_vgen.data.adapters.lerobot_films import Films, Span
 from slowfast_vgen.data.adapters.places import files_below, files_in, told_file
 from slowfast_vgen.data.parquet import ERRORS, is_text, open_table, read_columns
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.extras import needs
 from slowfast_vgen.files import read_json
 from slowfast_vgen.types import Frames
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
 _TEMPLATE = re.compile(r"([^{}]|\{(chunk_index|file_index|video_key)(:0?[0-9]?d)?\})*")
 MOST_EPISODES = 1_000_000

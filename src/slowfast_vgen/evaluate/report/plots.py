@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.evaluate.report.looks import Look
 from slowfast_vgen.evaluate.report.verdicts import number
+from slowfast_vgen.extras import needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +136,8 @@ def alt_text(title: str, lines: Sequence[PlotLine], unit: str = "") -> str:
 
 
 def _canvas(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure  # takes half a second, and only a report draws
+    with needs("evaluate"):
+        from matplotlib.figure import Figure  # takes half a second, and only a report draws
 
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.subplots()
