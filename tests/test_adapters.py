@@ -183,7 +183,7 @@ def test_clips_take_the_nearest_frames_wherever_they_begin(tmp_path: Path) -> No
     make_video(tmp_path / "a.mp4", 320, 25)  # a keyframe each 250 frames
     for first in (0, 7, 120, 260, 300):
         times = (first + np.arange(0, 20, 2.5)) / 25
-        frames = read_clip(tmp_path / "a.mp4", times, 16)
+        frames = read_clip(tmp_path / "a.mp4", times, (16, 16))
         assert frames.shape == (8, 16, 16, 3)
         assert numbers_of(frames) == [(first + step) % 256 for step in (0, 2, 5, 7, 10, 12, 15, 17)]
     facts = video_facts(tmp_path / "a.mp4")
@@ -192,10 +192,10 @@ def test_clips_take_the_nearest_frames_wherever_they_begin(tmp_path: Path) -> No
 
 def test_a_range_beyond_the_end_gives_the_frames_up_to_it(tmp_path: Path) -> None:
     make_video(tmp_path / "a.mp4", 10, 10)
-    assert numbers_of(read_clip(tmp_path / "a.mp4", [0.8, 0.9, 1.0], 16)) == [8, 9, 9]  # it is shown until then
+    assert numbers_of(read_clip(tmp_path / "a.mp4", [0.8, 0.9, 1.0], (16, 16))) == [8, 9, 9]  # it is shown until then
     for times in ([0.8, 0.9, 1.5, 2.0], [5.0, 6.0]):
         with pytest.raises(UnusableError, match=r"ends at 1\.000 s, before") as caught:
-            read_clip(tmp_path / "a.mp4", times, 16)
+            read_clip(tmp_path / "a.mp4", times, (16, 16))
         assert caught.value.reason == "range-outside"
         assert len(caught.value.frames) == (2 if times[0] < 1 else 0)
 
@@ -204,7 +204,7 @@ def test_pictures_are_cut_out_of_the_middle(tmp_path: Path) -> None:
     frames = np.zeros((3, 16, 48, 3), np.uint8)
     frames[:, :, 16:32] = 200
     write_video(tmp_path / "a.mp4", frames, 10, lossless=True)
-    np.testing.assert_array_equal(read_clip(tmp_path / "a.mp4", [0.0, 0.1], 8), np.full((2, 8, 8, 3), 200))
+    np.testing.assert_array_equal(read_clip(tmp_path / "a.mp4", [0.0, 0.1], (8, 8)), np.full((2, 8, 8, 3), 200))
 
 
 def test_a_rotation_mark_is_obeyed(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_rotation_mark_is_obeyed(tmp_path: Path) -> None:
     minus = (2**32 - 0x10000).to_bytes(4, "big")
     data[matrix : matrix + 36] = zero + one + zero + minus + zero + zero + zero + zero + unity  # clockwise
     (tmp_path / "b.mp4").write_bytes(data)
-    turned = read_clip(tmp_path / "b.mp4", [0.0], 16)[0]
+    turned = read_clip(tmp_path / "b.mp4", [0.0], (16, 16))[0]
     np.testing.assert_array_equal(turned, np.rot90(frames[0], -1))
 
 
@@ -229,13 +229,13 @@ def test_a_container_without_a_length(tmp_path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     assert video_facts(tmp_path / "a.mkv").seconds == pytest.approx(2.0)
-    assert numbers_of(read_clip(tmp_path / "a.mkv", [0.5, 1.9], 16)) == [5, 19]
+    assert numbers_of(read_clip(tmp_path / "a.mkv", [0.5, 1.9], (16, 16))) == [5, 19]
 
 
 def test_files_that_are_no_video_are_named(tmp_path: Path) -> None:
     for name, content in (("empty.mp4", b""), ("text.mp4", b"hello\n" * 200)):
         (tmp_path / name).write_bytes(content)
-        for read in (lambda path: read_clip(path, [0.0], 16), video_facts):
+        for read in (lambda path: read_clip(path, [0.0], (16, 16)), video_facts):
             with pytest.raises(UnusableError, match=name) as caught:
                 read(tmp_path / name)
             assert caught.value.reason == "broken-video"
@@ -252,7 +252,7 @@ def test_a_cut_off_file_gives_what_it_has(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(data[: len(data) * 6 // 10])
     assert video_facts(tmp_path / "a.mp4").is_cut
     with pytest.raises(UnusableError) as caught:
-        read_clip(tmp_path / "a.mp4", np.arange(30) / 10, 24)
+        read_clip(tmp_path / "a.mp4", np.arange(30) / 10, (24, 24))
     assert 10 <= len(caught.value.frames) < 20
     np.testing.assert_array_equal(np.stack(caught.value.frames), noise[: len(caught.value.frames)])
 
@@ -262,7 +262,7 @@ def test_a_video_that_gives_nothing_is_given_up(tmp_path: Path, monkeypatch: pyt
     now = iter(range(0, 10**6, 60))
     monkeypatch.setattr(film_clock, "time", SimpleNamespace(monotonic=lambda: next(now)))
     with pytest.raises(UnusableError, match="gave no frame for 8 seconds"):
-        read_clip(tmp_path / "a.mp4", [5.0], 16)
+        read_clip(tmp_path / "a.mp4", [5.0], (16, 16))
 
 
 # -------------------------------------------------------------------------------------------------------------- tables

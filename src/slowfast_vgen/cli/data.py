@@ -14,6 +14,8 @@ from slowfast_vgen.cli.shard import register_shard
 from slowfast_vgen.errors import UserError
 
 DEFECTS_EXIT_CODE = 1
+TRAINABLE = 8
+"""Pixels along each side of one latent of our codecs: sides of frames must be multiples of it."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -68,7 +70,10 @@ def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     parser.add_argument("source", type=path_name, metavar="SRC", help="folder of the source")
     parser.add_argument("out", type=path_name, metavar="OUT", help="folder of the data set")
-    parser.add_argument("--size", type=whole_number(8, 4096), default=64, metavar="PIXELS", help="a side; default: 64")
+    told = "pixels of both sides, or width and height such as 128x72; multiples of 8 can be trained on; default: 64"
+    parser.add_argument("--size", type=_frame_size, default=64, metavar="PIXELS", help=told)
+    told = "the camera's field of view across a frame as it is imported, left to right, where it is known"
+    parser.add_argument("--fov", type=number(1, 179), metavar="DEGREES", help=told)
     parser.add_argument("--fps", type=number(0.1, 1000), default=10.0, help="frames a second; default: 10")
     parser.add_argument(
         "--chunk-frames", type=whole_number(1, 10_000), default=4, metavar="N", help="at most; default: 4"
@@ -84,6 +89,8 @@ def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train", help="default: train")
     parser.add_argument("--licence", default="", metavar="TEXT", help="the terms of the source, where it states none")
     parser.add_argument("--table", type=path_name, metavar="FILE", help="the table to read (folder, epic-kitchens)")
+    told = "the table of poses to read (folder); default: poses.csv, where there is one"
+    parser.add_argument("--poses", type=path_name, metavar="FILE", help=told)
     parser.add_argument("--camera", default="", metavar="NAME", help="the camera to take (lerobot, rlds)")
     parser.add_argument(
         "--source-fps", type=number(0.1, 1000), metavar="FPS", help="where the source tells none (rlds)"
@@ -94,6 +101,14 @@ def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument("--lossy", action="store_true", help="a third of the size, and playable; default: lossless")
     add_json_argument(parser)
     parser.set_defaults(handler=import_data)
+
+
+def _frame_size(text: str) -> int | tuple[int, int]:
+    """An argparse type: `64`, or width and height such as `128x72`."""
+    side = whole_number(8, 4096)
+    width, times, height = text.partition("x")
+    sides = side(width), side(height if times else width)
+    return sides[0] if sides[0] == sides[1] else sides
 
 
 def make_dataset(args: argparse.Namespace) -> int:
@@ -142,10 +157,13 @@ def import_data(args: argparse.Namespace) -> int:
     from slowfast_vgen.data.adapters.registry import open_adapter
     from slowfast_vgen.data.importing import REPORT_FILE, ImportReport, import_dataset
 
-    names = ("size", "fps", "chunk_frames", "episode_frames", "split", "licence", "table", "camera", "source_fps",
-             "allow_outside")  # fmt: skip
+    cut = ("size", "fov", "fps", "chunk_frames", "episode_frames")
+    names = (*cut, "split", "licence", "table", "poses", "camera", "source_fps", "allow_outside")
     settings = ImportSettings(**{name: getattr(args, name) for name in names})
     adapter = open_adapter(args.adapter, args.source, settings)
+    if any(side % TRAINABLE for side in settings.frame_size):
+        near = "x".join(str(max(1, round(side / TRAINABLE)) * TRAINABLE) for side in reversed(settings.frame_size))
+        print(f"note: `train codec` takes frames whose sides are multiples of {TRAINABLE} only, such as --size {near}")
     licence = args.licence or adapter.licence
     print(f"licence: {licence}")
     done = 0

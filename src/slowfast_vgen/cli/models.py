@@ -15,6 +15,9 @@ from slowfast_vgen.files import read_json, sha256_of_file
 
 if TYPE_CHECKING:
     from slowfast_vgen.models.vocabulary import Vocabulary
+    from slowfast_vgen.models.codec import Codec
+    from slowfast_vgen.models.denoiser import DenoiserModule
+    from slowfast_vgen.models.training_record import TrainingRecord
 
 DAMAGED_EXIT_CODE = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -63,11 +66,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     pack.add_argument("--actions", type=path_name, metavar="FILE.json", help=told)
     pack.add_argument("--version", type=whole_number(1, 100_000), default=1, metavar="N", help="default: 1")
     pack.add_argument("--out", required=True, type=path_name, metavar="DIR", help="the folder to write")
-    pack.add_argument(
-        "--target", choices=("flow", "v_prediction", "epsilon"), default="flow", help="what it predicts; default: flow"
-    )
+    told = "what the denoiser predicts; default: what it was trained for"
+    pack.add_argument("--target", choices=("flow", "v_prediction", "epsilon"), help=told)
     pack.add_argument("--sampling-steps", type=whole_number(1, 1000), default=8, metavar="N", help="default: 8")
-    pack.add_argument("--fps", type=number(0.1, 1000), default=10.0, help="frames a second of its data; default: 10")
+    told = "frames a second; default: those of the data that it was trained on, else 10"
+    pack.add_argument("--fps", type=number(0.1, 1000), help=told)
     pack.add_argument("--memory", type=path_name, metavar="FILE.json", help="settings of the memory to ship")
     pack.add_argument("--provenance", type=path_name, metavar="FILE.json", help="how it was trained: any JSON object")
     pack.add_argument("--licence", default="MIT", help="of the weights; default: MIT")
@@ -186,32 +189,33 @@ def pack_model(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import WorldConfig, WorldModel, load_address, load_codec, load_denoiser
     from slowfast_vgen.rollout import World
 
-    MemoryConfig.from_json(memory)
+    memory_config = MemoryConfig.from_json(memory)
     codec, denoiser = load_codec(args.codec), load_denoiser(args.denoiser)
     address = None if args.address is None else load_address(args.address)
-    height, width = (
-        getattr(denoiser.config, f"latent_{side}", 64 // codec.downsampling) * codec.downsampling
-        for side in ("height", "width")
-    )
+    record = _training_of(args, codec, denoiser)
+    height, width = record.frame_height, record.frame_width
     config = WorldConfig(
         name=args.name,
         version=args.version,
-        target=args.target,
+        target=record.target,
+        num_past_frames=record.num_past_frames,
+        num_new_frames=record.num_new_frames,
         num_sampling_steps=args.sampling_steps,
         frame_height=height,
         frame_width=width,
-        fps=args.fps,
+        fps=args.fps or record.fps or WorldConfig.fps,
         licence=args.licence,
         memory=memory,
         provenance=provenance,
     )
-    scheduler = make_scheduler(args.target)
+    scheduler = make_scheduler(record.target)  # type: ignore[arg-type]
     if vocabulary is None:
         told = (
             f"there is no {args.denoiser / VOCABULARY_FILE}, so {args.name} will take any text as it is; see --actions"
         )
         warnings.warn(told, SlowFastWarning, stacklevel=2)
     model = WorldModel(config, codec, denoiser, TextEncoder.load(), address, vocabulary)
+    World(model).fresh_memory(memory_config, [0])  # a memory that could not act is refused before anything is written
     model.save(args.out, {**scheduler.config, "_class_name": type(scheduler).__name__})
     packed = WorldModel.load(args.out)
     try:
@@ -234,6 +238,24 @@ def _given_vocabulary(args: argparse.Namespace) -> "Vocabulary | None":
 
 def _any_action(vocabulary: "Vocabulary | None") -> str:
     return "turn left" if vocabulary is None else vocabulary.phrasings[0]
+
+
+def _training_of(args: argparse.Namespace, codec: "Codec", denoiser: "DenoiserModule") -> "TrainingRecord":
+    """What the denoiser's folder tells of its training; where it tells nothing, the flow and what its sizes tell.
+
+    Raises:
+        UserError: another `--target` than it was trained for.
+    """
+    from slowfast_vgen.models.training_record import TrainingRecord, read_record
+
+    side = codec.downsampling
+    height, width = (getattr(denoiser.config, f"latent_{each}", 64 // side) * side for each in ("height", "width"))
+    record = read_record(args.denoiser)
+    if record is None:
+        return TrainingRecord(args.target or "flow", height, width, num_past_frames=4, num_new_frames=4)
+    if args.target not in (None, record.target):
+        raise UserError(f"{args.denoiser} was trained to predict {record.target}; leave out --target {args.target}")
+    return record
 
 
 def _read_object(path: Path | None) -> dict[str, Any]:

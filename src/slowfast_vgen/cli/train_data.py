@@ -186,9 +186,9 @@ class LatentData:
 def load_latents(args: argparse.Namespace, text_encoder: "TextEncoder") -> LatentData:
     """Of the data to learn from and of the data to validate on."""
     from slowfast_vgen.data.latents import joined_sets
-    from slowfast_vgen.models.codec import Codec
+    from slowfast_vgen.models.world_model import load_codec
 
-    codec, sets = Codec.load(args.codec), open_sets(args)
+    codec, sets = load_codec(args.codec), open_sets(args)
     training, validation = map(joined_sets, _encoded(args, codec, sets, text_encoder))
     return LatentData(training, validation, sets.held_out, codec.downsampling)
 
@@ -250,9 +250,9 @@ def load_chains(
     from slowfast_vgen.data.chains import ChainSampler, episode_poses, longest_chain
     from slowfast_vgen.data.latents import joined_sets
     from slowfast_vgen.data.motion import Motion, common_motion, motion_of
-    from slowfast_vgen.models.codec import Codec
+    from slowfast_vgen.models.world_model import load_codec
 
-    codec, sets = Codec.load(args.codec), open_sets(args)
+    codec, sets = load_codec(args.codec), open_sets(args)
     parts, poses, longest, motions = [], [], {}, {}
     if address is not None and poses_needed:
         motions["the addresses"] = Motion(float(address.config.step_units), float(address.config.fov_degrees))

@@ -278,6 +278,7 @@ def _episode(
         "script": "recorded",
         "licence": licence,
         "source": _printable(recipe.name),
+        **({} if settings.fov is None else {"fov_degrees": settings.fov}),
         **recipe.metadata,
         **shortened,
     }
@@ -288,8 +289,10 @@ def _episode(
 
 def _creation(adapter: Adapter, settings: ImportSettings, lossless: bool) -> dict[str, Any]:
     """What an import must have been made with for another one to go on with it."""
-    kept = {"size", "fps", "chunk_frames", "episode_frames", "licence", "camera", "source_fps"}
+    kept = {"size", "fps", "chunk_frames", "episode_frames", "licence", "camera", "source_fps", "fov"}
     options = {name: value for name, value in asdict(settings).items() if name in kept and value}
+    if not isinstance(settings.size, int):
+        options["size"] = "x".join(map(str, settings.size))
     return {"tables": _hash_of(adapter.index_files()), **options, "lossless": lossless}
 
 

@@ -28,6 +28,7 @@ REASONS = {
     "ambiguous": "two columns, files or rows mean the same thing, and nothing tells which one is right",
     "outside": "a path in a file of the source leads out of its folder, which `--allow-outside` allows",
     "missing-file": "the log, labels or records that belong to the rest are not there",
+    "bad-pose": "poses that are missing, cut short, out of order or by another convention",
     "broken-file": "a table, a record or a label file that cannot be read",
 }
 """Why something was left out or noticed, as docs/howto/bring-your-data.md lists it."""
@@ -43,8 +44,9 @@ LONGEST_RECORDING = 24 * 3600.0
 class ImportSettings:
     """How any source is brought into the episode format."""
 
-    size: int = 64
-    """Pixels a side: the largest centred square is cut out and resized (`images.py`)."""
+    size: int | tuple[int, int] = 64
+    """Pixels: of both sides, or width and height. The largest centred region of that shape is cut out and resized
+    (`images.py`)."""
     fps: float = 10.0
     """Frames a second of the episodes; of the source, those nearest in time are taken."""
     chunk_frames: int = 4
@@ -57,6 +59,8 @@ class ImportSettings:
     """In place of the source's own."""
     table: Path | None = None
     """The table to read, where a source has several or none of the usual name."""
+    poses: Path | None = None
+    """The table of poses, where it has another name than the usual one."""
     camera: str = ""
     """The camera to take, where a source has several."""
     source_fps: float | None = None
@@ -64,9 +68,21 @@ class ImportSettings:
     allow_outside: bool = False
     """Follow paths in the source's files that lead out of its folder."""
 
+    fov: float | None = None
+    """Degrees that a frame of the episodes shows from its left edge to its right one, where that is known."""
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of a frame in pixels."""
+        width, height = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return height, width
+
     def __post_init__(self) -> None:
-        if not SMALLEST_SIDE <= self.size <= LARGEST_SIDE:
-            raise UserError(f"the size {self.size} is out of range; use {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+        if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in self.frame_size):
+            told = self.size if isinstance(self.size, int) else "x".join(map(str, self.size))
+            raise UserError(f"the size {told} is out of range; use {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+        if self.fov is not None and not 0 < self.fov < 180:
+            raise UserError(f"a field of view of {self.fov:g} degrees cannot be; use 1 to 179")
         for name, rate in (("fps", self.fps), ("source-fps", self.source_fps or self.fps)):
             if not FPS_RANGE[0] <= rate <= FPS_RANGE[1]:
                 raise UserError(f"{name} {rate} is out of range; use {FPS_RANGE[0]} to {FPS_RANGE[1]}")
@@ -123,7 +139,7 @@ class Recipe:
     words: tuple[Words, ...]
     """Of frames 1 to the last."""
     decode: Callable[[], Frames]
-    """uint8 [1 + len(words), size, size, 3]; raises UnusableError with the frames before a break."""
+    """uint8 [1 + len(words), height, width, 3]; raises UnusableError with the frames before a break."""
     poses: Poses | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     """JSON values of the source's own, such as who recorded it."""
@@ -146,7 +162,7 @@ class Adapter(Protocol):
     name: ClassVar[str]
     """As `slowfast data import --from` knows it."""
     options: ClassVar[frozenset[str]]
-    """Which of `table`, `camera`, `source_fps` it reads."""
+    """Which of `table`, `poses`, `camera`, `source_fps` it reads."""
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         """Looks for the tables; reads as little as it can.

@@ -10,7 +10,7 @@ from slowfast_vgen.data.adapters.base import REASONS, Adapter, Finding, ImportSe
 from slowfast_vgen.data.importing import chunks_of
 from slowfast_vgen.data.rules import chunk_defects, pose_defects
 
-_OPTIONS = frozenset({"table", "camera", "source_fps"})
+_OPTIONS = frozenset({"table", "poses", "camera", "source_fps"})
 _NOWHERE = Path("an episode")
 
 
@@ -83,10 +83,10 @@ def _check_recipe(recipe: Recipe, settings: ImportSettings) -> None:
     try:
         frames, again = recipe.decode(), recipe.decode()
     except UnusableError as error:
-        _expect(all(frame.shape == (settings.size, settings.size, 3) for frame in error.frames), f"{this}: odd frames")
+        _expect(all(frame.shape == (*settings.frame_size, 3) for frame in error.frames), f"{this}: odd frames")
         _expect(len(error.frames) < num_frames, f"{this} failed with all its frames")
         return
-    shape = (num_frames, settings.size, settings.size, 3)
+    shape = (num_frames, *settings.frame_size, 3)
     _expect(
         frames.shape == shape and frames.dtype == np.uint8, f"{this} is {frames.dtype} {frames.shape}, want {shape}"
     )

@@ -111,13 +111,13 @@ def _picture_times(path: Path, changed: int, size: int) -> Times:
         return packet_times(container, stream)
 
 
-def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: int) -> Frames:
-    """The frames of a video nearest to given times, made `size` x `size` by the rule of `images.py`.
+def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: tuple[int, int]) -> Frames:
+    """The frames of a video nearest to given times, brought to one size by the rule of `images.py`.
 
     Args:
         path: any file that FFmpeg decodes.
         times: seconds on the file's clock (`film_clock.py`), rising.
-        size: pixels a side.
+        size: height and width in pixels.
 
     Raises:
         UnusableError: no such file, no video, a break or a stall before the last time, with the frames before it;
@@ -140,7 +140,9 @@ def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: int) -> Fra
     raise failure
 
 
-def _nearest(path: Path, times: Sequence[float] | np.ndarray, size: int, lead: float) -> Iterator[np.ndarray]:
+def _nearest(
+    path: Path, times: Sequence[float] | np.ndarray, size: tuple[int, int], lead: float
+) -> Iterator[np.ndarray]:
     """One image a time: the frame shown nearest to it."""
     wanted = [float(each) for each in times]
     index = 0
@@ -187,13 +189,13 @@ def _pixel_aspect(path: Path, stream: Any) -> float:
     return aspect
 
 
-def _image(path: Path, frame: VideoFrame, size: int, aspect: float) -> np.ndarray:
+def _image(path: Path, frame: VideoFrame, size: tuple[int, int], aspect: float) -> np.ndarray:
     if max(frame.width, frame.height) > LARGEST_SIDE or frame.width * frame.height > LARGEST_VIDEO_AREA:
         raise UnusableError("broken-video", f"{path} says its frames are {frame.width}x{frame.height}; fetch it anew")
     if frame.is_corrupt:
         raise UnusableError("broken-video", f"the frame of {path} at {frame.time} s is damaged; fetch it anew")
     upright, is_turned = _upright(frame)
-    return frame_from_image(upright, size, size, 1 / aspect if is_turned else aspect)
+    return frame_from_image(upright, *size, 1 / aspect if is_turned else aspect)
 
 
 def _upright(frame: VideoFrame) -> tuple[np.ndarray, bool]:

@@ -10,8 +10,8 @@ from slowfast_vgen.images import frame_from_image, picture_from_bytes
 from slowfast_vgen.types import Frames
 
 
-def decode_images(encoded: Iterable[bytes | memoryview | None], size: int) -> Frames:
-    """The images by the rule of `images.py`, `size` x `size`.
+def decode_images(encoded: Iterable[bytes | memoryview | None], size: tuple[int, int]) -> Frames:
+    """The images by the rule of `images.py`, of the height and width that `size` tells.
 
     Raises:
         UnusableError: one that is no image, with the frames before it.
@@ -19,7 +19,7 @@ def decode_images(encoded: Iterable[bytes | memoryview | None], size: int) -> Fr
     frames: list[np.ndarray] = []
     for number, data in enumerate(encoded):
         try:
-            frames.append(frame_from_image(picture_from_bytes(data or b"", f"image {number}"), size, size))
+            frames.append(frame_from_image(picture_from_bytes(data or b"", f"image {number}"), *size))
         except UserError as error:
             raise UnusableError("broken-video", f"image {number} cannot be decoded ({error})", frames) from error
     return np.stack(frames)

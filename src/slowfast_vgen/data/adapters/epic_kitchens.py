@@ -110,7 +110,7 @@ class EpicKitchens:
                 # A kitchen is a scene; participants have one each, but for a few who moved house.
                 scene=f"{self.name} {row.cells['participant_id']}",
                 words=(words,) * (stop - first - 1),
-                decode=partial(read_clip, path, times[first:stop], self._settings.size),
+                decode=partial(read_clip, path, times[first:stop], self._settings.frame_size),
                 metadata={name: row.cells[name] for name in ("participant_id", "video_id", "narration_id", "noun")},
             )
 

@@ -23,7 +23,19 @@ from slowfast_vgen.data.adapters.base import (
 from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
 from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows
 from slowfast_vgen.data.adapters.places import files_in, told_file
+from slowfast_vgen.data.adapters.pose_rows import (
+    END_COLUMNS,
+    POSES_TABLE,
+    RowPoses,
+    TimedPoses,
+    has_poses,
+    poses_of_rows,
+    read_poses_file,
+    row_poses,
+    speed_findings,
+)
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Poses
 
 TABLE = "actions.csv"
 COLUMNS = ("video", "start", "end", "action")
@@ -37,20 +49,27 @@ class _Stretch:
     start: float
     end: float
     words: Words
+    poses: RowPoses | None
+    """Where the table itself tells them."""
 
 
 class Folder:
     """SRC/actions.csv, and the videos that it names by their paths from SRC.
 
-    Rows of a video that follow one another without a gap make one episode; after a gap a new one begins.
+    Rows of a video that follow one another without a gap make one episode; after a gap a new one begins. Poses may
+    stand in SRC/poses.csv, over time, or in the table's own columns, at the start of each action (`pose_rows`).
     """
 
     name: ClassVar[str] = "folder"
-    options: ClassVar[frozenset[str]] = frozenset({"table"})
+    options: ClassVar[frozenset[str]] = frozenset({"table", "poses"})
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
         self._table = settings.table or _find_table(source)
+        beside = source / POSES_TABLE
+        self._poses_file = settings.poses or (beside if beside.exists() else None)
+        self._poses: dict[str, TimedPoses | UnusableError] = {}
+        self._rows_have_poses = False
 
     @property
     def licence(self) -> str:
@@ -58,8 +77,8 @@ class Folder:
         return "not stated"
 
     def index_files(self) -> list[Path]:
-        """The table."""
-        return [self._table]
+        """The table, and the one of poses."""
+        return [self._table, *([] if self._poses_file is None else [self._poses_file])]
 
     def recordings(self) -> Iterator[Recording]:
         """One a video, in the order in which the table names them; first what it could not make out.
@@ -68,6 +87,13 @@ class Folder:
             UserError: the table cannot be read, or a column is not there.
         """
         rows, bad = grouped_rows(self._table, COLUMNS, "video")
+        first = next((row for its_rows in rows.values() for row in its_rows), None)
+        self._rows_have_poses = first is not None and has_poses(self._table, first)
+        if self._poses_file is not None:
+            if self._rows_have_poses:
+                raise UserError(f"{self._table} and {self._poses_file} both tell poses; keep one of them")
+            self._poses, unread = read_poses_file(self._poses_file)
+            bad = [*bad, *unread, *speed_findings(self._poses)]
         if bad:
             yield Recording(self._table.name, partial(iter, bad))
         for video, its_rows in rows.items():
@@ -85,7 +111,7 @@ class Folder:
         stretches = []
         for row in rows:
             try:
-                stretches.append(_stretch(row, facts))
+                stretches.append(_stretch(row, facts, self._rows_have_poses))
             except UnusableError as error:
                 yield Finding(f"{row.name} ({video})", error.reason, error.message)
         half_a_frame = 0.5 / self._settings.fps
@@ -106,7 +132,15 @@ class Folder:
                 yield from (Finding(f"{stretch.row} ({video})", error.reason, error.message) for stretch in run)
 
     def _recipes(self, path: Path, video: str, run: list[_Stretch]) -> Iterator[Recipe | Finding]:
+        while run and run[-1].poses is not None and run[-1].poses.at_end is None:
+            message = (
+                f"nothing tells the pose at its end: neither {', '.join(END_COLUMNS)} nor a row that follows at once"
+            )
+            yield Finding(f"{run.pop().row} ({video})", "bad-pose", message)
+        if not run:
+            return
         times = frame_times(run[0].start, run[-1].end, self._settings)
+        poses = self._poses_at(video, run, times)
         row_of = _index_at(times, np.array([stretch.end for stretch in run]))
         for index in sorted(set(range(len(run))) - set(row_of.tolist())):
             told = f"seconds {run[index].start:g} to {run[index].end:g} hold no frame of their own"
@@ -124,13 +158,28 @@ class Folder:
                 name=part_name(name, number, len(cuts)),
                 scene=f"{self.name} {video}",
                 words=tuple(run[index].words for index in its_rows),
-                decode=partial(read_clip, path, times[first:stop], self._settings.size),
+                decode=partial(read_clip, path, times[first:stop], self._settings.frame_size),
+                poses=None if poses is None else poses[first:stop],
                 metadata={"video": video, "start_seconds": float(times[first])},
                 ends=ends,
             )
 
+    def _poses_at(self, video: str, run: list[_Stretch], times: np.ndarray) -> Poses | None:
+        """The poses of the frames of a run, where there are any for it."""
+        rows = [stretch.poses for stretch in run if stretch.poses is not None]
+        if rows:
+            told: TimedPoses | UnusableError = poses_of_rows(self._table.name, rows)
+        elif self._poses_file is None:
+            return None
+        else:
+            absent = UnusableError("bad-pose", f"{self._poses_file.name} has no poses of {video}")
+            told = self._poses.get(video, absent)
+        if isinstance(told, UnusableError):
+            raise told
+        return told.at(times, tolerance=1 / self._settings.fps)
 
-def _stretch(row: Row, facts: VideoFacts) -> _Stretch:
+
+def _stretch(row: Row, facts: VideoFacts, has_poses: bool) -> _Stretch:
     """What a row tells; a start before the video's, as some tools write it, is the video's."""
     words = words_of(row.cells["action"])
     start, end = row.number("start"), row.number("end")
@@ -138,7 +187,8 @@ def _stretch(row: Row, facts: VideoFacts) -> _Stretch:
         raise UnusableError("range-outside", f"seconds {start:g} to {end:g} are no range of a video")
     if end > facts.seconds + 1 / facts.fps:
         raise UnusableError("range-outside", f"it ends at {end:g} s, the video at {facts.seconds:.3f} s")
-    return _Stretch(row.name, max(start, 0.0), end, words)
+    start = max(start, 0.0)
+    return _Stretch(row.name, start, end, words, row_poses(row, start, end) if has_poses else None)
 
 
 def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -149,8 +199,9 @@ def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
 def _find_table(source: Path) -> Path:
     if (source / TABLE).exists():
         return source / TABLE
-    tables = [path for pattern in ("*.csv", "*.tsv") for path in files_in(source, pattern)]
+    found = [path for pattern in ("*.csv", "*.tsv") for path in files_in(source, pattern)]
+    tables = [path for path in found if path.name != POSES_TABLE]
     if len(tables) != 1:
-        found = "no table" if not tables else f"{len(tables)} tables"
-        raise UserError(f"{source} holds {found}; name the table {TABLE} or point to it with --table")
+        told = "no table" if not tables else f"{len(tables)} tables"
+        raise UserError(f"{source} holds {told}; name the table {TABLE} or point to it with --table")
     return tables[0]

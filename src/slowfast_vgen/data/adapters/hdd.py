@@ -144,7 +144,7 @@ class Hdd:
                 name=name,
                 scene=f"{self.name} {session}",
                 words=tuple(told),
-                decode=partial(read_clip, video, origin + times[first:stop], self._settings.size),
+                decode=partial(read_clip, video, origin + times[first:stop], self._settings.frame_size),
                 metadata={"session": session, "start_seconds": float(times[first])},
                 ends=range(2, stop - first + 1),
             )

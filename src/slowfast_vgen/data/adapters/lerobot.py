@@ -175,7 +175,7 @@ class LeRobot:
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
             decode = (
-                partial(read_clip, path, begin + times[first:stop], self._settings.size)
+                partial(read_clip, path, begin + times[first:stop], self._settings.frame_size)
                 if self._info.is_video
                 else partial(self._decode_images, row, picks[first:stop])
             )
@@ -294,7 +294,7 @@ class LeRobot:
             data = [image["bytes"] if isinstance(image, dict) else image for image in images]
         except (*ERRORS, IndexError, TypeError) as error:
             raise UnusableError("broken-file", f"{path} cannot be read ({' '.join(str(error).split())})") from error
-        return decode_images(data, self._settings.size)
+        return decode_images(data, self._settings.frame_size)
 
     def _file(self, template: str, row: dict[str, Any], prefix: str) -> Path:
         path = self._locate(self._place(template, row, prefix))

@@ -30,7 +30,12 @@ def open_adapter(name: str, source: Path, settings: ImportSettings) -> Adapter:
         raise UserError(f"there is no folder {source} to import; give the folder that holds the source's files")
     module, class_name = ADAPTERS[name]
     adapter_class = getattr(import_module(module), class_name)
-    given = {"table": settings.table, "camera": settings.camera, "source_fps": settings.source_fps}
+    given = {
+        "table": settings.table,
+        "poses": settings.poses,
+        "camera": settings.camera,
+        "source_fps": settings.source_fps,
+    }
     for option, value in given.items():
         if value and option not in adapter_class.options:
             raise UserError(f'the adapter "{name}" reads no --{option.replace("_", "-")}; leave it out')

@@ -142,7 +142,7 @@ class Rlds:
             )
 
     def _decode(self, images: list[memoryview]) -> Frames:
-        return decode_images(images, self._settings.size)
+        return decode_images(images, self._settings.frame_size)
 
     def _camera(self, example: dict[str, Feature]) -> str:
         """The name of the feature whose images are taken."""

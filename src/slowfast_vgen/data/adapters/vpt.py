@@ -155,7 +155,7 @@ class Vpt:
                 # The segments of one session, which differ in date and time alone, are of one world.
                 scene=f"{self.name} {re.sub(r'-[0-9]{8}-[0-9]{6}$', '', Path(name).name)}",
                 words=tuple(words[first : stop - 1]),
-                decode=partial(read_clip, video, origin + start + times[first:stop], self._settings.size),
+                decode=partial(read_clip, video, origin + start + times[first:stop], self._settings.frame_size),
                 poses=None if poses is None else poses[first:stop],
                 metadata={"start_seconds": float(start + times[first])},
                 ends=range(2, stop - first + 1),
