@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from own_clips import STEP, TURN, make_clips, way
+from own_clips import STEP, make_clips, way
 
 import slowfast_vgen
 from slowfast_vgen.cli.main import main

@@ -14,10 +14,10 @@ from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 
 if TYPE_CHECKING:
-    from slowfast_vgen.models.vocabulary import Vocabulary
     from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.models.training_record import TrainingRecord
+    from slowfast_vgen.models.vocabulary import Vocabulary
 
 DAMAGED_EXIT_CODE = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

@@ -86,7 +86,9 @@ def read_rows(path: Path, columns: Sequence[str], also: Sequence[str] = ()) -> I
         raise UserError(f"cannot read {path}: {error.strerror or error}; check the path") from error
 
 
-def grouped_rows(path: Path, columns: Sequence[str], by: str) -> tuple[dict[str, list[Row]], list[Finding]]:
+def grouped_rows(
+    path: Path, columns: Sequence[str], by: str, also: Sequence[str] = ()
+) -> tuple[dict[str, list[Row]], list[Finding]]:
     """The rows by what stands in the column `by`, in the order in which the table names it; and what cannot be read.
 
     Raises:
@@ -94,7 +96,7 @@ def grouped_rows(path: Path, columns: Sequence[str], by: str) -> tuple[dict[str,
     """
     rows: dict[str, list[Row]] = {}
     bad: list[Finding] = []
-    for row in read_rows(path, columns):
+    for row in read_rows(path, columns, also):
         if isinstance(row, Finding):
             bad.append(row)
         else:

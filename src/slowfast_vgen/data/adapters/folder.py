@@ -25,6 +25,7 @@ from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows
 from slowfast_vgen.data.adapters.places import files_in, told_file
 from slowfast_vgen.data.adapters.pose_rows import (
     END_COLUMNS,
+    POSE_COLUMNS,
     POSES_TABLE,
     RowPoses,
     TimedPoses,
@@ -86,7 +87,7 @@ class Folder:
         Raises:
             UserError: the table cannot be read, or a column is not there.
         """
-        rows, bad = grouped_rows(self._table, COLUMNS, "video")
+        rows, bad = grouped_rows(self._table, COLUMNS, "video", also=(*POSE_COLUMNS, *END_COLUMNS))
         first = next((row for its_rows in rows.values() for row in its_rows), None)
         self._rows_have_poses = first is not None and has_poses(self._table, first)
         if self._poses_file is not None:
