@@ -90,6 +90,22 @@ RECALL_HEADLINES = {
     "memory_mb": "size of the memory (MB)",
 }
 
+DREAM_HEADLINES = {
+    "own_visit_psnr_gap200": "places first seen over 200 frames ago against that first visit (dB)",
+    "own_visit_psnr_gap200_worst5": "  the worst twentieth of them (dB)",
+    "own_visit_psnr_gap200_change_alone": "  every unchanged view taken for a wall (dB)",
+    "own_visit_psnr_gap200_all_made": "  every step taken for made (dB)",
+    "own_visit_psnr_gap200_none": "  no memory (dB)",
+    "own_visit_psnr_gap200_commanded": "the same, places by the commanded motions (dB)",
+    "reader_path_disagree_share": "steps of which reader and path say different things (share)",
+    "bump_path_end_error_steps": "end of true walks into walls, off by (steps)",
+    "bump_path_end_error_steps_change_alone": "  every unchanged view taken for a wall (steps)",
+    "scene_cuts_none": "cuts a dream, no memory",
+    "scene_cuts_memory": "cuts a dream, memory",
+    "src_mbv2_none": "similarity to the first visit (not SRC's network), no memory",
+    "src_mbv2_memory": "similarity to the first visit (not SRC's network), memory",
+}
+
 
 class SizedConfig(Protocol):
     """A configuration that knows its smallest size."""
@@ -133,6 +149,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     recall.add_argument("--quick", action="store_true", help="2 maps, 1 seed: does it run?")
     add_json_argument(recall)
     recall.set_defaults(handler=evaluate_recall)
+
+    dreams = commands.add_parser("dreams", help="do long dreams into walls stay where they are? goes on where stopped")
+    add_world_argument(dreams)
+    dreams.add_argument("--maps", type=whole_number(1, 10_000), metavar="N", help="a dream each; default: 64")
+    dreams.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each dream; default: 3")
+    dreams.add_argument("--contact-sheet", type=path_name, metavar="FILE.png", help="draw frames of every arm here")
+    dreams.add_argument("--quick", action="store_true", help="2 maps, 1 seed, 48 frames: does it run?")
+    add_json_argument(dreams)
+    dreams.set_defaults(handler=evaluate_dreams)
 
     capacity = commands.add_parser("capacity", help="how many rooms one memory holds; goes on where it was stopped")
     add_world_argument(capacity)
@@ -261,6 +286,23 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
     figures = report.figures | Bench(world, cost).memory_cost()
     finish(args, report.protocol | {"cost": asdict(cost)}, figures, RECALL_HEADLINES)
+    _draw_sheet(args, report.sheet, SHEET_COLUMNS)
+    return 0
+
+
+def evaluate_dreams(args: argparse.Namespace) -> int:
+    """`slowfast evaluate dreams`."""
+    from slowfast_vgen.evaluate.blocks import cache_folder
+    from slowfast_vgen.evaluate.dreams import SHEET_COLUMNS, DreamsConfig, DreamsTest
+    from slowfast_vgen.models.inverse_dynamics import load_inverse_dynamics
+    from slowfast_vgen.presets.readers import shipped_reader
+
+    check_outputs(args)
+    world = load_world(args)
+    reader = load_inverse_dynamics(shipped_reader("rooms")).to(world.device)
+    test = DreamsTest(world, reader, _sized(DreamsConfig, args, num_maps=args.maps, num_seeds=args.seeds))
+    report = test.run(cache_folder(args.json, "dreams", test.protocol) if args.json else None)
+    finish(args, report.protocol, report.figures, DREAM_HEADLINES)
     _draw_sheet(args, report.sheet, SHEET_COLUMNS)
     return 0
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.memory.columns import ColumnValues
-from slowfast_vgen.memory.local import LocalState, exact_dtype
+from slowfast_vgen.memory.local import LocalState, exact_dtype, with_rows
 
 KeysOf = Callable[[Float[Tensor, "episodes frames 3"]], Float[Tensor, "episodes entries key_width"]]
 """Addresses of frames seen from some poses."""
@@ -38,6 +38,17 @@ class Written:
         """The same elsewhere."""
         values, weights = (None if each is None else each.to(device) for each in (self.values, self.weights))
         return replace(self, poses=self.poses.to(device), values=values, weights=weights)
+
+    def rows(self, rows: slice) -> "Written":
+        """That of some of the episodes."""
+        values, weights = (None if each is None else each[rows] for each in (self.values, self.weights))
+        return replace(self, poses=self.poses[rows], values=values, weights=weights)
+
+    def with_row(self, row: slice, other: "Written") -> "Written":
+        """With the poses and weights of one episode exchanged for another's."""
+        assert self.weights is not None and other.weights is not None
+        poses, weights = with_rows(self.poses, row, other.poses), with_rows(self.weights, row, other.weights)
+        return replace(self, poses=poses, weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +73,11 @@ class Block:
         """The same elsewhere."""
         base = None if self.base is None else self.base.to(device)
         return replace(self, entries=tuple(entry.to(device) for entry in self.entries), base=base)
+
+    def rows(self, rows: slice) -> "Block":
+        """That of some of the episodes."""
+        base = None if self.base is None else self.base.rows(rows)
+        return replace(self, entries=tuple(entry.rows(rows) for entry in self.entries), base=base)
 
     def later(self, chunks: int, ticks: int) -> "Block":
         """The same as part of a memory that has as many chunks already; the start image stays one."""

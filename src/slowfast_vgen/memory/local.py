@@ -81,6 +81,18 @@ class LocalState:
         moved.gram, moved.cross = self.gram.to(device, dtype), self.cross.to(device, dtype)
         return moved
 
+    def rows(self, rows: slice) -> "LocalState":
+        """That of some of the episodes."""
+        part = copy.copy(self)
+        part.gram, part.cross = self.gram[rows], self.cross[rows]
+        return part
+
+    def with_rows(self, rows: slice, other: "LocalState") -> "LocalState":
+        """With some of the episodes' exchanged."""
+        whole = copy.copy(self)
+        whole.gram, whole.cross = with_rows(self.gram, rows, other.gram), with_rows(self.cross, rows, other.cross)
+        return whole
+
     def plus(self, other: "LocalState") -> "LocalState":
         """Both together (least squares only)."""
         total = copy.copy(self)
@@ -144,6 +156,13 @@ class LocalState:
         else:
             self.cross = torch.baddbmm(self.cross, weighted.mT, values)
         self.gram = torch.baddbmm(self.gram, weighted.mT, keys)
+
+
+def with_rows(whole: Tensor, rows: slice, part: Tensor) -> Tensor:
+    """A tensor with some of its rows exchanged; the one that is given stays as it is."""
+    made = whole.clone()
+    made[rows] = part
+    return made
 
 
 def exact_dtype(device: torch.device) -> torch.dtype:

@@ -21,8 +21,10 @@ from slowfast_vgen.memory.columns import from_columns, to_columns
 from slowfast_vgen.memory.columns import value_width as width_of_values
 from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
 from slowfast_vgen.memory.journal import Block, Written, dropped_oldest, followed_by, rebuilt, reweighed, without
-from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, exact_dtype
+from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, exact_dtype, with_rows
+from slowfast_vgen.memory.relocalise import MOST_CHUNKS, STEP, Ways, best_way, chunk_options, extended, shortened
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, PatchFeatures, Recall
+from slowfast_vgen.models.step_judge import TEXTURED, Verdicts, texture
 from slowfast_vgen.models.text import TextEmbedding
 
 Poses = Float[Tensor, "episodes frames 3"]
@@ -57,6 +59,8 @@ class LocalMemory:
         """Writes so far, those of an episode merged in not counted: what `forgetting` goes by."""
         self.factor: Tensor | None = None
         """The Cholesky factor of the state as it is; None after a change."""
+        self.doubts: tuple[Ways | None, ...] = (None,) * episodes
+        """For each episode the ways that it may have gone since a step stayed undecided; see `relocalise`."""
 
     @classmethod
     def fresh(cls, host: Host, config: LocalRuleConfig, seeds: Sequence[int]) -> Self:
@@ -110,6 +114,7 @@ class LocalMemory:
         """Back at the origin, before another session's start image, which counts as one more chunk."""
         self.pose = torch.zeros_like(self.pose)
         self.num_chunks += 1
+        self.doubts = (None,) * self.num_episodes
 
     # ------------------------------------------------------------------------------------------- generating and writing
 
@@ -150,15 +155,62 @@ class LocalMemory:
 
     @torch.no_grad()
     def write(self, chunk: Chunk) -> None:
-        """Moves on to where the finished chunk ended, and writes its frames under the poses of that way."""
-        poses = self.follow(chunk)
+        """Moves on to where the finished chunk ended, and writes its frames under the poses of that way.
+
+        Where they tell that a step before had been judged wrongly, the path is corrected; see `relocalise`.
+        """
+        verdicts = self.address.path.judged(chunk.before[:, -1:], chunk.new)
+        poses = self.address.path.followed_as(self.path, chunk.text, verdicts.made)
+        doubts = self._doubts(chunk.text, verdicts)
         self.pose = poses[:, -1]
         self.num_chunks += 1
         self._write(poses, chunk.new, chunk.features())
+        self.doubts = tuple(self._settled(*each, chunk.new) for each in enumerate(doubts))
 
-    def follow(self, chunk: Chunk) -> Poses:
-        """From where a finished chunk's frames were seen: the frames have the last word on whether a step was made."""
-        return self.address.path.followed(self.path, chunk.text, chunk.before[:, -1:], chunk.new)
+    def _doubts(self, text: TextEmbedding, verdicts: Verdicts) -> list[Ways | None]:
+        """The ways of each episode after a chunk, which begins where the episodes stand."""
+        path, frames = self.address.path, verdicts.made.shape[1]
+        undecided = (~verdicts.decided).any(1).tolist()
+        if not any(undecided) and not any(ways is not None for ways in self.doubts):
+            return list(self.doubts)
+        motions, back = path.motions(text), (path.retrace_logits(text) > 0).tolist()
+        steps = (motions[:, :2].norm(dim=-1) > STEP).tolist()
+        doubts: list[Ways | None] = []
+        for episode, ways in enumerate(self.doubts):
+            if back[episode] or (ways is None and not (steps[episode] and undecided[episode])):
+                doubts.append(None)
+                continue
+            made, decided = verdicts.made[episode], verdicts.decided[episode]
+            options = chunk_options(made, decided) if steps[episode] else [made]
+            ways = extended(ways, self.pose[episode], motions[episode], options)
+            too_long = ways is not None and ways.shape[1] > MOST_CHUNKS * frames
+            doubts.append(None if too_long else ways)
+        return doubts
+
+    def _settled(self, episode: int, ways: Ways | None, new: Latents) -> Ways | None:
+        """The ways, as far as the latest chunk leaves it open which is the true one; None once that is known."""
+        if ways is None or ways.shape[1] // new.shape[1] >= len(self.blocks[-1].entries):
+            return None
+        row = slice(episode, episode + 1)
+        shows = texture(new[row])[0] >= TEXTURED
+        best = best_way(self, episode, ways, new[row], shows)
+        if best:
+            self._move_one(episode, ways[best].unflatten(0, (-1, new.shape[1])))
+        return ways if best is None else None
+
+    def _move_one(self, episode: int, poses: Float[Tensor, "chunks frames 3"]) -> None:
+        """Corrects the path of one episode and leaves the others as they are, to the bit."""
+        row = slice(episode, episode + 1)
+        alone = copy.copy(self)
+        alone.state, alone.pose = self.state.rows(row), self.pose[row]
+        alone.blocks, alone.factor = tuple(block.rows(row) for block in self.blocks), None
+        alone.move([each[None] for each in poses])
+        count = len(poses)
+        block, moved = self.blocks[-1], alone.blocks[-1].entries[-count:]
+        entries = tuple(entry.with_row(row, other) for entry, other in zip(block.entries[-count:], moved, strict=True))
+        self.blocks = (*self.blocks[:-1], replace(block, entries=(*block.entries[:-count], *entries)))
+        self.state, self.factor = self.state.with_rows(row, alone.state), None
+        self.pose = with_rows(self.pose, row, alone.pose)
 
     def _write(self, poses: Poses, frames: Latents, features: PatchFeatures | None) -> None:
         frames = frames[:, -poses.shape[1] :]
@@ -230,6 +282,7 @@ class LocalMemory:
         self.state, self.factor = rebuilt(tuple(blocks), stood.tick, self.state, self.keys), None
         self.blocks, self.tick = tuple(blocks), stood.tick
         self.pose, self.num_chunks = stood.poses[:, -1], self.num_chunks - chunks
+        self.doubts = tuple(shortened(ways, chunks * stood.poses.shape[1]) for ways in self.doubts)
 
     @torch.no_grad()
     def forget(self, first: int, stop: int) -> None:
@@ -256,6 +309,7 @@ class LocalMemory:
         blocks = reweighed(without(self.blocks, range(first, stop)), self.blocks, self.state, self.keys)
         exact = rebuilt(blocks, self.tick, self.state.to(dtype=exact_dtype(self.state.gram.device)), self.keys)
         self.state, self.factor, self.blocks = exact.to(dtype=self.state.gram.dtype), None, blocks
+        self.doubts = (None,) * self.num_episodes
 
     @torch.no_grad()
     def move(self, poses: Sequence[Poses]) -> None:
@@ -305,6 +359,7 @@ class LocalMemory:
         self.state, self.factor = self.state.plus(other.state.to(device)), None
         self.blocks = (*mine, *others, Block(reach=len(mine) + len(others)))
         self.num_chunks += other.num_chunks
+        self.doubts = (None,) * self.num_episodes
         self.limit += other.limit
 
     # ------------------------------------------------------------------------------------------------- told and on disk
@@ -333,6 +388,8 @@ class LocalMemory:
     def tensors(self) -> dict[str, Tensor]:
         """See `FastWeights`."""
         found = {"local/gram": self.state.gram, "local/cross": self.state.cross, "local/pose": self.pose}
+        if self.doubts[0] is not None:
+            found["local/ways"] = self.doubts[0]
         for index, entry in enumerate(self._entries()):
             parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
             found |= {f"journal/{index}/{name}": value for name, value in parts.items() if value is not None}
@@ -365,6 +422,10 @@ class LocalMemory:
         self.state = self.state.empty()
         self.state.gram, self.state.cross = fitting("local/gram", gram), fitting("local/cross", cross)
         self.pose = fitting("local/pose", self.pose.shape)
+        ways = tensors.get("local/ways")
+        if ways is not None and (ways.dim() != 3 or ways.shape[2] != 3 or len(ways) < 2):
+            raise ValueError(f"its ways have the shape {list(ways.shape)}")
+        self.doubts = (None if ways is None else ways.to(device),)
         chunks = [int(chunk) for chunk in counts["journal"]]
         rising = all(one < other for one, other in pairwise(chunks))
         ticks = counts.get("journal_ticks", [chunk + 1 for chunk in chunks] if rising else list(range(len(chunks))))
@@ -404,5 +465,6 @@ class LocalMemory:
     def to(self, device: torch.device | str) -> None:
         """See `FastWeights`."""
         self.state, self.pose = self.state.to(device), self.pose.to(device)
+        self.doubts = tuple(None if ways is None else ways.to(device) for ways in self.doubts)
         self.blocks = tuple(block.to(device) for block in self.blocks)
         self.factor = None

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slowfast_vgen.models.denoiser import Latents
+from slowfast_vgen.models.step_judge import EvidenceJudge, StepJudge, Verdicts
 from slowfast_vgen.models.text import EMBED_DIM, TextEmbedding
 from slowfast_vgen.models.trail import way_back
 
@@ -65,6 +66,8 @@ class PlanarPath(nn.Module):
         nn.init.constant_(self.gate.weight, 4.0)
         nn.init.constant_(self.gate.bias, -4.0 * math.log(0.1))
         self.retrace = nn.Linear(text_dim, 1) if retrace else None
+        self.judge: StepJudge = EvidenceJudge()
+        """What decides whether a step was made; no part of the weights."""
 
     def motions(self, text: TextEmbedding) -> Float[Tensor, "batch 3"]:
         """The motion of each frame of a chunk, as the action tells it; none for no text."""
@@ -105,8 +108,18 @@ class PlanarPath(nn.Module):
         self, path: Float[Tensor, "batch past 3"], text: TextEmbedding, last: Latents, new: Latents
     ) -> Float[Tensor, "batch frames 3"]:
         """Poses of a finished chunk; `last` is the one frame before it. A trail was free when it was walked."""
+        return self.followed_as(path, text, self.judged(last, new).made)
+
+    def judged(self, last: Latents, new: Latents) -> Verdicts:
+        """Whether a step was made from each frame of a finished chunk to the next; `last` is the one before it."""
         before = torch.cat([last, new[:, :-1]], dim=1)
-        ahead = compose(path[:, -1], self.corrected(self.motions(text), self.step_logits(before, new) > 0))
+        return self.judge(self.step_logits(before, new), before, new)
+
+    def followed_as(
+        self, path: Float[Tensor, "batch past 3"], text: TextEmbedding, stepped: Bool[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch frames 3"]:
+        """Poses of a finished chunk, the steps that were made being known."""
+        ahead = compose(path[:, -1], self.corrected(self.motions(text), stepped))
         return self._or_back(ahead, path, text)
 
     def _or_back(

@@ -23,7 +23,7 @@ def _end(scene: Scene, place: Place, verbs: Sequence[str]) -> Place | None:
     return place
 
 
-def _free_chunks(scene: Scene, place: Place, verb: str, most: int) -> int:
+def free_chunks(scene: Scene, place: Place, verb: str, most: int) -> int:
     """How many chunks of `verb` go without a refused step, at most `most`."""
     count = 0
     after = _end(scene, place, [verb])
@@ -61,7 +61,7 @@ def out_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunk
 
     Where not even one chunk forward is free it turns and returns instead.
     """
-    line = _free_chunks(scene, start, "go_forward", num_chunks // 2)
+    line = free_chunks(scene, start, "go_forward", num_chunks // 2)
     verbs: list[str] = []
     while line and (left := num_chunks - len(verbs)) >= 2:
         most = min(line, left // 2)
@@ -89,10 +89,10 @@ def loops_from(scene: Scene, start: Place, num_chunks: int) -> list[list[str]]:
     found = []
     longest = (num_chunks - 6) // 2  # the longer side of a rectangle whose other side is one chunk
     for turn in ("turn_left", "turn_right"):
-        for first in range(1, _free_chunks(scene, start, "go_forward", longest) + 1):
+        for first in range(1, free_chunks(scene, start, "go_forward", longest) + 1):
             leg = ["go_forward"] * first + [turn]
             corner = _end(scene, start, leg)
-            for second in range(1, _free_chunks(scene, corner, "go_forward", longest - first + 1) + 1 if corner else 1):
+            for second in range(1, free_chunks(scene, corner, "go_forward", longest - first + 1) + 1 if corner else 1):
                 way = 2 * (leg + ["go_forward"] * second + [turn])
                 if _end(scene, start, way) == start:
                     found.append(way)
@@ -112,12 +112,12 @@ def wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int
         elif draw < 0.61:
             plan = [_turn(rng)] * int(rng.choice((1, 1, 2, 2, 3, 4, 5)))
         elif draw < 0.69:
-            plan = ["go_forward"] * int(rng.integers(0, _free_chunks(scene, place, "go_forward", 4) + 1))
+            plan = ["go_forward"] * int(rng.integers(0, free_chunks(scene, place, "go_forward", 4) + 1))
         elif draw < 0.81:
             # up to the wall and once more: the model shall learn what a bump looks like
-            plan = ["go_forward"] * (_free_chunks(scene, place, "go_forward", 6) + 1)
+            plan = ["go_forward"] * (free_chunks(scene, place, "go_forward", 6) + 1)
         elif draw < 0.92:
-            plan = ["go_back"] * int(rng.integers(0, _free_chunks(scene, place, "go_back", 3) + 1))
+            plan = ["go_back"] * int(rng.integers(0, free_chunks(scene, place, "go_back", 3) + 1))
         else:
             plan = ["stay"] * int(rng.integers(1, 3))
         verbs += plan
@@ -289,7 +289,7 @@ def draw_start(rng: np.random.Generator, scene: Scene, script: str) -> Place:
         x, y = int(rng.integers(rect.left, rect.right + 1)), int(rng.integers(rect.bottom, rect.top + 1))
         heading = int(rng.integers(4)) * 4 if rng.random() < straight else int(rng.integers(HEADINGS))
         place = Place(x, y, heading)
-        if least and _free_chunks(scene, place, "go_forward", least) < least:
+        if least and free_chunks(scene, place, "go_forward", least) < least:
             continue
         if script == "loop" and not loops_from(scene, place, scene.loop_chunks):
             continue

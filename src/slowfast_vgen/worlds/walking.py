@@ -67,18 +67,28 @@ def check_free(scene: Scene, place: Place) -> None:
         raise UserError(f"the camera cannot stand at x={place.x}, y={place.y}: a wall is too near; choose free space")
 
 
-def advance(scene: Scene, place: Place, verb: str) -> tuple[Place, bool]:
-    """The place one frame later, and whether a step was refused because it would come too close to a wall."""
+def advance_free(place: Place, verb: str) -> Place:
+    """The place one frame later where no wall is in the way.
+
+    >>> advance_free(Place(0, 0, 0), "go_back")
+    Place(x=-24, y=0, heading=0)
+    """
     x, y, heading = place
     if verb == "turn_left":
-        return Place(x, y, (heading + 1) % HEADINGS), False
+        return Place(x, y, (heading + 1) % HEADINGS)
     if verb == "turn_right":
-        return Place(x, y, (heading - 1) % HEADINGS), False
+        return Place(x, y, (heading - 1) % HEADINGS)
     if verb == "stay":
-        return place, False
+        return place
     dx, dy = STEPS[heading if verb == "go_forward" else (heading + HEADINGS // 2) % HEADINGS]
-    target = Place(x + dx, y + dy, heading)
-    return (target, False) if scene.is_free(target.x, target.y) else (place, True)
+    return Place(x + dx, y + dy, heading)
+
+
+def advance(scene: Scene, place: Place, verb: str) -> tuple[Place, bool]:
+    """The place one frame later, and whether a step was refused because it would come too close to a wall."""
+    target = advance_free(place, verb)
+    is_step = (target.x, target.y) != (place.x, place.y)
+    return (place, True) if is_step and not scene.is_free(target.x, target.y) else (target, False)
 
 
 def walk(scene: Scene, start: Place, verbs: Sequence[str]) -> tuple[list[Place], list[bool]]:

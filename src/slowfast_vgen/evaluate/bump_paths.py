@@ -1,0 +1,112 @@
+"""Walks against walls, on maps that were never trained on: what a path must follow though some steps are refused.
+
+They are drawn anew from fixed seeds each time; `digest` tells whether they are the same as those of another run.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
+from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
+from slowfast_vgen.worlds.path_scripts import Script, draw_start, free_chunks, round_trip, wander
+from slowfast_vgen.worlds.scene import Scene
+from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
+from slowfast_vgen.worlds.walking import Place, walk
+
+DREAM_CHUNKS = 128
+BUMPING_CHUNKS = 32
+LEAST_REFUSED = 0.1
+"""Share of a bumping walk's steps that the walls refuse, at least."""
+_STREAM = 8  # apart from the streams that the world and the other held-out paths draw from
+_TRIES = 60
+_STEPS = ("go_forward", "go_back")
+
+
+def against_walls(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Up to a wall and once more, at times a look round there, back again or further than one came from, a turn."""
+    verbs: list[str] = []
+    place = start
+    while len(verbs) < num_chunks:
+        free = free_chunks(scene, place, "go_forward", 6)
+        plan = ["go_forward"] * (free + 1)
+        draw = rng.random()
+        if draw < 0.5:
+            plan += [_turn(rng)] * (4 if draw < 0.3 else int(rng.integers(1, 4)))
+        plan += ["go_back"] * int(rng.integers(0, free + 3))
+        if rng.random() < 0.6:
+            plan += [_turn(rng)] * int(rng.integers(1, 4))
+        verbs += plan
+        place = walk(scene, place, plan)[0][-1]
+    return verbs[:num_chunks]
+
+
+def bumping_rounds(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """To another room and back to the very start pose, on into a wall, a look round, and so again from there."""
+    verbs: list[str] = []
+    place = start
+    while len(verbs) < num_chunks:
+        plan = list(round_trip(rng, scene, place, 1)) or [_turn(rng)] * 4
+        plan += ["go_forward"] * (free_chunks(scene, place, "go_forward", 6) + 1)
+        plan += [_turn(rng)] * int(rng.choice((1, 2, 2, 4)))
+        verbs += plan
+        place = walk(scene, place, plan)[0][-1]
+    return verbs[:num_chunks]
+
+
+def _turn(rng: np.random.Generator) -> str:
+    return "turn_left" if rng.random() < 0.5 else "turn_right"
+
+
+DREAM_SCRIPTS: tuple[Script, ...] = (wander, against_walls, wander, bumping_rounds)
+"""Taken in turn, map by map; all of them bump into walls."""
+
+
+def dream_walks(num_maps: int, num_chunks: int = DREAM_CHUNKS) -> list[Tour]:
+    """One long walk a map, which dreams take their actions from: none of it is shown but the start image."""
+    world = open_vizdoom_world(WORLD, SPLIT, SEED)
+    tours = []
+    for index in range(num_maps):
+        scene, rng = world.scene(index), world.random(_STREAM, 0, index)
+        start = draw_start(rng, scene, "wander")
+        script = DREAM_SCRIPTS[index % len(DREAM_SCRIPTS)]
+        tours.append(Tour(scene, start, tuple(script(rng, scene, start, num_chunks)), 0))
+    return tours
+
+
+def bumping_walks(num_maps: int, num_chunks: int = BUMPING_CHUNKS) -> list[Tour]:
+    """One walk a map of whose steps at least `LEAST_REFUSED` are refused; maps without such a walk are passed over."""
+    world = open_vizdoom_world(WORLD, SPLIT, SEED)
+    tours: list[Tour] = []
+    index = 0
+    while len(tours) < num_maps:
+        scene = world.scene(index)
+        for attempt in range(_TRIES):
+            rng = world.random(_STREAM, 1, index, attempt)
+            start = draw_start(rng, scene, "wander")
+            script = (wander, against_walls)[index % 2]
+            tour = Tour(scene, start, tuple(script(rng, scene, start, num_chunks)), 0)
+            if refused_share(tour) >= LEAST_REFUSED:
+                tours.append(tour)
+                break
+        index += 1
+    return tours
+
+
+def is_step(verbs: Sequence[str]) -> np.ndarray:
+    """Whether each frame after the first was to be a step."""
+    return np.repeat([verb in _STEPS for verb in verbs], FRAMES_PER_CHUNK)
+
+
+def refused_share(tour: Tour) -> float:
+    """Share of the commanded steps that a wall refuses."""
+    steps = int(is_step(tour.verbs).sum())
+    return sum(walk(tour.scene, tour.start, tour.verbs)[1]) / max(steps, 1)
+
+
+def digest(tours: Sequence[Tour]) -> str:
+    """Hex SHA-256 over maps, starts and verbs."""
+    rows = [[tour.scene.digest, *tour.start, *tour.verbs] for tour in tours]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

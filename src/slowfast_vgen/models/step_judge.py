@@ -1,0 +1,87 @@
+"""Was a step made? What the frames show has the last word, but only where they show something.
+
+A wall that refuses a step leaves the picture as it was. So does a step along a view of one colour, and there the change
+of the picture says nothing. A judge tells which of the three it is: made, refused, or undecided; what stays undecided
+is held for made or refused by what is usual, until the memory of the episode tells better (`memory.relocalise`).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from slowfast_vgen.models.denoiser import Latents
+
+TEXTURED = 0.3
+"""Least variance of the latents over a frame, mean of the channels, for the frame to show something: 0.02 is usual
+where a wall fills the view, and half of all frames have more than 0.6."""
+
+Logits = Float[Tensor, "batch frames"]
+
+
+class Verdicts(NamedTuple):
+    """What is held of each frame's step."""
+
+    made: Bool[Tensor, "batch frames"]
+    decided: Bool[Tensor, "batch frames"]
+    """Where false, `made` is no more than what is usual."""
+
+
+class StepJudge(Protocol):
+    """Tells, of each two frames that follow each other, whether a step was made between them."""
+
+    def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
+        """`change_logits` are the path's own log-odds of a step, by how much the latents changed."""
+        ...
+
+
+@dataclass(frozen=True)
+class EvidenceJudge:
+    """Made where the picture changes, refused where a picture with something on it does not, else undecided.
+
+    Of the undecided, what does not change by a single bit is held for refused: only true frames are like that, and in
+    true walks nine of ten such steps are into the wall that fills the view. A generated view always varies a little;
+    there a step that was asked for is held for made.
+    """
+
+    textured: float = TEXTURED
+    identical: float = 1e-6
+    """Largest mean square of the change that is no change at all."""
+
+    def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
+        """See `StepJudge`."""
+        shows = torch.minimum(texture(before), texture(after)) >= self.textured
+        changed = change_logits > 0
+        identical = (after - before).square().flatten(2).mean(2) < self.identical
+        return Verdicts(made=torch.where(shows, changed, ~identical), decided=shows | changed)
+
+
+@dataclass(frozen=True)
+class ChangeJudge:
+    """Refused wherever the picture hardly changes: takes every view of one colour for a wall."""
+
+    def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
+        """See `StepJudge`."""
+        made = change_logits > 0
+        return Verdicts(made, torch.ones_like(made))
+
+
+@dataclass(frozen=True)
+class TrustingJudge:
+    """Made, whatever the frames show."""
+
+    def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
+        """See `StepJudge`."""
+        made = torch.ones_like(change_logits, dtype=torch.bool)
+        return Verdicts(made, made)
+
+
+def texture(latents: Latents) -> Float[Tensor, "batch frames"]:
+    """How much there is to see on each frame: the variance of its latents, mean of the channels; near 0 for one colour.
+
+    >>> texture(torch.ones(1, 2, 8, 4, 4)).tolist()
+    [[0.0, 0.0]]
+    """
+    return latents.flatten(3).var(-1).mean(-1)
