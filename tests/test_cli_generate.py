@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import pack_tiny_world
 from PIL import Image
 
 from slowfast_vgen.cli import action_list
@@ -17,11 +19,13 @@ from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
+from slowfast_vgen.memory.fast_learning import FastLearner
 from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
+from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.presets import demo, worlds
-from slowfast_vgen.rollout import Session
-from slowfast_vgen.types import Frames
+from slowfast_vgen.rollout import World
 from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -150,30 +154,36 @@ def test_ctrl_c_keeps_what_is_finished(tiny_world_folder: Path, start_image: Pat
     assert main(["generate", "--world", str(tiny_world_folder), "--out", str(tmp_path / "more.mp4"), *words]) == 0
 
 
-def test_a_second_ctrl_c_ends_within_a_chunk_and_saves_no_half_learned_memory(
+def test_a_second_ctrl_c_ends_within_a_chunk_and_saves_the_session_as_it_was_before_that(
     tiny_world_folder: Path,
     start_image: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    step = Session.step
+    learn, learned = FastLearner.learn, []
 
-    def interrupted_step(session: Session, action: str) -> Frames:
-        if session.num_chunks == 2:
+    def interrupted_learn(*arguments: Any) -> Any:
+        learned.append(learn(*arguments))
+        if len(learned) == 3:
             signal.raise_signal(signal.SIGINT)  # the first one waits for the chunk's end
             signal.raise_signal(signal.SIGINT)
-        return step(session, action)
+        return learned[-1]
 
-    monkeypatch.setattr(Session, "step", interrupted_step)
+    monkeypatch.setattr(FastLearner, "learn", interrupted_learn)
     out, session = tmp_path / "out.mp4", tmp_path / "session"
     before = signal.getsignal(signal.SIGINT)
     words = ["--image", str(start_image), "--actions", "turn left x5", "--save-memory", str(session)]
     assert generate(tiny_world_folder, out, *words) == 130
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error == f"slowfast: interrupted: {out} holds 2 of 5 chunks; the session is not saved"
+    assert error == f"slowfast: interrupted: {out} holds 2 of 5 chunks; {session} the session after them"
     assert len(read_video(out)) == 9
-    assert not session.exists()
+    monkeypatch.undo()
+    world = World(WorldModel.load(tiny_world_folder))
+    twin = world.start(start_image, seed=0, num_sampling_steps=2)
+    for _ in range(2):
+        twin.step("turn left")
+    assert np.array_equal(world.resume(session).step("turn left"), twin.step("turn left"))
     assert signal.getsignal(signal.SIGINT) == before
 
 
@@ -328,3 +338,32 @@ def test_help_reads_without_loading_anything(command: list[str], capsys: pytest.
     text = capsys.readouterr().out
     assert "usage: slowfast" in text
     assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_guidance_reaches_the_video_the_figures_and_the_saved_session(
+    tiny_world_folder: Path, start_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--image", str(start_image), "--actions", "turn left", "--json", str(tmp_path / "out.json")]
+    words += ["--guidance", "2.5", "--save-memory", str(tmp_path / "s")]
+    assert generate(tiny_world_folder, tmp_path / "out.mp4", *words) == 0
+    assert read_json(tmp_path / "out.json")["protocol"]["guidance"] == 2.5
+    assert read_json(tmp_path / "s" / "session.json")["guidance_scale"] == 2.5
+    more = ["--load-memory", str(tmp_path / "s"), "--actions", "turn left", "--guidance"]
+    assert generate(tiny_world_folder, tmp_path / "more.mp4", *more, "2.5") == 0
+    assert generate(tiny_world_folder, tmp_path / "more.mp4", *more, "1") == 2
+    assert "--guidance 1.0 contradicts the session" in capsys.readouterr().err
+
+
+def test_memory_on_in_a_world_without_one_is_refused_and_left_away_it_is_off(
+    tmp_path: Path, text_encoder: TextEncoder, start_image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = pack_tiny_world(tmp_path / "bare", text_encoder, memory={})
+    words = ["--image", str(start_image), "--actions", "turn left", "--json", str(tmp_path / "out.json")]
+    assert generate(world, tmp_path / "out.mp4", *words, "--memory", "on") == 2
+    assert "has no memory of its own to switch on" in capsys.readouterr().err
+    assert generate(world, tmp_path / "out.mp4", *words) == 0
+    assert read_json(tmp_path / "out.json")["protocol"]["memory"] == "off"
+    session = World(WorldModel.load(world)).start(start_image)
+    assert session.memory is None
+    assert "no memory" in repr(session)
+    assert generate(world, tmp_path / "out.mp4", *words, "--memory", "denoising") == 0

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import read_json
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.lora_memory import LoraMemory
+from slowfast_vgen.memory.sessions import HEADER_FILE
+from slowfast_vgen.memory.store import write_sealed
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.models.world_model import WorldModel
@@ -209,16 +212,35 @@ def test_a_refused_action_changes_nothing(tiny_world: World) -> None:
     assert np.array_equal(session.step("turn left"), other.step("turn left"))
 
 
+def test_guidance_is_read_saved_and_taken_up_again(tiny_world: World, tmp_path: Path) -> None:
+    plain, guided = (tiny_world.start(IMAGES[0], STRONG, 1, guidance_scale=scale) for scale in (1.0, 3.0))
+    assert not np.array_equal(plain.step("turn left"), guided.step("turn left"))
+    guided.save(tmp_path / "s")
+    assert np.array_equal(tiny_world.resume(tmp_path / "s").step("stay"), guided.step("stay"))
+    old = read_json(tmp_path / "s" / HEADER_FILE)
+    del old["guidance_scale"], old["header_sha256"]  # as sessions were saved before
+    write_sealed(tmp_path / "s" / HEADER_FILE, old)
+    assert tiny_world.resume(tmp_path / "s")._rollout.sampler.guidance_scale == 1.0
+    old["guidance_scale"] = "3"
+    write_sealed(tmp_path / "s" / HEADER_FILE, old)
+    with pytest.raises(UserError, match="a number from 0 on, got '3'"):
+        tiny_world.resume(tmp_path / "s")
+    batch = tiny_world.start_batch(IMAGES[:2], False, [1, 2], 2, 3.0)
+    assert batch.sampler.guidance_scale == 3.0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"guidance_scale": -1.0}, "a number from 0 on, got -1.0"),
+        ({"guidance_scale": float("nan")}, "a number from 0 on, got nan"),
         ({"seed": -1}, "0 to 2147483647, got -1"),
         ({"seed": 2**31}, "got 2147483648"),
         ({"num_sampling_steps": 0}, "1 to 1000 steps, got 0"),
         ({"num_sampling_steps": 1001}, "1 to 1000 steps, got 1001"),
     ],
 )
-def test_settings_out_of_range_are_refused(tiny_world: World, settings: dict[str, int], message: str) -> None:
+def test_settings_out_of_range_are_refused(tiny_world: World, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         tiny_world.start(IMAGES[0], **settings)
 
@@ -233,3 +255,12 @@ def test_broken_weights_are_told_and_not_shown(tiny_world_folder: Path, memory: 
     world.model.denoiser.patch_out.bias.data.fill_(float("nan"))
     with pytest.raises(UserError, match="not finite"):
         world.start(IMAGES[0], memory=memory).step("turn left")
+
+
+def test_worlds_sessions_and_rollouts_tell_what_they_are(tiny_world: World) -> None:
+    session = tiny_world.start(IMAGES[0], STRONG, seed=7)
+    session.step("turn left")
+    told = repr(session)
+    assert "tiny@1" in told and "1 chunks" in told and "seed 7" in told and "lora (denoising)" in told
+    assert "64x64, float32 on cpu, MemoryConfig(lora=" in repr(tiny_world)
+    assert "3 episodes" in repr(tiny_world.start_batch(IMAGES, False, [1, 2, 3]))

@@ -1,6 +1,7 @@
 """The chunk sampler against plain loops over diffusers' schedulers: a denoiser that knows the answer, and real ones."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -160,6 +161,44 @@ def test_flow_is_euler_from_noise_to_data() -> None:
             latents = latents - 0.2 * net.predict(latents, torch.full((1, 2), 1 - 0.2 * step), NULL, None)
     chunk = sample_chunk(net, make_scheduler("flow"), SamplerConfig(5), None, NULL, NULL, noise)
     torch.testing.assert_close(chunk, latents, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["epsilon", "v_prediction", "flow"])
+def test_every_number_of_steps_goes_evenly_down_from_the_noisiest_level(target: Target) -> None:
+    scheduler = make_scheduler(target)
+    noisiest = 1.0 if target == "flow" else noise_level(scheduler, torch.tensor(999))
+    for num_steps in range(1, 1001):
+        set_num_steps(scheduler, num_steps)
+        steps = scheduler.timesteps.tolist()
+        assert len(steps) == num_steps
+        assert noise_level(scheduler, scheduler.timesteps[0]) == noisiest
+        assert all(one > other for one, other in pairwise(steps))
+        first, slack = (0, 1e-3) if target == "flow" else (1, 0.5)  # discrete schedules count from 0
+        even = [1000 * left / num_steps - first for left in range(num_steps, 0, -1)]
+        assert max(abs(one - other) for one, other in zip(steps, even, strict=True)) <= slack
+
+
+@pytest.mark.parametrize("num_steps", [1, 7, 8, 333, 501, 600, 999, 1000])
+@pytest.mark.parametrize("target", ["epsilon", "v_prediction", "flow"])
+def test_an_oracle_gets_the_clean_chunk_in_any_number_of_steps(target: Target, num_steps: int) -> None:
+    """Whatever the levels between, the last step must go to clean latents from the level of the last prediction."""
+    truth, noise = randn(1, 2, 4, 4, 4), randn(1, 2, 4, 4, 4, seed=1)
+    oracle = Oracle(truth, target)
+    chunk = sample_chunk(oracle, make_scheduler(target), SamplerConfig(num_steps), None, NULL, NULL, noise)
+    torch.testing.assert_close(chunk, truth, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("target", ["epsilon", "v_prediction"])
+def test_ddim_is_diffusers_own_where_its_steps_are_even(target: Target) -> None:
+    net, noise = transformer(), randn(1, 2, 8, 8, 8)
+    theirs, latents = make_scheduler(target), noise
+    theirs.set_timesteps(8)
+    with torch.no_grad():
+        for timestep in theirs.timesteps:
+            at = torch.full((1, 2), noise_level(theirs, timestep))
+            latents = theirs.step(net.predict(latents, at, NULL, None), timestep, latents).prev_sample
+    chunk = sample_chunk(net, make_scheduler(target), SamplerConfig(8), None, NULL, NULL, noise)
+    assert torch.equal(chunk, latents)
 
 
 def test_one_scheduler_serves_chunk_after_chunk() -> None:

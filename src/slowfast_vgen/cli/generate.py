@@ -19,6 +19,7 @@ from slowfast_vgen.cli.common import (
     add_json_argument,
     add_world_argument,
     load_world,
+    number,
     path_name,
     whole_number,
     write_figures,
@@ -58,8 +59,9 @@ is not understood, or says what not to do, is refused with the nearest known act
 commas, "then" or line ends; a number of times may go with each ("turn left x4"). The first frame of the video is the
 start image or, with --load-memory, the frame that the saved session ended with. Images of another size are cropped to
 the frame's shape in their middle and resized. --memory also takes the name of a rule of fast learning
-(docs/concepts.md); a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand:
-the video is kept, and the session is saved where --save-memory asks for it; a second Ctrl-C ends at once.
+(docs/concepts.md); a rule that the world ships comes with the world's settings. Ctrl-C ends after the chunk in hand,
+a second Ctrl-C at once: the video is kept, and the session is saved where --save-memory asks for it, as it was after
+the last chunk.
 
 examples:
   slowfast generate --image start.png --actions "turn left x4; go forward; go back" --out out.mp4
@@ -100,6 +102,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument("--seed", type=whole_number(0), metavar="N", help="default: 0, or the loaded session's")
     generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here")
     generate.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="sampling steps; default: as packed")
+    generate.add_argument(
+        "--guidance",
+        type=number(0, 100),
+        metavar="SCALE",
+        help="how much more than asked the action decides; default: 1, which is off; any other takes twice as long",
+    )
     add_scale_argument(generate)
     add_json_argument(generate)
     generate.set_defaults(handler=generate_video)
@@ -152,7 +160,7 @@ def generate_video(args: argparse.Namespace) -> int:
 
     told: list[dict[str, str]] = []
     num_chunks = num_frames = 0
-    at_once = False
+    begun_at = session.num_chunks
     start = time.perf_counter()
     try:
         with (
@@ -175,15 +183,15 @@ def generate_video(args: argparse.Namespace) -> int:
                 if interrupted.is_set():
                     break
     except KeyboardInterrupt:
-        at_once = True  # within a chunk: the memory may have learned a part of it, so the session cannot be saved
+        pass  # within a chunk: the session stands where it did before it
     seconds = time.perf_counter() - start
-    session_saved = args.save_memory is not None and not at_once
-    if session_saved:
+    if args.save_memory is not None:
         session.save(args.save_memory)
     if num_chunks < len(actions):
         done = f"{args.out} holds {num_chunks} of {len(actions)} chunks"
         if args.save_memory is not None:
-            done += f"; {args.save_memory} the session after them" if session_saved else "; the session is not saved"
+            stands = session.num_chunks - begun_at  # one more, where a chunk was made but not written any more
+            done += f"; {args.save_memory} the session after {'them' if stands == num_chunks else f'{stands} chunks'}"
         raise KeyboardInterrupt(done)
     figures = {"frames": num_frames, "seconds": seconds, "frames_per_second": num_frames / seconds}
     if session.memory is not None:
@@ -199,7 +207,7 @@ def generate_video(args: argparse.Namespace) -> int:
         **computed_with(args),
     }
     write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
-    saved = f"; session in {args.save_memory}" if session_saved else ""
+    saved = f"; session in {args.save_memory}" if args.save_memory is not None else ""
     rate = f"{num_frames / seconds:.1f} frames/s ({told_shortly(args)})"
     print(f"{num_frames} frames in {seconds:.1f} s, {rate}: {args.out}{saved}")
     return 0
@@ -251,6 +259,7 @@ class _Settings(NamedTuple):
     memory: str
     seed: int
     steps: int
+    guidance: float
 
 
 def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Settings]":
@@ -260,14 +269,21 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
     strict = False if args.nearest else None
     given = {name: getattr(args, name) for name in _Settings._fields if getattr(args, name) is not None}
     if args.load_memory is None:
-        settings = _Settings("on", 0, world.model.config.num_sampling_steps)._replace(**given)
+        settings = _Settings("on", 0, world.model.config.num_sampling_steps, 1.0)._replace(**given)
+        if settings.memory == "on" and not world.shipped_memory:
+            if "memory" in given:
+                raise UserError(
+                    f"the world {world.model.config.name!r} has no memory of its own to switch on; leave --memory "
+                    "away, or give a rule, such as --memory denoising"
+                )
+            settings = settings._replace(memory="off")
         memory = memory_by_name(settings.memory, world.shipped_memory) or False
-        return world.start(args.image, memory, settings.seed, settings.steps, strict), settings
+        return world.start(args.image, memory, settings.seed, settings.steps, strict, settings.guidance), settings
     from slowfast_vgen.memory.sessions import read_session_header
 
     header = read_session_header(args.load_memory)
     state = "off" if header["memory"] is None else "on"
-    settings = _Settings(state, header["seed"], header["num_sampling_steps"])
+    settings = _Settings(state, header["seed"], header["num_sampling_steps"], header.get("guidance_scale", 1.0))
     for name, value in given.items():
         if value != getattr(settings, name):
             raise UserError(

@@ -29,8 +29,9 @@ class SamplerConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.num_steps <= 1000:
             raise UserError(f"sampling takes 1 to 1000 steps, got {self.num_steps}")
-        if not 0 <= self.guidance_scale < math.inf:
-            raise UserError(f"the guidance scale must be 0 or more, got {self.guidance_scale}")
+        scale = self.guidance_scale
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale < math.inf:
+            raise UserError(f"the guidance scale must be a number from 0 on, got {scale!r}; 1 is off")
 
 
 def make_scheduler(target: Target) -> Scheduler:

@@ -1,6 +1,6 @@
 """An episode's memory as one object: all its kinds of fast weights, asked one after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,18 +113,15 @@ class EpisodeMemory:
 
     # ------------------------------------------------------------------------------------------------------ going back
 
-    @contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
-        """What fails or is interrupted within the block leaves the memory as it was before."""
-        kept = [(part, part.snapshot()) for part in self.parts]
-        parts = self.parts
-        try:
-            yield
-        except BaseException:
-            self.parts = parts
-            for part, snapshot in kept:
-                part.restore(snapshot)
-            raise
+    def snapshot(self) -> Any:
+        """What `restore` goes back to; it costs next to nothing."""
+        return [(part, part.snapshot()) for part in self.parts]
+
+    def restore(self, snapshot: Any) -> None:
+        """Is once more what it was at a snapshot, whatever was left undone in the meantime."""
+        for part, kept in snapshot:
+            part.restore(kept)
+        self.parts = tuple(part for part, _ in snapshot)
 
     def fork(self) -> "EpisodeMemory":
         """An independent copy."""
@@ -140,9 +137,7 @@ class EpisodeMemory:
             raise UserError(f"a memory is rewound by 0 chunks or more, got {chunks}")
         for part in self.parts:
             part.check_rewind(chunks)
-        with self.all_or_nothing():
-            for part in self.parts:
-                part.rewind(chunks)
+        self._each(lambda part, _: part.rewind(chunks))
 
     def forget(self, first_chunk: int, stop_chunk: int) -> None:
         """Forgets what chunks `first_chunk` to `stop_chunk - 1` (from 0) showed, and keeps all else.
@@ -153,9 +148,7 @@ class EpisodeMemory:
         Raises:
             UserError: a memory learned by gradients, which cannot take single chunks out; or chunks it does not hold.
         """
-        with self.all_or_nothing():
-            for part in self.parts:
-                part.forget(first_chunk, stop_chunk)
+        self._each(lambda part, _: part.forget(first_chunk, stop_chunk))
 
     def merge(self, other: "EpisodeMemory") -> None:
         """Adds what another episode's memory knows. Where they are local, both episodes must begin at one place.
@@ -169,12 +162,19 @@ class EpisodeMemory:
             raise UserError("only memories of the same weights can be merged")
         if [part.kind for part in other.parts] != [part.kind for part in self.parts]:
             raise UserError("only memories written by the same rules can be merged")
-        pairs = list(zip(self.parts, other.parts, strict=True))
-        for part, its in pairs:
+        for part, its in zip(self.parts, other.parts, strict=True):
             part.check_merge(its)
-        with self.all_or_nothing():
-            for part, its in pairs:
-                part.merge(its)
+        self._each(lambda part, index: part.merge(other.parts[index]))
+
+    def _each(self, change: Callable[[FastWeights, int], None]) -> None:
+        """Changes every part, or none where one of them fails."""
+        before = self.snapshot()
+        try:
+            for index, part in enumerate(self.parts):
+                change(part, index)
+        except BaseException:
+            self.restore(before)
+            raise
 
     def num_bytes(self) -> int:
         """What the fast weights take."""

@@ -66,6 +66,7 @@ class SavedSession:
     """What it was computed in; None in sessions of older versions."""
     threads: int | None = None
     """How many threads computed it; likewise."""
+    guidance_scale: float = 1.0
 
 
 def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | None) -> None:
@@ -90,6 +91,7 @@ def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | No
             "seed": session.seed,
             "num_chunks": session.num_chunks,
             "num_sampling_steps": session.num_sampling_steps,
+            "guidance_scale": session.guidance_scale,
             "memory": session.memory_config.to_json() if session.memory_config else None,
             "precision": session.precision,
             "threads": session.threads,
@@ -154,6 +156,7 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         seed=header["seed"],
         num_chunks=header["num_chunks"],
         num_sampling_steps=header["num_sampling_steps"],
+        guidance_scale=header.get("guidance_scale", 1.0),
         memory_config=None if header["memory"] is None else MemoryConfig.from_json(header["memory"]),
         history=history,
         earlier=earlier,

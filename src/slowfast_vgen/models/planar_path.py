@@ -125,6 +125,8 @@ class PlanarPath(nn.Module):
     def _or_back(
         self, ahead: Float[Tensor, "batch frames 3"], path: Float[Tensor, "batch past 3"], text: TextEmbedding
     ) -> Float[Tensor, "batch frames 3"]:
+        if self.retrace is None:
+            return ahead
         back = self.retrace_logits(text) > 0
         if bool(back.any()):
             ahead = ahead.clone()

@@ -175,15 +175,17 @@ class TextEncoder(nn.Module):
         """Last hidden states of one text, on the CPU."""
         if text in self._known:
             return self._known[text]
-        if text not in self._cache:
+        found = self._cache.get(text)
+        if found is None:  # threads may come here together: each finds the same, and none counts on what it kept
             validate_action(text)
             device = next(self.parameters()).device
             ids = torch.tensor([_tokenizer().encode(text).ids], device=device)
             hidden = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
-            if len(self._cache) >= CACHE_SIZE:
-                del self._cache[next(iter(self._cache))]  # the oldest: a dict keeps its order
-            self._cache[text] = hidden.float().cpu()
-        return self._cache[text]
+            found = hidden.float().cpu()
+            for oldest in list(self._cache)[: len(self._cache) - CACHE_SIZE + 1]:  # a dict keeps its order
+                self._cache.pop(oldest, None)
+            self._cache[text] = found
+        return found
 
 
 def _verified(name: str) -> Path:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import UInt8
@@ -52,13 +52,21 @@ class Rollout:
         self.told: tuple[ToldAction, ...] = ()
         """What the latest actions were taken for."""
 
+    def __repr__(self) -> str:
+        episodes = "1 episode" if len(self.seeds) == 1 else f"{len(self.seeds)} episodes"
+        return f"<Rollout of {self.world.model.config.full_name}: {episodes}, {self.num_chunks} chunks, {self.memory}>"
+
     def step(self, actions: Sequence[str]) -> Latents:
         """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
-        with self.all_or_nothing():
+        before = self.snapshot()
+        try:
             texts = self._tell(actions)
             new = self._predict(texts)
             self._take_in(new, self.world.model.text_encoder(texts))
-        return new
+            return new
+        except BaseException:
+            self.restore(before)
+            raise
 
     def predict(self, actions: Sequence[str]) -> Latents:
         """The chunk that `step` would give, without going on to it."""
@@ -107,19 +115,17 @@ class Rollout:
         text = encoder(self._tell(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
         self._take_in(new, text)
 
-    @contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
-        """What fails or is interrupted within the block leaves the rollout where it was, memory included."""
-        before = self.__dict__ | {"earlier": self.earlier.copy()}
-        try:
-            if self.memory is None:
-                yield
-            else:
-                with self.memory.all_or_nothing():
-                    yield
-        except BaseException:
-            self.__dict__.update(before)
-            raise
+    def snapshot(self) -> Any:
+        """What `restore` goes back to; it costs next to nothing."""
+        memory = None if self.memory is None else self.memory.snapshot()
+        return self.__dict__ | {"earlier": self.earlier.copy()}, memory
+
+    def restore(self, snapshot: Any) -> None:
+        """Stands where it stood at a snapshot, whatever was left undone in the meantime, by an error or Ctrl-C."""
+        attributes, memory = snapshot
+        self.__dict__.update(attributes)
+        if self.memory is not None:
+            self.memory.restore(memory)
 
     @contextmanager
     def _applied(self) -> Iterator[DenoiserModule]:
@@ -152,14 +158,17 @@ class Rollout:
             self.memory.begin(Start(self.history, self._features))
 
     def _take_in(self, new: Latents, text: TextEmbedding) -> None:
-        before = self.history
-        with self.all_or_nothing():
+        snapshot, before = self.snapshot(), self.history
+        try:
             self.earlier.append(before)
             self.history = torch.cat([before, new], dim=1)[:, -self.world.model.config.num_past_frames :]
             self.num_chunks += 1
             self._past = None
             if self.memory is not None:
                 self.memory.write(Chunk(before, new, text, self._features))
+        except BaseException:
+            self.restore(snapshot)
+            raise
 
     def fork(self) -> "Rollout":
         """The same episodes once more, to go on in another way."""
@@ -177,13 +186,17 @@ class Rollout:
         """
         if not 0 <= chunks <= len(self.earlier):
             raise UserError(f"cannot go back by {chunks} chunks; this session can go back by 0 to {len(self.earlier)}")
-        with self.all_or_nothing():
+        snapshot = self.snapshot()
+        try:
             if self.memory is not None:
                 self.memory.rewind(chunks)
             for _ in range(chunks):
                 self.history = self.earlier.pop()
             self.num_chunks -= chunks
             self._past = None
+        except BaseException:
+            self.restore(snapshot)
+            raise
 
     def _noise(self, num_frames: int) -> Latents:
         shape = (num_frames, *self.world.model.latent_shape)

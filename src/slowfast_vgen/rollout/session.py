@@ -21,6 +21,11 @@ class Session:
         self.start_frame = frame
         """The frame that the session begins with, uint8 `[height, width, 3]`."""
 
+    def __repr__(self) -> str:
+        rollout = self._rollout
+        world, memory = rollout.world.model.config.full_name, rollout.memory or "no memory"
+        return f"<Session in {world}: {rollout.num_chunks} chunks, seed {rollout.seeds[0]}, {memory}>"
+
     @property
     def num_chunks(self) -> int:
         """Chunks generated so far, those before a resume included."""
@@ -39,8 +44,7 @@ class Session:
     def rewind(self, chunks: int) -> Frames:
         """Takes the session back by `chunks` chunks, memory included, and shows the frame where it stands then.
 
-        What comes next has the noise that it had the first time: the same action gives the same chunk, but for the
-        rounding of a local memory's subtraction.
+        What comes next has the noise that it had the first time: the same action gives the same chunk.
 
         Raises:
             UserError: further than the session or its memory goes back; nothing is changed then.
@@ -66,11 +70,15 @@ class Session:
             UserError: an action that is empty, too long or not text, or refused; nothing is generated then.
         """
         validate_action(action)
-        with self._rollout.all_or_nothing():
+        before = self._rollout.snapshot()
+        try:
             latents = self._rollout.step([action])
             if not bool(latents.isfinite().all()):
                 raise UserError("the model gave frames that are not finite; start a new session or load other weights")
             return self._rollout.world.model.codec.decode(latents[0]).cpu().numpy()
+        except BaseException:
+            self._rollout.restore(before)
+            raise
 
     def save(self, folder: str | Path) -> None:
         """Writes the session atomically: its memory, the latest frames' latents, seed, count, checksums.
@@ -85,6 +93,7 @@ class Session:
             seed=rollout.seeds[0],
             num_chunks=rollout.num_chunks,
             num_sampling_steps=rollout.sampler.num_steps,
+            guidance_scale=rollout.sampler.guidance_scale,
             memory_config=rollout.memory.config if rollout.memory else None,
             history=rollout.history,
             earlier=tuple(rollout.earlier),

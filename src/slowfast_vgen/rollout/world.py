@@ -46,6 +46,11 @@ class World:
         self.scheduler = make_scheduler(self.noising.target)
         self.device = next(model.denoiser.parameters()).device
 
+    def __repr__(self) -> str:
+        config, memory = self.model.config, self.shipped_memory or "no memory of its own"
+        size = f"{config.frame_width}x{config.frame_height}"
+        return f"<World {config.full_name}: {size}, {self.precision} on {self.device}, {memory}>"
+
     @property
     def frame_size(self) -> tuple[int, int]:
         """Height and width of a frame in pixels."""
@@ -85,7 +90,7 @@ class World:
 
     @property
     def shipped_memory(self) -> MemoryConfig:
-        """The memory that `memory=True` stands for."""
+        """The memory that `memory=True` stands for; without rules (and false) in a world that has none of its own."""
         return MemoryConfig.from_json(self.model.config.memory)
 
     @property
@@ -112,25 +117,28 @@ class World:
         seed: int = 0,
         num_sampling_steps: int | None = None,
         strict: bool | None = None,
+        guidance_scale: float = 1.0,
     ) -> Session:
         """A new episode from a start image.
 
         Args:
             image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cut to the largest centred
                 region of the frame's shape and resized (docs/conventions.md).
-            memory: True for the world's own memory, a config for another, False for none; or a memory that was loaded
-                or taken from another session, whose episode began where this one does.
+            memory: True for the world's own memory, which may be none; a config for another, False for none; or a
+                memory that was loaded or taken from another session, whose episode began where this one does.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
             strict: what to do with an action that is not understood or says what not to do: None takes the action that
                 does nothing, with an `ActionWarning`; True refuses it; False takes the nearest action. Worlds of free
                 narrations keep every text, and warn or, where this is True, refuse.
+            guidance_scale: how much more than asked the action decides (classifier-free guidance, arXiv 2207.12598): 1
+                is off; anything else takes twice as long.
 
         Raises:
-            UserError: an image that cannot be used, a seed or number of steps out of range.
+            UserError: an image that cannot be used; a seed, number of steps or scale out of range.
         """
         frame = frame_from_image(image, *self.frame_size)
-        rollout = self.start_batch(frame[None], memory, [seed], num_sampling_steps)
+        rollout = self.start_batch(frame[None], memory, [seed], num_sampling_steps, guidance_scale)
         rollout.strict = strict
         return Session(rollout, frame)
 
@@ -140,6 +148,7 @@ class World:
         memory: "MemorySetting | EpisodeMemory",
         seeds: Sequence[int],
         num_sampling_steps: int | None = None,
+        guidance_scale: float = 1.0,
     ) -> Rollout:
         """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`.
 
@@ -150,7 +159,7 @@ class World:
             if not 0 <= seed < 2**31:
                 raise UserError(f"a seed is a whole number from 0 to 2147483647, got {seed}")
         steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
-        sampler = SamplerConfig(steps)
+        sampler = SamplerConfig(steps, guidance_scale)
         history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
         if isinstance(memory, EpisodeMemory):
             if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
@@ -221,7 +230,7 @@ class World:
                     SlowFastWarning,
                     stacklevel=2,
                 )
-        sampler = SamplerConfig(saved.num_sampling_steps)
+        sampler = SamplerConfig(saved.num_sampling_steps, saved.guidance_scale)
         memory = self.fresh_memory(saved.memory_config, [saved.seed])
         rollout = Rollout(self, sampler, memory, [saved.seed], saved.history.to(self.device))
         rollout.num_chunks, rollout.strict = saved.num_chunks, strict
