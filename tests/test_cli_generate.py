@@ -50,7 +50,7 @@ def test_a_video_holds_the_start_image_and_four_frames_an_action(
     words = ["--image", str(start_image), "--actions", "turn left x2; go forward;", "--seed", "5"]
     words += ["--json", str(figures)]
     assert generate(tiny_world_folder, out, *words) == 0
-    assert re.fullmatch(rf"12 frames in [0-9.]+ s, [0-9.]+ frames/s: {out}\n", capsys.readouterr().out)
+    assert re.fullmatch(rf"12 frames in [0-9.]+ s, [0-9.]+ frames/s \(.*\): {out}\n", capsys.readouterr().out)
     video = read_video(out)
     assert video.shape == (13, 256, 256, 3)
     shown = np.asarray(Image.open(start_image)).repeat(4, 0).repeat(4, 1)
