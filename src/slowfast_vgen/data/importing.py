@@ -302,7 +302,7 @@ def _hash_of(files: list[Path]) -> str:
         try:
             size = path.stat().st_size
             digest.update(json.dumps([path.name, size]).encode())
-            if num_read + size <= _READ_BYTES:
+            if path.is_file() and num_read + size <= _READ_BYTES:
                 digest.update(sha256_of_file(path).encode())
                 num_read += size
         except OSError:

@@ -168,6 +168,6 @@ def _cells(line: str, delimiter: str) -> list[str] | None:
     if any("\ud800" <= letter <= "\udfff" or letter == "\ufffd" for letter in line):
         return None
     try:
-        return next(csv.reader([line.rstrip("\n")], delimiter=delimiter, strict=True), [])
+        return next(csv.reader([line.rstrip("\n")], delimiter=delimiter, skipinitialspace=True, strict=True), [])
     except (csv.Error, TypeError):  # a delimiter that is none
         return None

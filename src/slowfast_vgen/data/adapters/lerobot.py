@@ -35,7 +35,7 @@ from slowfast_vgen.data.adapters.base import (
 from slowfast_vgen.data.adapters.clips import picture_times, read_clip, video_facts
 from slowfast_vgen.data.adapters.encoded import decode_images
 from slowfast_vgen.data.adapters.lerobot_films import Films, Span
-from slowfast_vgen.data.adapters.places import files_below, files_in, told_file
+from slowfast_vgen.data.adapters.places import files_below, files_in, is_regular, told_file
 from slowfast_vgen.data.parquet import ERRORS, is_text, open_table, read_columns
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs
@@ -82,8 +82,9 @@ class LeRobot:
     @property
     def licence(self) -> str:
         """As the front matter of the data set's card, README.md, states it."""
+        path = self._source / "README.md"
         try:
-            card = (self._source / "README.md").read_text(encoding="utf-8", errors="replace")
+            card = path.read_text(encoding="utf-8", errors="replace") if is_regular(path) else ""
         except OSError:
             return "not stated"
         found = {
