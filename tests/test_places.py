@@ -1,5 +1,6 @@
 """Where a source's files are: links, loops, names in other code points, and paths that lead elsewhere."""
 
+import contextlib
 import os
 import unicodedata
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from made_sources import SOURCES, make_epic, make_folder, make_hdd, make_rlds, make_vpt, write_csv
 
 from slowfast_vgen.cli.main import main
+from slowfast_vgen.data import importing
 from slowfast_vgen.data.adapters.base import Finding, ImportSettings, Recipe, UnusableError
 from slowfast_vgen.data.adapters.places import files_below, folders_below, told_file
 from slowfast_vgen.data.adapters.registry import open_adapter
@@ -170,8 +172,9 @@ def test_pipes_and_devices_keep_nobody_waiting(name: str, kind: str, tmp_path: P
     for number, path in enumerate(files):
         source = SOURCES[name](tmp_path / f"source {number}")
         made(source / path, kind)
-        words = ["data", "import", "--from", name, str(source), str(tmp_path / f"out {number}"), "--size", "16"]
-        assert main([*words, "--max-bad-share", "1"]) in (0, 2)
+        with contextlib.suppress(UserError):
+            importing._hash_of(open_adapter(name, source, SMALL).index_files())
+            imported(name, source)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])

@@ -251,6 +251,8 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         UserError: missing, unreadable, or something that is no file.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device would keep its reader for ever
+        raise UserError(f"cannot read {path}: it is no regular file; check the path")
     try:
         with path.open("rb") as file:
             return file.read()
