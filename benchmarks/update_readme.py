@@ -115,7 +115,9 @@ def readme_recall() -> str:
 
 def readme_videos() -> str:
     """Dreams and long videos, with memory and without, the paper's headline measures among them."""
-    dreams, smoke, recall, words = (results(name) for name in ("dreams", "smoke", "recall", "words"))
+    dreams, smoke, recall, words, standard = (
+        results(name) for name in ("dreams", "smoke", "recall", "words", "standard")
+    )
     rows: list[list[str]] = []
     told: list[str] = []
     if dreams is not None:
@@ -130,7 +132,7 @@ def readme_videos() -> str:
             ["dreams that come back: SCuts, a video", *_pair(figures, "scene_cuts"), ""],
         ]
         told.append(f"dreams: `{COMMANDS['dreams']}`{_stale(protocol)}{cleanliness(protocol)}")
-    elif recall is not None:
+    elif recall is not None and standard is not None:
         figures = recall["figures"]
         rows += [
             [label, named(figures, f"{name}_on", form), named(figures, f"{name}_off", form), ""]
@@ -140,14 +142,23 @@ def readme_videos() -> str:
                 ("dreams that come back: SCuts, a video", "scuts", ".2f"),
             )
         ]
-        told.append(f"dreams: `{COMMANDS['recall']}`; longer ones are not measured yet (`{COMMANDS['dreams']}`)")
+        cuts = [named(standard["figures"], f"scuts_{arm}") for arm in ("memory", "no_memory")]
+        rows.append(["walks of 256 frames, out and all the way back: SCuts, a video", *cuts, ""])
+        told.append(
+            f"dreams: `{COMMANDS['recall']}` and `slowfast evaluate --suite standard`; longer ones are not measured yet "
+            f"(`{COMMANDS['dreams']}`)"
+        )
     if smoke is not None:
         figures, protocol = smoke["figures"], smoke["protocol"]
         frames, late = protocol["long_video_frames"], protocol["late_frames"]
         rows += [
             [label, named(figures, f"{name}_memory"), named(figures, name), other]
             for label, name, other in (
-                (f"videos of {frames} frames: SCuts, a video", "scuts", f"true: {named(figures, 'scuts_true')}"),
+                (
+                    f"wandering walks of {frames} frames: SCuts, a video",
+                    "scuts",
+                    f"true: {named(figures, 'scuts_true')}",
+                ),
                 (f"sharpness of the last {late} frames over the true", "late_sharpness_ratio", ""),
             )
         ]

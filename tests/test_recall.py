@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +153,29 @@ def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
     memory = local_world.memory_config(LocalRuleConfig(journal_chunks=8))
     assert memory is not None and on.settings["memory"] == memory.to_json()
     assert list(test.protocol["arms"]) == ["off", "on", "raw", "readout"]
+
+
+def test_steps_beside_what_was_seen_are_counted_from_poses_out_of_the_window(local_world: World) -> None:
+    test = RecallTest(local_world, RecallConfig(num_maps=1, num_seeds=1, num_novel_chunks=6))
+    right, ahead = np.radians(90), 24.0  # a step is 24 units
+
+    def chunk(x: float, y: float, heading: float) -> list[list[float]]:
+        return [[x * ahead, y * ahead, np.degrees(heading)]] * 4
+
+    poses = [
+        [0.0, 0.0, 0.0],
+        *chunk(0, 0, 0),
+        *chunk(9, 9, right),
+        *chunk(9, 9, right),
+        *chunk(0, 0, 0),
+        *chunk(0, 0.9, 0),
+    ]
+    poses += chunk(0, 0, np.radians(180))
+    walk = SimpleNamespace(poses=np.array(poses))
+    test.__dict__["_walks"] = SimpleNamespace(wanders=[walk])
+    (found,) = test._steps_beside
+    # Nothing is out of the window yet; a new direction; the very pose (still in the window: new); seen; beside; new.
+    assert np.isinf(found[[0, 1, 2, 5]]).all() and found[3] == 0 and found[4] == pytest.approx(0.9)
 
 
 def test_the_read_out_is_what_the_memory_recalls_with_no_denoising(local_world: World) -> None:

@@ -14,6 +14,7 @@ from slowfast_vgen.cli.common import (
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 
+READING = "median of a repetition's chunks; mean, low, high: median, least, greatest of the repetitions"
 HEADLINES = {
     "fps_memory_off": "frames a second, no memory",
     "fps_memory_on": "frames a second, memory",
@@ -52,6 +53,7 @@ def run_bench(args: argparse.Namespace) -> int:
     bench = Bench(world, config)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
     print_figures(HEADLINES, figures)
+    print(READING)
     model = world.model
     protocol = {
         "command": "bench",
@@ -66,7 +68,7 @@ def run_bench(args: argparse.Namespace) -> int:
         "batch": BATCH,
         "early_chunk": EARLY_CHUNK,
         **asdict(config),
-        "reading": "median of a repetition's chunks; mean, low, high: median, least, greatest of the repetitions",
+        "reading": READING,
         "machine": machine(world.device),
         "git_commit": commit,
     }

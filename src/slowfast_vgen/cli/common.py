@@ -26,7 +26,7 @@ class Figure:
 
     mean: float
     low: float
-    """Lower end of the 95 % interval; the mean itself for an exact count."""
+    """Lower end of the interval, by bootstrap where the protocol says nothing else; the mean itself for a count."""
     high: float
     """Upper end."""
     n: int

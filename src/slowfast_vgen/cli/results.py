@@ -31,6 +31,8 @@ def finish(
     """Prints the headlines (None: every figure by its name), and writes the results file."""
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
     print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
+    if told := protocol.get("interval") or protocol.get("reading"):
+        print(f"mean and interval: {told}")
     write_figures(args.json, dict(protocol) | computed_with(args), figures)
     return 0
 

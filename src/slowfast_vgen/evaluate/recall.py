@@ -39,6 +39,10 @@ RAW_PAST_FRAMES = 8
 """Past frames of the arm "raw": the longest context that the slow model was trained on, and dearer than the memory."""
 NEAR_STEPS, NEAR_RADIANS = 4.0, 1.0
 """A pose is new where no earlier one is as near as this, in steps and in heading."""
+SAME_RADIANS = 0.2
+"""Headings of one view: half a frame's turn. How far its place is from the nearest one seen decides what is gained."""
+BESIDE_STEPS = (0, 1, 2, 3, 4)
+"""Steps beside a seen pose at which the gain is told: 0 is the very pose, 1 up to one step away, and so on."""
 SHEET_SETS = ("full-turn-64", "out-and-back-64", "loop-200")
 
 
@@ -122,7 +126,7 @@ class RecallTest:
             "own_tours": list(OWN_SETS),
             "gaps_in_frames": {name: list(bounds) for name, bounds in BUCKETS.items()},
             **asdict(self.config),
-            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
+            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples; of costs least and greatest repetition",
         }
 
     def run(self, folder: Path | None = None) -> RecallReport:
@@ -193,9 +197,7 @@ class RecallTest:
         found = []
         for walk in self._walks.wanders:
             assert walk.poses is not None
-            places, headings = walk.poses[:, :2] / STEP_UNITS, np.deg2rad(walk.poses[:, 2])
-            away = np.linalg.norm(places[:, None] - places[None], axis=-1)
-            turned = np.abs((headings[:, None] - headings[None] + np.pi) % (2 * np.pi) - np.pi)
+            away, turned = _apart(walk.poses)
             near = (away < NEAR_STEPS) & (turned < NEAR_RADIANS)
             row = []
             for number in range(self.config.num_novel_chunks):
@@ -204,6 +206,25 @@ class RecallTest:
                 row.append(not near[now : now + FRAMES_PER_CHUNK, :window].any())
             found.append(row)
         return np.array(found)
+
+    @cached_property
+    def _steps_beside(self) -> Float[np.ndarray, "walks chunks"]:
+        """How far a chunk leads from what was seen and has left the window: that of its farthest frame, in steps.
+
+        Of each frame it is the distance to the nearest place that was looked from in the same direction; infinite for
+        a direction that is new.
+        """
+        past = self.world.model.config.num_past_frames
+        found = np.full((len(self._walks.wanders), self.config.num_novel_chunks), np.inf)
+        for row, walk in enumerate(self._walks.wanders):
+            assert walk.poses is not None
+            away, turned = _apart(walk.poses)
+            away = np.where(turned < SAME_RADIANS, away, np.inf)
+            for number in range(self.config.num_novel_chunks):
+                now = 1 + FRAMES_PER_CHUNK * number
+                if now > past:
+                    found[row, number] = away[now : now + FRAMES_PER_CHUNK, : now - past].min(1).max()
+        return found
 
     def _report(self, records: Records) -> RecallReport:
         seeds = range(self.config.num_seeds)
@@ -225,6 +246,11 @@ class RecallTest:
             values = {arm: np.stack([getattr(one, field) for one in parts], 1) for arm, parts in novel.items()}
             figures |= {f"{name}_psnr_db_{arm}": estimate(each) for arm, each in values.items()}
             figures[f"{name}_gain_db"] = estimate(values["on"] - values["off"])
+        gains = {arm: np.stack([one.all_places for one in parts], 1) for arm, parts in novel.items()}
+        for steps in BESIDE_STEPS:
+            at = (np.ceil(self._steps_beside - 0.1) == steps)[:, None]
+            found = estimate(np.where(at, gains["on"] - gains["off"], np.nan))
+            figures[f"next_chunk_gain_db_{steps}_steps_beside"] = found
         sheet: list[Panel] = []
         for name in SHEET_SETS:
             rows = {"true": self.tours.reference(name, self.world.model.codec, "true").sheet}
@@ -281,6 +307,13 @@ class RecallTest:
         if "readout" in all_of:
             figures["readout_minus_memory_db"] = estimate(all_of["readout"] - all_of["on"])
         return figures
+
+
+def _apart(poses: Float[np.ndarray, "frames 3"]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and radians between every two poses `[frames, frames]`, in map units and degrees."""
+    places, headings = poses[:, :2] / STEP_UNITS, np.deg2rad(poses[:, 2])
+    away = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    return away, np.abs((headings[:, None] - headings[None] + np.pi) % (2 * np.pi) - np.pi)
 
 
 def _worst(gains: np.ndarray) -> Estimate:

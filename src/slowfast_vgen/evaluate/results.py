@@ -24,7 +24,7 @@ class Figure:
 
     mean: float
     low: float
-    """Lower end of the interval, 95 % where the protocol says nothing else; the mean itself for an exact count."""
+    """Lower end of the interval: 95 % by bootstrap unless the protocol says otherwise; the mean itself for a count."""
     high: float
     """Upper end."""
     n: int

@@ -145,7 +145,7 @@ class Suite:
             "paths": {"clips": CLIP_SET, "revisits": REVISIT_SETS, "roll_outs": ROLLOUT_SET},
             "gaps_in_frames": {name: list(BUCKETS[name]) for name in REVISIT_SETS},
             "roll_out_seeds": "episode i has seed i modulo the number of seeds",
-            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
+            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples; of seconds a frame the quartiles",
             **asdict(self.config),
         }
 
