@@ -72,7 +72,7 @@ def cleanliness(protocol: Mapping[str, Any], arms: Mapping[str, Any] = {}) -> st
     if not str(protocol.get("git_commit", "")).endswith(UNCLEAN):
         return ""
     but = f", but for the row *{'*, *'.join(clean)}*" if clean else ""
-    return f" From a tree that was not clean{but}, until it is made anew."
+    return f" (from a tree that was not clean{but}, until it is made anew)"
 
 
 def readme_recall() -> str:
@@ -95,8 +95,8 @@ def readme_recall() -> str:
     told = (
         f"{protocol['num_maps']} held-out maps of each of {len(protocol['tours'])} kinds of path, "
         f"{_seeds(protocol['num_seeds'])}, weights `{protocol['weights_sha256'][:12]}` (`{COMMANDS['recall']}`); "
-        f"memory over none {gains} dB. In brackets: 95 % by bootstrap over maps."
-        f"{_stale(protocol)}{cleanliness(protocol)}"
+        f"memory over none {gains} dB{_stale(protocol)}{cleanliness(protocol)}. In brackets: 95 % by bootstrap over "
+        "maps."
     )
     parts = [table(head, rows), told]
     if standard is not None:
@@ -145,8 +145,8 @@ def readme_videos() -> str:
         cuts = [named(standard["figures"], f"scuts_{arm}") for arm in ("memory", "no_memory")]
         rows.append(["walks of 256 frames, out and all the way back: SCuts, a video", *cuts, ""])
         told.append(
-            f"dreams: `{COMMANDS['recall']}` and `slowfast evaluate --suite standard`; longer ones are not measured yet "
-            f"(`{COMMANDS['dreams']}`)"
+            f"dreams: `{COMMANDS['recall']}` and `slowfast evaluate --suite standard`; longer ones are not measured "
+            f"yet (`{COMMANDS['dreams']}`)"
         )
     if smoke is not None:
         figures, protocol = smoke["figures"], smoke["protocol"]
@@ -221,8 +221,8 @@ def readme_cost() -> str:
     machine = protocol["machine"]
     caption = (
         f"{machine['cores']} cores ({machine['cpu']}), {machine['threads']} threads (`{COMMANDS['bench']}`); the "
-        f"median of {protocol['num_repetitions']} repetitions and, in brackets, the least and the greatest."
-        f"{_stale(protocol)}{cleanliness(protocol)}"
+        f"median of {protocol['num_repetitions']} repetitions and, in brackets, the least and the greatest"
+        f"{_stale(protocol)}{cleanliness(protocol)}."
     )
     return table(["", "no memory", "memory", "the paper's eq. 3"], rows) + f"\n\n{caption}"
 
@@ -236,7 +236,7 @@ def _stale(protocol: Mapping[str, Any]) -> str:
     weights = protocol.get("weights_sha256", "")
     if not SHIPPED.is_file() or not weights or weights == shipped_fingerprint():
         return ""
-    return f" These are figures of the weights `{weights[:12]}`, not of those that are shipped now."
+    return f" (of the weights `{weights[:12]}`, not of those that are shipped now)"
 
 
 def shipped_fingerprint() -> str:
@@ -262,7 +262,7 @@ def readme_planning() -> str:
         caption = (
             f"{protocol['num_episodes']} held-out episodes, {_seeds(protocol['num_seeds'])} "
             f"(`slowfast plan --task {task}`), 95 % by bootstrap over episodes; {seconds} seconds a decision (median, "
-            f"quartiles).{cleanliness(protocol, protocol['arms'])}"
+            f"quartiles){cleanliness(protocol, protocol['arms'])}."
         )
         tables.append(table([f"`{task}`", f"distance, {unit}", "success, share"], rows) + f"\n\n{caption}")
     return "\n\n".join(tables)
@@ -291,11 +291,12 @@ def readme_domains() -> str:
         added = figures.get(f"psnr_left_out_eq3_minus_left_out_{name}")
         rows.append([f"{name} *" if worse else name, *(shown(each, ".1f") if each else "" for each in cells),
                      shown(added) if added else ""])  # fmt: skip
+    clean = cleanliness(protocol)
     caption = (
         f"PSNR of the next {protocol['made_chunks'] * 4} frames, dB, after {protocol['num_shown']} chunks that are "
         f"shown; {protocol['num_episodes']} held-out episodes of each world, {_seeds(protocol['num_seeds'])} "
-        "(`slowfast evaluate domains`), 95 % by bootstrap over episodes. * Here a frozen last frame is nearer to "
-        f"the truth than the model that never saw the world, eq. 3 included.{cleanliness(protocol)}"
+        f"(`slowfast evaluate domains`), 95 % by bootstrap over episodes{clean}. * Here a frozen last frame is nearer "
+        "to the truth than the model that never saw the world, eq. 3 included."
     )
     return f"{table(head, rows)}\n\n{caption}"
 

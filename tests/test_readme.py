@@ -97,9 +97,9 @@ def test_results_that_are_missing_or_of_other_weights_are_said(
     monkeypatch.setattr(update_readme, "shipped_fingerprint", lambda: "f" * 64)
     assert "not of those that are shipped now" in update_readme.readme_recall()
     protocol = {"git_commit": "0123+changes"}
-    assert "a tree that was not clean," in update_readme.cleanliness(protocol)
+    assert "(from a tree that was not clean, until" in update_readme.cleanliness(protocol)
     rows = {"path": {"label": "path alone", "git_commit": "4567"}, "loop": {"label": "memory"}}
-    assert "but for the row *path alone*," in update_readme.cleanliness(protocol, rows)
+    assert "not clean, but for the row *path alone*, until" in update_readme.cleanliness(protocol, rows)
     assert update_readme.cleanliness({"git_commit": "0123"}, rows) == ""
 
 

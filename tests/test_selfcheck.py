@@ -1,6 +1,8 @@
 """`slowfast selfcheck`: passes where all is well, and tells what is broken and how to mend it where it is not."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ from PIL import Image
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.evaluate.measures import psnr
+from slowfast_vgen.extras import EXTRAS
 from slowfast_vgen.files import read_json
 from slowfast_vgen.presets import selfcheck as selfcheck_module
-from slowfast_vgen.presets.selfcheck import Check, SelfCheck
+from slowfast_vgen.presets.selfcheck import Check, SelfCheck, psnr_db
 from slowfast_vgen.presets.worlds import shipped_worlds, start_image
 from slowfast_vgen.rollout import Session, World
 
@@ -137,3 +141,16 @@ def test_the_shipped_start_image_is_that_of_the_docs() -> None:
         assert np.array_equal(np.asarray(shipped.convert("RGB")), np.asarray(shown.convert("RGB")))
     with pytest.raises(UserError, match="no start image is shipped with the world 'metaworld-moves'"):
         start_image("metaworld-moves")
+
+
+def test_it_needs_nothing_that_a_plain_installation_leaves_out() -> None:
+    left_out = [name for names in EXTRAS.values() for name in names]
+    code = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split())); import slowfast_vgen.presets.selfcheck"
+    subprocess.run([sys.executable, "-c", code, " ".join(left_out)], check=True, timeout=300)
+
+
+def test_it_agrees_with_the_measures() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 256, (2, 5, 8, 8, 3), dtype=np.uint8)
+    np.testing.assert_allclose(psnr_db(one, other), psnr(one, other), rtol=1e-6)
+    assert (psnr_db(one, one) == 100).all()
