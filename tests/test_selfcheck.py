@@ -144,7 +144,7 @@ def test_the_shipped_start_image_is_that_of_the_docs() -> None:
 
 
 def test_it_needs_nothing_that_a_plain_installation_leaves_out() -> None:
-    left_out = [name for names in EXTRAS.values() for name in names]
+    left_out = [name for extra in ("rooms", "data", "evaluate") for name in EXTRAS[extra]]
     code = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split())); import slowfast_vgen.presets.selfcheck"
     subprocess.run([sys.executable, "-c", code, " ".join(left_out)], check=True, timeout=300)
 
