@@ -12,10 +12,21 @@ from own_clips import STEP, make_clips, way
 import slowfast_vgen
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.world_model import load_address, load_denoiser
+from slowfast_vgen.train import loop as loop_module
+from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.checkpoint import read_header
 
 ACTIONS = ("walk on", "turn left", "walk on")
+
+
+@pytest.fixture(autouse=True)
+def short_validations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is validated on is no matter of this file, and slow for a UNet."""
+    monkeypatch.setattr(slow_module, "VALIDATION_BATCH_SIZE", 1)
+    monkeypatch.setattr(slow_module, "VALIDATION_BATCHES", 1)
+    monkeypatch.setattr(loop_module, "VALIDATION_CHAINS", 1)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> str:
@@ -122,6 +133,103 @@ def test_frames_of_any_size_get_a_memory_that_acts(size: str, kind: str, tmp_pat
 
     Image.fromarray(image).save(still)
     assert main(["generate", "--world", str(world), "--image", str(still), *video]) == 0
+
+
+@pytest.mark.parametrize("kind", ["unet3d", "wan"])
+def test_every_denoiser_learns_by_every_rule(
+    kind: str, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--batch-size", "1", "--steps", "1", "--noise-draws", "1")
+    assert train(clips, "slow", tmp_path / "slow", "--denoiser", kind, *few, "--memory", "--memory-width", "2") == 0
+    roomy = load_denoiser(tmp_path / "slow" / "denoiser")
+    assert roomy.can_recall
+    assert roomy.config.memory_width == 2
+    init = ("--init", str(tmp_path / "slow" / "denoiser"), "--chunks", "2", "--batch-size", "1", "--steps", "1")
+    for rule in ("denoising", "denoising-original", "replay"):
+        assert train(clips, "loop", tmp_path / rule, *init, "--rule", rule, "--rank", "2") == 0
+    learning = {"lora": {"lora": {"rank": 2}, "learning_rate": 0.03}}
+    (tmp_path / "codec").symlink_to(clips / "codec")
+    world = slowfast_vgen.load(pack(tmp_path, "denoising", memory=learning))
+    image = EpisodeDataset(clips / "data")[0].frames[0]
+    on, off = (world.start_batch(image[None], memory, [0], num_sampling_steps=1) for memory in (True, False))
+    latents = [[rollout.step([action]) for action in ("walk on", "turn left")] for rollout in (on, off)]
+    assert torch.equal(latents[0][0], latents[1][0])  # nothing was learned before the first chunk
+    assert (latents[0][1] - latents[1][1]).abs().max() > 1e-5
+
+
+def test_a_memory_that_cannot_act_is_refused(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(clips, "slow", tmp_path / "slow", "--width", "32", "--depth", "1") == 0
+    assert main(["train", "still-path", "--key-width", "8", "--out", str(tmp_path / "still")]) == 0
+    there = ("--address", str(tmp_path / "still" / "address"))
+    init = ("--init", str(tmp_path / "slow" / "denoiser"))
+    (tmp_path / "memory.json").write_text('{"local": {}}')
+    words = ["--name", "mine", "--codec", str(clips / "codec" / "codec"), "--denoiser", init[1]]
+    shipped = ["--memory", str(tmp_path / "memory.json"), "--out", str(tmp_path / "world")]
+    capsys.readouterr()
+    assert main(["models", "pack", *words, *shipped, *there]) == 2
+    assert "has no room for what a local memory recalls" in lines(capsys)
+    assert main(["models", "pack", *words, *shipped]) == 2
+    assert "no addresses" in lines(capsys)
+    assert not (tmp_path / "world").exists()
+    assert train(clips, "loop", tmp_path / "loop", *init, *there, "--memory-width", "0") == 2
+    assert "give --memory-width 1 or more" in lines(capsys)
+
+
+def test_what_a_denoiser_predicts_goes_with_it(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("--width", "32", "--depth", "1")
+    assert train(clips, "slow", tmp_path / "slow", *small, "--target", "epsilon") == 0
+    assert train(clips, "slow", tmp_path / "flow", *small) == 0
+    init = ("--init", str(tmp_path / "slow" / "denoiser"))
+    assert train(clips, "slow", tmp_path / "on", *small, *init) == 0
+    assert train(clips, "loop", tmp_path / "loop", *init, "--rule", "denoising", "--rank", "2", "--chunks", "2") == 0
+    kinds = ("--kinds", "raw_4,anchor_1", "--chunks", "4")
+    assert train(clips, "context", tmp_path / "context", *init, *kinds) == 0
+    for run in ("slow", "on", "loop", "context"):
+        assert load_denoiser(tmp_path / run / "denoiser").target == "epsilon"
+    config = read_header(tmp_path / "loop" / "checkpoint")["config"]
+    assert config["loop"]["slow"]["target"] == "epsilon"
+    (tmp_path / "codec").symlink_to(clips / "codec")
+    world = slowfast_vgen.load(pack(tmp_path, "loop", memory={}))
+    assert world.model.config.target == "epsilon"
+    assert world.scheduler.config.prediction_type == "epsilon"
+    assert (world.model.config.fps, world.frame_size) == (10, (16, 16))
+    assert load_denoiser(tmp_path / "world" / "denoiser").target == "epsilon"
+    with pytest.raises(UserError, match="trained to predict flow, and mine samples epsilon"):
+        world.with_parts(load_denoiser(tmp_path / "flow" / "denoiser"))
+    words = ["--name", "mine", "--codec", str(clips / "codec" / "codec"), "--denoiser", init[1]]
+    capsys.readouterr()
+    assert main(["models", "pack", *words, "--target", "flow", "--out", str(tmp_path / "x")]) == 2
+    assert "was trained to predict epsilon; leave out --target flow" in lines(capsys)
+    assert train(clips, "slow", tmp_path / "x", *small, *init, "--target", "v_prediction") == 2
+    assert "was trained to predict epsilon; leave out --target v_prediction" in lines(capsys)
+
+
+def test_chunks_are_as_long_as_those_of_the_data(tmp_path: Path) -> None:
+    make_clips(tmp_path / "source", count=4, seconds=1.4, fps=5.0)
+    words = ["--from", "folder", str(tmp_path / "source"), str(tmp_path / "data"), "--size", "16", "--fps", "5"]
+    assert main(["data", "import", *words, "--chunk-frames", "3"]) == 0
+    small = ["--data", str(tmp_path / "data"), "--steps", "1", "--batch-size", "1"]
+    assert main(["train", "codec", *small, "--latent-channels", "2", "--out", str(tmp_path / "codec")]) == 0
+    assert train(tmp_path, "slow", tmp_path / "slow", "--width", "32", "--depth", "1") == 0
+    assert train(tmp_path, "path", tmp_path / "path", "--key-width", "16") == 0
+    init = ("--init", str(tmp_path / "slow" / "denoiser"), "--address", str(tmp_path / "path" / "address"))
+    assert train(tmp_path, "loop", tmp_path / "loop", *init, "--memory-width", "2") == 0
+    world = slowfast_vgen.load(pack(tmp_path, "loop", "--address", init[3]))
+    config = world.model.config
+    assert (config.num_new_frames, config.num_past_frames, config.fps) == (3, 3, 5)
+    session = world.start(EpisodeDataset(tmp_path / "data")[0].frames[0])
+    assert [len(session.step(action)) for action in ("walk on", "turn left")] == [3, 3]
+
+
+def test_sides_that_cannot_be_halved_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_clips(tmp_path / "source", count=2)
+    words = ["--from", "folder", str(tmp_path / "source"), str(tmp_path / "data"), "--size", "100x62"]
+    assert main(["data", "import", *words]) == 0
+    assert "multiples of 8 only, such as --size 96x64" in lines(capsys)
+    assert EpisodeDataset(tmp_path / "data")[0].frames.shape[1:] == (62, 100, 3)
+    small = ["--data", str(tmp_path / "data"), "--steps", "1", "--batch-size", "1"]
+    assert main(["train", "codec", *small, "--out", str(tmp_path / "codec")]) == 2
+    assert "frames are 100x62; this codec wants sides that are multiples of 8" in lines(capsys)
 
 
 def pack(folder: Path, run: str, *more: str, memory: dict[str, Any] | None = None) -> Path:

@@ -1,6 +1,7 @@
 """`slowfast data`: make, import, check, describe and export data sets; shards and cards are in modules beside it."""
 
 import argparse
+import re
 import sys
 import time
 from collections import Counter
@@ -105,10 +106,12 @@ def _register_import(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def _frame_size(text: str) -> int | tuple[int, int]:
     """An argparse type: `64`, or width and height such as `128x72`."""
-    side = whole_number(8, 4096)
-    width, times, height = text.partition("x")
-    sides = side(width), side(height if times else width)
-    return sides[0] if sides[0] == sides[1] else sides
+    sides = re.fullmatch(r"([0-9]{1,4})(?:x([0-9]{1,4}))?", text.strip())
+    width, height = (int(sides[1]), int(sides[2] or sides[1])) if sides else (0, 0)
+    if not 8 <= min(width, height) <= max(width, height) <= 4096:
+        told = "give a side of 8 to 4096 pixels, or width and height such as 128x72"
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no frame size: {told}")
+    return width if width == height else (width, height)
 
 
 def make_dataset(args: argparse.Namespace) -> int:

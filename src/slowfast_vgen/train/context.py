@@ -128,7 +128,8 @@ def train_context(
     window = training.num_frames
     if window * training.num_chunks < config.longest + window:
         raise UserError(
-            f"chains of {training.num_chunks} chunks cannot hold a context of {config.longest} frames; use longer ones"
+            f"chains of {training.num_chunks} chunks cannot hold a context of {config.longest} frames; "
+            "give longer ones (--chunks), or leave the long contexts out (--kinds)"
         )
     optimisation = config.slow.optimisation
 
@@ -137,7 +138,7 @@ def train_context(
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         kind = objective.draw_kind(rng)
         chains = training.draw(rng, config.slow.batch_size)
-        fewest = kind.num_frames // window if kind.kind == "raw" else 1
+        fewest = -(-kind.num_frames // window) if kind.kind == "raw" else 1
         chunk = int(rng.integers(fewest, training.num_chunks))
         yield objective.losses(chains, kind, chunk, generator, config.slow.noise_draws, run.share).mean()
 

@@ -133,7 +133,8 @@ class Folder:
                 yield from (Finding(f"{stretch.row} ({video})", error.reason, error.message) for stretch in run)
 
     def _recipes(self, path: Path, video: str, run: list[_Stretch]) -> Iterator[Recipe | Finding]:
-        while run and run[-1].poses is not None and run[-1].poses.at_end is None:
+        rows = [stretch.poses for stretch in run if stretch.poses is not None]
+        if rows and rows[-1].at_end is None:
             message = (
                 f"nothing tells the pose at its end: neither {', '.join(END_COLUMNS)} nor a row that follows at once"
             )
@@ -141,7 +142,7 @@ class Folder:
         if not run:
             return
         times = frame_times(run[0].start, run[-1].end, self._settings)
-        poses = self._poses_at(video, run, times)
+        poses = self._poses_at(video, rows, times)
         row_of = _index_at(times, np.array([stretch.end for stretch in run]))
         for index in sorted(set(range(len(run))) - set(row_of.tolist())):
             told = f"seconds {run[index].start:g} to {run[index].end:g} hold no frame of their own"
@@ -165,9 +166,8 @@ class Folder:
                 ends=ends,
             )
 
-    def _poses_at(self, video: str, run: list[_Stretch], times: np.ndarray) -> Poses | None:
-        """The poses of the frames of a run, where there are any for it."""
-        rows = [stretch.poses for stretch in run if stretch.poses is not None]
+    def _poses_at(self, video: str, rows: list[RowPoses], times: np.ndarray) -> Poses | None:
+        """The poses of the frames of a run, where its rows or the file tell any."""
         if rows:
             told: TimedPoses | UnusableError = poses_of_rows(self._table.name, rows)
         elif self._poses_file is None:

@@ -111,7 +111,7 @@ def heading_fault(poses: Float64[np.ndarray, "poses 3"]) -> str:
 
     if steadiness(np.zeros_like(direction)) > 0.9 or steadiness(np.radians(heading)) > 0.7:
         return ""  # it goes straight on, which tells nothing; or all is well
-    if np.abs(heading).max() < 7 and steadiness(heading) > 0.9:
+    if steadiness(heading) > 0.9:
         return "look like radians; give degrees"
     if steadiness(-np.radians(heading)) > 0.9:
         return "look clockwise, as on a compass; give 90 minus them: degrees counter-clockwise from the x axis"
@@ -153,14 +153,14 @@ def speed_findings(poses: dict[str, TimedPoses | UnusableError]) -> Iterator[Fin
 def poses_of_rows(name: str, rows: Sequence["RowPoses"]) -> TimedPoses:
     """From what the rows of the table `name` tell, which follow one another without a gap.
 
-    The last of them tells where the camera was at its end; of the others the next one's start does.
+    Where a row ends, the start of the next one tells; the last one tells it itself, or has no frames to be asked for.
 
     Raises:
         UnusableError: as `TimedPoses`.
     """
-    assert rows[-1].at_end is not None
-    times = [*(row.start for row in rows), rows[-1].end]
-    poses = [*(row.at_start for row in rows), rows[-1].at_end]
+    times, poses = [row.start for row in rows], [row.at_start for row in rows]
+    if rows[-1].at_end is not None:
+        times, poses = [*times, rows[-1].end], [*poses, rows[-1].at_end]
     return TimedPoses(name, np.array(times, dtype=np.float64), np.array(poses, dtype=np.float64))
 
 
