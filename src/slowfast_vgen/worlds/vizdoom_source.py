@@ -8,7 +8,7 @@ import numpy as np
 
 from slowfast_vgen.types import Chunk, Episode, Poses
 from slowfast_vgen.worlds.seeded_world import SeededWorld
-from slowfast_vgen.worlds.vizdoom_engine import FPS, FRAME_SIZE, DrawnMap, VizdoomEngine
+from slowfast_vgen.worlds.vizdoom_engine import FPS, FRAME_SIZE, HORIZONTAL_FOV_DEGREES, DrawnMap, VizdoomEngine
 
 
 class EpisodeMap(DrawnMap, Protocol):
@@ -74,6 +74,7 @@ class VizdoomSource(SeededWorld, Generic[MapT]):
         metadata = self._told(index, scene.digest, trip.script) | {
             "collisions": [frame for frame, bumped in enumerate(trip.refused) if bumped],
             "frame_size": FRAME_SIZE,
+            "fov_degrees": round(HORIZONTAL_FOV_DEGREES, 1),
             **self.motion,
         }
         return Episode(engine.show(scene, trip.poses), trip.chunks, trip.poses, FPS, metadata)
