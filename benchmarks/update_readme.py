@@ -32,12 +32,14 @@ RECALL_ROWS = {
     "ceiling": "codec's ceiling: the true frame through the codec",
 }
 """Arms of `evaluate recall` in the order of the README's rows."""
-STANDARD_ROWS = {
+TRAINED_ROWS = {
     "raw_context_8": "8 chunks in view, trained for it",
     "retrieval": "frames retrieved by true pose, trained for it",
-    "memory": "memory, on the same paths",
 }
-"""Arms of `evaluate --suite standard`, whose trained weights are not in the repository."""
+"""Arms of `evaluate --suite standard` whose weights are not in the repository."""
+AGAIN_ROWS = {"frozen": "last frame, frozen", "memory": "**memory**", "readout": "read-out"}
+"""Arms of the same suite that anyone can measure again."""
+SUITES = {"standard": "slowfast evaluate --suite standard", "consistency": "slowfast evaluate consistency"}
 UNCLEAN = "+changes"
 
 Figures = Mapping[str, Mapping[str, float]]
@@ -98,99 +100,132 @@ def readme_recall() -> str:
         f"memory over none {gains} dB{_stale(protocol)}{cleanliness(protocol)}. In brackets: 95 % by bootstrap over "
         "maps."
     )
-    parts = [table(head, rows), told]
+    parts = [table(head, rows), told + _beside(figures)]
     if standard is not None:
-        protocol, figures = standard["protocol"], standard["figures"]
-        rows = [
-            [label, *(shown(figures[f"truth_psnr_{gap}_{arm}"], ".1f") for gap in GAPS)]
-            for arm, label in STANDARD_ROWS.items()
+        fresh = results("consistency")
+        rows = [_suite_row(standard, label, arm) for arm, label in TRAINED_ROWS.items()]
+        rows += [
+            _suite_row(fresh or standard, label, arm)
+            for arm, label in AGAIN_ROWS.items()
+            if f"truth_psnr_gap16_{arm}" in (fresh or standard)["figures"]
         ]
         told = (
-            "Of another protocol, full turns and ways out and back alone (`slowfast evaluate --suite standard`); the "
-            "denoisers trained for the first two rows are not in the repository, so these stand as they were measured."
+            "Of another protocol, full turns and ways out and back alone (`slowfast evaluate --suite standard`). The "
+            "denoisers trained for the first two rows are not in the repository, so these stand as they were measured"
+            + (f", the others anew (`{SUITES['consistency']}`)." if fresh else ".")
         )
         parts += [table(["the strongest baselines, the same measure", *GAPS.values()], rows), told]
     return "\n\n".join(parts)
 
 
+def _suite_row(suite: Mapping[str, Any], label: str, arm: str) -> list[str]:
+    return [label, *(shown(suite["figures"][f"truth_psnr_{gap}_{arm}"], ".1f") for gap in GAPS)]
+
+
+def _beside(figures: Figures) -> str:
+    """How the gain falls off beside a seen pose; empty where a file does not tell."""
+    names = [f"next_chunk_gain_db_{steps}_steps_beside" for steps in range(5)]
+    if names[0] not in figures:
+        return ""
+    there, *beside = (named(figures, name, ".1f") for name in names)
+    return (
+        f" The gain is of the pose: next chunks on true walks gain {there} dB at a pose that was seen, and "
+        f"{', '.join(beside)} dB at one to four steps beside it."
+    )
+
+
 def readme_videos() -> str:
     """Dreams and long videos, with memory and without, the paper's headline measures among them."""
-    dreams, smoke, recall, words, standard = (
-        results(name) for name in ("dreams", "smoke", "recall", "words", "standard")
-    )
     rows: list[list[str]] = []
     told: list[str] = []
-    if dreams is not None:
-        figures, protocol = dreams["figures"], dreams["protocol"]
-        for label, name, form in (
-            ("dream, seen again after 200 frames: PSNR to its own first visit, dB", "own_visit_psnr_gap200", ".1f"),
-            ("the same, worst twentieth", "own_visit_psnr_gap200_worst5", ".1f"),
-        ):
-            rows.append([label, named(figures, name, form), named(figures, f"{name}_none", form), ""])
-        rows += [
-            ["dreams that come back: SRC (MobileNetV2)", *_pair(figures, "src_mbv2", ".1f"), ""],
-            ["dreams that come back: SCuts, a video", *_pair(figures, "scene_cuts"), ""],
-        ]
-        told.append(f"dreams: `{COMMANDS['dreams']}`{_stale(protocol)}{cleanliness(protocol)}")
-    elif recall is not None and standard is not None:
-        figures = recall["figures"]
-        rows += [
-            [label, named(figures, f"{name}_on", form), named(figures, f"{name}_off", form), ""]
-            for label, name, form in (
-                ("dreams that come back: PSNR to the own first visit, dB", "history_psnr_db", ".1f"),
-                ("dreams that come back: SRC (MobileNetV2)", "src", ".1f"),
-                ("dreams that come back: SCuts, a video", "scuts", ".2f"),
-            )
-        ]
-        cuts = [named(standard["figures"], f"scuts_{arm}") for arm in ("memory", "no_memory")]
-        rows.append(["walks of 256 frames, out and all the way back: SCuts, a video", *cuts, ""])
-        told.append(
-            f"dreams: `{COMMANDS['recall']}` and `slowfast evaluate --suite standard`; longer ones are not measured "
-            f"yet (`{COMMANDS['dreams']}`)"
-        )
-    if smoke is not None:
-        figures, protocol = smoke["figures"], smoke["protocol"]
-        frames, late = protocol["long_video_frames"], protocol["late_frames"]
-        rows += [
-            [label, named(figures, f"{name}_memory"), named(figures, name), other]
-            for label, name, other in (
-                (
-                    f"wandering walks of {frames} frames: SCuts, a video",
-                    "scuts",
-                    f"true: {named(figures, 'scuts_true')}",
-                ),
-                (f"sharpness of the last {late} frames over the true", "late_sharpness_ratio", ""),
-            )
-        ]
-        rows += [
-            [label, named(figures, name, ".3f"), "", ""]
-            for label, name in (
-                ("turns that go the right way, share of chunks", "action_following"),
-                ("the right one of five actions, share of chunks", "action_following_five_way"),
-            )
-        ]
-        told.append(f"videos and actions: `{COMMANDS['smoke']}`{_stale(protocol)}{cleanliness(protocol)}")
-    if recall is not None:
-        figures = recall["figures"]
-        rows.insert(
-            len(rows) - 2 if smoke is not None else len(rows),
-            ["next chunk at places never seen, dB", *_pair(figures, "novel_psnr_db", ".1f", ("on", "off")), ""],
-        )
-    if words is not None:
-        figures, protocol = words["figures"], words["protocol"]
-        rows += [
-            [label, named(figures, name, ".3f"), "", ""]
-            for label, name in (
-                ("paraphrases carried out as meant, share", "paraphrase_right"),
-                ("nonsense and negations reported, share", "nonsense_reported"),
-                ("false warnings, share", "false_warnings"),
-            )
-        ]
-        told.append(f"words: `{COMMANDS['words']}`{cleanliness(protocol)}")
-    missing = [name for name in ("dreams", "smoke", "words") if results(name) is None]
-    told += [f"not measured yet: {', '.join(missing)}"] if missing else []
+    for part in (_dreams, _short_dreams, _walks_back, _long_videos, _words):
+        part(rows, told)
+    absent = [f"`{COMMANDS[name]}`" for name in ("dreams", "smoke", "words") if results(name) is None]
+    told += [f"not measured yet: {', '.join(absent)}"] if absent else []
     caption = f"{'; '.join(told)}. In brackets: 95 % by bootstrap over maps."
     return table(["", "memory", "none", ""], rows) + f"\n\n{caption[0].upper()}{caption[1:]}"
+
+
+def _dreams(rows: list[list[str]], told: list[str]) -> None:
+    if (dreams := results("dreams")) is None:
+        return
+    figures, protocol = dreams["figures"], dreams["protocol"]
+    what = f"dreams of {protocol['num_chunks'] * 4} frames"
+    gap, worst = "own_visit_psnr_gap200", "own_visit_psnr_gap200_worst5"
+    rows += [
+        [
+            f"{what}, seen again after 200 and more: PSNR to the own first visit, dB",
+            *(named(figures, f"{gap}{arm}", ".1f") for arm in ("", "_none")),
+            "",
+        ],
+        ["the same, worst twentieth", *(named(figures, f"{worst}{arm}", ".1f") for arm in ("", "_none")), ""],
+        [f"{what}: SRC (MobileNetV2)", *_pair(figures, "src_mbv2", ".1f"), ""],
+        [f"{what}: SCuts, a video", *_pair(figures, "scene_cuts"), ""],
+    ]
+    told.append(f"dreams: `{COMMANDS['dreams']}`{_stale(protocol)}{cleanliness(protocol)}")
+
+
+def _short_dreams(rows: list[list[str]], told: list[str]) -> None:
+    if (recall := results("recall")) is None:
+        return
+    figures, arms = recall["figures"], ("on", "off")
+    rows += [
+        [
+            "short dreams that come back: PSNR to the own first visit, dB",
+            *_pair(figures, "history_psnr_db", ".1f", arms),
+            "",
+        ],
+        ["short dreams that come back: SRC (MobileNetV2)", *_pair(figures, "src", ".1f", arms), ""],
+        ["short dreams that come back: SCuts, a video", *_pair(figures, "scuts", ".2f", arms), ""],
+        ["next chunk at places never seen, dB", *_pair(figures, "novel_psnr_db", ".1f", arms), ""],
+    ]
+    told.append(f"short dreams: `{COMMANDS['recall']}`")
+
+
+def _walks_back(rows: list[list[str]], told: list[str]) -> None:
+    name = "consistency" if results("consistency") else "standard"
+    if (suite := results(name)) is None:
+        return
+    figures, protocol, arms = suite["figures"], suite["protocol"], ("memory", "no_memory")
+    what = "256 frames, out and all the way back"
+    rows += [
+        [f"{what}: SRC (MobileNetV2)", *_pair(figures, "src_mbv2", ".1f", arms), ""],
+        [f"{what}: SCuts, a video", *_pair(figures, "scuts", ".2f", arms), ""],
+    ]
+    told.append(f"out and back: `{SUITES[name]}`{_stale(protocol)}{cleanliness(protocol)}")
+
+
+def _long_videos(rows: list[list[str]], told: list[str]) -> None:
+    if (smoke := results("smoke")) is None:
+        return
+    figures, protocol = smoke["figures"], smoke["protocol"]
+    what = f"{protocol['long_video_frames']} frames of wandering"
+    late = f"sharpness of their last {protocol['late_frames']} over the true"
+    for label, name, other in (
+        (f"{what}: SCuts, a video", "scuts", f"true: {named(figures, 'scuts_true')}"),
+        (late, "late_sharpness_ratio", ""),
+    ):
+        rows.append([label, named(figures, f"{name}_memory"), named(figures, name), other])
+    for label, name in (
+        ("turns that go the right way, share of chunks", "action_following"),
+        ("the right one of five actions, share of chunks", "action_following_five_way"),
+    ):
+        rows.append([label, named(figures, name, ".3f"), "", ""])
+    told.append(f"wandering and actions: `{COMMANDS['smoke']}`{_stale(protocol)}{cleanliness(protocol)}")
+
+
+def _words(rows: list[list[str]], told: list[str]) -> None:
+    if (words := results("words")) is None:
+        return
+    figures, protocol = words["figures"], words["protocol"]
+    for label, name, form in (
+        ("paraphrases carried out as meant, share", "paraphrase_right", ".3f"),
+        ("nonsense and negations reported, share", "nonsense_reported", ".3f"),
+        ("false warnings, share", "false_warnings", ".3f"),
+        ("third lap against the first, told with full stops, dB", "full_stop_lap3_db", ".1f"),
+    ):
+        rows.append([label, named(figures, name, form), "", ""])
+    told.append(f"words: `{COMMANDS['words']}`{cleanliness(protocol)}")
 
 
 def readme_cost() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.arms import Arm, context_arm, frozen_arm, memory_arm
+from slowfast_vgen.evaluate.arms import Arm, context_arm, frozen_arm, memory_arm, readout_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, joined, run_blocks
 from slowfast_vgen.evaluate.consistency import Revisited, RolledOut, revisited, rolled_out, sheet_columns
 from slowfast_vgen.evaluate.cost import Cost, measured_cost
@@ -50,8 +50,9 @@ CONTEXTS = {
     "anchor": ("one anchor frame", ContextConfig("anchor", 1)),
     "retrieval": ("frames retrieved by true pose", ContextConfig("retrieval", 4)),
 }
-SHORT_ONLY = ("raw_context_2", "raw_context_4")
-"""Arms without roll-outs, for the sake of the hour: `raw_context_8` sees all that they see."""
+SHORT_ONLY = ("raw_context_2", "raw_context_4", "readout")
+"""Arms without roll-outs: `raw_context_8` sees all that the first two see, and a read-out of what was never seen is
+blank."""
 NEEDS_CONTEXT = "needs weights: --context DIR (the denoiser folder of `slowfast train context`)"
 
 
@@ -87,12 +88,14 @@ class SuiteConfig:
 
 
 def suite_arms(world: World, context: DenoiserModule | None) -> list[Arm]:
-    """The world's own memory, none, a frozen frame, and, where their denoiser is given, memories that keep frames."""
+    """The world's own memory, none, a frozen frame, the memory read out; with their denoiser, memories of frames."""
     arms = [
         memory_arm("memory", "memory", world, world.shipped_memory),
         memory_arm("no_memory", "no memory", world, None),
         frozen_arm(world),
     ]
+    if world.shipped_memory.local is not None:
+        arms.append(readout_arm(world, world.shipped_memory))
     if context is not None:
         other = world.with_parts(context.to(world.device).eval().requires_grad_(False))
         arms += [context_arm(name, label, other, kind) for name, (label, kind) in CONTEXTS.items()]
