@@ -93,7 +93,7 @@ def test_results_that_are_missing_or_of_other_weights_are_said(
     held = update_readme.results
     monkeypatch.setattr(update_readme, "results", lambda name: None if name in ("dreams", "bench") else held(name))
     assert "Not measured yet: `slowfast bench --json results/bench.json`" in update_readme.readme_cost()
-    assert "not measured yet: dreams" in update_readme.readme_videos()
+    assert "not measured yet: `slowfast evaluate dreams`" in update_readme.readme_videos()
     monkeypatch.setattr(update_readme, "shipped_fingerprint", lambda: "f" * 64)
     assert "not of those that are shipped now" in update_readme.readme_recall()
     protocol = {"git_commit": "0123+changes"}
