@@ -113,10 +113,10 @@ def wandered(scenes: Iterable[Scene]) -> tuple[Counter[str], list[int], list[flo
     return verbs_used, rooms, bumps
 
 
-def gaps_of(tour: Tour) -> np.ndarray:
-    """How long ago each generated frame was in view, in frames; every one was, and nothing is bumped into."""
+def gaps_of(tour: Tour, bumps: bool = False) -> np.ndarray:
+    """How long ago each generated frame was in view, in frames; every one was, and walls are bumped into or not."""
     places, refused = walk(tour.scene, tour.start, list(tour.verbs))
-    assert not any(refused)
+    assert any(refused) == bumps, "a tour bumps into walls where it is to, and else nowhere"
     first = 1 + FRAMES_PER_CHUNK * tour.num_out
     pairs = revisits(poses_of(places), first, 0)
     assert len(pairs) == len(places) - first, "every generated frame has been in view before"

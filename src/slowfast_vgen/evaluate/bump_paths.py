@@ -11,7 +11,7 @@ import numpy as np
 
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import Script, draw_start, free_chunks, round_trip, wander
+from slowfast_vgen.worlds.path_scripts import Script, draw_start, free_chunks, retraced, round_trip, wander
 from slowfast_vgen.worlds.scene import Scene
 from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 from slowfast_vgen.worlds.walking import Place, walk
@@ -43,6 +43,18 @@ def against_walls(rng: np.random.Generator, scene: Scene, start: Place, num_chun
     return verbs[:num_chunks]
 
 
+def there_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
+    """Explores, bumps included, and is led back by the opposite verbs in reverse order, again and again."""
+    verbs: list[str] = []
+    place = start
+    while len(verbs) < num_chunks:
+        out = wander(rng, scene, place, int(rng.integers(8, 25)))
+        plan = [*out, *([_turn(rng)] * 4 if rng.random() < 0.5 else []), *retraced(out)]
+        verbs += plan
+        place = walk(scene, place, plan)[0][-1]
+    return verbs[:num_chunks]
+
+
 def bumping_rounds(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
     """To another room and back to the very start pose, on into a wall, a look round, and so again from there."""
     verbs: list[str] = []
@@ -60,7 +72,12 @@ def _turn(rng: np.random.Generator) -> str:
     return "turn_left" if rng.random() < 0.5 else "turn_right"
 
 
-DREAM_SCRIPTS: tuple[Script, ...] = (wander, against_walls, wander, bumping_rounds)
+DREAM_SCRIPTS: dict[str, Script] = {
+    "there_and_back": there_and_back,
+    "against_walls": against_walls,
+    "wander": wander,
+    "rounds": bumping_rounds,
+}
 """Taken in turn, map by map; all of them bump into walls."""
 
 
@@ -71,9 +88,14 @@ def dream_walks(num_maps: int, num_chunks: int = DREAM_CHUNKS) -> list[Tour]:
     for index in range(num_maps):
         scene, rng = world.scene(index), world.random(_STREAM, 0, index)
         start = draw_start(rng, scene, "wander")
-        script = DREAM_SCRIPTS[index % len(DREAM_SCRIPTS)]
+        script = DREAM_SCRIPTS[dream_script(index)]
         tours.append(Tour(scene, start, tuple(script(rng, scene, start, num_chunks)), 0))
     return tours
+
+
+def dream_script(index: int) -> str:
+    """By which script the walk of that number goes."""
+    return list(DREAM_SCRIPTS)[index % len(DREAM_SCRIPTS)]
 
 
 def bumping_walks(num_maps: int, num_chunks: int = BUMPING_CHUNKS) -> list[Tour]:

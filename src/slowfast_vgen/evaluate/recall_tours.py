@@ -19,7 +19,7 @@ from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.worlds.actions import VERBS
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start, free_wander, retraced, round_trip, wander
+from slowfast_vgen.worlds.path_scripts import draw_start, free_chunks, free_wander, retraced, round_trip, wander
 from slowfast_vgen.worlds.scene import Scene
 from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
 from slowfast_vgen.worlds.walking import Place, walk
@@ -113,7 +113,29 @@ def retrace(num_chunks: int) -> Draw:
     return draw
 
 
-TOUR_SETS: dict[str, Draw] = {
+def into_a_wall_after(gap: int) -> Draw:
+    """A line behind the start, forward on into a wall which refuses the last steps, full turns, and all the way back.
+
+    The way back is as many chunks as the way to the wall, so it leads past the start by as many steps as were refused.
+    """
+
+    def draw(rng: np.random.Generator, scene: Scene) -> Tour | None:
+        start = draw_start(rng, scene, "wander")
+        free = free_chunks(scene, start, "go_forward", 4)
+        behind = 2
+        if not 1 <= free < 4 or free_chunks(scene, start, "go_back", behind) < behind:
+            return None
+        ahead = ("go_forward",) * (free + 1 + int(rng.integers(2)))
+        laps = -(-(gap - 16) // (FRAMES_PER_CHUNK * LAP))
+        turns = (str(rng.choice(["turn_left", "turn_right"])),) * (LAP * laps)
+        line = ("go_back",) * behind + ("go_forward",) * behind
+        out = line + ahead + turns
+        return Tour(scene, start, out + ("go_back",) * len(ahead), len(out))
+
+    return draw
+
+
+_FREE_SETS: dict[str, Draw] = {
     "full-turn-16": full_turn_after(16),
     "full-turn-64": full_turn_after(64),
     "full-turn-200": full_turn_after(208),
@@ -124,7 +146,6 @@ TOUR_SETS: dict[str, Draw] = {
     "loop-200": loop_after(200),
     "retrace": retrace(32),
 }
-"""Sets of tours by name; the number is the gap that they aim at."""
 
 
 def wandering(num_chunks: int, num_shown: int) -> Draw:
@@ -137,8 +158,11 @@ def wandering(num_chunks: int, num_shown: int) -> Draw:
     return draw
 
 
-PATH_SETS: dict[str, Draw] = TOUR_SETS | {"wander": wandering(24, 20)}
-"""All sets that stand as files: those that come back, and one that need not."""
+_BUMP_SETS: dict[str, Draw] = {"bump-64": into_a_wall_after(64)}
+TOUR_SETS = _FREE_SETS | _BUMP_SETS
+"""Sets of tours by name; the number is the gap that they aim at."""
+PATH_SETS: dict[str, Draw] = _FREE_SETS | {"wander": wandering(24, 20)} | _BUMP_SETS
+"""All sets that stand as files: those that come back, and one that need not. A set's place decides what is drawn."""
 
 
 def held_out_tours(name: str, num_maps: int, paths: Path = PATHS, world: str = WORLD) -> list[Tour]:

@@ -31,6 +31,8 @@ NEAR_STEPS, NEAR_RADIANS = 1.5, math.radians(45)
 """How near to a pose of before the ways parted a frame must be for the memory to have a say."""
 MATCH = 0.12
 """Expected mean square of latents less what is recalled at a known place."""
+MATCHED = 0.2
+"""What a way must tell the frames by, on average, to be believed: frames that no way explains speak for none."""
 UNKNOWN = 1.0
 """What is added to it where nothing is known."""
 MARGIN = 6.0
@@ -126,8 +128,7 @@ def best_way(
     error = (told - seen).square().mean(-1)
     expected = MATCH + UNKNOWN * novelty.unflatten(1, error.shape)[0].clamp(0, 1)
     likelihood = (-0.5 * (error / expected + expected.log()))[:, shows].sum((1, 2))
-    first, best = float(likelihood[0]), int(likelihood.argmax())
-    others = float(likelihood[1:].max())
-    if best == 0:
-        return 0 if first - others > MARGIN else None
-    return best if others - first > MARGIN else None
+    best = int(likelihood.argmax())
+    rivals = likelihood[1:].max() if best == 0 else likelihood[0]
+    told_well = float(error[best][shows].mean()) < MATCHED
+    return best if told_well and float(likelihood[best] - rivals) > MARGIN else None

@@ -21,6 +21,7 @@ RECALL_LABELS = {
             ("out_and_back", "ways out and back"),
             ("loop", "loops"),
             ("retrace", "retraced walks"),
+            ("bump", "ways into a wall and back"),
         )
         for gap in ("gap16", "gap64", "gap200")
     },
