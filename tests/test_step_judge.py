@@ -230,20 +230,20 @@ def test_what_frames_show_is_read_off_them_alone() -> None:
     tour = bumping_walks(1)[0]
     frames = play_tours([tour])[0].frames
     refused = np.array(walk(tour.scene, tour.start, tour.verbs)[1][1:])
-    made, readable = steps_shown(reader, frames, tour.verbs)
+    made, _, readable = steps_shown(reader, frames, tour.verbs)
     step = is_step(tour.verbs)
     assert (made == ~refused)[readable & step].mean() > 0.95
     assert made[~readable].all() and (refused & readable).sum() > 3
     blank = np.repeat(FLAT[:1], 9, 0)
-    assert steps_shown(reader, blank, ["go_forward"] * 2)[0].all()  # nothing to read: as commanded
+    assert steps_shown(reader, blank, ["go_forward"] * 2).made.all()  # nothing to read: as commanded
     assert places_of(Place(0, 0, 0), ["go_forward"], np.array([True, False, True, True]))[-1] == Place(72, 0, 0)
 
 
 def test_dreams_are_measured(world: World, tmp_path: Path) -> None:
     reader = load_inverse_dynamics(shipped_reader("rooms"))
-    test = DreamsTest(world, reader, DreamsConfig(1, 1, 8))
+    test = DreamsTest(world, reader, DreamsConfig(1, 1, 1, 8))
     report = test.run(tmp_path)
     assert report.figures["bump_path_end_error_steps"].n == 1
     assert {"scene_cuts_memory", "scene_cuts_none", "reader_path_disagree_share_memory"} <= report.figures.keys()
     assert "reader_path_disagree_share_none" not in report.figures
-    assert DreamsTest(world, reader, DreamsConfig(1, 1, 8)).run(tmp_path).figures == report.figures
+    assert DreamsTest(world, reader, DreamsConfig(1, 1, 1, 8)).run(tmp_path).figures == report.figures

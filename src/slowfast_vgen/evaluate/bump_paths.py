@@ -5,7 +5,7 @@ They are drawn anew from fixed seeds each time; `digest` tells whether they are 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,18 +26,13 @@ _STEPS = ("go_forward", "go_back")
 
 
 def against_walls(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """Up to a wall and once more, at times a look round there, back again or further than one came from, a turn."""
+    """Up to a wall and once more, a lap there at times, as many chunks back, a quarter turn: again and again."""
     verbs: list[str] = []
     place = start
     while len(verbs) < num_chunks:
-        free = free_chunks(scene, place, "go_forward", 6)
-        plan = ["go_forward"] * (free + 1)
-        draw = rng.random()
-        if draw < 0.5:
-            plan += [_turn(rng)] * (4 if draw < 0.3 else int(rng.integers(1, 4)))
-        plan += ["go_back"] * int(rng.integers(0, free + 3))
-        if rng.random() < 0.6:
-            plan += [_turn(rng)] * int(rng.integers(1, 4))
+        ahead = free_chunks(scene, place, "go_forward", 5) + 1
+        lap = [_turn(rng)] * 4 if rng.random() < 0.3 else []
+        plan = ["go_forward"] * ahead + lap + ["go_back"] * ahead + [_turn(rng)] * int(rng.integers(1, 4))
         verbs += plan
         place = walk(scene, place, plan)[0][-1]
     return verbs[:num_chunks]
@@ -72,30 +67,22 @@ def _turn(rng: np.random.Generator) -> str:
     return "turn_left" if rng.random() < 0.5 else "turn_right"
 
 
-DREAM_SCRIPTS: dict[str, Script] = {
-    "there_and_back": there_and_back,
-    "against_walls": against_walls,
-    "wander": wander,
-    "rounds": bumping_rounds,
-}
-"""Taken in turn, map by map; all of them bump into walls."""
+RETURNING: dict[str, Script] = {"there_and_back": there_and_back, "against_walls": against_walls}
+"""Walks that come back the way they went, bumps into walls among them; taken in turn, map by map."""
+CROSSING: dict[str, Script] = {"wander": wander, "rounds": bumping_rounds}
+"""Walks that also come to a place by another way than before: a dreamt map need not close there."""
 
 
-def dream_walks(num_maps: int, num_chunks: int = DREAM_CHUNKS) -> list[Tour]:
+def dream_walks(num_maps: int, num_chunks: int = DREAM_CHUNKS, scripts: Mapping[str, Script] = RETURNING) -> list[Tour]:
     """One long walk a map, which dreams take their actions from: none of it is shown but the start image."""
     world = open_vizdoom_world(WORLD, SPLIT, SEED)
     tours = []
     for index in range(num_maps):
         scene, rng = world.scene(index), world.random(_STREAM, 0, index)
         start = draw_start(rng, scene, "wander")
-        script = DREAM_SCRIPTS[dream_script(index)]
+        script = list(scripts.values())[index % len(scripts)]
         tours.append(Tour(scene, start, tuple(script(rng, scene, start, num_chunks)), 0))
     return tours
-
-
-def dream_script(index: int) -> str:
-    """By which script the walk of that number goes."""
-    return list(DREAM_SCRIPTS)[index % len(DREAM_SCRIPTS)]
 
 
 def bumping_walks(num_maps: int, num_chunks: int = BUMPING_CHUNKS) -> list[Tour]:

@@ -6,11 +6,12 @@ not made; never by what the path or the memory believes. Beside it stand the pai
 how often reader and path disagree. True walks into walls, shown frame by frame, tell how far off the path ends.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,15 @@ from jaxtyping import Bool, Float, UInt8
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
-from slowfast_vgen.evaluate.bump_paths import DREAM_CHUNKS, bumping_walks, digest, dream_walks, is_step
+from slowfast_vgen.evaluate.bump_paths import (
+    CROSSING,
+    DREAM_CHUNKS,
+    RETURNING,
+    bumping_walks,
+    digest,
+    dream_walks,
+    is_step,
+)
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, Tour, play_tours
@@ -40,7 +49,6 @@ from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
 from slowfast_vgen.worlds.walking import STEP_UNITS, Place, advance_free, poses_of
 
 VERSION = 1
@@ -54,6 +62,17 @@ READABLE_SPREAD = 0.12
 SIMILAR_PAIRS = 16
 """Pairs of a dream whose image features are compared, evenly spread: a network is dear."""
 SHEET_DREAMS, SHEET_COLUMNS = 3, 16
+_PATHS = ("memory", "change_alone", "all_made")
+"""Arms that have a path."""
+_BY_DREAM = {
+    "scene_cuts": "scene_cuts",
+    "motion": "motion",
+    "src_mbv2": "similarity",
+    "steps_not_made_share": "refused",
+    "steps_unread_share": "unread",
+    "reader_path_disagree_share": "disagreed",
+}
+"""Figures that have a value a dream, by the field that holds it."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +81,22 @@ class DreamsConfig:
 
     num_maps: int = 64
     num_seeds: int = 3
+    """Of the dreams with our memory; those that it is compared with have the first of them."""
+    num_crossing: int = 16
+    """Maps of walks that also come to places by another way than before."""
     num_chunks: int = DREAM_CHUNKS
 
     def __post_init__(self) -> None:
-        if min(self.num_maps, self.num_seeds, self.num_chunks) < 1:
+        if min(self.num_maps, self.num_seeds, self.num_crossing, self.num_chunks) < 1:
             raise UserError(
-                f"at least 1 map, 1 seed and 1 chunk are needed, got {self.num_maps}, {self.num_seeds} and "
-                f"{self.num_chunks}"
+                f"at least 1 map, 1 seed, 1 crossing walk and 1 chunk are needed, got {self.num_maps}, "
+                f"{self.num_seeds}, {self.num_crossing} and {self.num_chunks}"
             )
 
     @classmethod
     def quick(cls) -> "DreamsConfig":
         """Shows that everything runs; its figures mean nothing."""
-        return cls(num_maps=2, num_seeds=1, num_chunks=12)
+        return cls(num_maps=2, num_seeds=1, num_crossing=1, num_chunks=12)
 
 
 @dataclass(frozen=True)
@@ -110,21 +132,29 @@ class Walks:
     """Steps from where the path believes to stand at the end to where the camera stands."""
 
 
-def steps_shown(
-    reader: InverseDynamics, frames: Frames, verbs: Sequence[str], readable_spread: float = READABLE_SPREAD
-) -> tuple[Bool[np.ndarray, " steps"], Bool[np.ndarray, " steps"]]:
-    """Of each frame after the first: whether its motion was made as the frames show it, and whether they show it.
+class Shown(NamedTuple):
+    """What the frames show of each motion that was commanded; all of one value a frame after the first."""
 
-    A step is not made where the reader takes the two frames for standing still rather than for that step. Where
-    one of them is nearly of one colour nothing can be read, and the motion stands as it was commanded.
+    made: Bool[np.ndarray, " steps"]
+    """False for a step that the reader takes for standing still, on frames that can be read."""
+    made_by_reader: Bool[np.ndarray, " steps"]
+    """The same where the reader is believed of all frames."""
+    readable: Bool[np.ndarray, " steps"]
+
+
+def steps_shown(reader: InverseDynamics, frames: Frames, verbs: Sequence[str]) -> Shown:
+    """Which motions were made, as the frames show it.
+
+    A step is not made where the reader takes the two frames for standing still rather than for that step. Where one of
+    them is nearly of one colour nothing can be read, and the motion stands as it was commanded.
     """
     logs = reader.log_probabilities(torch.from_numpy(np.ascontiguousarray(frames))).cpu().numpy()
     still = reader.names.index(str(reader.config.still))
     own = np.repeat([reader.names.index(verb) for verb in verbs], FRAMES_PER_CHUNK)
     stands = is_step(verbs) & (logs[:, still] > logs[np.arange(len(own)), own])
     spread = colour_spread(frames)
-    readable = np.minimum(spread[1:], spread[:-1]) >= readable_spread
-    return ~(stands & readable), readable
+    readable = np.minimum(spread[1:], spread[:-1]) >= READABLE_SPREAD
+    return Shown(~(stands & readable), ~stands, readable)
 
 
 def places_of(start: Place, verbs: Sequence[str], made: Bool[np.ndarray, " steps"]) -> list[Place]:
@@ -169,9 +199,10 @@ class DreamsTest:
             "memory": self.world.shipped_memory.to_json(),
             "judge": {"name": type(model.address.path.judge).__name__, **_settings(model.address.path.judge)},
             "arms": list(self.arms),
+            "scripts": {"dreams": list(RETURNING), "crossing": list(CROSSING)},
             "split": SPLIT,
             "map_seed": SEED,
-            "paths_sha256": digest([*self._walks, *self._bumping]),
+            "paths_sha256": digest([*self._walks, *self._crossing, *self._bumping]),
             "pairs": "a frame and the first visit of its place, by the commanded motions less the steps that the "
             f"reader says were not made; frames whose colours deviate by less than {READABLE_SPREAD} cannot be read",
             "gaps_in_frames": {name: list(bounds) for name, bounds in GAPS.items()},
@@ -194,35 +225,46 @@ class DreamsTest:
         return RecallReport(self.protocol | told, figures, self._sheet(records))
 
     def _blocks(self) -> Iterator[Block[Any]]:
-        for arm in ("memory", "change_alone", "all_made"):
+        for arm in _PATHS:
             yield Block(f"walks-{arm}", Walks, 0, partial(self._walked, arm))
-        for seed in range(self.config.num_seeds):  # seed by seed: a run that is stopped has whole seeds
-            for arm in self.arms:
-                for begin in range(0, self.config.num_maps, ROWS_PER_BATCH):
-                    rows = range(begin, min(begin + ROWS_PER_BATCH, self.config.num_maps))
-                    work = len(rows) * self.config.num_chunks
-                    yield Block(_name(arm, seed, begin), Dreams, work, partial(self._dreamed, arm, seed, rows))
+        for name, arm, seed, walks in self._runs():
+            for begin in range(0, len(walks), ROWS_PER_BATCH):
+                rows = range(begin, min(begin + ROWS_PER_BATCH, len(walks)))
+                work = len(rows) * self.config.num_chunks
+                yield Block(f"{name}-{begin}", Dreams, work, partial(self._dreamed, arm, seed, walks, rows))
+
+    def _runs(self) -> Iterator[tuple[str, str, int, Sequence[Tour]]]:
+        """Name, arm, seed and walks of each run of dreams, the most wanted first."""
+        for seed in range(self.config.num_seeds):
+            yield f"dreams-memory-{seed}", "memory", seed, self._walks
+            if seed == 0:
+                for arm in self.arms:
+                    if arm != "memory":
+                        yield f"dreams-{arm}-0", arm, 0, self._walks
+                for arm in ("memory", "change_alone", "all_made"):
+                    yield f"crossing-{arm}-0", arm, 0, self._crossing
 
     @cached_property
     def _walks(self) -> list[Tour]:
         return dream_walks(self.config.num_maps, self.config.num_chunks)
 
     @cached_property
-    def _bumping(self) -> list[Tour]:
-        return bumping_walks(self.config.num_maps)
+    def _crossing(self) -> list[Tour]:
+        return dream_walks(self.config.num_crossing, self.config.num_chunks, CROSSING)
 
     @cached_property
-    def _starts(self) -> list[Play]:
-        return play_tours([Tour(walk.scene, walk.start, (), 0) for walk in self._walks])
+    def _bumping(self) -> list[Tour]:
+        return bumping_walks(self.config.num_maps)
 
     @cached_property
     def _features(self) -> ImageFeatures:
         return ImageFeatures.load(self.world.device)
 
-    def _dreamed(self, arm: str, seed: int, rows: range, progress: Progress) -> Dreams:
+    def _dreamed(self, arm: str, seed: int, all_walks: Sequence[Tour], rows: range, progress: Progress) -> Dreams:
         world, memory = self.arms[arm]
-        walks = [self._walks[row] for row in rows]
-        images = np.stack([self._starts[row].frames[0] for row in rows])
+        walks = [all_walks[row] for row in rows]
+        starts = play_tours([Tour(walk.scene, walk.start, (), 0) for walk in walks])
+        images = np.stack([start.frames[0] for start in starts])
         rollout = world.start_batch(images, memory, row_seeds(seed, rows.start, len(rows)))
         chunks, believed = [], []
         for number in range(self.config.num_chunks):
@@ -241,8 +283,7 @@ class DreamsTest:
 
     def _score(self, walk: Tour, frames: Frames, path: np.ndarray | None) -> dict[str, Any]:
         step = is_step(walk.verbs)
-        made, readable = steps_shown(self.reader, frames, walk.verbs)
-        alone, _ = steps_shown(self.reader, frames, walk.verbs, readable_spread=0)
+        made, alone, readable = steps_shown(self.reader, frames, walk.verbs)
         found: dict[str, Any] = {}
         for name, done in (("", made), ("commanded_", np.ones_like(made)), ("reader_alone_", alone)):
             pairs = np.array(revisits(poses_of(places_of(walk.start, walk.verbs, done)), 1, WINDOW_FRAMES), np.int64)
@@ -288,34 +329,38 @@ class DreamsTest:
         return Walks(np.array(errors))
 
     def _figures(self, records: dict[str, Any]) -> dict[str, Estimate]:
-        config = self.config
-        begins = range(0, config.num_maps, ROWS_PER_BATCH)
+        runs: dict[tuple[str, str], list[dict[str, np.ndarray]]] = defaultdict(list)
+        for name, arm, _, walks in self._runs():
+            parts = [records[f"{name}-{begin}"] for begin in range(0, len(walks), ROWS_PER_BATCH)]
+            runs[name.partition("-")[0], arm].append(_below(parts))
         figures: dict[str, Estimate] = {}
-        for arm in self.arms:
-            seeds = [_below([records[_name(arm, seed, begin)] for begin in begins]) for seed in range(config.num_seeds)]
-            behind = "" if arm == "memory" else f"_{arm}"
-            for kind, told in (("", ""), ("commanded_", "_commanded"), ("reader_alone_", "_reader_alone")):
-                values, gaps = (_side_by_side(seeds, f"{kind}{field}") for field in ("psnr", "gap"))
+        for (kind, arm), seeds in runs.items():
+            behind = ("" if kind == "dreams" else "_crossing") + ("" if arm == "memory" else f"_{arm}")
+            for pairs in ("", "commanded_", "reader_alone_"):
+                values, gaps = (_side_by_side(seeds, f"{pairs}{field}") for field in ("psnr", "gap"))
                 for name, (fewest, most) in GAPS.items():
                     chosen = np.where((gaps >= fewest) & (gaps <= most), values, np.nan)
-                    figures[f"own_visit_psnr_{name}{told}{behind}"] = estimate(chosen)
-                    figures[f"own_visit_psnr_{name}_worst5{told}{behind}"] = worst_twentieth(chosen)
-            suffix = {"memory": "_memory", "none": "_none"}.get(arm, behind)
-            figures[f"scene_cuts{suffix}"] = estimate(_side_by_side(seeds, "scene_cuts"))
-            figures[f"motion{suffix}"] = estimate(_side_by_side(seeds, "motion"))
-            figures[f"src_mbv2{suffix}"] = estimate(_side_by_side(seeds, "similarity"))
-            figures[f"steps_not_made_share{suffix}"] = estimate(_side_by_side(seeds, "refused"))
-            figures[f"steps_unread_share{suffix}"] = estimate(_side_by_side(seeds, "unread"))
-            figures[f"reader_path_disagree_share{suffix}"] = estimate(_side_by_side(seeds, "disagreed"))
-        for arm, name in (("memory", ""), ("change_alone", "_change_alone"), ("all_made", "_all_made")):
-            figures[f"bump_path_end_error_steps{name}"] = estimate(records[f"walks-{arm}"].end_error[:, None])
+                    told = f"own_visit_psnr_{name}"
+                    figures[f"{told}{behind}{_told(pairs)}"] = estimate(chosen)
+                    figures[f"{told}_worst5{behind}{_told(pairs)}"] = worst_twentieth(chosen)
+                    for number, script in enumerate(RETURNING if kind == "dreams" and not pairs else ()):
+                        if number >= len(chosen):
+                            break
+                        own = chosen[number :: len(RETURNING)]
+                        figures[f"{told}_{script}{behind}"] = estimate(own)
+            behind = "_memory" if behind == "" else behind
+            for name, field in _BY_DREAM.items():
+                figures[f"{name}{behind}"] = estimate(_side_by_side(seeds, field))
+        for arm in _PATHS:
+            behind = "" if arm == "memory" else f"_{arm}"
+            figures[f"bump_path_end_error_steps{behind}"] = estimate(records[f"walks-{arm}"].end_error[:, None])
         return {name: one for name, one in figures.items() if one.n}
 
     def _sheet(self, records: dict[str, Any]) -> list[Panel]:
         sheet = []
         for index in range(min(SHEET_DREAMS, self.config.num_maps)):
             for arm in self.arms:
-                sheet.append(Panel(f"dream {1 + index}: {arm}", records[_name(arm, 0, 0)].sheet[index]))
+                sheet.append(Panel(f"dream {1 + index}: {arm}", records[f"dreams-{arm}-0-0"].sheet[index]))
         return sheet
 
 
@@ -344,8 +389,8 @@ def worst_twentieth(values: np.ndarray) -> Estimate:
     return estimate(np.where(values <= np.nanquantile(values, 0.05), values, np.nan))
 
 
-def _name(arm: str, seed: int, begin: int) -> str:
-    return f"dreams-{arm}-{seed}-{begin}"
+def _told(pairs: str) -> str:
+    return f"_{pairs.rstrip('_')}" if pairs else ""
 
 
 def _settings(judge: StepJudge) -> dict[str, Any]:
