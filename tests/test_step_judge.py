@@ -241,9 +241,9 @@ def test_what_frames_show_is_read_off_them_alone() -> None:
 
 def test_dreams_are_measured(world: World, tmp_path: Path) -> None:
     reader = load_inverse_dynamics(shipped_reader("rooms"))
-    test = DreamsTest(world, reader, DreamsConfig(1, 1, 1, 8))
+    test = DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8))
     report = test.run(tmp_path)
     assert report.figures["bump_path_end_error_steps"].n == 1
     assert {"scene_cuts_memory", "scene_cuts_none", "reader_path_disagree_share_memory"} <= report.figures.keys()
     assert "reader_path_disagree_share_none" not in report.figures
-    assert DreamsTest(world, reader, DreamsConfig(1, 1, 1, 8)).run(tmp_path).figures == report.figures
+    assert DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8)).run(tmp_path).figures == report.figures

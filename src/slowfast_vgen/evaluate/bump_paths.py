@@ -6,6 +6,7 @@ They are drawn anew from fixed seeds each time; `digest` tells whether they are 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,15 +40,33 @@ def against_walls(rng: np.random.Generator, scene: Scene, start: Place, num_chun
 
 
 def there_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """Explores, bumps included, and is led back by the opposite verbs in reverse order, again and again."""
+    """Explores, bumps included, and is led back by the opposite verbs in reverse order, again and again.
+
+    The way out comes to no place twice by different ways, so all that is seen again is seen on the way back.
+    """
     verbs: list[str] = []
     place = start
     while len(verbs) < num_chunks:
-        out = wander(rng, scene, place, int(rng.integers(8, 25)))
+        out = uncrossed(scene, place, wander(rng, scene, place, int(rng.integers(6, 21))))
         plan = [*out, *([_turn(rng)] * 4 if rng.random() < 0.5 else []), *retraced(out)]
         verbs += plan
         place = walk(scene, place, plan)[0][-1]
     return verbs[:num_chunks]
+
+
+def uncrossed(scene: Scene, start: Place, verbs: Sequence[str]) -> list[str]:
+    """The beginning of a walk, up to where it comes back to a spot that it had left."""
+    left: set[tuple[int, int]] = set()
+    here = start
+    for number, verb in enumerate(verbs):
+        places = walk(scene, here, [verb])[0]
+        for before, after in pairwise(places):
+            if (before.x, before.y) != (after.x, after.y):
+                left.add((before.x, before.y))
+                if (after.x, after.y) in left:
+                    return list(verbs[: max(number, 1)])
+        here = places[-1]
+    return list(verbs)
 
 
 def bumping_rounds(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:

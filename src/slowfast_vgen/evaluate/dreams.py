@@ -6,6 +6,7 @@ not made; never by what the path or the memory believes. Beside it stand the pai
 how often reader and path disagree. True walks into walls, shown frame by frame, tell how far off the path ends.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -59,6 +60,8 @@ WINDOW_FRAMES = 8
 """A place that was last in view so few frames ago may still be in the window."""
 READABLE_SPREAD = 0.12
 """Deviation of the colours of a frame, of 1, below which a wall fills it and nothing can be read off it."""
+REFUSED_SHARE = 0.05
+"""Of all steps of true walks, how many a wall refuses."""
 SIMILAR_PAIRS = 16
 """Pairs of a dream whose image features are compared, evenly spread: a network is dear."""
 SHEET_DREAMS, SHEET_COLUMNS = 3, 16
@@ -82,21 +85,21 @@ class DreamsConfig:
     num_maps: int = 64
     num_seeds: int = 3
     """Of the dreams with our memory; those that it is compared with have the first of them."""
-    num_crossing: int = 16
+    num_compared: int = 32
+    """Maps of the dreams that ours are compared with."""
+    num_crossing: int = 8
     """Maps of walks that also come to places by another way than before."""
     num_chunks: int = DREAM_CHUNKS
 
     def __post_init__(self) -> None:
-        if min(self.num_maps, self.num_seeds, self.num_crossing, self.num_chunks) < 1:
-            raise UserError(
-                f"at least 1 map, 1 seed, 1 crossing walk and 1 chunk are needed, got {self.num_maps}, "
-                f"{self.num_seeds}, {self.num_crossing} and {self.num_chunks}"
-            )
+        for name, value in asdict(self).items():
+            if value < 1:
+                raise UserError(f"{name} of the dreams must be at least 1, got {value}")
 
     @classmethod
     def quick(cls) -> "DreamsConfig":
         """Shows that everything runs; its figures mean nothing."""
-        return cls(num_maps=2, num_seeds=1, num_crossing=1, num_chunks=12)
+        return cls(num_maps=2, num_seeds=1, num_compared=2, num_crossing=1, num_chunks=12)
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ class Dreams:
     commanded_psnr: Float[np.ndarray, "dreams pairs"]
     """The same for pairs by the commanded motions alone."""
     commanded_gap: Float[np.ndarray, "dreams pairs"]
-    reader_alone_psnr: Float[np.ndarray, "dreams pairs"]
-    """The same where the reader is believed of views of one colour, too."""
-    reader_alone_gap: Float[np.ndarray, "dreams pairs"]
+    by_pair_psnr: Float[np.ndarray, "dreams pairs"]
+    """The same where the reader is believed pair by pair, of views of one colour, too."""
+    by_pair_gap: Float[np.ndarray, "dreams pairs"]
     similarity: Float[np.ndarray, "dreams few"]
     """Cosine of image features times 100, of some of the pairs."""
     refused: Float[np.ndarray, " dreams"]
@@ -136,25 +139,35 @@ class Shown(NamedTuple):
     """What the frames show of each motion that was commanded; all of one value a frame after the first."""
 
     made: Bool[np.ndarray, " steps"]
-    """False for a step that the reader takes for standing still, on frames that can be read."""
-    made_by_reader: Bool[np.ndarray, " steps"]
-    """The same where the reader is believed of all frames."""
+    """False for a step that the frames show not to have been made."""
+    made_by_pair: Bool[np.ndarray, " steps"]
+    """The same where the reader is believed pair by pair, of views of one colour, too."""
     readable: Bool[np.ndarray, " steps"]
 
 
 def steps_shown(reader: InverseDynamics, frames: Frames, verbs: Sequence[str]) -> Shown:
-    """Which motions were made, as the frames show it.
+    """Which motions were made, as a reader of actions tells by the frames.
 
-    A step is not made where the reader takes the two frames for standing still rather than for that step. Where one of
-    them is nearly of one colour nothing can be read, and the motion stands as it was commanded.
+    Of each chunk of steps the reader tells how many were made before a wall refused the rest, if one did: the number
+    for which the log-probabilities of the step, up to there, and of standing still, from there on, are largest.
+    `REFUSED_SHARE` of the steps are expected to be refused, whereas the reader was trained on as many pairs that stand
+    still as pairs that step. Where one of two frames is nearly of one colour nothing can be read off them; there a
+    motion stands as it was commanded, unless the pairs before and after it tell otherwise.
     """
     logs = reader.log_probabilities(torch.from_numpy(np.ascontiguousarray(frames))).cpu().numpy()
     still = reader.names.index(str(reader.config.still))
     own = np.repeat([reader.names.index(verb) for verb in verbs], FRAMES_PER_CHUNK)
-    stands = is_step(verbs) & (logs[:, still] > logs[np.arange(len(own)), own])
+    stands = logs[:, still] - logs[np.arange(len(own)), own]
     spread = colour_spread(frames)
     readable = np.minimum(spread[1:], spread[:-1]) >= READABLE_SPREAD
-    return Shown(~(stands & readable), ~stands, readable)
+    step = is_step(verbs)
+    rarely = math.log(REFUSED_SHARE / (1 - REFUSED_SHARE))
+    odds = np.where(readable & step, stands + rarely, 0).reshape(-1, FRAMES_PER_CHUNK)
+    from_here_on = np.concatenate([odds[:, ::-1].cumsum(1)[:, ::-1], np.zeros((len(odds), 1))], 1)
+    # Of equal numbers the larger one: where nothing can be read, all were made.
+    num_made = FRAMES_PER_CHUNK - from_here_on[:, ::-1].argmax(1)
+    made = np.arange(FRAMES_PER_CHUNK) < num_made[:, None]
+    return Shown(made.reshape(-1) | ~step, ~(step & (stands > 0)), readable)
 
 
 def places_of(start: Place, verbs: Sequence[str], made: Bool[np.ndarray, " steps"]) -> list[Place]:
@@ -204,7 +217,8 @@ class DreamsTest:
             "map_seed": SEED,
             "paths_sha256": digest([*self._walks, *self._crossing, *self._bumping]),
             "pairs": "a frame and the first visit of its place, by the commanded motions less the steps that the "
-            f"reader says were not made; frames whose colours deviate by less than {READABLE_SPREAD} cannot be read",
+            "reader says were not made",
+            "reading": {"readable_spread": READABLE_SPREAD, "refused_share": REFUSED_SHARE},
             "gaps_in_frames": {name: list(bounds) for name, bounds in GAPS.items()},
             "worst5": "mean of the worst twentieth of all pairs",
             "src_network": "MobileNetV2 on ImageNet, embedded; the paper's SRC has ResNet-18",
@@ -240,8 +254,8 @@ class DreamsTest:
             if seed == 0:
                 for arm in self.arms:
                     if arm != "memory":
-                        yield f"dreams-{arm}-0", arm, 0, self._walks
-                for arm in ("memory", "change_alone", "all_made"):
+                        yield f"dreams-{arm}-0", arm, 0, self._walks[: self.config.num_compared]
+                for arm in ("memory", "change_alone"):
                     yield f"crossing-{arm}-0", arm, 0, self._crossing
 
     @cached_property
@@ -283,9 +297,9 @@ class DreamsTest:
 
     def _score(self, walk: Tour, frames: Frames, path: np.ndarray | None) -> dict[str, Any]:
         step = is_step(walk.verbs)
-        made, alone, readable = steps_shown(self.reader, frames, walk.verbs)
+        made, by_pair, readable = steps_shown(self.reader, frames, walk.verbs)
         found: dict[str, Any] = {}
-        for name, done in (("", made), ("commanded_", np.ones_like(made)), ("reader_alone_", alone)):
+        for name, done in (("", made), ("commanded_", np.ones_like(made)), ("by_pair_", by_pair)):
             pairs = np.array(revisits(poses_of(places_of(walk.start, walk.verbs, done)), 1, WINDOW_FRAMES), np.int64)
             later, first = pairs.reshape(-1, 2).T
             found[f"{name}psnr"], found[f"{name}gap"] = (
@@ -336,7 +350,7 @@ class DreamsTest:
         figures: dict[str, Estimate] = {}
         for (kind, arm), seeds in runs.items():
             behind = ("" if kind == "dreams" else "_crossing") + ("" if arm == "memory" else f"_{arm}")
-            for pairs in ("", "commanded_", "reader_alone_"):
+            for pairs in ("", "commanded_", "by_pair_"):
                 values, gaps = (_side_by_side(seeds, f"{pairs}{field}") for field in ("psnr", "gap"))
                 for name, (fewest, most) in GAPS.items():
                     chosen = np.where((gaps >= fewest) & (gaps <= most), values, np.nan)
