@@ -97,7 +97,13 @@ def test_clips_train_a_path_and_a_loop_as_documented(
 
 @pytest.mark.parametrize(
     ("size", "kind"),
-    [("48", "transformer"), ("96", "unet3d"), ("128x72", "transformer"), ("128x72", "unet3d"), ("72x128", "wan")],
+    [
+        ("48", "transformer"),
+        ("128x72", "transformer"),
+        ("72x128", "wan"),
+        pytest.param("96", "unet3d", marks=pytest.mark.slow),
+        pytest.param("128x72", "unet3d", marks=pytest.mark.slow),
+    ],
 )
 def test_frames_of_any_size_get_a_memory_that_acts(size: str, kind: str, tmp_path: Path) -> None:
     make_clips(tmp_path / "source", count=2, seconds=0.9, size=(48, 80))
@@ -124,6 +130,8 @@ def test_frames_of_any_size_get_a_memory_that_acts(size: str, kind: str, tmp_pat
     assert loaded.model.address.config.num_columns == columns
     image = EpisodeDataset(data)[0].frames[0]
     assert loaded.start(image, num_sampling_steps=1).step("turn left").shape == (4, height, width, 3)
+    with pytest.raises(UserError, match=f"the frames are 40x40 and those of the world 'mine' are {width}x{height}"):
+        loaded.start_batch(np.zeros((1, 40, 40, 3), np.uint8), True, [0])
     on, off = (loaded.start_batch(image[None], memory, [0], num_sampling_steps=1) for memory in (True, False))
     latents = [[rollout.step([action]) for action in ("turn left", "turn right")] for rollout in (on, off)]
     assert (latents[0][1] - latents[1][1]).abs().max() > 1e-5
@@ -135,7 +143,7 @@ def test_frames_of_any_size_get_a_memory_that_acts(size: str, kind: str, tmp_pat
     assert main(["generate", "--world", str(world), "--image", str(still), *video]) == 0
 
 
-@pytest.mark.parametrize("kind", ["unet3d", "wan"])
+@pytest.mark.parametrize("kind", [pytest.param("unet3d", marks=pytest.mark.slow), "wan"])
 def test_every_denoiser_learns_by_every_rule(
     kind: str, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,9 +103,9 @@ class Rollout:
         """Takes true frames as the next chunk instead of generating one; the memory learns from them likewise.
 
         Raises:
-            UserError: no actions, where the memory must know where they lead.
+            UserError: no actions, where the memory must know where they lead; or frames of another size.
         """
-        self.observe_latents(self.world.model.codec.encode(frames.to(self.world.device)), actions)
+        self.observe_latents(self.world.encode(frames), actions)
 
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
         """As `observe`, for a chunk that is in latents already."""

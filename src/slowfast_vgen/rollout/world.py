@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from PIL import Image
+from torch import Tensor
 
 from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler
@@ -153,6 +155,9 @@ class World:
         """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`.
 
         A memory that is given as such is where every one of them begins; it is copied, not changed.
+
+        Raises:
+            UserError: images of another size than the world's; or as `start`.
         """
         assert len(images) == len(seeds)
         for seed in seeds:
@@ -160,7 +165,7 @@ class World:
                 raise UserError(f"a seed is a whole number from 0 to 2147483647, got {seed}")
         steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
         sampler = SamplerConfig(steps, guidance_scale)
-        history = self.model.codec.encode(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))[:, None]
+        history = self.encode(torch.from_numpy(np.ascontiguousarray(images)))[:, None]
         if isinstance(memory, EpisodeMemory):
             if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
                 raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
@@ -172,6 +177,20 @@ class World:
         rollout = Rollout(self, sampler, begun, seeds, history)
         rollout.write_start()
         return rollout
+
+    def encode(self, frames: UInt8[Tensor, "*batch height width 3"]) -> Float[Tensor, "*batch channels h w"]:
+        """The latents of frames, on the world's device.
+
+        Raises:
+            UserError: frames of another size than the world's.
+        """
+        if tuple(frames.shape[-3:-1]) != self.frame_size:
+            given, wanted = (f"{width}x{height}" for height, width in (frames.shape[-3:-1], self.frame_size))
+            raise UserError(
+                f"the frames are {given} and those of the world {self.model.config.name!r} are {wanted}; give "
+                "frames of its size, or a world of theirs"
+            )
+        return self.model.codec.encode(frames.to(self.device))
 
     @cached_property
     def host(self) -> Host:
