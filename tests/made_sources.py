@@ -181,15 +181,20 @@ def slow_crc32c(data: bytes) -> int:
     return register ^ 0xFFFFFFFF
 
 
+def masked(data: bytes) -> bytes:
+    value = slow_crc32c(data)
+    return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def masked_length(size: int) -> bytes:
+    """How a TFRecord file announces a record of so many bytes."""
+    length = struct.pack("<Q", size)
+    return length + masked(length)
+
+
 def framed(record: bytes) -> bytes:
     """A record as a TFRecord file holds it."""
-
-    def masked(data: bytes) -> bytes:
-        value = slow_crc32c(data)
-        return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-    length = struct.pack("<Q", len(record))
-    return length + masked(length) + record + masked(record)
+    return masked_length(len(record)) + record + masked(record)
 
 
 def varint(number: int) -> bytes:

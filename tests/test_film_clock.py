@@ -14,6 +14,7 @@ from slowfast_vgen.data.adapters.base import UnusableError
 from slowfast_vgen.data.adapters.clips import picture_times, read_clip, video_facts
 
 NUM_PICTURES = 100
+SIDES = (32, 32)
 KINDS = [
     ("a.avi", "mpeg4", None, 0),
     ("b.avi", "mpeg4", None, 2),
@@ -41,8 +42,8 @@ def test_every_picture_is_found_wherever_reading_begins(
 ) -> None:
     path = make_film(tmp_path / name, range(NUM_PICTURES), codec=codec, format=container, b_frames=b_frames)
     numbers = list(range(0, NUM_PICTURES, 3))
-    assert [read_code(read_clip(path, [number / 25], 32)[0]) for number in numbers] == numbers
-    assert read_codes(read_clip(path, np.arange(NUM_PICTURES) / 25, 32)) == list(range(NUM_PICTURES))
+    assert [read_code(read_clip(path, [number / 25], SIDES)[0]) for number in numbers] == numbers
+    assert read_codes(read_clip(path, np.arange(NUM_PICTURES) / 25, SIDES)) == list(range(NUM_PICTURES))
     facts = video_facts(path)
     assert (facts.start, facts.seconds, facts.fps) == (0, pytest.approx(4.0), 25)
     np.testing.assert_allclose(picture_times(path), np.arange(NUM_PICTURES) / 25, atol=1e-3)
@@ -52,8 +53,8 @@ def test_every_picture_is_found_wherever_reading_begins(
 def test_a_program_stream_without_any_times_is_counted(b_frames: int, tmp_path: Path) -> None:
     path = make_film(tmp_path / "a.vob", range(60), codec="mpeg2video", format="vob", b_frames=b_frames)
     without_presentation_times(path)
-    assert read_codes(read_clip(path, np.arange(60) / 25, 32)) == list(range(60))
-    assert [read_code(read_clip(path, [number / 25], 32)[0]) for number in (0, 1, 29, 58)] == [0, 1, 29, 58]
+    assert read_codes(read_clip(path, np.arange(60) / 25, SIDES)) == list(range(60))
+    assert [read_code(read_clip(path, [number / 25], SIDES)[0]) for number in (0, 1, 29, 58)] == [0, 1, 29, 58]
     assert video_facts(path).seconds == pytest.approx(2.4)
 
 
@@ -62,11 +63,15 @@ def test_a_program_stream_without_any_times_is_counted(b_frames: int, tmp_path: 
 def test_times_count_on_the_clock_that_sound_and_pictures_share(name: str, lead: float, tmp_path: Path) -> None:
     old = name.endswith("mpg")
     path = make_film(tmp_path / name, range(50), codec="mpeg2video" if old else "libx264", sound_lead=lead)
-    assert [read_code(read_clip(path, [lead + 0.012 + number / 25], 32)[0]) for number in (0, 20, 40)] == [0, 20, 40]
+    assert [read_code(read_clip(path, [lead + 0.012 + number / 25], SIDES)[0]) for number in (0, 20, 40)] == [
+        0,
+        20,
+        40,
+    ]
     facts = video_facts(path)
     assert (facts.start, facts.seconds) == (pytest.approx(lead, abs=0.04), pytest.approx(lead + 2, abs=0.04))
     with pytest.raises(UnusableError, match="shows its first picture at") as caught:
-        read_clip(path, [0.5, lead + 1], 32)
+        read_clip(path, [0.5, lead + 1], SIDES)
     assert caught.value.reason == "range-outside"
 
 
@@ -75,15 +80,23 @@ def test_pictures_that_were_dropped_leave_the_others_at_their_times(codec: str, 
     kept = [number for number in range(60) if number not in (7, 20, 21, 22)]
     for name in ("a.mp4", "a.mkv", "a.avi"):
         path = make_film(tmp_path / name, kept, codec=codec, ticks=kept, b_frames=0)
-        assert read_codes(read_clip(path, np.array([5, 6, 8, 19, 23, 40, 59]) / 25, 32)) == [5, 6, 8, 19, 23, 40, 59]
-        assert read_code(read_clip(path, [21.6 / 25], 32)[0]) == 23
+        assert read_codes(read_clip(path, np.array([5, 6, 8, 19, 23, 40, 59]) / 25, SIDES)) == [
+            5,
+            6,
+            8,
+            19,
+            23,
+            40,
+            59,
+        ]
+        assert read_code(read_clip(path, [21.6 / 25], SIDES)[0]) == 23
 
 
 def test_a_rate_that_varies(tmp_path: Path) -> None:
     ticks = np.cumsum([0, *([1, 3, 1, 7, 2] * 10)]).tolist()
     path = make_film(tmp_path / "a.mkv", range(len(ticks)), ticks=ticks)
     for index in (0, 1, 13, 30, 50):
-        assert read_code(read_clip(path, [ticks[index] / 25], 32)[0]) == index
+        assert read_code(read_clip(path, [ticks[index] / 25], SIDES)[0]) == index
 
 
 def test_a_doubled_time_ends_no_film(tmp_path: Path) -> None:
@@ -96,7 +109,7 @@ def test_a_doubled_time_ends_no_film(tmp_path: Path) -> None:
                 packet.pts = packet.dts = packet.pts - 40
             packet.stream = stream
             out.mux(packet)
-    assert read_codes(read_clip(path, np.array([8, 11, 20]) / 25, 32)) == [8, 11, 20]
+    assert read_codes(read_clip(path, np.array([8, 11, 20]) / 25, SIDES)) == [8, 11, 20]
 
 
 def test_an_edit_list_hides_what_comes_before(tmp_path: Path) -> None:
@@ -106,7 +119,7 @@ def test_an_edit_list_hides_what_comes_before(tmp_path: Path) -> None:
     scale = int.from_bytes(data[data.index(b"mdhd") + 16 : data.index(b"mdhd") + 20], "big")
     data[place + 4 : place + 8] = (scale * 10 // 25).to_bytes(4, "big")
     (tmp_path / "b.mp4").write_bytes(data)
-    assert read_codes(read_clip(tmp_path / "b.mp4", np.array([0, 1, 30]) / 25, 32)) == [10, 11, 40]
+    assert read_codes(read_clip(tmp_path / "b.mp4", np.array([0, 1, 30]) / 25, SIDES)) == [10, 11, 40]
     assert len(picture_times(tmp_path / "b.mp4")) == 40
 
 
@@ -127,9 +140,9 @@ TURNS = {
 @pytest.mark.parametrize("matrix", TURNS)
 def test_all_eight_ways_to_hold_a_camera(matrix: tuple[int, int, int, int], tmp_path: Path) -> None:
     path = make_film(tmp_path / "a.mp4", [0b01100001] * 3)
-    stored = read_clip(path, [0.0], 64)[0]
+    stored = read_clip(path, [0.0], (64, 64))[0]
     change_display_matrix(path, matrix)
-    np.testing.assert_array_equal(read_clip(path, [0.0], 64)[0], TURNS[matrix](stored))
+    np.testing.assert_array_equal(read_clip(path, [0.0], (64, 64))[0], TURNS[matrix](stored))
     assert read_code(stored) == 0b01100001
 
 
@@ -153,6 +166,6 @@ def test_pixels_that_are_not_square_are_shown_in_shape(
     top, left = (shown.shape[0] - side) // 2, (shown.shape[1] - side) // 2
     square = Image.fromarray(np.ascontiguousarray(shown[top : top + side, left : left + side]))
     wanted = np.array(square.resize((16, 16), Image.Resampling.BOX)).astype(int)
-    found = read_clip(tmp_path / "a.mp4", [0.0], 16)[0].astype(int)
+    found = read_clip(tmp_path / "a.mp4", [0.0], (16, 16))[0].astype(int)
     assert np.abs(found - wanted).mean() < 12
     assert np.abs(np.roll(found, 4, 1) - wanted).mean() > 30

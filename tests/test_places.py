@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
@@ -170,7 +171,7 @@ def test_pipes_and_devices_keep_nobody_waiting(name: str, kind: str, tmp_path: P
         path.relative_to(tmp_path / "a") for path in SOURCES[name](tmp_path / "a").rglob("*") if path.is_file()
     )
     for number, path in enumerate(files):
-        source = SOURCES[name](tmp_path / f"source {number}")
+        source = shutil.copytree(whole, tmp_path / f"source {number}")
         made(source / path, kind)
         with contextlib.suppress(UserError):
             importing._hash_of(open_adapter(name, source, SMALL).index_files())

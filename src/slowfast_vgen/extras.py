@@ -7,7 +7,7 @@ from slowfast_vgen.errors import UserError
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "rooms": ("vizdoom", "gymnasium"),
-    "data": ("pyarrow", "matplotlib"),
+    "data": ("pyarrow", "matplotlib", "pillow_heif"),
     "train": ("accelerate", "transformers", "tokenizers"),
     "evaluate": ("skimage", "scenedetect", "cv2"),
 }

@@ -12,6 +12,7 @@ from typing import Any
 from slowfast_vgen.cli.card import add_card_arguments, write_cards
 from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.shard import register_shard
+from slowfast_vgen.cli.terminal import one_line
 from slowfast_vgen.errors import UserError
 
 DEFECTS_EXIT_CODE = 1
@@ -168,7 +169,7 @@ def import_data(args: argparse.Namespace) -> int:
         near = "x".join(str(max(1, round(side / TRAINABLE)) * TRAINABLE) for side in reversed(settings.frame_size))
         print(f"note: `train codec` takes frames whose sides are multiples of {TRAINABLE} only, such as --size {near}")
     licence = args.licence or adapter.licence
-    print(f"licence: {licence}")
+    print(f"licence: {one_line(licence)}")
     done = 0
     try:
         with tqdm(total=args.limit, unit="episode", dynamic_ncols=True) as bar:
@@ -224,7 +225,7 @@ def check_data(args: argparse.Namespace) -> int:
 
     defects = check_datasets(args.folders)
     for defect in defects:
-        print(defect)
+        print(one_line(defect))
     print(
         f"{len(defects)} {'defect' if len(defects) == 1 else 'defects'} in {', '.join(map(str, args.folders))}",
         file=sys.stderr,
@@ -264,14 +265,14 @@ def describe_data(args: argparse.Namespace) -> int:
         "content": dataset.content_hash,
     }
     for name, value in lines.items():
-        print(f"{name:<10} {value}")
+        print(f"{name:<10} {one_line(value)}")
     for title, unit, counts in (
         ("script", "episodes", summary.episodes_by_script),
         ("verb", "chunks", summary.chunks_by_verb),
     ):
         print(f"\n{title:<20} {unit:>10}")
         for name, count in counts.items():
-            print(f"{name:<20} {count:>10}")
+            print(f"{one_line(name):<20} {count:>10}")
     if args.contact_sheet:
         save_contact_sheet(dataset, args.contact_sheet)
         print(f"\ndrew {args.contact_sheet}")

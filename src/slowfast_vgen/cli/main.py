@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from slowfast_vgen.cli.terminal import one_line, plain_streams
 from slowfast_vgen.errors import EXIT_CODE, SlowFastWarning, UserError
 from slowfast_vgen.extras import EXTRAS, missing
 from slowfast_vgen.threads import let_threads_sleep
@@ -41,6 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; see `_main`. Whatever it prints, the terminal only shows it."""
+    with plain_streams():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     """Runs one command.
 
     Args:
@@ -60,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said what is wrong, or printed the help
         return stop.code if isinstance(stop.code, int) else EXIT_CODE
     except UserError as error:
-        print(f"slowfast: error: {error}", file=sys.stderr)
+        print(f"slowfast: error: {one_line(error)}", file=sys.stderr)
         return EXIT_CODE
     except ModuleNotFoundError as error:
         extra = next((extra for extra, names in EXTRAS.items() if str(error.name).partition(".")[0] in names), None)
@@ -73,7 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE_EXIT_CODE
     except OSError as error:  # a full disk, a place that may not be written, a name that is too long
-        told = f"{error.filename} cannot be read or written" if error.filename else "a file cannot be read or written"
+        told = (
+            f"{one_line(error.filename)} cannot be read or written"
+            if error.filename
+            else "a file cannot be read or written"
+        )
         print(f"slowfast: error: {told} ({error.strerror or error}); mend that and run it again", file=sys.stderr)
         return EXIT_CODE
     except KeyboardInterrupt as interrupt:
@@ -92,7 +103,7 @@ def _warnings_as_sentences() -> Iterator[None]:
 
         def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, SlowFastWarning):
-                print(f"slowfast: warning: {message}", file=sys.stderr)
+                print(f"slowfast: warning: {one_line(message)}", file=sys.stderr)
             else:
                 show(message, category, *where, **more)
 

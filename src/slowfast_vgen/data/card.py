@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from statistics import median
 
@@ -90,7 +91,7 @@ def _index(each: Mapping[str, Statistics], total: Statistics) -> str:
     columns = ("data set", "splits", "episodes", "scenes", "clips", "frames", "hours", "MB", "licences")
     rows = [
         (
-            f"[{name}]({name}.md)",
+            _link(name),
             ", ".join(one.episodes_by_split),
             f"{one.num_episodes:,}",
             f"{len(one.scenes):,}",
@@ -153,12 +154,23 @@ def _count_table(name: str, unit: str, counts: Counter[str], total: int) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+class _Link(str):
+    """Markdown of our own, which a table takes as it is."""
+
+
+def _link(name: str) -> _Link:
+    return _Link(f"[{name}]({name}.md)")
 
 
 def _cell(text: str) -> str:
-    """On one line, and with no sign that would end the cell."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """On one line, as text alone: no sign ends the cell, begins a tag of HTML, a link, a picture or code."""
+    if isinstance(text, _Link):
+        return text
+    plain = "".join(letter if letter.isprintable() or letter.isspace() else "\ufffd" for letter in text)
+    return re.sub(r"([\\|`\[\]])", r"\\\1", escape(" ".join(plain.split()), quote=False))
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -21,7 +21,7 @@ from slowfast_vgen.data.headers import (
     write_header,
 )
 from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
-from slowfast_vgen.data.video import check_frames, read_video, write_video
+from slowfast_vgen.data.video import LARGEST_FRAMES, check_frames, read_video, write_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.file_system import tidy
 from slowfast_vgen.files import atomic_folder, hold_folder, is_unused, sha256_of_file
@@ -46,6 +46,8 @@ def write_episode(folder: Path, episode: Episode, lossless: bool = True) -> None
         UserError: frames, rate, metadata or a place that cannot be written.
     """
     check_frames(episode.frames, f"the episode {folder}")
+    if episode.frames.nbytes > LARGEST_FRAMES:
+        raise UserError(f"the episode {folder} has more than {LARGEST_FRAMES} bytes of pixels; make several of it")
     refuse(chunk_defects(folder / CHUNKS_FILE, episode.chunks, episode.num_frames))
     if episode.poses is not None:
         if episode.poses.shape[1:] != (3,) or episode.poses.dtype != np.float64:
@@ -113,7 +115,9 @@ def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
         defects.append(Defect(str(path), code, message))
 
     try:
-        frames = read_video(path)
+        # More than twice what the header tells need not be counted to be too much.
+        told = header.num_frames * header.height * header.width * 3
+        frames = read_video(path, min(LARGEST_FRAMES, 2 * told + 2**24))
         if len(frames) != header.num_frames:
             found("frame-count", f"the video has {len(frames)} frames, the header says {header.num_frames}")
         if frames.shape[1:3] != (header.height, header.width):

@@ -7,6 +7,7 @@ Verbs and scenes have no place in that format.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -279,5 +280,5 @@ def _write_card(path: Path, dataset: EpisodeDataset) -> None:
     path.write_text(
         f"---\nlicense: other\nlicense_name: {json.dumps(licence)}\n"
         "task_categories:\n- robotics\ntags:\n- LeRobot\n---\n\n"
-        f"{len(dataset)} episodes of {dataset.header.world}, exported by slowfast-vgen.\n"
+        f"{len(dataset)} episodes of {escape(dataset.header.world)}, exported by slowfast-vgen.\n"
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from slowfast_vgen.action_texts import length_fault
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Poses
 
 SPLITS = ("train", "validation", "test")
-MAX_ACTION_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,8 @@ def chunk_defects(path: Path, chunks: Sequence[Chunk], num_frames: int) -> list[
         this = f"chunk {number}"
         if not chunk.action.strip():
             found("empty-action", f"{this} has no action; write what is done in it")
-        if len(chunk.action) > MAX_ACTION_CHARACTERS:
-            found(
-                "long-action", f"the action of {this} has {len(chunk.action)} characters, over {MAX_ACTION_CHARACTERS}"
-            )
+        if fault := length_fault(chunk.action):
+            found("long-action", f"the action of {this} {fault}; shorten it")
         if any("\ud800" <= letter <= "\udfff" for letter in chunk.action + chunk.verb):
             found("bad-text", f"the action or verb of {this} is not valid Unicode text")
         frames = f"frames {chunk.start_frame} to {chunk.end_frame - 1}"

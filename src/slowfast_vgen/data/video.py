@@ -33,6 +33,9 @@ LARGEST_VIDEO_AREA = 8192 * 4320
 SAFE_DECODING = {"max_pixels": str(LARGEST_VIDEO_AREA)}
 """FFmpeg's own limit, asked before memory is taken."""
 
+LARGEST_FRAMES = 2**31
+"""Bytes of the frames of a video that are read at once: of an episode, 170,000 frames of 64x64."""
+
 _LOSSLESS = {"qp": "0", "preset": "ultrafast"}  # slower presets take four times as long for files of the same size
 _BROWSER = {"crf": "16", "preset": "veryfast"}
 
@@ -169,13 +172,20 @@ def write_video(path: Path, frames: Frames, fps: float, lossless: bool = False) 
         writer.write(frames)
 
 
-def read_video(path: Path) -> Frames:
+def read_video(path: Path, most_bytes: int = LARGEST_FRAMES) -> Frames:
     """Every frame of a video file.
 
     Raises:
-        UserError: missing, unreadable, without frames, or cut short (the sentence names the frames found and promised).
+        UserError: missing, unreadable, without frames, cut short (the sentence names the frames found and promised), or
+            of more bytes of pixels than `most_bytes`: a small file can hold any number of plain frames.
     """
-    return _stack(path, list(iterate_frames(path)))
+    images, num_bytes = [], 0
+    for image in iterate_frames(path):
+        num_bytes += image.nbytes
+        if num_bytes > most_bytes:
+            raise UserError(f"the frames of {path} take more than {most_bytes} bytes; give a shorter or smaller video")
+        images.append(image)
+    return _stack(path, images)
 
 
 def iterate_frames(path: Path) -> Iterator[Image]:

@@ -121,8 +121,8 @@ def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
     return known[name]
 
 
-MemorySetting = bool | MemoryConfig | LocalRuleConfig | FastLearningConfig
-"""True for the world's own memory, False for none; or settings."""
+MemorySetting = bool | str | MemoryConfig | LocalRuleConfig | FastLearningConfig
+"""True for the world's own memory, False for none; a name of `MEMORY_NAMES`; or settings."""
 
 
 def _settings(config_class: type[Any], values: Any) -> Any:

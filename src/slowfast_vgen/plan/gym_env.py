@@ -69,8 +69,36 @@ class GymEnvironment:
         return np.stack(frames)
 
     def _frame(self, observation: Any) -> np.ndarray:
-        picture = self.env.render() if self.image == "render" else observation
+        if self.image == "render":
+            rendered = self.env.render()
+            # Some environments hand out every picture since the last call.
+            picture = rendered[-1] if isinstance(rendered, list) and rendered else rendered
+        else:
+            picture = _picture_in(observation)
         return frame_from_image(np.asarray(picture), *self.size)
+
+
+def _picture_in(observation: Any) -> Any:
+    """The observation itself, or the only picture among its parts where it is a tuple or a dictionary.
+
+    Raises:
+        UserError: no part of it is a picture, or several are.
+    """
+    if not isinstance(observation, tuple | list | dict):
+        return observation
+    parts = observation.items() if isinstance(observation, dict) else enumerate(observation)
+    pictures = {name: part for name, part in parts if _is_picture(part)}
+    if len(pictures) != 1:
+        named = ", ".join(map(str, pictures)) or "none"
+        raise UserError(
+            f"an observation of {len(observation)} parts must hold one uint8 RGB picture, found {named}; wrap the "
+            'environment so that it gives one, or take image="render"'
+        )
+    return next(iter(pictures.values()))
+
+
+def _is_picture(part: Any) -> bool:
+    return getattr(part, "dtype", None) == np.uint8 and len(part.shape) == 3 and part.shape[2] == 3
 
 
 def from_gymnasium(
@@ -83,7 +111,8 @@ def from_gymnasium(
     """An environment to plan in.
 
     Args:
-        env: has a `Discrete` action space; its observations or its renderings are uint8 RGB pictures of any size.
+        env: has a `Discrete` action space; its observations, a part of them where they are
+            tuples or dictionaries, or its renderings are uint8 RGB pictures of any size.
         action_texts: one for each action, in order; the world model is driven by them.
         frames_per_chunk: for how many steps an action is held: the world model's `f_g`.
         size: height and width of the world model's frames, to which pictures are cut and resized.

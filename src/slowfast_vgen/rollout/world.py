@@ -16,7 +16,7 @@ from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.images import frame_from_image
-from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
+from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.fast_weights import Host
@@ -103,18 +103,26 @@ class World:
         return MemoryConfig(lora=FastLearningConfig(LoraConfig(layers=layers)))
 
     def memory_config(self, setting: MemorySetting) -> MemoryConfig | None:
-        """The settings behind what a user gives as `memory`; None for no memory."""
+        """The settings behind what a user gives as `memory`; None for no memory.
+
+        Raises:
+            UserError: an unknown name, or another kind of value.
+        """
         if setting is True:
             return self.shipped_memory
+        if isinstance(setting, str):
+            return memory_by_name(setting, self.shipped_memory)
         if isinstance(setting, LocalRuleConfig):
             return MemoryConfig(local=setting)
         if isinstance(setting, FastLearningConfig):
             return MemoryConfig(lora=setting)
+        if setting is not None and not isinstance(setting, bool | MemoryConfig):
+            raise UserError(f"a {type(setting).__name__} is no memory; give True, False, a name or a MemoryConfig")
         return setting or None
 
     def start(
         self,
-        image: Image.Image | Frames | str | Path,
+        image: Image.Image | Frames | torch.Tensor | str | Path,
         memory: "MemorySetting | EpisodeMemory" = True,
         seed: int = 0,
         num_sampling_steps: int | None = None,
@@ -124,10 +132,12 @@ class World:
         """A new episode from a start image.
 
         Args:
-            image: a path, a Pillow image, or uint8 `[height, width, 3]`; other sizes are cut to the largest centred
+            image: a path, a Pillow image, uint8 `[height, width, 3]`, or a tensor, `[3, height, width]` or
+                `[height, width, 3]`, of uint8 or of values from 0 to 1; other sizes are cut to the largest centred
                 region of the frame's shape and resized (docs/conventions.md).
-            memory: True for the world's own memory, which may be none; a config for another, False for none; or a
-                memory that was loaded or taken from another session, whose episode began where this one does.
+            memory: True for the world's own memory, which may be none; a name as `--memory` takes it ("on", "off",
+                "local", ...) or a config for another, False for none; or a memory that was loaded or taken from
+                another session, whose episode began where this one does.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
             strict: what to do with an action that is not understood or says what not to do: None takes the action that

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from slowfast_vgen.data.rules import MAX_ACTION_CHARACTERS, SPLITS
-from slowfast_vgen.data.video import FPS_RANGE
+from slowfast_vgen.action_texts import length_fault
+from slowfast_vgen.data.rules import SPLITS
+from slowfast_vgen.data.video import FPS_RANGE, LARGEST_FRAMES
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import LARGEST_SIDE, SMALLEST_SIDE
 from slowfast_vgen.types import Frames, Poses
@@ -90,6 +91,12 @@ class ImportSettings:
             raise UserError(
                 f"chunks of {self.chunk_frames} and episodes of {self.episode_frames} frames cannot be cut; "
                 "use 1 or more and 2 or more"
+            )
+        height, width = self.frame_size
+        if (num_bytes := self.episode_frames * height * width * 3) > LARGEST_FRAMES:
+            raise UserError(
+                f"episodes of {self.episode_frames} frames of {height}x{width} take {num_bytes / 1e9:.1f} GB, over "
+                f"{LARGEST_FRAMES / 1e9:.1f}; use fewer or smaller frames"
             )
         if self.split not in SPLITS:
             raise UserError(f"the split {self.split!r} is unknown; choose {', '.join(SPLITS)}")
@@ -198,8 +205,8 @@ def words_of(text: object, verb: str = "") -> Words:
     """
     if not isinstance(text, str) or not text.strip():
         raise UnusableError("no-action", "there is no text that tells what is done")
-    if len(text.strip()) > MAX_ACTION_CHARACTERS:
-        raise UnusableError("no-action", f"the text has {len(text)} characters, over {MAX_ACTION_CHARACTERS}")
+    if fault := length_fault(text.strip()):
+        raise UnusableError("no-action", f"the text {fault}")
     if any("\ud800" <= letter <= "\udfff" for letter in text + verb):
         raise UnusableError("no-action", "the text is not valid Unicode")
     return Words(text.strip(), verb.strip())
