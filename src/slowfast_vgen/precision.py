@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from slowfast_vgen.errors import UserError
@@ -99,8 +100,10 @@ def emulation_warning(precision: str, device: "torch.device | str" = "cpu") -> s
     )
 
 
-def computing(device: "torch.device", precision: str) -> "torch.autocast":
+def computing(device: "torch.device", precision: str) -> "AbstractContextManager[object]":
     """A context in which the denoiser is called. Weights must not be changed inside: copies in bfloat16 are kept."""
     import torch
 
+    if precision == "float32" and not torch.amp.is_autocast_available(device.type):
+        return nullcontext()  # a device that knows no other precision
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

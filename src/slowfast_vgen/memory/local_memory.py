@@ -18,7 +18,7 @@ from torch import Tensor
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.columns import from_columns, to_columns
-from slowfast_vgen.memory.columns import value_width as width_of_values
+from slowfast_vgen.memory.columns import value_width as value_width_of
 from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
 from slowfast_vgen.memory.journal import Block, Written, dropped_oldest, followed_by, rebuilt, reweighed, without
 from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, exact_dtype, with_rows
@@ -28,6 +28,11 @@ from slowfast_vgen.models.step_judge import TEXTURED, Verdicts, texture
 from slowfast_vgen.models.text import TextEmbedding
 
 Poses = Float[Tensor, "episodes frames 3"]
+
+RIGHT = 0.25
+"""Error of what is recalled up to which it counts as right (docs/decisions/0005, "A full memory knows that it is")."""
+SAMPLED_CHUNKS = 32
+"""Chunks of the journal whose last frames are read to measure it."""
 
 
 class LocalMemory:
@@ -47,7 +52,7 @@ class LocalMemory:
                 f"these addresses are of frames of {self.num_columns} columns, and the denoiser sees {columns}; fit "
                 "them with PlanarAddress.fitted"
             )
-        value_width = width_of_values(host.latent_shape, columns, self.memory_width, rows)
+        value_width = value_width_of(host.latent_shape, columns, self.memory_width, rows)
         self.state = LocalState(episodes, self.address.config.key_width, value_width, config, host.device)
         self.pose: Float[Tensor, "episodes 3"] = torch.zeros(episodes, 3, device=host.device)
         self.num_chunks = 0
@@ -59,6 +64,8 @@ class LocalMemory:
         """Writes so far, those of an episode merged in not counted: what `forgetting` goes by."""
         self.factor: Tensor | None = None
         """The Cholesky factor of the state as it is; None after a change."""
+        self.recall_error: Float[Tensor, " episodes"] = torch.zeros(episodes, device=host.device)
+        """Share of the variance of what was written that reading does not give back: how over-full the memory is."""
         self.doubts: tuple[Ways | None, ...] = (None,) * episodes
         """For each episode the ways that it may have gone since a step stayed undecided; see `relocalise`."""
 
@@ -139,10 +146,33 @@ class LocalMemory:
         """
         return self.recall_at(self.address.path.predicted(self.path, text, num_frames))
 
+    @property
+    def confidence(self) -> Float[Tensor, " episodes"]:
+        """How far what is recalled can be trusted: 1 up to a `recall_error` of `RIGHT`, down to 0 at an error of 1."""
+        return ((1 - self.recall_error) / (1 - RIGHT)).clamp(0, 1)
+
+    def _measured_error(self) -> Float[Tensor, " episodes"]:
+        """Reads a sample of what was written lately, at its own addresses.
+
+        Novelty cannot tell it: once an over-full memory has seen all directions of addresses it calls every place
+        known. The latents alone count, since theirs is the unit that is known.
+        """
+        journal = self.journal
+        if not journal:
+            return torch.zeros_like(self.recall_error)
+        count = min(len(journal), SAMPLED_CHUNKS)
+        chosen = [journal[place * len(journal) // count] for place in range(count)]
+        poses = torch.cat([entry.poses[:, -1:] for entry in chosen], dim=1)
+        raw = value_width_of(self.host.latent_shape, self.num_columns, 0, 0)
+        written = torch.cat([entry.values[:, -1, :, :raw] for entry in chosen if entry.values is not None], dim=1)
+        read = self.state.read(self._factor(), self.keys(poses))[0][..., :raw]
+        return (read - written).square().sum((1, 2)) / written.square().sum((1, 2)).clamp(min=1e-12)
+
     @torch.no_grad()
     def recall_at(self, poses: Poses) -> Recall:
-        """What is known of frames seen from `poses`."""
+        """What is known of frames seen from `poses`; all is as new as the memory's confidence is low."""
         values, novelty = self.state.read(self._factor(), self.keys(poses))
+        novelty = torch.where(self.recall_error[:, None] > RIGHT, 1 - self.confidence[:, None] * (1 - novelty), novelty)
         shape = (poses.shape[1], self.num_columns)
         return from_columns(
             values.unflatten(1, shape), novelty.unflatten(1, shape), self.host.latent_shape, self.memory_width
@@ -152,6 +182,7 @@ class LocalMemory:
     def begin(self, start: Start) -> None:
         """Writes the start image, where the episodes stand."""
         self._write(self.pose[:, None], start.frames, start.features())
+        self.recall_error = self._measured_error()
 
     @torch.no_grad()
     def write(self, chunk: Chunk) -> None:
@@ -166,10 +197,13 @@ class LocalMemory:
         self.num_chunks += 1
         self._write(poses, chunk.new, chunk.features())
         self.doubts = tuple(self._settled(*each, chunk.new) for each in enumerate(doubts))
+        self.recall_error = self._measured_error()
 
     def _doubts(self, text: TextEmbedding, verdicts: Verdicts) -> list[Ways | None]:
         """The ways of each episode after a chunk, which begins where the episodes stand."""
         path, frames = self.address.path, verdicts.made.shape[1]
+        if self.pose.is_meta:  # shapes only: there is nothing to doubt
+            return list(self.doubts)
         undecided = (~verdicts.decided).any(1).tolist()
         if not any(undecided) and not any(ways is not None for ways in self.doubts):
             return list(self.doubts)
@@ -282,6 +316,7 @@ class LocalMemory:
         self.state, self.factor = rebuilt(tuple(blocks), stood.tick, self.state, self.keys), None
         self.blocks, self.tick = tuple(blocks), stood.tick
         self.pose, self.num_chunks = stood.poses[:, -1], self.num_chunks - chunks
+        self.recall_error = self._measured_error()
         self.doubts = tuple(shortened(ways, chunks * stood.poses.shape[1]) for ways in self.doubts)
 
     @torch.no_grad()
@@ -309,6 +344,7 @@ class LocalMemory:
         blocks = reweighed(without(self.blocks, range(first, stop)), self.blocks, self.state, self.keys)
         exact = rebuilt(blocks, self.tick, self.state.to(dtype=exact_dtype(self.state.gram.device)), self.keys)
         self.state, self.factor, self.blocks = exact.to(dtype=self.state.gram.dtype), None, blocks
+        self.recall_error = self._measured_error()
         self.doubts = (None,) * self.num_episodes
 
     @torch.no_grad()
@@ -336,6 +372,7 @@ class LocalMemory:
             assert seen_from.shape == entry.poses.shape, "a chunk's poses are corrected as a whole"
             self._add(replace(entry, poses=seen_from.to(entry.poses)))
         self.pose = self.blocks[-1].entries[-1].poses[:, -1]
+        self.recall_error = self._measured_error()
 
     def check_merge(self, other: Self) -> None:
         """Raises `UserError` for the delta rule, or memories of other sizes or settings."""
@@ -361,6 +398,7 @@ class LocalMemory:
         self.num_chunks += other.num_chunks
         self.doubts = (None,) * self.num_episodes
         self.limit += other.limit
+        self.recall_error = self._measured_error()
 
     # ------------------------------------------------------------------------------------------------- told and on disk
 
@@ -375,6 +413,8 @@ class LocalMemory:
             "value_width": self.state.cross.shape[2],
             "directions_in_use": float((spread / (spread + self.config.ridge)).sum()),
             "entries_written": float(spread.sum()),
+            "recall_error": float(self.recall_error[0]),
+            "confidence": float(self.confidence[0]),
             "pose_steps_and_degrees": [
                 float(self.pose[0, 0]),
                 float(self.pose[0, 1]),
@@ -448,6 +488,7 @@ class LocalMemory:
             if chunks and chunks[0] >= 0 and self.config.rule == "least-squares":
                 block = block.with_base_below(self.state, self.tick, self.keys)
             self.blocks = (block,)
+            self.recall_error = self._measured_error()
             return
         blocks, place = [], 0
         for index, told in enumerate(counts["blocks"]):
@@ -461,10 +502,12 @@ class LocalMemory:
         if place != len(entries) or not blocks:
             raise ValueError("its blocks do not hold its journal")
         self.blocks = tuple(blocks)
+        self.recall_error = self._measured_error()
 
     def to(self, device: torch.device | str) -> None:
         """See `FastWeights`."""
         self.state, self.pose = self.state.to(device), self.pose.to(device)
+        self.recall_error = self.recall_error.to(device)
         self.doubts = tuple(None if ways is None else ways.to(device) for ways in self.doubts)
         self.blocks = tuple(block.to(device) for block in self.blocks)
         self.factor = None

@@ -164,7 +164,8 @@ class TextEncoder(nn.Module):
         device = next(self.parameters()).device
         # Out of inference mode: a tensor made there could not be used in training later. Out of autocast: what is kept
         # must not depend on whether a training in half precision or its validation was the first to ask for it.
-        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
+        autocast = torch.autocast(device.type if torch.amp.is_autocast_available(device.type) else "cpu", enabled=False)
+        with torch.inference_mode(False), torch.no_grad(), autocast:
             encoded = {text: self._encode(text) for text in dict.fromkeys(texts)}
             tokens = nn.utils.rnn.pad_sequence([encoded[text] for text in texts], batch_first=True)
             lengths = torch.tensor([len(encoded[text]) for text in texts])
