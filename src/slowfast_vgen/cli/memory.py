@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import (
+    DEFAULT_WORLD,
     Figure,
     add_json_argument,
     add_world_argument,
@@ -34,6 +35,7 @@ examples:
   slowfast memory fork earlier --out other-way
   slowfast memory merge episode other-way --out both
   slowfast memory export episode --out adapter
+  slowfast memory rewrite episode --model worlds/next --out rewritten
 """
 
 
@@ -67,14 +69,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     merge.add_argument("other", type=path_name, metavar="OTHER", help="the folder of the other memory")
     _add_out(merge, required=True)
 
+    told = "write its frames into a memory of other weights, of a world's next version, say"
+    rewrite = _command(commands, "rewrite", told, rewrite_memory, None)
+    rewrite.add_argument("--model", required=True, metavar="NAME", help="the world to write it for, a name or a folder")
+    _add_out(rewrite, required=True)
+
     export = _command(commands, "export", "the memory alone, for other programs", export_memory)
     _add_out(export, required=True)
 
 
-def _command(subparsers: Any, name: str, told: str, handler: Any) -> argparse.ArgumentParser:
+def _command(
+    subparsers: Any, name: str, told: str, handler: Any, world: str | None = DEFAULT_WORLD
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=told)
     parser.add_argument("folder", type=path_name, metavar="DIR", help="a saved session or memory")
-    add_world_argument(parser)
+    add_world_argument(parser, world)
     parser.set_defaults(handler=handler)
     return parser
 
@@ -166,6 +175,27 @@ def merge_memories(args: argparse.Namespace) -> int:
     memory.merge(other)
     memory.save(args.out, world.model.config.full_name)
     print(f"merged {args.folder} and {args.other}: {args.out}")
+    return 0
+
+
+def rewrite_memory(args: argparse.Namespace) -> int:
+    """`slowfast memory rewrite`."""
+    _check_out(args)
+    memory_folder = _memory_folder(args.folder)
+    from slowfast_vgen.memory.store import FILES as MEMORY_FILES
+    from slowfast_vgen.memory.store import check_target, read_memory_header
+    from slowfast_vgen.presets.worlds import load
+    from slowfast_vgen.rollout.rewrite import rewritten
+
+    check_target(args.out, MEMORY_FILES, "memory")
+    old = load_world(args, read_memory_header(memory_folder)["world"] or None)
+    memory = old.load_memory(memory_folder)
+    new = load(args.model, old.device, old.precision)
+    made = rewritten(memory, old, new)
+    made.memory.save(args.out, new.model.config.full_name)
+    print(f"wrote {made.num_frames} frames of {args.folder} for {new.model.config.full_name}: {args.out}")
+    for sentence in made.left_out:
+        print(f"left out: {sentence}")
     return 0
 
 

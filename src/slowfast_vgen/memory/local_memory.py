@@ -252,6 +252,22 @@ class LocalMemory:
         values = to_columns(frames, features, self.num_columns)
         self._add(Written(self.num_chunks - 1, poses, values, None, self.tick + 1))
 
+    @torch.no_grad()
+    def put(self, chunk: int, poses: Poses, frames: Latents, features: PatchFeatures | None, tick: int) -> None:
+        """Writes frames seen from `poses` as chunk number `chunk`, wherever the episodes stand (`rollout.rewrite`)."""
+        features = None if features is None else features[:, -poses.shape[1] :]
+        self.state = copy.copy(self.state)
+        self.state.decay(max(0, tick - 1 - self.tick))
+        self._add(Written(chunk, poses, to_columns(frames, features, self.num_columns), None, tick))
+
+    @torch.no_grad()
+    def stand(self, pose: Float[Tensor, "episodes 3"], num_chunks: int, tick: int) -> None:
+        """Stands at a pose, after as many chunks and writes."""
+        self.state, self.factor = copy.copy(self.state), None
+        self.state.decay(max(0, tick - self.tick))
+        self.pose, self.num_chunks, self.tick = pose, num_chunks, tick
+        self.recall_error = self._measured_error()
+
     def _add(self, entry: Written) -> None:
         assert entry.values is not None
         factor = self._factor()

@@ -135,7 +135,8 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         raise UserError(
             f"the session in {folder} was learned on other weights (world {header['world']!r}, "
             f"{header['base_sha256'][:12]}) than those of {world!r} ({base_fingerprint[:12]}); load it into the world "
-            "that it was saved from"
+            f"that it was saved from, or write what it remembers anew by `slowfast memory rewrite {folder} "
+            "--model NAME --out NEW`"
         )
     try:
         tensors = load_file(folder / STATE_FILE)

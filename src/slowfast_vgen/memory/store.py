@@ -94,7 +94,8 @@ def read_memory(folder: Path, base_fingerprint: str | None) -> SavedMemory:
         raise UserError(
             f"the memory in {folder} was learned on other weights (world {header['world']!r}, "
             f"{header['base_sha256'][:12]}) than those loaded ({base_fingerprint[:12]}); load it into the world that "
-            "it was saved from"
+            f"it was saved from, or write its frames anew for other weights by `slowfast memory rewrite {folder} "
+            "--model NAME --out NEW`"
         )
     try:
         tensors = load_file(folder / STATE_FILE)

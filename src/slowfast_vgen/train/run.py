@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -174,7 +174,7 @@ class TrainingRun:
                 self._save(checkpoint)
                 raise
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self) -> AbstractContextManager[object]:
         return computing(self.parameters[0].device, self.optimisation.precision)
 
     def _take_step(self) -> None:

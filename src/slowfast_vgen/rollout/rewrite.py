@@ -1,0 +1,98 @@
+"""A memory written anew for other weights: when `rooms-64@2` takes the place of `rooms-64@1`, say.
+
+What a local memory's journal holds is frames, in the old world's latents, and the poses that they were seen from. The
+old codec shows them, the new one encodes them, and the new denoiser says of them what it keeps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.images import frame_from_image
+from slowfast_vgen.memory.columns import from_columns
+from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.memory.episode import EpisodeMemory
+from slowfast_vgen.memory.journal import Written
+from slowfast_vgen.memory.local_memory import LocalMemory
+from slowfast_vgen.precision import computing
+from slowfast_vgen.rollout.world import World
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A memory of the new weights, and what of the old one it lacks."""
+
+    memory: EpisodeMemory
+    num_frames: int
+    """Frames that were written."""
+    left_out: tuple[str, ...]
+    """What could not be taken along, a sentence each."""
+
+
+@torch.no_grad()
+def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
+    """Writes what a memory of `old` remembers into one of `new`, by the same local rule along the same path.
+
+    Only frames in the journal can be shown again. What gradients learned belongs to the old weights and stays behind.
+
+    Raises:
+        UserError: a memory without a local part or without frames, one that is not of `old`, or a new world in which
+            such a memory cannot act.
+    """
+    source = memory.local
+    if source is None:
+        raise UserError(
+            "a memory learned by gradients alone keeps no frames, so it cannot be rewritten for other weights; let a "
+            "new session of the new world learn it"
+        )
+    if memory.base_fingerprint != old.model.fingerprint:
+        raise UserError(f"the memory was not learned on the weights of {old.model.config.full_name}")
+    if memory.base_fingerprint == new.model.fingerprint:
+        raise UserError(f"the memory is of the weights of {new.model.config.full_name} already; load it as it is")
+    made = new.fresh_memory(MemoryConfig(source.config), [0])
+    target = None if made is None else made.local
+    assert made is not None and target is not None
+    scale = _scale(old, new)
+    past = torch.empty(1, 0, *new.model.latent_shape, device=new.device)
+    entries = source.journal
+    for entry in entries:
+        latents = _encoded(old, new, source, entry)
+        past = torch.cat([past, latents], dim=1)[:, -new.model.config.num_past_frames :]
+        with computing(new.device, new.precision):
+            denoiser, levels = new.model.denoiser, past.new_zeros(past.shape[:2])
+            features = denoiser.memory_features(denoiser.encode_past(past, levels))
+        target.put(entry.chunk, entry.poses.to(new.device) * scale, latents, features, entry.tick)
+    target.stand(source.pose.to(new.device) * scale, source.num_chunks, source.tick)
+    return Rewritten(made, sum(entry.poses.shape[1] for entry in entries), _left_out(memory, source, entries))
+
+
+def _scale(old: World, new: World) -> Tensor:
+    """What poses of the old world are multiplied by: a step may have another length in the new one."""
+    assert old.model.address is not None and new.model.address is not None
+    steps = old.model.address.config.step_units / new.model.address.config.step_units
+    return torch.tensor([steps, steps, 1.0], device=new.device)
+
+
+def _encoded(old: World, new: World, source: LocalMemory, entry: Written) -> Tensor:
+    """A chunk's frames in the new world's latents, `[1, frames, ...]`; other sizes by the rule of start images."""
+    assert entry.values is not None
+    shape = old.model.latent_shape
+    novelty = torch.zeros(entry.values.shape[:3], device=entry.values.device)
+    remembered = from_columns(entry.values, novelty, shape, source.memory_width)
+    frames = old.model.codec.decode(remembered.latents[0]).cpu().numpy()
+    if frames.shape[1:3] != new.frame_size:
+        frames = np.stack([frame_from_image(frame, *new.frame_size) for frame in frames])
+    return new.model.codec.encode(torch.from_numpy(frames).to(new.device))[None]
+
+
+def _left_out(memory: EpisodeMemory, source: LocalMemory, entries: list[Written]) -> tuple[str, ...]:
+    told = []
+    missing = source.num_chunks - len({entry.chunk for entry in entries if entry.chunk >= 0})
+    if missing:
+        told.append(f"{missing} of {source.num_chunks} chunks are forgotten, or older than the journal, and not in it")
+    if memory.lora is not None:
+        told.append("what gradients learned belongs to the old weights and is not in it")
+    return tuple(told)
