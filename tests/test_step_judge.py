@@ -222,6 +222,8 @@ def test_places_follow_the_steps_that_were_made() -> None:
         made = ~np.array(refused[1:])
         assert places_of(tour.start, tour.verbs, made) == places
         assert not (~made & ~is_step(tour.verbs)).any()
+        assert len(tour.verbs) == 24
+    assert any(any(walk(tour.scene, tour.start, tour.verbs)[1]) for tour in walks)
     assert [tour.verbs for tour in dream_walks(4, 24)] == [tour.verbs for tour in walks]
 
 

@@ -40,17 +40,20 @@ def against_walls(rng: np.random.Generator, scene: Scene, start: Place, num_chun
 
 
 def there_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """Explores, bumps included, and is led back by the opposite verbs in reverse order, again and again.
+    """One way out, bumps included, and back by the opposite verbs in reverse order; again and again, less far or all.
 
-    The way out comes to no place twice by different ways, so all that is seen again is seen on the way back.
+    The way out comes to no place twice by different ways, so all that is seen again was come to from the same side.
     """
+    way: list[str] = []
+    for _ in range(_TRIES):
+        drawn = uncrossed(scene, start, wander(rng, scene, start, 20))
+        way = max(way, drawn, key=len)
+        if len(way) >= 12:
+            break
     verbs: list[str] = []
-    place = start
     while len(verbs) < num_chunks:
-        out = uncrossed(scene, place, wander(rng, scene, place, int(rng.integers(6, 21))))
-        plan = [*out, *([_turn(rng)] * 4 if rng.random() < 0.5 else []), *retraced(out)]
-        verbs += plan
-        place = walk(scene, place, plan)[0][-1]
+        out = way[: int(rng.integers((len(way) + 1) // 2, len(way) + 1))] if verbs else way
+        verbs += [*out, *([_turn(rng)] * 4 if rng.random() < 0.5 else []), *retraced(out)]
     return verbs[:num_chunks]
 
 
