@@ -230,10 +230,10 @@ def pack_model(args: argparse.Namespace) -> int:
 def _given_vocabulary(args: argparse.Namespace) -> "Vocabulary | None":
     from slowfast_vgen.models.vocabulary import FILE, Vocabulary
 
-    beside = args.denoiser / FILE
-    if args.actions is None and not beside.is_file():
-        return None
-    return Vocabulary.load(args.actions or beside)
+    if args.actions is not None:
+        return Vocabulary.load(args.actions)
+    beside = (args.denoiser / FILE, args.denoiser.parent / FILE)  # of a training, and of a packed world
+    return next((Vocabulary.load(path) for path in beside if path.is_file()), None)
 
 
 def _any_action(vocabulary: "Vocabulary | None") -> str:

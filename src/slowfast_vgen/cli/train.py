@@ -18,6 +18,7 @@ from slowfast_vgen.cli.train_data import (
     start_training,
 )
 from slowfast_vgen.cli.train_reader import READS, train_inverse_dynamics
+from slowfast_vgen.cli.train_words import write_vocabulary
 from slowfast_vgen.errors import UserError
 
 TARGETS = ("epsilon", "v_prediction", "flow")
@@ -239,6 +240,7 @@ def train_slow(args: argparse.Namespace) -> int:
     train_slow(
         config, denoiser.to(device), text_encoder, data.training, data.validation, args.out, record, data.held_out
     )
+    write_vocabulary(args, args.out / "denoiser")
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 
@@ -362,6 +364,7 @@ def train_loop(args: argparse.Namespace) -> int:
         data.record(target),
         data.held_out,
     )
+    write_vocabulary(args, args.out / "denoiser")
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 
@@ -399,6 +402,7 @@ def train_context(args: argparse.Namespace) -> int:
         data.record(target),
         data.held_out,
     )
+    write_vocabulary(args, args.out / "denoiser")
     print(f"wrote {args.out / 'denoiser'}")
     return 0
 

@@ -15,6 +15,8 @@ _CORE = frozenset((table.TURN, table.STEP, table.GO, table.RETREAT, table.STAY, 
                    table.RIGHT, table.FORWARD, table.BACK))  # fmt: skip
 _RARE = 0.15
 """What a word costs more that is none of the commonest senses."""
+_MARGIN = 0.45
+"""By how much one meaning must be nearer than all others."""
 _SAME_FIRST_LETTER, _TRANSPOSED, _CHANGED = 0.4, 0.2, 1.05
 
 
@@ -209,9 +211,8 @@ def nearest_word(word: str) -> str:
     if not near:
         return ""
     best = min(near.values())
-    meant = [one for one, cost in near.items() if cost <= best]
-    meanings = {senses().get(one, one) for one in meant}
-    return meant[0] if len(meanings) == 1 else ""
+    meanings = {senses().get(one, one) for one, cost in near.items() if cost < best + _MARGIN}
+    return min(near, key=lambda one: (near[one], one)) if len(meanings) == 1 else ""
 
 
 def _long_enough(word: str, candidate: str) -> bool:

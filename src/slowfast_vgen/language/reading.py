@@ -302,7 +302,7 @@ class _Reader:
                 return False
             self.unfinished = items
             return True
-        if meaning == _UNFINISHED_WAY:
+        if meaning == _UNFINISHED_WAY and _meaning([*self.unfinished, *items]) not in MEANINGS:
             if self.unfinished:
                 return False
             self.unfinished = items
@@ -465,7 +465,7 @@ def _way_back(present: frozenset[str]) -> str:
         return "retrace"
     behind = ORIGIN in present or (TRAIL in present and present & {OWN, INVERSE, FOLLOW, BACK, RETREAT})
     back = present & {RETURN, BACK, RETREAT, INVERSE, FOLLOW}
-    if behind and not back and not present & {STILL, AROUND, PLACE}:
+    if (behind and not back and not present & {STILL, AROUND, PLACE}) or present <= {INVERSE, FILLER}:
         return _UNFINISHED_WAY
     return "retrace" if behind and back else STRANGE
 

@@ -97,7 +97,7 @@ WORDS: dict[str, str] = {
         several another one single small short tiny big large wide full complete proper normal nice good great direct
         mere pls plz plse thx thanks thank cheers ta robot agent player character avatar bot buddy mate friend sir
         dude bro guys everyone system computer ai pilot action command instruction order quarter hand kind also too
-        such ever even only currently presently soon later rapid swift am is are been going all ward ready feel free
+        such ever even only currently presently soon later rapid swift am is are been going all ready feel free
         manner fashion mode seconds moment minute while beat sec rest fine sure certainly indeed really very actually
         basically possibly perhaps maybe meantime nicely s d m ll re ve im ill id youre rather instead already most
         both along let lets any
