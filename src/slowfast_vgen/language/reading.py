@@ -73,15 +73,34 @@ _AHEAD = re.compile(
 _QUESTIONS = (one.strip() for one in " ".join(table.QUESTIONS.split()).split(","))
 _QUESTION = re.compile(rf"(?:{'|'.join(sorted(_QUESTIONS, key=len, reverse=True))})\b")
 _STILL_FACING = re.compile(
-    r"\b(?:(?:while|still|keeping|keep|always)\s+)+(?:(?:your|my|our|the|ur)\s+)?"
+    r"\b(?:(?:but|and)\s+)?(?:(?:while|still|keeping|keep|always)\s+)+(?:(?:your|my|our|the|ur)\s+)?"
     r"(?:eyes|gaze|view|camera|head|face|facing|looking)\s+(?:(?:is|straight|still|pointed|fixed|facing|looking)\s+)*"
-    r"(?:ahead|forwards?|in front|straight|front)\b(?:\s+of\s+(?:you|me))?"
+    r"(?:ahead|forwards?|in front|straight|front|(?:in )?(?:the|this) (?:same )?(?:way|direction))\b"
+    r"(?:\s+of\s+(?:you|me))?(?:\s+as\s+(?:now|before|you are|i am))?"
 )
 _ENCOURAGING = re.compile(
-    r"(?:(?:well|ok|okay|so|hey|oh|yes)\s)?(?:go on|go ahead|come on|right then|right so|all right then)\s\.\s(?=\w)"
+    r"^(?:(?:well|ok|okay|so|hey|oh|yes)\s)?(?:go on|go ahead|come on|right then|right so|all right then)\s\.\s(?=\w)"
 )
 _CORRECTED = re.compile(r".*\b(?:i mean|or rather|make that|correction|i meant)\b\s*(?=.*\w)")
+_DISCOURSE = re.compile(
+    r"right\s\.\s(?=(?:now|lets|let|so|then|ok|okay|you|could|can|please|i|we|everyone|off|well|here)\b)"
+)
+_LEADING_IN = re.compile(
+    r"(?:(?:ok|okay|so|well|and|now|look|listen)\s)*"
+    r"(?:(?:(?:what|all|(?:the|my)(?: \w+)? (?:thing|request|wish|order|command|instruction|idea|plan))\b)"
+    r"(?=[^.]*\b(?:i|we|want|like|need|wish|ask|my)\b)[^.]*?\b(?:want|like|need|wish|ask|request|order|command|plan)\b"
+    r"[^.]*?\bis\b(?:\s(?:that|for|simply|just))*"
+    r"|.*\b(?:decided|decide|deciding|chose|choose)\b(?:\s(?:that|to))+)\s(?=\w)"
+)
+_PURPOSE = re.compile(
+    r"(?<=\w)\s\.?\s?(?:so (?:that )?(?:i|we|you|it) (?:can|could|may)\b"
+    r"|(?:in order )?to (?:see|check|find|get|inspect|observe)\b"
+    r"|and (?:see|tell|show|check)\b(?= (?:me )?(?:what|if|whether|where|who)\b)).*"
+)
+_THEN = re.compile(r"\b(?:followed by|after that|after which|afterwards|afterward|and next|before(?= \w+ing\b))\b")
+_AFTER = re.compile(r"^after (?=\w+ing\b)")
 _BECAUSE = re.compile(r"\s\.?\s?(?:because|cause|cuz|coz)\b[^.]*(?=\.|$)")
+_NEGATIONS = frozenset((*table.WORDS[NOT].split(), "t", "no", "nothing"))
 _REFERENCES = {"@origin": ORIGIN, "@ahead": FORWARD}
 _NOUNS = frozenset(("movement", "movements", "motion", "motions", "rotation"))
 """Of actions: they begin no clause."""
@@ -145,7 +164,18 @@ def read(text: str) -> Reading:
 def _plainly(words: Sequence[str]) -> list[str]:
     """The words without encouragement before, what was corrected at once, reasons, and where one keeps looking."""
     text = _CORRECTED.sub("", _ENCOURAGING.sub("", " ".join(words), count=1), count=1)
+    text = _DISCOURSE.sub("", text, count=1) if text.startswith("right .") else text
+    for pattern in (_LEADING_IN, _PURPOSE):
+        found = pattern.search(text) if pattern is _PURPOSE else pattern.match(text)
+        told = [word for word in text[: found.start()].split() if _tells(word)] if found else []
+        if found and (told or pattern is _LEADING_IN) and not _NEGATIONS & set(found[0].split()):
+            text = text[: found.start()] + text[found.end() :]
+    text = _AFTER.sub("", _THEN.sub("then", text))
     return _STILL_FACING.sub("", _BECAUSE.sub("", text)).split()
+
+
+def _tells(word: str) -> bool:
+    return lexicon.senses().get(word) in _VERBS | {HALT, LEFT, RIGHT, FORWARD, BACK}
 
 
 def clauses_of(text: str) -> list[str]:

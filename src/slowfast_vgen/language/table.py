@@ -63,6 +63,7 @@ FORMS: dict[str, str] = {
 WORDS: dict[str, str] = {
     TURN: "rotation glimpse",
     DRIFT: "movement motion",
+    GO: "gp og",
     LEFT: "left leftward leftwards lefthand leftside counterclockwise anticlockwise ccw port lft leftmost l",
     RIGHT: "right rightward rightwards righthand rightside clockwise cw starboard rgt rite rightmost r",
     FORWARD: """
@@ -81,26 +82,27 @@ WORDS: dict[str, str] = {
     PLACE: "place position spot ground location there here where wherever",
     TRAIL: "path paths route routes trail trails track tracks way footsteps footprints journey course road trip tour",
     ORIGIN: "origin came before previously previous earlier original starting beforehand",
-    OWN: "your my our own same its last latest recent exact old identical entire whole current present ur",
+    OWN: "his their your my our own same its last latest recent exact old identical entire whole current present ur",
     FILLER: """
-        he she they him her them one's person human walker explorer traveller traveler visitor hero protagonist user
-        drone rover vehicle car subject woman boy girl alexa siri google cortana jarvis boss captain pal champ folks
-        team honey dear darling u k gimme lemme lil min um umm uh uhh uhm er err hm hmm mm ah oh ooh yo hiya whoa wow
-        oops ugh yup yea aye lol haha hehe omg btw tho roger copy nothing anyway anyways notch hair smidge smidgen
-        fraction tick degree degrees appreciate appreciated grateful possible thankful obliged favor favour delighted
-        glad happy pleased wonder wondering please now just through via simply again once more kindly ok okay yes yeah
-        yep hey hi hello so well alright a an the to towards toward of in into at for with that this it be being by
-        from on direction side sides off over upon onto you me i we us yourself myself ourselves itself can could
-        would will shall gonna wanna love ought supposed times time next first firstly second finally lastly
-        afterwards afterward immediately instantly instant asap quick quicker slow slower fast faster careful smooth
-        gentle brisk steadily sharp sharply hard tight soft bit little slight some somewhat tad touch few couple
-        several another one single small short tiny big large wide full complete proper normal nice good great direct
-        mere pls plz plse thx thanks thank cheers ta robot agent player character avatar bot buddy mate friend sir
-        dude bro guys everyone system computer ai pilot action command instruction order quarter hand kind also too
-        such ever even only currently presently soon later rapid swift am is are been going all ready feel free
-        manner fashion mode seconds moment minute while beat sec rest fine sure certainly indeed really very actually
-        basically possibly perhaps maybe meantime nicely s d m ll re ve im ill id youre rather instead already most
-        both along let lets any
+        ya yall y all gotta hafta oughta cmon kay da dis dat driver skipper matey mister miss ladies gentlemen bruh
+        fam ol aight ight sweetie kiddo partner comrade soldier he she they him her them one's person
+        human walker explorer traveller traveler visitor hero protagonist user drone rover vehicle car subject woman
+        boy girl alexa siri google cortana jarvis boss captain pal champ folks team honey dear darling u k gimme lemme
+        lil min um umm uh uhh uhm er err hm hmm mm ah oh ooh yo hiya whoa wow oops ugh yup yea aye lol haha hehe omg
+        btw tho roger copy nothing anyway anyways degree degrees appreciate appreciated grateful possible thankful
+        obliged favor favour delighted glad happy pleased wonder wondering please now just through via simply again
+        once more kindly ok okay yes yeah yep hey hi hello so well alright a an the to towards toward of in into at
+        for with that this it be being by from on direction side sides off over upon onto you me i we us yourself
+        myself ourselves itself can could would will shall gonna wanna love ought supposed times time next first
+        firstly second finally lastly afterwards afterward immediately instantly instant asap quick quicker slow
+        slower fast faster careful smooth gentle brisk steadily sharp sharply hard tight soft bit little slight some
+        somewhat tad touch few couple several another one single small short tiny big large wide full complete proper
+        normal nice good great direct mere pls plz plse thx thanks thank cheers ta robot agent player character avatar
+        bot buddy mate friend sir dude bro guys everyone system computer ai pilot action command instruction order
+        quarter hand kind also too such ever even only currently presently soon later rapid swift am is are been going
+        all ready feel free manner fashion mode seconds moment minute while beat sec rest fine sure certainly indeed
+        really very actually basically possibly perhaps maybe meantime nicely s d m ll re ve im ill id youre rather
+        instead already most both along let lets any
     """,
     NOT: """
         not never dont cannot cant wont shouldnt mustnt neednt wouldnt couldnt doesnt didnt isnt arent aint donot
@@ -155,8 +157,9 @@ PHRASES: dict[str, str] = {
         rest, take five, catch your breath, stay put, remain put, stays put, staying put, bide your time, come to a
         stop, come to a halt, come to rest, come to a standstill, come to a complete stop, be patient, not do
         anything, not doing anything, don t do anything, do not do a thing, nothing at all, without any movement, sit
-        this one out, wait it out, hold it, freeze frame, hold everything, full stop, stand pat, stop it, stop that,
-        stop there
+        this one out, wait it out, wait up, do not do a thing, don t do a thing, dont do a thing, do not leave, don t
+        leave, dont leave, never leave, without leaving, not leave, do not go away, don t go away, hold it, freeze
+        frame, hold everything, full stop, stand pat, stop it, stop that, stop there
     """,
     STILL: "stock still, in one place, at a standstill",
     PLACE: """
@@ -200,53 +203,54 @@ PHRASES: dict[str, str] = {
     f"{NOT} {RIGHT}": "no right",
     f"{NOT} {STAY}": "do not wait, don t wait, dont wait",
     FILLER: """
-        too close, too far, too near, step by step, bit by bit, one by one, if you d, i d appreciate it, i would
-        appreciate it, would it be possible, is it possible, i wonder if, i was wondering if, could i ask, can i ask,
-        do me a favor and, do me a favour and, would it be ok, would it be okay, feel free to, be so good as to, be a
-        dear and, mind you, you know what, how we got here, to get here, i suppose, i mean, don t forget to, do not
-        forget to, dont forget to, never forget to, don t hesitate to, do not hesitate to, dont hesitate to, don t be
-        afraid to, do not be afraid to, can t you, couldn t you, won t you, why don t you, why don t we, why dont you,
-        why dont we, why do not you, why not, no problem, no worries, would you mind, do you mind, would you kindly,
-        if you please, if possible, if you can, if you could, if you would, if you will, if you don t mind, if you do
-        not mind, if you dont mind, if you like, if you wish, if you want, when you can, when you re ready, when you
-        are ready, when ready, when possible, whenever you re ready, whenever you can, whenever you are ready, as soon
-        as possible, as soon as you can, as quickly as possible, as quickly as you can, be so kind as to, so kind as
-        to, how about, what about, what if we, what if you, what is on, what s on, whats on, what is to, what s to,
-        whats to, you should, we should, you must, we must, i must, you have to, we have to, i have to, you may, you
-        might, shall we, you should now, you must now, may i ask you to, do you think you could, go ahead and, go and,
-        come and, try and, be sure to, make sure to, make sure you, in order to, so as to, time to, what i want is,
-        what i need is, what i want you to do is, i want you to, i need you to, i d like you to, i would like you to,
-        i think, i guess, at once, for now, for me, one more time, one time, at this point, at this time, at the
-        moment, as well, a bit, a little, a second, a moment, a sec, a minute, a while, for a while, some more, hurry
-        up, is needed, is required, this time, of course, good job, well done, by the way, do a, my friend, on your
-        own, in your own time, without delay, without hesitation, without further ado, with no delay, without
-        stopping, without pausing, without a pause, without waiting, without any delay, no matter what, on the double,
-        in one go, all the way, a long way, a short way, a little way, some way, part of the way, in the direction of,
-        in the direction, straight away, right off, all right, come on, going to, got to, have got to, has to, at all,
-        under any circumstances, whatever you do, whatever happens, and so on, again and again, over and over, hang a,
-        hang, as usual, as before, it is time to, it s time to, that is, to be precise, if it s ok, if that s ok, a
-        few, a couple, a couple of, in a moment, here we go, there we go, there you go, thank you, i say, i said, you
-        know, as follows, et cetera
+        a notch, a hair, a smidge, a smidgen, a fraction, a tick, one notch, too close, too far, too near, step by
+        step, bit by bit, one by one, if you d, i d appreciate it, i would appreciate it, would it be possible, is it
+        possible, i wonder if, i was wondering if, could i ask, can i ask, do me a favor and, do me a favour and,
+        would it be ok, would it be okay, feel free to, be so good as to, be a dear and, mind you, you know what, how
+        we got here, to get here, i suppose, i mean, don t forget to, do not forget to, dont forget to, never forget
+        to, don t hesitate to, do not hesitate to, dont hesitate to, don t be afraid to, do not be afraid to, can t
+        you, couldn t you, won t you, why don t you, why don t we, why dont you, why dont we, why do not you, why not,
+        no problem, no worries, would you mind, do you mind, would you kindly, if you please, if possible, if you can,
+        if you could, if you would, if you will, if you don t mind, if you do not mind, if you dont mind, if you like,
+        if you wish, if you want, when you can, when you re ready, when you are ready, when ready, when possible,
+        whenever you re ready, whenever you can, whenever you are ready, as soon as possible, as soon as you can, as
+        quickly as possible, as quickly as you can, be so kind as to, so kind as to, how about, what about, what if
+        we, what if you, what is on, what s on, whats on, what is to, what s to, whats to, you should, we should, you
+        must, we must, i must, you have to, we have to, i have to, you may, you might, shall we, you should now, you
+        must now, may i ask you to, do you think you could, go ahead and, go and, come and, try and, be sure to, make
+        sure to, make sure you, in order to, so as to, time to, what i want is, what i need is, what i want you to do
+        is, i want you to, i need you to, i d like you to, i would like you to, i think, i guess, at once, for now,
+        for me, one more time, one time, at this point, at this time, at the moment, as well, a bit, a little, a
+        second, a moment, a sec, a minute, a while, for a while, some more, hurry up, is needed, is required, this
+        time, of course, good job, well done, by the way, do a, my friend, on your own, in your own time, without
+        delay, without hesitation, without further ado, with no delay, without any delay, no matter what, on the
+        double, in one go, all the way, a long way, a short way, a little way, some way, part of the way, in the
+        direction of, in the direction, straight away, right off, all right, come on, going to, got to, have got to,
+        has to, at all, under any circumstances, whatever you do, whatever happens, and so on, again and again, over
+        and over, hang a, hang, as usual, as before, it is time to, it s time to, that is, to be precise, if it s ok,
+        if that s ok, a few, a couple, a couple of, in a moment, here we go, there we go, there you go, thank you, i
+        say, i said, you know, as follows, et cetera
     """,
     STRANGE: """
-        left handed, right handed, he left, she left, they left, in time, back in time, on time, in the car, a car,
-        the car, give way, one foot, zoom in, zoom out, move up, move down, stay tuned, hold hands, hold fire, stand
-        down, stand up, sit down, stay calm, rest in, stay away, leave it, turn over, turn off, turn out, turn down,
-        turn up, turn into, turned off, side to side, half way, from left, from right, from the left, from the right,
-        left behind, left over, left out, left off, that is right, you are right, thats right, that s right, you re
-        right, youre right, is right, be right, is left, are left, nothing left, has left, have left, i left, you
-        left, we left, was left, were left, right wing, left wing, this way, that way, look like, look for, look
-        after, look into, look at me, look at it, look at this, face it, go for it, go for, go with, come from, get
-        it, head of, get off, get over, get back at, see you, see me, go over, go off, go into, come over, come here,
-        come to me, run over, run off, draw on, fall in, fall for, fall over, fall off, carry over, carry off, carry
-        it, carry me, take it, take off, take over, give in, do it, do that, do this, do so, do something, make it,
-        make one, put on, use it, show it, show up, keep it, keep up, keep off, hold me, press it, push it, push me,
-        pull it, pull me, pull over, draw it, draw me, draw a, ride it, ride a, follow me, follow it, find it, find
-        me, see it, check it, check in, check out, view it, set up, set it, set in, work it, work on, work out, not
-        only, don t just, do not just, do not only, if not, or else, right or wrong, face to face, eye to eye, head
-        over, head off, no time, ride off, roll over, roll up, back to back, on and on, on and off, back and forth,
-        back and forward, move over, step over, step on, step off, step in, step into, pass by, stop by, rest of, go
-        there, walk there, walk here, go here, be there, be right back, be back, be my, hold still for, as far as
+        left handed, right handed, right angle, left angle, right angles, right triangle, right answer, he left, she
+        left, they left, in time, back in time, on time, in the car, a car, the car, give way, one foot, zoom in, zoom
+        out, move up, move down, stay tuned, hold hands, hold fire, stand down, stand up, sit down, stay calm, rest
+        in, stay away, leave it, turn over, turn off, turn out, turn down, turn up, turn into, turned off, side to
+        side, half way, from left, from right, from the left, from the right, left behind, left over, left out, left
+        off, that is right, you are right, thats right, that s right, you re right, youre right, is right, be right,
+        is left, are left, nothing left, has left, have left, i left, you left, we left, was left, were left, right
+        wing, left wing, this way, that way, look like, look for, look after, look into, look at me, look at it, look
+        at this, face it, go for it, go for, go with, come from, get it, head of, get off, get over, get back at, see
+        you, see me, go over, go off, go into, come over, come here, come to me, run over, run off, draw on, fall in,
+        fall for, fall over, fall off, carry over, carry off, carry it, carry me, take it, take off, take over, give
+        in, do it, do that, do this, do so, do something, put on, use it, show it, show up, keep it, keep up, keep
+        off, hold me, press it, push it, push me, pull it, pull me, pull over, draw it, draw me, draw a, ride it, ride
+        a, follow me, follow it, find it, find me, see it, check it, check in, check out, view it, set up, set it, set
+        in, work it, work on, work out, not only, don t just, do not just, do not only, if not, or else, right or
+        wrong, face to face, eye to eye, head over, head off, no time, ride off, roll over, roll up, back to back, on
+        and on, on and off, back and forth, back and forward, move over, step over, step on, step off, step in, step
+        into, pass by, stop by, rest of, go there, walk there, walk here, go here, be there, be right back, be back,
+        be my, hold still for, as far as
     """,
 }
 """Sense, or senses in a row -> phrases, parted by commas. The longest counts; an apostrophe is a blank."""
