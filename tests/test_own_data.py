@@ -229,6 +229,16 @@ def test_chunks_are_as_long_as_those_of_the_data(tmp_path: Path) -> None:
     assert [len(session.step(action)) for action in ("walk on", "turn left")] == [3, 3]
 
 
+def test_frames_too_small_to_read_actions_off_are_told_before_the_training(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "inverse-dynamics", "--data", str(clips / "data"), "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    assert "frames from 32 pixels a side on, got 16x16" in lines(capsys)
+    assert not (tmp_path / "run").exists()
+    assert main([*words, "--reads", "moves"]) == 2
+
+
 def test_sides_that_cannot_be_halved_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_clips(tmp_path / "source", count=2)
     words = ["--from", "folder", str(tmp_path / "source"), str(tmp_path / "data"), "--size", "100x62"]

@@ -42,8 +42,8 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
 
     if args.json:
         check_output_file(args.json)
+    device = start_training(args)  # first: it settles the precision, too
     config = InverseDynamicsTrainingConfig(optimisation(args), batch_size=args.batch_size)
-    device = start_training(args)
     codec = Codec.load(args.codec).to(device) if args.codec else None
     sets = open_sets(args)
     episodes, validation = _episodes(sets.training, args), _episodes(sets.validation, args)
@@ -90,11 +90,14 @@ def _verbs(
     device: "torch.device",
     told: dict[str, object] | None,
 ) -> _Trained:
-    from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+    import torch
+
+    from slowfast_vgen.models.inverse_dynamics import InverseDynamics, check_frames
     from slowfast_vgen.plan.reading import read_held_out
     from slowfast_vgen.train.frame_pairs import frame_pairs
     from slowfast_vgen.train.inverse_dynamics import train_inverse_dynamics
 
+    check_frames(torch.from_numpy(episodes[0].frames))  # before the training, not after it
     training = frame_pairs(episodes)
     validation = frame_pairs(held_out, training.names)
     model = InverseDynamics(training.names).to(device)
@@ -115,8 +118,11 @@ def _moves(
     from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
     from slowfast_vgen.train.move_pairs import move_pairs
 
+    height, width = episodes[0].frames.shape[1:3]
+    if height != width:
+        raise UserError(f"moves are read off square frames, got {width}x{height}; give data of the world metaworld")
     training = move_pairs(episodes)
     validation = move_pairs(held_out, training.names)
-    model = new_move_dynamics(training.names, episodes[0].frames.shape[1])
+    model = new_move_dynamics(training.names, height)
     model = train_move_dynamics(config, model.to(device), codec, training, validation, out, told)
     return _Trained(model, len(training.first), read_held_out_moves(model, held_out))
