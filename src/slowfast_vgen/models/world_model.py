@@ -7,18 +7,22 @@
       address/                the same, in a world with a local memory: its path and its addresses
       scheduler/              scheduler_config.json
       actions.json            what the world can be told: see `models.vocabulary`
+      phrasings.safetensors   the embeddings of that, so that these texts need no text encoder
 
 The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.utils import logging as diffusers_logging
-from safetensors import SafetensorError
-from torch import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
@@ -39,6 +43,7 @@ DENOISERS: dict[str, type[VideoTransformer | UNet3DDenoiser | WanDenoiser]] = {
 """Denoisers by the class name that diffusers writes into config.json."""
 
 INDEX_FILE = "model_index.json"
+PHRASINGS_FILE = "phrasings.safetensors"
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 PARTS = ("codec", "denoiser")
@@ -160,6 +165,8 @@ class WorldModel(nn.Module):
             write_json(temporary / "scheduler" / "scheduler_config.json", scheduler_config)
             if self.vocabulary is not None:
                 self.vocabulary.save(temporary / VOCABULARY_FILE)
+                if not reads_words(self.denoiser):
+                    save_phrasings(temporary / PHRASINGS_FILE, self.vocabulary.phrasings, self.text_encoder)
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
             index = {
                 "_class_name": "SlowFastWorld",
@@ -193,7 +200,9 @@ class WorldModel(nn.Module):
         config = _read_config(folder, index)
         codec, denoiser = load_codec(folder / "codec"), load_denoiser(folder / "denoiser")
         address = load_address(folder / "address") if (folder / "address").is_dir() else None
-        model = cls(config, codec, denoiser, TextEncoder.load(device), address, read_vocabulary(folder, index))
+        known = load_phrasings(folder / PHRASINGS_FILE) if PHRASINGS_FILE in index["sha256"] else {}
+        text_encoder = TextEncoder.for_world(known, reads_words(denoiser))
+        model = cls(config, codec, denoiser, text_encoder, address, read_vocabulary(folder, index))
         return model.to(device).eval().requires_grad_(False)
 
 
@@ -237,6 +246,32 @@ def _read_config(folder: Path, index: dict[str, Any]) -> WorldConfig:
         return WorldConfig(**index["world"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it anew") from error
+
+
+def reads_words(denoiser: nn.Module) -> bool:
+    """Whether a denoiser reads the embedding of each word of an action, and not their mean alone."""
+    return bool(getattr(denoiser, "reads_words", False))
+
+
+def save_phrasings(path: Path, texts: Sequence[str], encoder: TextEncoder) -> None:
+    """Writes the mean embedding of each text, from which its pooled embedding follows to the bit."""
+    told = [encoder([text]).tokens for text in texts]
+    means = torch.cat([each.sum(1) / each.shape[1] for each in told]).cpu()
+    save_file({"means": means}, path, metadata={"texts": json.dumps(list(texts)), "encoder": encoder.fingerprint})
+
+
+def load_phrasings(path: Path) -> dict[str, Tensor]:
+    """What `save_phrasings` wrote: text -> its mean embedding, as that of a single token.
+
+    Raises:
+        UserError: a file of another form.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            texts, means = json.loads(file.metadata()["texts"]), file.get_tensor("means")
+        return {text: mean[None] for text, mean in zip(texts, means, strict=True)}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} holds no embeddings of phrasings ({error}); copy the world again") from error
 
 
 def load_codec(folder: Path) -> Codec:

@@ -99,5 +99,6 @@ class Session:
             earlier=tuple(rollout.earlier),
             precision=rollout.world.precision,
             threads=torch.get_num_threads(),
+            text_encoder=rollout.world.model.text_encoder.used,
         )
         save_session(Path(folder), saved, rollout.memory)

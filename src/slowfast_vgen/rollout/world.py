@@ -26,6 +26,7 @@ from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session
 from slowfast_vgen.memory.store import read_memory
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.text import KNOWN
 from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.precision import check_precision
@@ -248,9 +249,12 @@ class World:
             UserError: no session there, damaged files, or a session of other weights.
         """
         saved = load_session(Path(folder), self.model.fingerprint, self.model.config.full_name, self.model.latent_shape)
+        encoder = self.model.text_encoder
+        text_encoder = saved.text_encoder if saved.text_encoder == KNOWN else encoder.name
         for what, stored, here in (
             ("precision", saved.precision, self.precision),
             ("threads", saved.threads, torch.get_num_threads()),
+            ("text encoder", saved.text_encoder, text_encoder),
         ):
             if stored is not None and stored != here:
                 warnings.warn(
