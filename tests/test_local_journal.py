@@ -296,3 +296,51 @@ def test_a_batch_forgets_as_each_of_its_episodes(world: World) -> None:
         torch.testing.assert_close(
             local(together.memory).state.gram[row], local(alone[row].memory).state.gram[0], rtol=0, atol=1e-3
         )
+
+
+def test_a_full_memory_tells_it_and_one_with_room_is_left_as_it_was(world: World) -> None:
+    """The same walk in memories of three widths: what is told falls with the load as what is right does."""
+    model = world.model
+    assert model.address is not None
+    told, true, novelties = [], [], []
+    for width in (512, 64, 16):
+        address = PlanarAddress(key_width=width)
+        address.path.load_state_dict(model.address.path.state_dict())
+        narrowed = World(WorldModel(model.config, *_parts(model), address.eval().requires_grad_(False)))  # type: ignore[arg-type]
+        images = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+        rollout = narrowed.start_batch(images, LocalRuleConfig(familiar=0.0), [0])
+        for number in range(12):
+            latents = torch.randn(1, 4, 8, 8, 8, generator=torch.Generator().manual_seed(number))
+            rollout.observe_latents(latents, ["turn left", "go forward"][number % 2 : number % 2 + 1])
+        memory = local(rollout.memory)
+        wrong = whole = 0.0
+        for entry in memory.journal:
+            assert entry.values is not None
+            written = entry.values.flatten(1, 2)[..., :128]
+            read, plain = memory.state.read(memory.state.factor(), memory.keys(entry.poses))
+            wrong, whole = (
+                wrong + float((read[..., :128] - written).square().sum()),
+                whole + float(written.square().sum()),
+            )
+        recalled = memory.recall_at(memory.journal[-1].poses).novelty.flatten()
+        confidence = float(memory.confidence)
+        torch.testing.assert_close(recalled, 1 - confidence * (1 - plain.flatten()))
+        assert rollout.memory is not None
+        assert rollout.memory.describe()["local"]["confidence"] == confidence
+        told.append(confidence)
+        true.append(wrong / whole)
+        novelties.append(float(plain.mean()))
+        assert abs(float(memory.recall_error) - wrong / whole) < 0.15
+    assert told[0] > told[1] > told[2]
+    assert true[0] < true[1] < true[2]
+    assert told[2] < 0.4
+    assert novelties[2] < 0.05  # which says "known"
+
+    session = walked(world, LocalRuleConfig(), "l")
+    memory = local(session.memory)
+    memory.recall_error = torch.full_like(memory.recall_error, 0.2)  # right: not a bit of what is told changes
+    poses = memory.journal[0].poses
+    assert torch.equal(
+        memory.recall_at(poses).novelty.flatten(),
+        memory.state.read(memory.state.factor(), memory.keys(poses))[1].flatten(),
+    )

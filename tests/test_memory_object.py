@@ -1,5 +1,6 @@
 """The memory as an object: fork, rewind, forget, merge, describe; on sessions, on folders, and by the CLI."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import remembering
+from tiny import FAMILIES, remembering
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
@@ -352,3 +353,34 @@ def test_a_video_with_each_rule(
         assert (memory.local.config.rule == "delta") == rule.endswith("delta")
     assert main([*words[:3], "--load-memory", str(tmp_path / "s"), *words[7:], "--memory", "off"]) == 2
     assert "contradicts the session" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", ["UNet3DDenoiser", "WanDenoiser"])
+def test_every_rule_makes_videos_with_diffusers_denoisers_too(
+    local_world: World, tmp_path: Path, family: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each denoiser names its own layers for a LoRA; a local memory without room is refused, not ignored."""
+    model, (has_room, bare) = local_world.model, (remembering(family, 3), FAMILIES[family]())
+    for name, denoiser in (("room", has_room), ("bare", bare)):
+        config = replace(model.config, name=name, memory={"lora": {"learning_rate": 1e-2}})
+        made = WorldModel(config, model.codec, denoiser, model.text_encoder, model.address)  # type: ignore[arg-type]
+        made.save(tmp_path / name, {"_class_name": "FlowMatchEulerDiscreteScheduler"})
+    Image.fromarray(IMAGES[0]).save(tmp_path / "start.png")
+
+    def run(world: str, rule: str) -> int:
+        words = ["--image", str(tmp_path / "start.png"), "--steps", "1", "--actions", "turn left x2", "--memory", rule]
+        words += ["--world", str(tmp_path / world), "--out", str(tmp_path / "out.mp4")]
+        return main(["generate", *words, "--save-memory", str(tmp_path / f"{world}-{rule}")])
+
+    for rule in ("on", "local", "denoising-original", "replay", "local+denoising"):
+        assert run("room", rule) == 0
+    assert run("bare", "on") == 0
+    saved = read_json(tmp_path / "bare-on" / "memory" / "adapter_config.json")["target_modules"]
+    assert saved and all(layer.rsplit(".", 1)[0] for layer in saved)
+    assert read_json(tmp_path / "bare-on" / "memory" / "memory.json")["config"]["lora"]["lora"]["layers"][0] == "to_q"
+    capsys.readouterr()
+    for rule in ("local", "local+denoising"):
+        assert run("bare", rule) == 2
+        told = capsys.readouterr().err
+        assert f"a {family}, has no room for what a local memory recalls" in told
+        assert "slowfast train" in told
