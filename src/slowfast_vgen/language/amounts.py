@@ -66,7 +66,7 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
             rest += [*between, words[unit]]
         elif kind == "lengths" and words[unit] in _STEPS:
             amounts.append(Amount("times", value, " ".join(words[index : unit + 1])))
-            rest += [*between, "step"]
+            rest += [*between, "one", "step"]  # as a noun, which begins no clause
         elif kind:
             said = " ".join(words[index : unit + 1])
             degrees = value * _RADIAN_DEGREES if kind == "radians" else value
