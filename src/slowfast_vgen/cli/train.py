@@ -384,7 +384,7 @@ def train_context(args: argparse.Namespace) -> int:
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)
     poses_needed = any(kind.kind == "retrieval" for _, kind in kinds)
-    data = load_chains(args, text_encoder, CONTEXT_CHUNKS, poses_needed=poses_needed)
+    data = load_chains(args, text_encoder, CONTEXT_CHUNKS, poses_needed=poses_needed, same_view=False)
     denoiser = load_denoiser(args.init)
     target = _target(denoiser, args.init)
     _check_init(denoiser, args.init, data.training)

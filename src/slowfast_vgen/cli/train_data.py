@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -235,11 +235,13 @@ def load_chains(
     most_chunks: int,
     address: "PlanarAddress | None" = None,
     poses_needed: bool = True,
+    same_view: bool = True,
 ) -> ChainData:
     """The same as chains with poses; see `episode_poses` for where they are not needed.
 
     They have `--chunks` chunks where that is given, else as many as every set has, `most_chunks` at most. Their poses
-    are in the steps of the `address`, or in those of the data where there is none.
+    are in the steps of the `address`, or in those of the data where there is none. Their cameras have the `same_view`,
+    unless what is trained asks for none.
 
     Raises:
         UserError: sets whose poses are in different units, or in other ones than the address; a set whose longest chain
@@ -267,7 +269,8 @@ def load_chains(
             longest[name] = longest_chain(one, chunk_frames)
             its_poses.append(episode_poses(source, one.episodes, poses_needed))
             if poses_needed:
-                motions[name] = motion_of(one, its_poses[-1])
+                found = motion_of(one, its_poses[-1])
+                motions[name] = found if same_view else replace(found, fov_degrees=None)
         poses.append(np.concatenate(its_poses))
     motion = common_motion(motions)
     step_units = float(address.config.step_units) if address is not None else motion.step_units or 1.0
