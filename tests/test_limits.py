@@ -18,6 +18,7 @@ from slowfast_vgen.data.adapters.registry import open_adapter
 from slowfast_vgen.data.adapters.tfrecord import read_record, record_places
 from slowfast_vgen.data.format import write_episode
 from slowfast_vgen.data.parquet import read_columns
+from slowfast_vgen.data.validate import check_episode
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode
 
@@ -61,6 +62,7 @@ import resource, sys
 from pathlib import Path
 from slowfast_vgen.data.adapters.clips import picture_times, read_clip
 from slowfast_vgen.data.parquet import read_columns
+from slowfast_vgen.data.validate import check_episode
 from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
 
@@ -116,6 +118,22 @@ def test_episodes_too_large_to_read_are_not_written(tmp_path: Path) -> None:
         write_episode(tmp_path / "x", Episode(frames, (Chunk("go", "", 1, 99_999),), None, 10.0))
     with pytest.raises(UserError, match=r"take 25\.8 GB, over 2\.1; use fewer or smaller frames"):
         ImportSettings(size=4096)
+
+
+def test_a_header_of_more_than_is_there_is_refused(tmp_path: Path) -> None:
+    frames = np.zeros((5, 16, 16, 3), np.uint8)
+    write_episode(tmp_path / "x", Episode(frames, (Chunk("go", "", 1, 4),), None, 10.0))
+    path = tmp_path / "x" / "episode.json"
+    header = json.loads(path.read_text())
+    for change in ({"num_frames": 10**9}, {"height": 10**9, "width": 10**9}, {"num_frames": 2_000_000}):
+        told = header | change
+        path.write_text(json.dumps(told))
+        found = check_episode(tmp_path / "x")
+        if "num_frames" in change and change["num_frames"] < 10**7:  # as many as could be, and not there
+            assert {defect.code for defect in found} == {"frame-count", "chunk-gap"}
+        else:
+            assert [defect.code for defect in found] == ["bad-header"]
+            assert "2147483648 at most are read" in found[0].message
 
 
 def test_labels_that_are_not_there_take_no_memory(tmp_path: Path) -> None:

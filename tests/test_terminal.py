@@ -24,7 +24,7 @@ def is_harmless(text: str) -> bool:
 
 def dataset_of(folder: Path, text: str, source: str = "x") -> Path:
     metadata = {"script": text, "licence": text, "split": "train", "world": text, "scene": text, "source": source}
-    episode = Episode(np.zeros((5, 16, 16, 3), np.uint8), (Chunk(text, text, 1, 4),), None, 10.0, metadata)
+    episode = Episode(np.zeros((5, 16, 16, 3), np.uint8), (Chunk(text[:30], text, 1, 4),), None, 10.0, metadata)
     writer = DatasetWriter(folder, DatasetHeader(text, "train", 1, {"note": text}))
     writer.append(episode)
     writer.finish()
@@ -82,8 +82,9 @@ def test_a_terminal_without_the_letters_spells_them_out(
 ) -> None:
     made = dataset_of(tmp_path / "x", "öffne 火 the 🚪")
     terminal = io.BytesIO()
+    stream = io.TextIOWrapper(terminal, encoding, newline="\n", write_through=True)
     with monkeypatch.context() as context:
-        context.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding, newline="\n", write_through=True))
+        context.setattr(sys, "stdout", stream)
         assert main(["data", "info", str(made)]) == 0
     shown = terminal.getvalue().decode(encoding)
     assert ("öffne 火 the 🚪" if encoding == "utf-8" else "\\u706b the \\U0001f6aa") in shown

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast_vgen.data.rules import SPLITS, Defect, refuse, require
-from slowfast_vgen.data.video import FPS_RANGE
+from slowfast_vgen.data.video import FPS_RANGE, LARGEST_FRAMES
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
 
@@ -107,6 +107,11 @@ def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> lis
             defects.append(Defect(str(path), "bad-header", f"the field {field_name} is missing"))
         elif not is_fit(record[field_name]):
             message = f"{field_name} is {reprlib.repr(record[field_name])}, want {wanted}"
+            defects.append(Defect(str(path), "bad-header", message))
+    if fields is _EPISODE_FIELDS and not defects:
+        num_bytes = 3 * record["num_frames"] * record["height"] * record["width"]
+        if num_bytes > LARGEST_FRAMES:
+            message = f"the frames that it tells of would take {num_bytes} bytes, {LARGEST_FRAMES} at most are read"
             defects.append(Defect(str(path), "bad-header", message))
     return defects
 

@@ -5,6 +5,7 @@ and EPIC_100_video_info.csv (`video_id,duration,fps,resolution`). Videos lie as 
 P01/videos/P01_01.MP4, or all in one folder.
 """
 
+import filecmp
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -140,9 +141,12 @@ class EpicKitchens:
         return seconds, bad
 
     def _find(self, name: str) -> Path:
-        for folder in _TABLE_FOLDERS:
-            if (path := self._source / folder / name).is_file():
-                return path
+        found = [path for folder in _TABLE_FOLDERS if (path := self._source / folder / name).is_file()]
+        for other in found[1:]:
+            if not filecmp.cmp(found[0], other, shallow=False):
+                raise UserError(f"{found[0]} and {other} are not the same; leave the one that is meant")
+        if found:
+            return found[0]
         raise UserError(
             f"{self._source} holds no {name}; put the tables of epic-kitchens-100-annotations there or into "
             f"{self._source / _TABLE_FOLDERS[1]}"
