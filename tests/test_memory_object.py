@@ -17,9 +17,11 @@ from slowfast_vgen.files import read_json
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.fast_weights import FastWeights
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
+from slowfast_vgen.memory.registry import KINDS
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Session, World
 
@@ -384,3 +386,16 @@ def test_every_rule_makes_videos_with_diffusers_denoisers_too(
         told = capsys.readouterr().err
         assert f"a {family}, has no room for what a local memory recalls" in told
         assert "slowfast train" in told
+
+
+def test_every_kind_of_memory_stands_behind_the_protocol(local_world: World) -> None:
+    memory = memory_of(walked(local_world, BOTH, 1))
+    assert [part.kind for part in memory.parts] == list(KINDS) == ["lora", "local"]
+    assert all(isinstance(part, FastWeights) for part in memory.parts)
+    assert memory.config == MemoryConfig(*reversed([part.config for part in memory.parts]))
+    assert "lora (denoising), local (least-squares), 1 chunks" in repr(memory)
+    for wrong in (lambda: MemoryConfig(LOCAL, LOCAL), lambda: MemoryConfig(3), lambda: MemoryConfig(dreams=LOCAL)):
+        with pytest.raises(UserError):
+            wrong()
+    assert not MemoryConfig() and MemoryConfig().to_json() == {"local": None, "lora": None}
+    assert local_world.start_batch(IMAGES[:1], MemoryConfig(), [1]).memory is None

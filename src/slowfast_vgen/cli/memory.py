@@ -98,15 +98,16 @@ def show_memory(args: argparse.Namespace) -> int:
     world, memory = _load(args, args.folder)
     told = memory.describe()
     print(f"{args.folder}: {told['chunks']} chunks of the world {world.model.config.full_name}")
-    for part in ("local", "lora"):
-        for name, value in told.get(part, {}).items():
+    parts = {part: values for part, values in told.items() if isinstance(values, dict)}
+    for part, values in parts.items():
+        for name, value in values.items():
             shown = f"{value:.3g}" if isinstance(value, float) else value
             shown = ", ".join(f"{each:.3g}" for each in shown) if isinstance(shown, list) else shown
             print(f"  {part:<6} {name:<26} {shown}")
     figures = {
         f"{part} {name}": Figure.exact(value)
-        for part in ("local", "lora")
-        for name, value in told.get(part, {}).items()
+        for part, values in parts.items()
+        for name, value in values.items()
         if isinstance(value, int | float)
     }
     write_figures(

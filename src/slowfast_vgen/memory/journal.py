@@ -112,12 +112,13 @@ class Block:
     def with_base_below(self, state: LocalState, tick: int, keys: KeysOf) -> "Block":
         """With what is left of the fast weights `state` where the entries are taken from it, as the base."""
         first = self.entries[0].tick - 1
-        own = self.written(state.empty(dtype=torch.float64), tick, keys)
+        exact = exact_dtype(state.gram.device)
+        own = self.written(state.empty(dtype=exact), tick, keys)
         share = (1 - state.config.forgetting) ** (tick - first)
         base = state.empty()
         if share > 1e-3:  # of less, nothing but rounding would come back
-            base.gram = ((state.gram.double() - own.gram) / share).to(state.gram.dtype)
-            base.cross = ((state.cross.double() - own.cross) / share).to(state.cross.dtype)
+            base.gram = ((state.gram.to(exact) - own.gram) / share).to(state.gram.dtype)
+            base.cross = ((state.cross.to(exact) - own.cross) / share).to(state.cross.dtype)
         return replace(self, base=base, base_tick=first)
 
 

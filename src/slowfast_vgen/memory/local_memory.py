@@ -421,7 +421,7 @@ class LocalMemory:
     def describe(self) -> dict[str, Any]:
         """See `FastWeights`."""
         gram = self.state.gram
-        spread = torch.linalg.eigvalsh(gram[0].to("cpu", torch.float64)).clamp(min=0)
+        spread = torch.linalg.eigvalsh(gram[0].cpu().double()).clamp(min=0)
         return {
             "rule": self.config.rule,
             "megabytes": self.num_bytes() / 2**20 / self.num_episodes,
