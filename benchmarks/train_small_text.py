@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from slowfast_vgen.action_texts import tokenizer
 from slowfast_vgen.models.small_text import BUCKETS, WEIGHTS_FILE, SmallTextEncoder, features
-from slowfast_vgen.models.text import TextEncoder, _tokenizer
+from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS
 from slowfast_vgen.worlds.metaworld_layout import COLOURS, SHAPES
 from slowfast_vgen.worlds.metaworld_words import carry_text, known_texts
@@ -123,7 +124,7 @@ def general_texts(rng: np.random.Generator, count: int, nouns: list[str]) -> lis
 
 def pooled(encoder: TextEncoder, texts: list[str]) -> torch.Tensor:
     """MiniLM's pooled embeddings: texts of one length together, products in bfloat16."""
-    ids = [_tokenizer().encode(text).ids for text in texts]
+    ids = [tokenizer().encode(text).ids for text in texts]
     order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
     result = torch.empty(len(texts), 384)
     start, begun = 0, time.time()
@@ -158,7 +159,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    nouns = sorted(word for word in _tokenizer().get_vocab() if word.isascii() and word.isalpha() and len(word) > 2)
+    nouns = sorted(word for word in tokenizer().get_vocab() if word.isascii() and word.isalpha() and len(word) > 2)
     rare = set(rng.permutation(nouns)[:300].tolist())  # no training text has one of these
     kinds = {
         "table": table_texts(rng, args.texts * 4 // 10),

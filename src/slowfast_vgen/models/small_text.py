@@ -4,7 +4,6 @@ It was trained by `benchmarks/train_small_text.py` to give what all-MiniLM-L6-v2
 where the package of that encoder is not installed. It gives one embedding a text, not one a word.
 """
 
-import re
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from slowfast_vgen.action_texts import pieces
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import sha256_of_file
 
@@ -26,17 +26,7 @@ WEIGHTS_FILE = "small_text.safetensors"
 WEIGHTS_SHA256 = "5518a7e1b1e9d433bbee62fdb4d46599c16fc3a8d277d5c272e6cc3cc45a108a"
 """Of the file that is shipped."""
 
-_PIECE = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 _GRAMS = (3, 4)
-
-
-def pieces(text: str) -> list[str]:
-    """Words, numbers and signs, in lower case.
-
-    >>> pieces("Carry the blue cube to (0.103, 0.62)")
-    ['carry', 'the', 'blue', 'cube', 'to', '(', '0', '.', '103', ',', '0', '.', '62', ')']
-    """
-    return _PIECE.findall(text.lower())
 
 
 def features(text: str) -> Iterator[str]:

