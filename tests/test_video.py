@@ -169,3 +169,10 @@ def test_mutated_files_give_frames_or_a_user_error(tmp_path: Path, data: st.Data
         return
     assert frames.dtype == np.uint8
     assert frames.ndim == 4
+
+
+def test_a_film_of_an_unknown_kind_is_told(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", noise(3), 10)
+    (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(UserError, match=r"b\.mp4"):
+        read_video(tmp_path / "b.mp4")

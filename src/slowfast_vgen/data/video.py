@@ -203,6 +203,8 @@ def iterate_frames(path: Path) -> Iterator[Image]:
             if not container.streams.video:
                 raise UserError(f"{path} holds no video; give a video file")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path} holds no video of a known kind; write or fetch it anew")
             stream.codec_context.options = SAFE_DECODING
             promised = stream.frames  # 0 where the container does not say
             for packet in container.demux(stream):
