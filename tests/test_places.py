@@ -166,11 +166,10 @@ def made(place: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 @pytest.mark.parametrize("name", SOURCES)
 def test_pipes_and_devices_keep_nobody_waiting(name: str, kind: str, tmp_path: Path) -> None:
-    """Each file of a source in turn; were one read, the test would never end."""
-    files = sorted(
-        path.relative_to(tmp_path / "a") for path in SOURCES[name](tmp_path / "a").rglob("*") if path.is_file()
-    )
-    for number, path in enumerate(files):
+    """A file of each kind in turn; were one read, the test would never end."""
+    whole = SOURCES[name](tmp_path / "whole")
+    kinds = {(path.name[:4], path.suffix): path.relative_to(whole) for path in whole.rglob("*") if path.is_file()}
+    for number, path in enumerate(sorted(kinds.values())):
         source = shutil.copytree(whole, tmp_path / f"source {number}")
         made(source / path, kind)
         with contextlib.suppress(UserError):
