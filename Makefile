@@ -10,7 +10,7 @@ EPISODES ?= 500
 TORCH := torch==2.13.0 $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check quick bench figures planning comparisons data data-all worlds bench-data clean
+.PHONY: setup demo test test-all test-slow check quick bench figures planning comparisons data data-all worlds bench-data clean
 
 setup: .venv/.installed
 
@@ -29,8 +29,24 @@ demo: setup
 	$(BIN)/slowfast demo --out demo
 
 # Two processes of one thread each; a file's tests stay together, for what they share.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+# All of them, those marked slow and those that compare with other programs too. No test may be skipped but for want of
+# a GPU, a mount or another interpreter.
+test-all: setup .venv/.compared
+	$(PYTEST) --no-skips
+
+# What is left of test-all after `make test`.
+test-slow: setup .venv/.compared
+	$(PYTEST) --no-skips -m "slow or compared"
+
+# Programs that tests compare ours with, where they are installed.
+.venv/.compared: .venv/.installed requirements-compared.txt
+	$(PIP) -r requirements-compared.txt
+	touch $@
 
 check: setup
 	$(BIN)/ruff check .

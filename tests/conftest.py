@@ -1,7 +1,8 @@
 """What several test files share: the text encoder, and a tiny packed world with random weights."""
 
+import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,40 @@ from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
+
+ALLOWED_SKIPS = re.compile(
+    r"for want of (a GPU|a mount|another interpreter|another environment|weights that cannot be installed)"
+)
+"""Reasons for which `--no-skips` lets a test be skipped."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skip is a failure but for the reasons in conftest.py")
+
+
+def _fail_if_skipped(config: pytest.Config, report: pytest.CollectReport | pytest.TestReport) -> None:
+    if report.skipped and config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not ALLOWED_SKIPS.search(reason):
+            report.outcome = "failed"
+            report.longrepr = f"skipped, which --no-skips does not let pass: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_skipped(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_skipped(collector.config, report)
+    return report
+
 
 pytest.register_assert_rewrite("world_checks")  # so that a failure there shows its figures
 

@@ -447,8 +447,10 @@ def test_what_cannot_be_exported(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "is there and not empty" in capsys.readouterr().err
 
 
+@pytest.mark.compared
 def test_lerobot_itself_reads_an_export(tmp_path: Path) -> None:
-    lerobot = pytest.importorskip("lerobot.datasets.lerobot_dataset")
+    reason = "for want of another environment: lerobot needs one of its own"
+    lerobot = pytest.importorskip("lerobot.datasets.lerobot_dataset", reason=reason)
     assert run("vpt", make_vpt(tmp_path / "source"), tmp_path / "set") == 0
     assert main(["data", "export", "--to", "lerobot", str(tmp_path / "set"), str(tmp_path / "lerobot")]) == 0
     dataset = lerobot.LeRobotDataset("slowfast/test", root=tmp_path / "lerobot", video_backend="pyav")

@@ -214,6 +214,7 @@ def test_the_command_tells_what_it_wrote(
     assert DEFAULT_MAX_BYTES in parser_default
 
 
+@pytest.mark.compared
 def test_webdataset_reads_them(shards: Path, sources: tuple[Path, Path]) -> None:
     webdataset = pytest.importorskip("webdataset")
     names = [str(shards / shard.name) for shard in read_index(shards).shards]

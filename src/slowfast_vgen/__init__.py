@@ -37,14 +37,26 @@ __all__ = [
     "UserError",
     "Vocabulary",
     "World",
+    "__version__",
     "load",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: `slowfast --help` and the data commands need no torch, whose import takes seconds.
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("slowfast-vgen")
+        except PackageNotFoundError:  # run from a folder of sources
+            return "0+unknown"
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -131,6 +131,14 @@ class WorldModel(nn.Module):
         )
         """SHA-256 over the slow weights: a memory belongs to the weights that it was learned on."""
 
+    def __repr__(self) -> str:
+        millions = sum(parameter.numel() for parameter in self.denoiser.parameters()) / 1e6
+        size = f"{self.config.frame_width}x{self.config.frame_height}"
+        return (
+            f"WorldModel({self.config.full_name!r}, {size}, {type(self.denoiser).__name__} of {millions:.1f} M "
+            f"parameters, weights {self.fingerprint[:12]})"
+        )
+
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one frame's latents."""
