@@ -1,5 +1,6 @@
 """Model cards: what a packed world says of itself, in the form that model hubs read."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ A world model: start image and actions in words in, video out,
 import slowfast_vgen
 
 session = slowfast_vgen.load("{world["name"]}").start("start.png", memory=True)
-frames = session.step({_example(read_vocabulary(folder, index))!r})
+frames = session.step({json.dumps(_example(read_vocabulary(folder, index)))})
 ```
 
 ## What it knows
