@@ -253,7 +253,9 @@ def _items(row: Sequence[str]) -> list[Item]:
                 one.sense in (OWN, TURN, DRIFT) or one.word == "the" for one in items
             ):
                 sense = GO  # no part of the body here
-            if word in _TRAIL_OF_OWN and items and (items[-1].sense in (OWN, TRAIL) or items[-1].word == "the"):
+            before = items[-1] if items else None
+            retraced = any(item.sense in (RETRACE, FOLLOW) for item in items)
+            if word in _TRAIL_OF_OWN and before and (retraced or before.sense in (OWN, TRAIL) or before.word == "the"):
                 sense = TRAIL
             following = words[index + 1] if index + 1 < len(words) else ""
             items.append(Item(sense, word, following))

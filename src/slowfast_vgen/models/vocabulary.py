@@ -246,7 +246,8 @@ class Vocabulary:
             return self._each(whole)
         rows = [self.understand(part) for part in clauses_of(text)]
         parts = [part for part in rows if part.kind != "unknown" or read(part.text).problem != "nothing"]
-        if len(parts) < 2 or any(part.problem and part.kind != "several" for part in parts):
+        kinds = {part.kind for part in parts}
+        if len(parts) < 2 or "negated" in kinds or (whole.kind != "unknown" and "unknown" in kinds):
             return (whole,)
         return tuple(one for part in parts for one in self._each(part))
 
