@@ -444,3 +444,25 @@ def test_two_versions_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert worlds.shipped_worlds() == {"w": tmp_path / "weights/w"}
     assert worlds.world_folder("w") == worlds.world_folder("w@2") == tmp_path / "weights/w"
     assert worlds.world_folder("w@1") == tmp_path / "weights/w@1"
+
+
+def test_a_training_writes_what_its_data_was_told_and_a_packed_world_carries_it(tmp_path: Path) -> None:
+    train, codec, slow, out = (str(tmp_path / name) for name in ("train", "codec", "slow", "world"))
+    words = ["--world", "vizdoom-rooms", "--split", "train", "--episodes", "4", "--num-chunks", "24"]
+    assert main(["data", "make", "--out", train, *words]) == 0
+    common = ["--data", train, "--validation", train, "--steps", "1", "--batch-size", "2"]
+    assert main(["train", "codec", *common, "--out", codec]) == 0
+    small = ["--width", "32", "--depth", "1", "--codec", f"{codec}/codec"]
+    assert main(["train", "slow", *common, *small, "--out", slow]) == 0
+    made = Vocabulary.load(Path(slow) / "denoiser/actions.json")
+    assert {"turn_left", "turn_right", "go_forward"} <= set(made.verbs) <= set(ROOMS.verbs)
+    assert made.null == ("stay" if "stay" in made.verbs else "")
+    for action in made.actions:
+        assert set(action.phrasings) <= set(ROOMS.action(action.verb).phrasings)
+        assert action.motion == ROOMS.action(action.verb).motion
+    parts = ["--codec", f"{codec}/codec", "--denoiser", f"{slow}/denoiser", "--out", out]
+    assert main(["models", "pack", "--name", "mine", *parts, "--version", "3"]) == 0
+    world = worlds.load(out)
+    assert world.actions == made and world.model.config.full_name == "mine@3"
+    told = read_told([open_episodes(Path(train))])
+    assert len(told.actions) == 96 and told.motions["turn_left"] == (0.0, 0.0, 90.0)
