@@ -80,7 +80,7 @@ figures: bench
 # path alone needs none: slowfast plan --task vizdoom-retrace --arms path --add --json results/plan-vizdoom-retrace.json
 planning: setup
 	$(BIN)/slowfast plan --task vizdoom-retrace --slow runs/slow-retrace/denoiser --context runs/context-retrace/denoiser \
-		--precision bfloat16 --json results/plan-vizdoom-retrace.json --video build/plan-retrace
+		--json results/plan-vizdoom-retrace.json --video build/plan-retrace
 	$(BIN)/python benchmarks/plot_plan.py results/plan-vizdoom-retrace.json --out docs/images/plan-retrace.png \
 		--video build/plan-retrace/loop-001.mp4
 	$(BIN)/slowfast plan --task metaworld-return --slow runs/moves-slow-more/denoiser \
@@ -92,16 +92,16 @@ planning: setup
 
 # Everything beside them: about three hours, and the denoisers of docs/training.md ("Trained to be compared") first.
 comparisons: setup
-	$(BIN)/slowfast evaluate rules --precision bfloat16 --before runs/slow/denoiser \
+	$(BIN)/slowfast evaluate rules --before runs/slow/denoiser \
 		--loop local=runs/loop/denoiser --loop denoising=runs/loop-denoising/denoiser \
 		--loop denoising-original=runs/loop-denoising-original/denoiser --loop replay=runs/loop-replay/denoiser \
 		--json results/rules.json
-	$(BIN)/slowfast evaluate scaling --precision bfloat16 $(foreach run,large-100 large-300 large-900 loop small-100 \
+	$(BIN)/slowfast evaluate scaling $(foreach run,large-100 large-300 large-900 loop small-100 \
 		small-300 small-900,--run runs/$(run)) --json results/scaling.json
 	$(BIN)/slowfast evaluate --suite standard --context runs/context/denoiser --json results/standard.json
-	$(BIN)/slowfast evaluate isolation --precision bfloat16 --before runs/slow/denoiser --json results/isolation.json
-	$(BIN)/slowfast evaluate crossdomain --precision bfloat16 --json results/crossdomain.json
-	$(BIN)/slowfast evaluate ablations --precision bfloat16 --json results/ablations.json
+	$(BIN)/slowfast evaluate isolation --before runs/slow/denoiser --json results/isolation.json
+	$(BIN)/slowfast evaluate crossdomain --json results/crossdomain.json
+	$(BIN)/slowfast evaluate ablations --json results/ablations.json
 	$(BIN)/slowfast evaluate report results/*.json --out results/report
 
 # Goes on where it was stopped.

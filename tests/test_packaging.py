@@ -83,7 +83,6 @@ def test_a_missing_extra_is_one_sentence(extra: str) -> None:
     [
         ("vizdoom", ["demo", "--out", "OUT"]),
         ("pyarrow", ["data", "check", "OUT"]),
-        ("accelerate", ["train", "codec", "--data", "OUT", "--validation", "OUT", "--out", "OUT/run"]),
         ("skimage", ["evaluate", "recall", "--quick"]),
     ],
 )
