@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from slowfast_vgen import ActionWarning, UserError
 from slowfast_vgen.cli import action_list
 from slowfast_vgen.cli.main import main
+from slowfast_vgen.data.sources import open_episodes
+from slowfast_vgen.data.told import read_told
 from slowfast_vgen.evaluate.words import shipped_lists
 from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.language import lexicon
