@@ -6,9 +6,8 @@ Needs the package of all-MiniLM-L6-v2. Of `metaworld-moves` every text of the ta
 of exact spots.
 """
 
-from slowfast_vgen.files import read_json, sha256_of_file, write_json
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.world_model import INDEX_FILE, PHRASINGS_FILE, save_phrasings
+from slowfast_vgen.models.world_model import PHRASINGS_FILE, save_phrasings, seal_world
 from slowfast_vgen.presets.worlds import shipped_worlds, vocabulary
 from slowfast_vgen.worlds.metaworld_layout import COLOURS, SHAPES
 from slowfast_vgen.worlds.metaworld_words import known_texts
@@ -24,10 +23,7 @@ def main() -> None:
         if name == "metaworld-moves":
             texts |= dict.fromkeys(known_texts(blocks))
         save_phrasings(folder / PHRASINGS_FILE, list(texts), encoder)
-        index = read_json(folder / INDEX_FILE)
-        index["sha256"][PHRASINGS_FILE] = sha256_of_file(folder / PHRASINGS_FILE)
-        index["sha256"] = dict(sorted(index["sha256"].items()))
-        write_json(folder / INDEX_FILE, index)
+        seal_world(folder)
         print(f"{name}: {len(texts)} texts, {(folder / PHRASINGS_FILE).stat().st_size / 1e6:.1f} MB")
 
 

@@ -21,6 +21,7 @@ from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory import sessions, store
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
+from slowfast_vgen.sealed import own_hash, write_record
 
 WEIGHTS = "denoiser/diffusion_pytorch_model.safetensors"
 
@@ -261,7 +262,6 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(
         ({"out": tmp_path / "out.avi"}, "its name must end in .mp4"),
         ({"json": tmp_path / "full"}, "a folder of that name is there"),
         ({"json": below_file}, "is a file, not a folder"),
-        ({"json": "/dev/null"}, "it is no regular file"),
         ({"save_memory": tmp_path / "full"}, "holds other files (notes.txt) and would be replaced; give a new folder"),
         ({"save_memory": start_image}, "a file of that name is there"),
         ({"save_memory": below_file}, "is a file, not a folder"),
@@ -290,7 +290,7 @@ def test_a_name_that_no_file_can_have_is_told(refused: Callable[..., str], comma
 def test_an_older_session_with_other_files_in_it_is_not_replaced(session_copy: Path) -> None:
     for place in (session_copy, session_copy / "memory"):
         (place / "diary.txt").touch()
-        with pytest.raises(UserError, match=r"holds other files \(diary.txt\)"):
+        with pytest.raises(UserError, match=r"holds other files \((memory/)?diary.txt\)"):
             sessions.check_session_target(session_copy)
         (place / "diary.txt").unlink()
     sessions.check_session_target(session_copy)
@@ -304,7 +304,7 @@ def test_worlds_that_are_not_there(tmp_path: Path, refused: Callable[..., str], 
     for world, told in (
         ("mars-64", "unknown world 'mars-64'; shipped are: "),
         (start_image, "unknown world"),
-        (tmp_path / "empty", "is no world: it has no model_index.json"),
+        (tmp_path / "empty", "holds no world (no model_index.json); give a folder that `slowfast models pack` wrote"),
         ("w" * 5000, "cannot look for the world"),
         ("", "unknown world ''"),
     ):
@@ -313,12 +313,15 @@ def test_worlds_that_are_not_there(tmp_path: Path, refused: Callable[..., str], 
 
 def resealed(folder: Path, **changes: object) -> None:
     """Changes entries of the index, or of the settings in it, and brings its checksums up to date."""
+    for part in folder.glob("*/seal.json"):
+        resealed_header(part.parent, part.name, {})
     index = read_json(folder / "model_index.json")
     for name, value in changes.items():
         target = index if name in index else index["world"]
         target[name] = value
     if "sha256" not in changes:
         index["sha256"] = {name: sha256_of_file(folder / name) for name in index["sha256"]}
+    index["header_sha256"] = own_hash(index)
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
@@ -332,20 +335,20 @@ def test_damaged_weights(world_copy: Path, tmp_path: Path, refused: Callable[...
     for data in (whole[:middle], b""):
         (world_copy / WEIGHTS).write_bytes(data)
         resealed(world_copy)
-        assert "cannot load the denoiser in" in refused(*command(world_copy, tmp_path))
+        assert "is no readable safetensors file" in refused(*command(world_copy, tmp_path))
     (world_copy / WEIGHTS).unlink()
-    assert f"{WEIGHTS} is missing from the world copy" in refused(*command(world_copy, tmp_path))
+    assert f"{WEIGHTS} is missing from the world" in refused(*command(world_copy, tmp_path))
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"format_version": 2}, "is not of format version 1; pack the world anew"),
-        ({"format_version": None}, "is not of format version 1"),
-        ({"sha256": {}}, "does not give the SHA-256 of every weights file"),
-        ({"sha256": "none"}, "does not give the SHA-256 of every weights file"),
+        ({"format_version": 2}, "it gives format_version as 2, not 1"),
+        ({"format_version": None}, "it gives format_version as None"),
+        ({"sha256": {}}, "no SHA-256 names it"),
+        ({"sha256": "none"}, "model_index.json names no files"),
         ({"world": {}}, "does not give a world's settings"),
-        ({"world": [1]}, "does not give a world's settings"),
+        ({"world": [1]}, "it gives world as [1]"),
         ({"wheels": 4}, "unexpected keyword argument 'wheels'"),
         ({"fps": 0}, "the world's setting fps is 0; give a number"),
         ({"fps": float("nan")}, "the world's setting fps is nan"),
@@ -377,11 +380,11 @@ def test_parts_of_a_world_that_cannot_be_read(
     world_copy: Path, tmp_path: Path, refused: Callable[..., str], start_image: Path
 ) -> None:
     for name, content, told in (
-        ("denoiser/config.json", "[]", "holds a denoiser of the class None; known are VideoTransformer"),
+        ("denoiser/config.json", "[]", "holds no JSON object"),
         ("denoiser/config.json", '{"_class_name": "Dit"}', "holds a denoiser of the class 'Dit'"),
-        ("codec/latent_statistics.json", "{}", "cannot load the codec"),
-        ("codec/latent_statistics.json", '{"fold": 2, "mean": [1], "std": "a"}', "cannot load the codec"),
-        ("codec/config.json", "{", "cannot load the codec"),
+        ("codec/latent_statistics.json", "{}", "does not fit its codec"),
+        ("codec/latent_statistics.json", '{"fold": 2, "mean": [1], "std": "a"}', "does not fit its codec"),
+        ("codec/config.json", "{", "is not valid JSON"),
     ):
         kept = (world_copy / name).read_bytes()
         (world_copy / name).write_text(content)
@@ -400,9 +403,7 @@ def test_folders_that_hold_no_session(
 ) -> None:
     for folder in (tmp_path, tmp_path / "missing", start_image, tiny_world_folder):
         sentence = refused(*command(tiny_world_folder, tmp_path, image=None, load_memory=folder))
-        assert (
-            f"{folder} holds no saved session (no session.json); give a folder that a session was saved in" in sentence
-        )
+        assert f"{folder} holds no saved session (no session.json); give a folder that --save-memory wrote" in sentence
 
 
 SESSION_FILES = [
@@ -443,23 +444,25 @@ def resealed_header(folder: Path, name: str, changes: dict[str, object]) -> None
     header = {key: value for key, value in header.items() if key not in changes or value is not None}
     if "sha256" in header:
         header["sha256"] = {file: sha256_of_file(folder / file) for file in header["sha256"]}
-    header.pop("header_sha256", None)
-    store.write_sealed(folder / name, header)
+    write_record(folder / name, header)
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"version": 1}, "is not a session of format version 2"),
-        ({"format": "slowfast-dataset"}, "is not a session of format version 2"),
-        ({"base_sha256": "0" * 64}, "was learned on other weights (world 'tiny', 000000000000) than those of 'tiny'"),
-        ({"seed": 1.5}, "gives seed as 1.5, which no session has"),
+        ({"version": 1}, "is no saved session of format version 2"),
+        ({"format": "slowfast-dataset"}, "is no saved session of format version 2"),
+        (
+            {"base_sha256": "0" * 64},
+            "was learned on other weights (world 'tiny@1', 000000000000) than those of 'tiny@1'",
+        ),
+        ({"seed": 1.5}, "gives seed as 1.5, which no saved session has"),
         ({"seed": -1}, "gives seed as -1"),
         ({"seed": True}, "gives seed as True"),
         ({"seed": 2**40}, "gives seed as"),
-        ({"num_chunks": None}, "gives num_chunks as None"),
+        ({"num_chunks": None}, "does not give num_chunks"),
         ({"num_sampling_steps": 0}, "sampling takes 1 to 1000 steps"),
-        ({"sha256": None}, "gives sha256 as None"),
+        ({"sha256": None}, "session.json names no files"),
         ({"memory": []}, "gives memory as []"),
         ({"memory": {"lora": {"lora": {"rank": 8}}}}, "was written with other settings"),
         ({"memory": {"lora": {"lora": {"rank": "four"}}}}, "the memory's settings"),
@@ -488,7 +491,7 @@ def test_a_header_that_is_no_object(
 @pytest.mark.parametrize(
     ("name", "key", "value", "told"),
     [
-        ("session.safetensors", "history", torch.full((1, 4, 8, 8, 8), torch.nan), "hold values that are not finite"),
+        ("session.safetensors", "history", torch.full((1, 4, 8, 8, 8), torch.nan), "holds values that are not finite"),
         ("session.safetensors", "history", torch.zeros(1, 4, 8, 4, 4), "do not fit the world"),
         ("session.safetensors", "history", torch.zeros(2, 4, 8, 8, 8), "do not fit the world"),
         ("session.safetensors", "history", torch.zeros(3), "do not fit the world"),
@@ -526,8 +529,8 @@ def test_a_memory_of_other_weights(
     other = WorldModel(WorldConfig("other"), model.codec, model.denoiser, model.text_encoder)
     other.save(tmp_path / "other", read_json(tiny_world_folder / "scheduler/scheduler_config.json"))
     sentence = refused(*command(tmp_path / "other", tmp_path, image=None, load_memory=saved_session))
-    assert "was learned on other weights (world 'tiny'" in sentence
-    assert "than those of 'other'" in sentence
+    assert "was learned on other weights (world 'tiny@1'" in sentence
+    assert "than those of 'other@1'" in sentence
 
 
 def test_a_refused_run_keeps_the_file_that_was_there(

@@ -20,8 +20,8 @@ from slowfast_vgen.cli.main import build_parser, main
 from slowfast_vgen.devices import open_device
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.sessions import read_session_header
-from slowfast_vgen.memory.store import write_sealed
 from slowfast_vgen.rollout import World
+from slowfast_vgen.sealed import write_record
 
 COMPUTING = [
     "generate", "demo", "bench", "plan", "evaluate", "evaluate smoke", "evaluate recall", "evaluate capacity",
@@ -178,7 +178,7 @@ def test_a_session_goes_on_as_it_was_computed(
     begin = ["--image", str(start_image), "--out", str(tmp_path / "a.mp4"), "--save-memory", str(saved)]
     assert _generate(*world, *begin, "--precision", "bfloat16", "--threads", "2") == 0
     header = read_session_header(saved)
-    assert (header["precision"], header["threads"]) == ("bfloat16", 2)
+    assert (header.precision, header.threads) == ("bfloat16", 2)
     assert "bfloat16, 2 threads" in capsys.readouterr().out
 
     torch.set_num_threads(1)
@@ -199,7 +199,7 @@ def test_a_session_goes_on_as_it_was_computed(
     assert "UserWarning" not in told and "warnings.warn" not in told
 
     assert main(["memory", "fork", str(saved), "--out", str(tmp_path / "fork"), *world]) == 0
-    assert read_session_header(tmp_path / "fork")["precision"] == "bfloat16"
+    assert read_session_header(tmp_path / "fork").precision == "bfloat16"
 
 
 def test_more_threads_than_there_are_cpus_are_not_taken_from_a_session(
@@ -219,7 +219,7 @@ def test_a_session_of_an_older_version_loads(tiny_world: World, start_image: Pat
     header = json.loads((tmp_path / "old" / "session.json").read_text())
     for name in ("precision", "threads", "header_sha256"):
         del header[name]
-    write_sealed(tmp_path / "old" / "session.json", header)
+    write_record(tmp_path / "old" / "session.json", header)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frames = tiny_world.resume(tmp_path / "old").step("turn right")

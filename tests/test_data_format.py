@@ -30,6 +30,7 @@ from slowfast_vgen.data.rules import DefectiveDataError
 from slowfast_vgen.data.validate import check_dataset, check_datasets, check_episode
 from slowfast_vgen.data.video import write_video
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.sealed import OWN, own_hash
 from slowfast_vgen.types import Chunk, Episode
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "data-format.md"
@@ -153,16 +154,28 @@ def test_an_unsound_episode_is_not_written(tmp_path: Path, episode: Episode, sen
 # Each defect: how to bring it about in a sound data set of two episodes, and its name.
 
 
+def reseal(path: Path, record: dict[str, Any]) -> None:
+    """Writes a header whose own hash is right, whatever it says."""
+    path.write_text(json.dumps(record | {OWN: own_hash(record)}))
+
+
+def name_anew(folder: Path) -> None:
+    """Brings the hashes in an episode's header up to date."""
+    path = folder / "episode.json"
+    record = json.loads(path.read_text())
+    reseal(path, record | {"sha256": {name: data_format.sha256_of_file(folder / name) for name in record["sha256"]}})
+
+
 def set_field(**fields: Any) -> Callable[[Path], None]:
     def mutate(path: Path) -> None:
-        path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+        reseal(path, {**json.loads(path.read_text()), **fields})
 
     return mutate
 
 
 def drop_field(name: str) -> Callable[[Path], None]:
     def mutate(path: Path) -> None:
-        path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != name}))
+        reseal(path, {key: value for key, value in json.loads(path.read_text()).items() if key != name})
 
     return mutate
 
@@ -429,8 +442,10 @@ def test_the_content_hash_follows_pixels_and_actions_alone(dataset: Path) -> Non
     before = EpisodeDataset(dataset).content_hash
     set_field(metadata={"note": "new"})(dataset / EPISODE / "episode.json")
     on_table(lambda table: table)(dataset / EPISODE / "chunks.parquet")
+    name_anew(dataset / EPISODE)
     assert EpisodeDataset(dataset).content_hash == before
     set_cell("action", 0, "turn right")(dataset / EPISODE / "chunks.parquet")
+    name_anew(dataset / EPISODE)
     changed_action = EpisodeDataset(dataset).content_hash
     write_episode(dataset / EPISODE, make_episode(5))
     assert len({before, changed_action, EpisodeDataset(dataset).content_hash}) == 3

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import FAMILIES, randn, transformer
+from tiny import FAMILIES, flat, randn, transformer
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -33,7 +33,8 @@ def windows(episodes: int, seed: int = 0, frames: int = 8) -> Tensor:
 
 def values(memory: LoraWeights, row: int | None = None) -> list[Tensor]:
     """Copies of all that an episode's memory is made of, or the whole batch's."""
-    return [(each if row is None else each[row]).clone() for each in memory.rows()]
+    states = memory.states()
+    return [each.clone() for each in (flat(states) if row is None else states[row])]
 
 
 def loss_on(net: nn.Module, window: Tensor) -> float:
@@ -260,7 +261,7 @@ def test_the_guard_takes_back_a_memory_that_diverges(optimizer: Any, learning_ra
     assert report.rolled_back.tolist() == [True]
     assert memory.rollbacks == [1]
     assert all(torch.equal(*pair) for pair in zip(memory.parameters, fresh, strict=True))
-    assert not any(moments.any() for moments in memory.rows()[len(fresh) :])
+    assert not any(moments.any() for moments in flat(memory.states())[len(fresh) :])
 
 
 def test_the_guard_takes_back_one_chunk_and_no_more() -> None:
@@ -269,7 +270,7 @@ def test_the_guard_takes_back_one_chunk_and_no_more() -> None:
     memory = learner.fresh([0])
     learner.learn(memory, windows(1))
     before = values(memory)
-    assert len(before) == 3 * len(memory.parameters)
+    assert len(before) == 4 * len(memory.parameters)  # two moments and the count of steps
     report = learner.learn(memory, torch.full((1, 8, 8, 8, 8), math.nan))
     assert report.rolled_back.tolist() == [True]
     assert all(torch.equal(*pair) for pair in zip(values(memory), before, strict=True))
@@ -296,7 +297,23 @@ def test_the_guard_takes_back_that_episode_and_no_other(defect: str) -> None:
     assert all(torch.equal(*pair) for pair in zip(values(memory, 1), before, strict=True))
     for together, single in zip(values(memory, 2), values(alone, 0), strict=True):
         torch.testing.assert_close(together, single, rtol=1e-2, atol=1e-4)
-    assert all(each.isfinite().all() for each in memory.rows())
+    assert all(each.isfinite().all() for each in flat(memory.states()))
+
+
+def test_an_episode_that_was_taken_back_goes_on_as_it_would_alone() -> None:
+    # The optimiser's count of steps too: after a chunk taken back, both go on with the same next chunk.
+    learner = learner_of(transformer())
+    memory, alone = learner.fresh([5, 6, 7]), learner.fresh([6])
+    for number, window in enumerate(windows(3, seed=seed) for seed in range(3)):
+        if number == 1:
+            window[1] = math.nan
+        learner.learn(memory, window)
+        learner.learn(alone, window[1:2])
+    assert memory.rollbacks == [0, 1, 0]
+    counts = [{int(each) for each in state if each.dim() == 0} for state in memory.states()]
+    assert counts == [{3}, {2}, {3}]
+    for together, single in zip(values(memory, 1), values(alone, 0), strict=True):
+        torch.testing.assert_close(together, single, rtol=1e-2, atol=1e-4)
 
 
 def test_the_guards_ratio_is_read() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import FAMILIES, remembering
+from tiny import FAMILIES, flat, remembering
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
@@ -46,7 +46,7 @@ def memory_of(session: Session) -> EpisodeMemory:
 
 def state_of(memory: EpisodeMemory) -> list[Tensor]:
     parts = [] if memory.local is None else [memory.local.state.gram, memory.local.state.cross, memory.local.pose]
-    return parts + ([] if memory.lora is None else memory.lora.weights.rows())
+    return parts + ([] if memory.lora is None else flat(memory.lora.weights.states()))
 
 
 def largest_difference(one: EpisodeMemory, other: EpisodeMemory) -> float:

@@ -294,7 +294,7 @@ def finished_run(folder: Path, denoiser: Path, num_steps: int, done: int | None 
     """As `train loop` leaves its folder, but for the training's state."""
     (folder / "checkpoint").mkdir(parents=True)
     config = {"loop": {"num_chains": 2, "num_chunks": 3}, "optimisation": {"num_steps": num_steps}}
-    header = {"step": num_steps if done is None else done, "ema_steps": 0, "config": config, "sha256": ""}
+    header = {"step": num_steps if done is None else done, "ema_steps": 0, "config": config, "sha256": "0"}
     write_json(folder / "checkpoint" / "checkpoint.json", header)
     shutil.copytree(denoiser, folder / "denoiser")
     return folder

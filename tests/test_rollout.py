@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import flat
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
@@ -14,11 +15,11 @@ from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.lora_memory import LoraMemory
 from slowfast_vgen.memory.sessions import HEADER_FILE
-from slowfast_vgen.memory.store import write_sealed
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.sealed import write_record
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 ACTIONS = ("turn left", "go forward", "turn around slowly at the door")
@@ -58,7 +59,7 @@ def test_in_bfloat16_the_video_is_nearly_the_same_and_the_memory_keeps_its_preci
     assert float((exact - rounded).abs().max()) > 0 and float((exact - rounded).std()) < 0.1 * float(exact.std())
     learned = half.start_batch(IMAGES, STRONG, [1, 2, 3])
     learned.step(ACTIONS)
-    assert all(each.dtype == torch.float32 for each in lora_of(learned).weights.rows())
+    assert all(each.dtype == torch.float32 for each in flat(lora_of(learned).weights.states()))
     assert np.array_equal(video(half, seed=1), video(World(local_world.model, "bfloat16"), seed=1))
     with pytest.raises(UserError, match="unknown precision 'half'"):
         World(local_world.model, "half")
@@ -192,7 +193,7 @@ def test_observed_frames_take_the_place_of_generated_ones(tiny_world: World) -> 
     observed.observe_latents(generated.step(["turn left"]))
     assert observed.num_chunks == 1
     assert torch.equal(observed.step(["go forward"]), generated.step(["go forward"]))
-    pairs = zip(lora_of(observed).weights.rows(), lora_of(generated).weights.rows(), strict=True)
+    pairs = zip(flat(lora_of(observed).weights.states()), flat(lora_of(generated).weights.states()), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
 
     shown = started()
@@ -219,11 +220,11 @@ def test_guidance_is_read_saved_and_taken_up_again(tiny_world: World, tmp_path: 
     assert np.array_equal(tiny_world.resume(tmp_path / "s").step("stay"), guided.step("stay"))
     old = read_json(tmp_path / "s" / HEADER_FILE)
     del old["guidance_scale"], old["header_sha256"]  # as sessions were saved before
-    write_sealed(tmp_path / "s" / HEADER_FILE, old)
+    write_record(tmp_path / "s" / HEADER_FILE, old)
     assert tiny_world.resume(tmp_path / "s")._rollout.sampler.guidance_scale == 1.0
     old["guidance_scale"] = "3"
-    write_sealed(tmp_path / "s" / HEADER_FILE, old)
-    with pytest.raises(UserError, match="a number from 0 on, got '3'"):
+    write_record(tmp_path / "s" / HEADER_FILE, old)
+    with pytest.raises(UserError, match="gives guidance_scale as"):
         tiny_world.resume(tmp_path / "s")
     batch = tiny_world.start_batch(IMAGES[:2], False, [1, 2], 2, 3.0)
     assert batch.sampler.guidance_scale == 3.0

@@ -28,6 +28,7 @@ from slowfast_vgen.data.shards import ShardSet
 from slowfast_vgen.data.tables import write_chunks
 from slowfast_vgen.data.validate import check_dataset, check_datasets
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.sealed import OWN, own_hash
 from slowfast_vgen.types import Episode
 
 SIZE = 60_000
@@ -284,7 +285,8 @@ def test_every_other_damage_is_named(copied: Path, sources: tuple[Path, Path]) -
 )
 def test_an_index_that_is_none_is_refused(copied: Path, change: Callable[[Any], Any], told: str) -> None:
     path = copied / SHARDS_FILE
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    index = change(json.loads(path.read_text()))
+    path.write_text(json.dumps(index | {OWN: own_hash(index)} if isinstance(index, dict) else index))
     with pytest.raises(UserError, match=told):
         ShardStream(copied)
     (defect,) = check_dataset(copied)

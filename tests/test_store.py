@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import levels, randn
+from tiny import flat, levels, randn
 
+from slowfast_vgen import sealed
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory import sessions, store
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
@@ -31,7 +32,7 @@ def tensors_of(session: Session) -> list[torch.Tensor]:
     memory, found = session.memory, []
     assert memory is not None
     if memory.lora is not None:
-        found += memory.lora.weights.rows()
+        found += flat(memory.lora.weights.states())
     if memory.local is not None:
         state = memory.local.state
         found += [state.gram, state.cross, memory.local.pose]
@@ -185,8 +186,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("module", [store, sessions])
-@pytest.mark.parametrize("failing", ["save_file", "write_sealed", "sha256_of_file"])
+@pytest.mark.parametrize(
+    ("module", "failing"),
+    [(store, "write_tensors"), (sessions, "write_tensors"), (sealed, "write_record"), (sealed, "sha256_of_file")],
+)
 def test_an_interrupted_write_leaves_the_older_session(
     tiny_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, module: ModuleType
 ) -> None:

@@ -50,7 +50,7 @@ def test_a_shipped_world_generates_the_same_without_the_package(
     without = load("rooms-64").start(START, memory=True, seed=3)
     frames = without.step("turn left")
     without.save(tmp_path / "saved")
-    assert read_session_header(tmp_path / "saved")["text_encoder"] == "known"
+    assert read_session_header(tmp_path / "saved").text_encoder == "known"
     monkeypatch.undo()
     assert (load("rooms-64").start(START, memory=True, seed=3).step("turn left") == frames).all()
 
@@ -73,7 +73,7 @@ def test_a_session_told_by_the_other_encoder_warns(
     session = World(WorldModel.load(local_world_folder)).start(START, memory=False)
     session.step("walk slowly along the red wall")
     session.save(tmp_path / "saved")
-    assert read_session_header(tmp_path / "saved")["text_encoder"] == MINILM
+    assert read_session_header(tmp_path / "saved").text_encoder == MINILM
     monkeypatch.setattr(text_module, "PACKAGE", "no_such_package_anywhere")
     with pytest.warns(SlowFastWarning, match="text encoder all-MiniLM-L6-v2, and goes on with small"):
         World(WorldModel.load(local_world_folder)).resume(tmp_path / "saved")

@@ -76,7 +76,7 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_training_from_shards_is_that_from_the_folder(folder: Path, whole: Path, tmp_path: Path) -> None:
     assert main(words(folder, tmp_path / "run")) == 0
     assert_same_weights(whole, tmp_path / "run")
-    headers = [read_header(out / "checkpoint")["config"] for out in (whole, tmp_path / "run")]
+    headers = [read_header(out / "checkpoint").config for out in (whole, tmp_path / "run")]
     assert headers[0] == headers[1]
     for place in ("train", "validation", "train-shards", "validation-shards"):
         assert list((folder / place / ".cache").glob("latents-*.safetensors")), place
@@ -98,7 +98,7 @@ def test_a_run_from_shards_goes_on_exactly(
     with monkeypatch.context() as patched:
         patched.setattr(TrainingRun, "_take_step", stopping)
         assert main(words(folder, tmp_path / "run")) == 130
-    assert read_header(tmp_path / "run" / "checkpoint")["step"] == 2
+    assert read_header(tmp_path / "run" / "checkpoint").step == 2
     assert main(words(folder, tmp_path / "run", shards=then == "shards")) == 0
     assert_same_weights(whole, tmp_path / "run")
 

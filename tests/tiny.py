@@ -1,6 +1,6 @@
 """Small denoisers with random weights, and a slow, plain way to run the video transformer, for several test files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -105,3 +105,8 @@ def joined_transformer(
     shift, scale = net.modulation_out(condition).repeat_interleave(tokens_per_frame, 1).chunk(2, -1)
     output = net.patch_out(shift + net.norm_out(x) * (1 + scale))
     return net._latents(output.unflatten(1, (-1, tokens_per_frame)))
+
+
+def flat(states: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """The tensors of all episodes in one list."""
+    return [each for state in states for each in state]

@@ -69,7 +69,7 @@ def check_file_target(path: Path) -> None:
         return
     try:
         mode = os.stat(path).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is told where the folder is made
         return
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another name") from error
@@ -101,7 +101,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     check_file_target(path)
     with ExitStack() as stack:
-        if _is_written_into(path):
+        if is_stream(path):
             new = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slowfast-")), path.name)
             yield new
             _write_into(path, new)
@@ -180,7 +180,8 @@ def _descriptor_of(path: Path) -> int | None:
     return _NAMED_DESCRIPTORS.get(name)
 
 
-def _is_written_into(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
+    """Whether a pipe or a device is there, which is written into and has nothing beside it."""
     return _descriptor_of(path) is not None or (path.exists() and not path.is_file())
 
 

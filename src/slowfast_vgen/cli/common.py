@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slowfast_vgen.cli.computing import add_compute_arguments, start_computing
+from slowfast_vgen.cli.streams import is_first_process
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import write_json
+from slowfast_vgen.files import STANDARD_OUTPUT, write_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -123,7 +124,11 @@ def load_world(
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """Adds `--json FILE`, to be handed to `write_figures`."""
     told = "also write the figures and how they came about here"
-    parser.add_argument("--json", type=path_name, metavar="FILE", help=told)
+    parser.add_argument("--json", type=_results_name, metavar="FILE", help=f"{told}; - prints them")
+
+
+def _results_name(text: str) -> Path:
+    return STANDARD_OUTPUT if text == "-" else path_name(text)
 
 
 def write_figures(
@@ -139,7 +144,7 @@ def write_figures(
     Raises:
         UserError: the file cannot be written, or a value is not finite or not a JSON value.
     """
-    if path is None:
+    if path is None or not is_first_process():
         return
     rows = {name: asdict(figure) if isinstance(figure, Figure) else dict(figure) for name, figure in figures.items()}
     for name, row in rows.items():

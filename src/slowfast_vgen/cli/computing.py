@@ -3,6 +3,7 @@
 import argparse
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,4 +98,4 @@ def stored_in_session(folder: Path) -> dict[str, Any]:
     """
     from slowfast_vgen.memory.sessions import HEADER_FILE, read_session_header
 
-    return read_session_header(folder) if (folder / HEADER_FILE).is_file() else {}
+    return asdict(read_session_header(folder)) if (folder / HEADER_FILE).is_file() else {}

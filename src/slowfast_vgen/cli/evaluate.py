@@ -252,12 +252,12 @@ def evaluate_scaling(args: argparse.Namespace) -> int:
     points = []
     for folder in args.run:
         header = read_header(folder / "checkpoint")
-        if "loop" not in header["config"] or header["step"] < header["config"]["optimisation"]["num_steps"]:
+        if "loop" not in header.config or header.step < header.config["optimisation"]["num_steps"]:
             raise UserError(f"{folder} is no finished run of `slowfast train loop`; give one that is")
-        loop = header["config"]["loop"]
+        loop = header.config["loop"]
         denoiser = load_denoiser(folder / "denoiser").to(world.device).eval().requires_grad_(False)
         windows = loop["num_chains"] * loop["num_chunks"]
-        points.append(ScalingPoint(folder.resolve().name, world.with_parts(denoiser), header["step"], windows))
+        points.append(ScalingPoint(folder.resolve().name, world.with_parts(denoiser), header.step, windows))
     test = ScalingTest(points, world.shipped_memory, config)
     return finish(args, *test.run(cache_folder(args.json, "scaling", test.protocol) if args.json else None))
 

@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -156,7 +156,7 @@ def generate_video(args: argparse.Namespace) -> int:
         validate_action(action)
     if args.image is not None:
         frame_from_image(args.image, 1, 1)  # here too: what cannot be used is told before the weights are loaded
-    stored = None if args.load_memory is None else read_session_header(args.load_memory)
+    stored = None if args.load_memory is None else asdict(read_session_header(args.load_memory))
     world = load_world(args, batched=False, stored=stored)
     session, settings = _begin(world, args)
 
@@ -285,8 +285,8 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
     from slowfast_vgen.memory.sessions import read_session_header
 
     header = read_session_header(args.load_memory)
-    state = "off" if header["memory"] is None else "on"
-    settings = _Settings(state, header["seed"], header["num_sampling_steps"], header.get("guidance_scale", 1.0))
+    state = "off" if header.memory is None else "on"
+    settings = _Settings(state, header.seed, header.num_sampling_steps, header.guidance_scale)
     for name, value in given.items():
         if value != getattr(settings, name):
             raise UserError(
@@ -360,7 +360,10 @@ def _interrupt_after_chunk() -> Iterator[threading.Event]:
         if event.is_set():
             raise KeyboardInterrupt
         event.set()
-        os.write(2, b"\nending after this chunk; Ctrl-C once more ends at once\n")  # print could be under way itself
+        with suppress(OSError):  # nobody reads it
+            os.write(
+                2, b"\nending after this chunk; Ctrl-C once more ends at once\n"
+            )  # print could be under way itself
 
     before = signal.signal(signal.SIGINT, handle)
     try:

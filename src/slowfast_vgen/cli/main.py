@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 import threading
@@ -12,9 +11,11 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from slowfast_vgen.cli.streams import quiet_output, steady_streams
 from slowfast_vgen.cli.terminal import one_line, plain_streams
 from slowfast_vgen.errors import EXIT_CODE, SlowFastWarning, UserError
 from slowfast_vgen.extras import EXTRAS, missing
+from slowfast_vgen.files import STANDARD_OUTPUT
 from slowfast_vgen.threads import let_threads_sleep
 
 GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench", "selfcheck")
@@ -58,12 +59,28 @@ def _main(argv: Sequence[str] | None) -> int:
         termination, which likewise ends engines and keeps what is done.
     """
     let_threads_sleep()  # here, before any command imports torch
+    with steady_streams() as output:
+        code = _run(argv)
+        output.flush()
+        if isinstance(output.error, BrokenPipeError):  # the reader, such as `head`, has gone; the work is done
+            return BROKEN_PIPE_EXIT_CODE
+        if isinstance(output.error, OSError):
+            told = f"standard output cannot be written ({output.error.strerror})"
+            print(f"slowfast: error: {told}; what was to be saved is saved", file=sys.stderr)
+            return code or EXIT_CODE
+        return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     terminated: list[int] = []
     try:
         args = build_parser().parse_args(argv)
-        with _terminations_as_interrupts(terminated), _warnings_as_sentences():
+        with (
+            _terminations_as_interrupts(terminated),
+            _warnings_as_sentences(),
+            quiet_output(getattr(args, "json", None) == STANDARD_OUTPUT),
+        ):
             code: int = args.handler(args)
-        sys.stdout.flush()  # so that a broken pipe shows here and not at the interpreter's end
     except SystemExit as stop:  # argparse has said what is wrong, or printed the help
         return stop.code if isinstance(stop.code, int) else EXIT_CODE
     except UserError as error:
@@ -75,9 +92,7 @@ def _main(argv: Sequence[str] | None) -> int:
             raise
         print(f"slowfast: error: {missing(error, extra)}", file=sys.stderr)
         return EXIT_CODE
-    except BrokenPipeError:
-        # The reader, such as `head`, has gone. Python would complain once more when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of a result that goes into a pipe
         return BROKEN_PIPE_EXIT_CODE
     except OSError as error:  # a full disk, a place that may not be written, a name that is too long
         told = (

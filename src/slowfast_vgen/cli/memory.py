@@ -172,7 +172,7 @@ def merge_memories(args: argparse.Namespace) -> int:
     """`slowfast memory merge`."""
     _check_out(args)
     world, memory = _load(args, args.folder)
-    other = world.load_memory(_memory_folder(args.other))
+    other = world.load_memory(args.other)
     memory.merge(other)
     memory.save(args.out, world.model.config.full_name)
     print(f"merged {args.folder} and {args.other}: {args.out}")
@@ -182,15 +182,14 @@ def merge_memories(args: argparse.Namespace) -> int:
 def rewrite_memory(args: argparse.Namespace) -> int:
     """`slowfast memory rewrite`."""
     _check_out(args)
-    memory_folder = _memory_folder(args.folder)
-    from slowfast_vgen.memory.store import FILES as MEMORY_FILES
-    from slowfast_vgen.memory.store import check_target, read_memory_header
+    from slowfast_vgen.memory.sessions import read_memory_of
+    from slowfast_vgen.memory.store import MEMORY
     from slowfast_vgen.presets.worlds import load
     from slowfast_vgen.rollout.rewrite import rewritten
 
-    check_target(args.out, MEMORY_FILES, "memory")
-    old = load_world(args, read_memory_header(memory_folder)["world"] or None)
-    memory = old.load_memory(memory_folder)
+    MEMORY.check_target(args.out)
+    old = load_world(args, read_memory_of(args.folder).world or None)
+    memory = old.load_memory(args.folder)
     new = load(args.model, old.device, old.precision)
     made = rewritten(memory, old, new)
     made.memory.save(args.out, new.model.config.full_name)
@@ -217,27 +216,14 @@ def _check_out(args: argparse.Namespace) -> Path:
 
 
 def _is_session(folder: Path) -> bool:
-    from slowfast_vgen.memory.sessions import HEADER_FILE, read_session_header
-    from slowfast_vgen.memory.store import read_memory_header
+    from slowfast_vgen.memory.sessions import HEADER_FILE
 
-    if (folder / HEADER_FILE).is_file():
-        read_session_header(folder)
-        return True
-    read_memory_header(folder)
-    return False
-
-
-def _memory_folder(folder: Path) -> Path:
-    from slowfast_vgen.memory.sessions import MEMORY_FOLDER, read_session_header
-
-    if not _is_session(folder):
-        return folder
-    if read_session_header(folder)["memory"] is None:
-        raise UserError(f"the session in {folder} has no memory; save one that was made with --memory on")
-    return folder / MEMORY_FOLDER
+    return (folder / HEADER_FILE).is_file()
 
 
 def _load(args: argparse.Namespace, folder: Path) -> "tuple[World, EpisodeMemory]":
-    memory_folder = _memory_folder(folder)
+    from slowfast_vgen.memory.sessions import read_memory_of
+
+    read_memory_of(folder)  # here too: what cannot be used is told before the weights are loaded
     world = load_world(args, batched=False, stored=stored_in_session(folder))
-    return world, world.load_memory(memory_folder)
+    return world, world.load_memory(folder)

@@ -12,12 +12,14 @@ from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_nam
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import read_json, sha256_of_file
+from slowfast_vgen.sealed import files_in
 
 if TYPE_CHECKING:
     from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.denoiser import DenoiserModule
     from slowfast_vgen.models.training_record import TrainingRecord
     from slowfast_vgen.models.vocabulary import Vocabulary
+    from slowfast_vgen.models.world_model import WorldHeader
 
 DAMAGED_EXIT_CODE = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -79,7 +81,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def list_models(args: argparse.Namespace) -> int:
     """`slowfast models`."""
-    from slowfast_vgen.models.world_model import read_index
+    from slowfast_vgen.models.world_model import WORLD
     from slowfast_vgen.presets.worlds import shipped_worlds
 
     worlds = shipped_worlds()
@@ -89,19 +91,19 @@ def list_models(args: argparse.Namespace) -> int:
     details: dict[str, Any] = {}
     num_defects = 0
     for name, folder in worlds.items():
-        index = read_index(folder)
-        settings = index.get("world", {})
-        files = {file: _check_file(folder / file, expected) for file, expected in sorted(index["sha256"].items())}
+        header = WORLD.read_header(folder)
+        named = WORLD.named(folder) | {WORLD.file: sha256_of_file(folder / WORLD.file)}
+        files = {file: _check_file(folder / file, named.get(file)) for file in sorted(named.keys() | files_in(folder))}
         num_defects += sum(state["checksum"] != "ok" for state in files.values())
         parameters = {part: _count_parameters(folder / part) for part in ("codec", "denoiser")}
         num_bytes = sum(state["bytes"] for state in files.values())
-        _print_model(name, index, parameters, num_bytes)
+        _print_model(name, header, parameters, num_bytes)
         vocabulary = _vocabulary(folder, files)
         _print_vocabulary(vocabulary)
         for file, state in files.items():
             print(f"  {file:<46} {state['bytes']:>12,} B  {state['sha256'] or '-':<64}  {state['checksum']}")
-        details[name] = {"files": files, "settings": settings, "denoiser_class": index.get("denoiser", ["?"])[-1]}
-        details[name] |= {"version": _version(index), "vocabulary": vocabulary.to_json() if vocabulary else None}
+        details[name] = {"files": files, "settings": header.world, "denoiser_class": header.denoiser[-1]}
+        details[name] |= {"version": _version(header), "vocabulary": vocabulary.to_json() if vocabulary else None}
         for part, count in parameters.items():
             figures[f"{name} {part} parameters"] = Figure.exact(count)
         figures[f"{name} bytes"] = Figure.exact(num_bytes)
@@ -110,13 +112,13 @@ def list_models(args: argparse.Namespace) -> int:
     return DAMAGED_EXIT_CODE if num_defects else 0
 
 
-def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], num_bytes: int) -> None:
-    settings = index.get("world", {})
+def _print_model(name: str, header: "WorldHeader", parameters: dict[str, int], num_bytes: int) -> None:
+    settings = header.world
     size = f"{settings.get('frame_width')}x{settings.get('frame_height')}"
     counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parameters.items())
     print(name)
-    print(f"  {'version':<10} {_version(index)}, loaded as {name} or {name}@{_version(index)}")
-    print(f"  {'denoiser':<10} {index.get('denoiser', ['?'])[-1]}, predicts {settings.get('target')}")
+    print(f"  {'version':<10} {_version(header)}, loaded as {name} or {name}@{_version(header)}")
+    print(f"  {'denoiser':<10} {header.denoiser[-1]}, predicts {settings.get('target')}")
     print(f"  {'parameters':<10} {counts}; {num_bytes / 1e6:.1f} MB on disk")
     print(
         f"  {'frames':<10} {size} at {settings.get('fps')} a second, {settings.get('num_new_frames')} a chunk, "
@@ -128,8 +130,9 @@ def _print_model(name: str, index: dict[str, Any], parameters: dict[str, int], n
         print(f"  {'training':<10} {key}: {text if len(text) <= 100 else text[:99] + '…'}")
 
 
-def _version(index: dict[str, Any]) -> int:
-    return index.get("world", {}).get("version", 1)
+def _version(header: "WorldHeader") -> int:
+    version: int = header.world.get("version", 1)
+    return version
 
 
 def _vocabulary(folder: Path, files: dict[str, dict[str, Any]]) -> "Vocabulary | None":
@@ -152,18 +155,19 @@ def _print_vocabulary(vocabulary: "Vocabulary | None") -> None:
         print(f"  {'actions':<10} free narrations, such as {sample}")
 
 
-def _check_file(path: Path, expected: str) -> dict[str, Any]:
+def _check_file(path: Path, expected: str | None) -> dict[str, Any]:
     if not path.is_file():
         return {"bytes": 0, "sha256": "", "checksum": "missing"}
     found = sha256_of_file(path)
-    return {"bytes": path.stat().st_size, "sha256": found, "checksum": "ok" if found == expected else "DAMAGED"}
+    state = "NOT NAMED" if expected is None else "ok" if found == expected else "DAMAGED"
+    return {"bytes": path.stat().st_size, "sha256": found, "checksum": state}
 
 
 def _count_parameters(folder: Path) -> int:
     """Of a weights file, from its header alone; 0 where it is missing or unreadable."""
     from safetensors import SafetensorError, safe_open
 
-    from slowfast_vgen.models.world_model import WEIGHTS_FILE
+    from slowfast_vgen.models.weights import WEIGHTS_FILE
 
     try:
         with safe_open(folder / WEIGHTS_FILE, "np") as file:
@@ -247,10 +251,11 @@ def _training_of(args: argparse.Namespace, codec: "Codec", denoiser: "DenoiserMo
         UserError: another `--target` than it was trained for.
     """
     from slowfast_vgen.models.training_record import TrainingRecord, read_record
+    from slowfast_vgen.models.weights import PartFiles
 
     side = codec.downsampling
     height, width = (getattr(denoiser.config, f"latent_{each}", 64 // side) * side for each in ("height", "width"))
-    record = read_record(args.denoiser)
+    record = read_record(PartFiles.read(args.denoiser))
     if record is None:
         return TrainingRecord(args.target or "flow", height, width, num_past_frames=4, num_new_frames=4)
     if args.target not in (None, record.target):
@@ -266,8 +271,7 @@ def _read_object(path: Path | None) -> dict[str, Any]:
 
 
 def _check_target_folder(folder: Path) -> None:
-    from slowfast_vgen.models.world_model import INDEX_FILE
+    from slowfast_vgen.models.world_model import WORLD
 
     check_output_folder(folder.parent)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / INDEX_FILE).is_file():
-        raise UserError(f"{folder} holds other files and would be replaced; give a new folder or one of an older world")
+    WORLD.check_target(folder)

@@ -1,28 +1,28 @@
 """Checks that a result can be written where the user wants it, made before the work starts and not after it."""
 
+import os
 import tempfile
 from pathlib import Path
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import check_file_target, is_stream
 
 
 def check_output_file(path: Path, *suffixes: str) -> None:
     """Refuses a place where no file can be written. Nothing is left behind; a file that is there is not touched.
 
     Args:
-        path: the file to be; it may replace a regular file, nothing else.
+        path: the file to be; it may replace a regular file, and be written into a pipe or a device.
         suffixes: what its name may end in, such as ".mp4"; none given, anything.
 
     Raises:
-        UserError: another suffix, a folder or a device of that name, or a folder that cannot be made or written.
+        UserError: another suffix, a folder or a disk of that name, or a folder that cannot be made or written.
     """
     if suffixes and path.suffix not in suffixes:
         raise UserError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: a folder of that name is there; choose another name")
-    if path.exists() and not path.is_file():
-        raise UserError(f"cannot write {path}: it is no regular file; choose another name")
-    _check_writable(path, path.parent)
+    check_file_target(path)
+    if not is_stream(path):
+        _check_writable(path, Path(os.path.realpath(path)).parent)
 
 
 def check_output_folder(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slowfast_vgen.cli.common import Figure, print_figures, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
+from slowfast_vgen.files import is_stream
 
 if TYPE_CHECKING:
     from slowfast_vgen.evaluate.statistics import Estimate
@@ -43,7 +44,7 @@ def save_sheets(
     """Draws contact sheets in a folder named after the results file; their paths beside it, by name."""
     from slowfast_vgen.pictures import contact_sheet, save_picture
 
-    if results is None or not sheets:
+    if results is None or is_stream(results) or not sheets:
         return {}
     folder = results.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)

@@ -286,14 +286,13 @@ def _field_of_view(args: argparse.Namespace, told: float | None) -> float:
 
 def write_still_path(args: argparse.Namespace) -> int:
     """`slowfast train still-path`."""
-    from slowfast_vgen.files import atomic_folder
     from slowfast_vgen.models.planar_address import PlanarAddress
+    from slowfast_vgen.models.weights import check_part_target, save_part
 
     folder = args.out / "address"
     check_output_folder(folder)
-    device = start_computing(args)
-    with atomic_folder(folder) as temporary:
-        PlanarAddress.still(args.key_width).to(device).save_pretrained(temporary, safe_serialization=True)
+    check_part_target(folder)
+    save_part(folder, PlanarAddress.still(args.key_width).to(start_computing(args)))
     print(f"wrote {folder}")
     return 0
 

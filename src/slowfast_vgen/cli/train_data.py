@@ -77,12 +77,12 @@ def start_training(args: argparse.Namespace) -> "torch.device":
     Raises:
         UserError: a device that is not there, or a damaged checkpoint.
     """
-    from slowfast_vgen.train.checkpoint import HEADER_FILE, read_header
+    from slowfast_vgen.train.checkpoint import is_checkpoint, read_header
 
     checkpoint, stored = args.out / "checkpoint", {}
-    if (checkpoint / HEADER_FILE).is_file():
+    if is_checkpoint(checkpoint):
         header = read_header(checkpoint)
-        stored = {"precision": header["config"]["optimisation"].get("precision"), "threads": header.get("threads")}
+        stored = {"precision": header.config["optimisation"].get("precision"), "threads": header.threads}
     return start_computing(args, stored=stored)
 
 

@@ -60,14 +60,16 @@ def write_episode(folder: Path, episode: Episode, lossless: bool = True) -> None
             tables.write_chunks(temporary / CHUNKS_FILE, episode.chunks)
             if episode.poses is not None:
                 tables.write_poses(temporary / POSES_FILE, episode.poses)
+            named = {path.name: sha256_of_file(path) for path in sorted(temporary.iterdir())}
             header = EpisodeHeader(
                 num_frames=episode.num_frames,
                 height=episode.frames.shape[1],
                 width=episode.frames.shape[2],
                 fps=episode.fps,
                 has_poses=episode.poses is not None,
-                video_sha256=sha256_of_file(temporary / VIDEO_FILE),
+                video_sha256=named[VIDEO_FILE],
                 metadata=episode.metadata,
+                sha256=named,
             )
             write_header(temporary / EPISODE_FILE, header)
     except OSError as error:
@@ -137,7 +139,9 @@ def read_chunks(folder: Path, header: EpisodeHeader) -> tuple[Chunk, ...]:
     Raises:
         DefectiveDataError: a missing or broken table, or chunks that break a rule.
     """
-    return tables.read_chunks(folder / CHUNKS_FILE, header.num_frames)
+    chunks = tables.read_chunks(folder / CHUNKS_FILE, header.num_frames)
+    _check_hash(folder / CHUNKS_FILE, header)
+    return chunks
 
 
 def read_poses(folder: Path, header: EpisodeHeader) -> Poses | None:
@@ -146,7 +150,18 @@ def read_poses(folder: Path, header: EpisodeHeader) -> Poses | None:
     Raises:
         DefectiveDataError: a missing or broken table, or poses that break a rule.
     """
-    return tables.read_poses(folder / POSES_FILE, header.num_frames) if header.has_poses else None
+    if not header.has_poses:
+        return None
+    poses = tables.read_poses(folder / POSES_FILE, header.num_frames)
+    _check_hash(folder / POSES_FILE, header)
+    return poses
+
+
+def _check_hash(path: Path, header: EpisodeHeader) -> None:
+    """Refuses a table that is not the one that its header names; after reading, so that no other one was read."""
+    expected = header.sha256.get(path.name)
+    if (expected is None and header.sha256) or (expected is not None and sha256_of_file(path) != expected):
+        refuse([Defect(str(path), "checksum", "the file is not the one that was written: see sha256 in its header")])
 
 
 class EpisodeDataset:

@@ -9,7 +9,8 @@ from typing import Any
 from slowfast_vgen.data.rules import SPLITS, Defect, refuse, require
 from slowfast_vgen.data.video import FPS_RANGE, LARGEST_FRAMES
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.files import read_json
+from slowfast_vgen.sealed import FILES, OWN, own_hash, write_record
 
 VERSION = 1
 """Of the whole format; a reader refuses any other."""
@@ -43,6 +44,8 @@ class EpisodeHeader:
     video_sha256: str
     metadata: dict[str, Any]
     """As `Episode.metadata`."""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """Of each other file of the episode; empty in data sets of before there were seals."""
 
 
 def read_dataset_header(path: Path) -> DatasetHeader:
@@ -77,7 +80,7 @@ def write_header(path: Path, header: DatasetHeader | EpisodeHeader) -> None:
     record = {"format": name, "version": VERSION, **asdict(header)}
     refuse(_field_defects(path, record, name, fields))
     try:
-        write_json(path, record)
+        write_record(path, {FILES: {}} | record)
     except UserError:  # is a ValueError, and says all there is to say
         raise
     except (TypeError, ValueError) as error:
@@ -91,7 +94,11 @@ def _read(path: Path, name: str, fields: "_Fields") -> dict[str, Any]:
     except (UserError, RecursionError) as error:
         refuse([Defect(str(path), "bad-json", str(error))])
     refuse(_field_defects(path, record, name, fields))
-    return {field: record[field] for field in fields}
+    # A header of before there were seals has neither of the two.
+    if (OWN in record or FILES in record) and record.get(OWN) != own_hash(record):
+        refuse([Defect(str(path), "checksum", "its values do not fit its own SHA-256 (header_sha256)")])
+    sealed = {FILES: record[FILES]} if name == "slowfast-episode" and FILES in record else {}
+    return {field: record[field] for field in fields} | sealed
 
 
 def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> list[Defect]:
@@ -102,6 +109,11 @@ def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> lis
     if (found := record.get("version")) != VERSION or isinstance(found, bool):
         return [Defect(str(path), "wrong-version", f"version is {reprlib.repr(found)}, want {VERSION}")]
     defects = []
+    named = record.get(FILES, {})
+    if not isinstance(named, dict) or not all(_is_sha256(each) for each in named.values()):
+        defects.append(
+            Defect(str(path), "bad-header", f"{FILES} is {reprlib.repr(named)}, want a SHA-256 of each file")
+        )
     for field_name, (is_fit, wanted) in fields.items():
         if field_name not in record:
             defects.append(Defect(str(path), "bad-header", f"the field {field_name} is missing"))

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Float16
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from slowfast_vgen.data.left_out import tell
 from slowfast_vgen.data.sources import Tables
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
+from slowfast_vgen.tensors import write_tensors
 
 CACHE_FOLDER = ".cache"
 """The default place, in the data set's folder."""
@@ -70,8 +70,8 @@ def save_encoded(path: Path, key: str, encoded: Encoded) -> None:
     metadata = {"format": "slowfast-latents", "key": key, "texts": texts, "sha256": _checksum(tensors, texts)}
     try:
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata)
-    except (OSError, SafetensorError) as error:
+            write_tensors(temporary, tensors, metadata)
+    except OSError as error:
         raise UserError(f"cannot write {path}: {error}; choose another place with --cache") from error
 
 

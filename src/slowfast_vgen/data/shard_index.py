@@ -12,13 +12,17 @@ from typing import Any
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.rules import SPLITS
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.files import read_json
+from slowfast_vgen.sealed import OWN, own_hash, write_record
 
 SHARDS_FILE = "shards.json"
 FORMAT, VERSION = "slowfast-shards", 1
 END_BYTES = 1024
 """Two empty blocks end a tar file."""
 _HASH = re.compile(r"[0-9a-f]{64}")
+_KEYS = {"format", "version", "num_shards", "num_episodes", "num_frames", "num_bytes", "content_sha256", OWN} | {
+    "split", "max_bytes_per_shard", "sources_sha256", "sources", "shards",
+}  # fmt: skip
 _NAME = re.compile(r"shard-[0-9]{6}\.tar")
 
 
@@ -116,7 +120,13 @@ def read_index(folder: Path) -> ShardIndex:
     record = read_json(path)
     if not isinstance(record, dict) or (record.get("format"), record.get("version")) != (FORMAT, VERSION):
         raise UserError(f"{path} is no index of shards of version {VERSION}; write it anew with `slowfast data shard`")
+    if OWN in record and record[OWN] != own_hash(record):
+        raise UserError(
+            f"{path} is damaged: its values do not fit its own SHA-256; write it anew with `slowfast data shard`"
+        )
     try:
+        if unknown := record.keys() - _KEYS:
+            raise KeyError(f"it gives {min(unknown)!r:.60}")
         index = ShardIndex(
             record["split"],
             record["max_bytes_per_shard"],
@@ -147,7 +157,7 @@ def write_index(folder: Path, index: ShardIndex) -> None:
     counts = {"num_episodes": index.num_episodes, "num_frames": index.num_frames, "num_bytes": index.num_bytes}
     head = {"format": FORMAT, "version": VERSION, "num_shards": len(index.shards), **counts}
     try:
-        write_json(folder / SHARDS_FILE, head | {"content_sha256": index.content_sha256} | asdict(index))
+        write_record(folder / SHARDS_FILE, head | {"content_sha256": index.content_sha256} | asdict(index))
     except OSError as error:
         raise UserError(f"cannot write {folder / SHARDS_FILE}: {error.strerror}; check the space there") from error
 

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from slowfast_vgen.evaluate.machine import CHANGES, git_commit
-from slowfast_vgen.files import atomic_path
+from slowfast_vgen.files import atomic_path, is_stream
 
 Progress = Callable[[int], Any]
 """Is told how many more units of work are done."""
@@ -86,11 +86,15 @@ def _commits(blocks: Sequence[Block[Any]], folder: Path | None) -> frozenset[str
     return frozenset(found - {""})
 
 
-def cache_folder(results: Path, what: str, protocol: dict[str, Any]) -> Path:
+def cache_folder(results: Path, what: str, protocol: dict[str, Any]) -> Path | None:
     """Where finished parts are kept: beside the results, in a folder named after the protocol's hash.
+
+    None where the results are no file, but go into a pipe or a device.
 
     Parts are computed seed by seed, so the number of seeds (`num_seeds`) plays no part in it: more may be added.
     """
+    if is_stream(results):
+        return None
     fixed = {name: value for name, value in protocol.items() if name != "num_seeds"}
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
     return results.parent / f".{what}-{digest[:16]}"

@@ -81,6 +81,18 @@ class EpisodeMemory:
             return self.lora.rollbacks
         return [0] * (self.local.num_episodes if self.local else 1)
 
+    @property
+    def num_episodes(self) -> int:
+        """Episodes side by side whose memory it is."""
+        return len(self.rollbacks)
+
+    def _check_single(self, what: str) -> None:
+        if self.num_episodes != 1:
+            raise UserError(
+                f"a memory {what} by itself, and this is one of {self.num_episodes} episodes side by side; run them "
+                "one by one"
+            )
+
     # ------------------------------------------------------------------------------------------- generating and writing
 
     def begin_again(self) -> None:
@@ -162,6 +174,10 @@ class EpisodeMemory:
             raise UserError("only memories of the same weights can be merged")
         if [part.kind for part in other.parts] != [part.kind for part in self.parts]:
             raise UserError("only memories written by the same rules can be merged")
+        if other.num_episodes != self.num_episodes:
+            raise UserError(
+                f"a memory of {self.num_episodes} episodes side by side cannot take over one of {other.num_episodes}"
+            )
         for part, its in zip(self.parts, other.parts, strict=True):
             part.check_merge(its)
         self._each(lambda part, index: part.merge(other.parts[index]))
@@ -199,6 +215,7 @@ class EpisodeMemory:
         Raises:
             UserError: the folder cannot be written, or holds something that is no memory.
         """
+        self._check_single("is saved")
         tensors: dict[str, Tensor] = {}
         counts: dict[str, Any] = {}
         for part in self.parts:
@@ -212,8 +229,15 @@ class EpisodeMemory:
         Raises:
             UserError: no memory there, damaged files, or one of other weights or rules; nothing is changed then.
         """
-        folder = Path(folder)
-        saved = read_memory(folder, self.base_fingerprint)
+        self.take(read_memory(Path(folder), self.base_fingerprint), Path(folder))
+
+    def take(self, saved: SavedMemory, folder: Path) -> None:
+        """The same from what was read of `folder` already.
+
+        Raises:
+            UserError: it does not fit this memory; nothing is changed then.
+        """
+        self._check_single("becomes a saved one")
         if saved.config != self.config:
             raise UserError(
                 f"the memory in {folder} was written with other settings than this session's; start the session with "

@@ -125,7 +125,7 @@ class FastLearner:
         generators = [
             torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
         ]
-        before = [each.clone() for each in memory.rows()]
+        before = [[each.clone() for each in state] for state in memory.states()]
         if self.config.rule == "replay":
             self._keep(memory, window)
         with _frozen(self.denoiser):
@@ -135,14 +135,13 @@ class FastLearner:
                 with self.slots.applied(memory.factors):
                     losses = self._loss(windows, num_past, text, *draw)
                 losses.sum().backward()
-                memory.optimizer.step()
-                memory.optimizer.zero_grad(set_to_none=True)
+                memory.update()
             with torch.no_grad():
                 without = self._loss(windows, num_past, text, *draw)
                 with self.slots.applied(memory.factors):
                     after = self._loss(windows, num_past, text, *draw)
         diverged = ~(after < self.config.guard_ratio * without)  # true for NaN as well
-        self._roll_back(memory, before, diverged)
+        memory.roll_back(before, diverged)
         memory.num_chunks += 1
         return LearningReport(without, after, diverged)
 
@@ -193,17 +192,6 @@ class FastLearner:
                 null = self.null_text(len(repeated))
                 losses = unmasked_loss(self.denoiser, self.noising, repeated, noise, levels, null)
         return losses.unflatten(0, (len(window), -1)).mean(1)
-
-    @staticmethod
-    @torch.no_grad()
-    def _roll_back(memory: LoraWeights, before: list[Tensor], diverged: Bool[Tensor, " episodes"]) -> None:
-        """Gives the episodes that diverge what they had before; asks the device for nothing."""
-        now = memory.rows()
-        if len(before) < len(now):  # the optimiser had no moments yet
-            before = before + [torch.zeros_like(each) for each in now[len(before) :]]
-        for current, old in zip(now, before, strict=True):
-            current.copy_(torch.where(diverged.view(-1, 1, 1), old, current))
-        memory.times_rolled_back += diverged
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 import copy
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from slowfast_vgen.memory.lora import Factors
@@ -23,7 +24,14 @@ class LoraWeights:
     def __init__(self, factors: dict[str, Factors], config: "FastLearningConfig", seeds: Sequence[int]) -> None:
         self.factors, self.config, self.seeds = factors, config, tuple(seeds)
         self.parameters = [part.requires_grad_() for pair in factors.values() for part in pair]
-        self.optimizer = OPTIMIZERS[config.optimizer](self.parameters, lr=config.learning_rate)
+        several = len(self.seeds) > 1
+        self._own = [
+            [whole.data[row : row + 1].requires_grad_() if several else whole for whole in self.parameters]
+            for row in range(len(self.seeds))
+        ]
+        """The same memory, parted by episodes, so that the optimiser counts the steps of each by itself."""
+        parted = [own for parameters in self._own for own in parameters]
+        self.optimizer = OPTIMIZERS[config.optimizer](parted, lr=config.learning_rate)
         self.num_chunks = 0
         """Chunks learned from."""
         device = self.parameters[0].device
@@ -36,15 +44,46 @@ class LoraWeights:
         """How often each episode's weights were found diverging and taken back."""
         return [int(times) for times in self.times_rolled_back.tolist()]
 
-    def rows(self) -> list[Tensor]:
-        """All that an update changes and that has a row an episode: the fast weights and the optimiser's moments."""
-        moments = [
-            value
-            for parameter in self.parameters
-            for value in self.optimizer.state[parameter].values()
-            if torch.is_tensor(value) and value.dim()
+    def update(self) -> None:
+        """One step of the optimiser along the gradients, which are gone afterwards."""
+        for row, parameters in enumerate(self._own):
+            for own, whole in zip(parameters, self.parameters, strict=True):
+                if own is not whole and whole.grad is not None:
+                    own.grad = whole.grad[row : row + 1]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        for whole in self.parameters:
+            whole.grad = None
+
+    def states(self) -> list[list[Tensor]]:
+        """All that an update changes, of each episode: its weights, and the optimiser's moments and count of steps."""
+        return [
+            [own.data for own in parameters]
+            + [
+                value
+                for own in parameters
+                for _, value in sorted(self.optimizer.state[own].items())
+                if torch.is_tensor(value)
+            ]
+            for parameters in self._own
         ]
-        return [parameter.data for parameter in self.parameters] + moments
+
+    @torch.no_grad()
+    def roll_back(self, before: list[list[Tensor]], diverged: Bool[Tensor, " episodes"]) -> None:
+        """Gives the episodes that diverge what they had `before`, as `states` told it.
+
+        Weights are chosen where they lie; the optimiser's counts of steps, which it keeps on the CPU, are asked for.
+        """
+        counted = [] if diverged.is_meta else diverged.tolist()
+        for row, (now, then) in enumerate(zip(self.states(), before, strict=True)):
+            # The optimiser may have had no moments yet.
+            for current, old in zip_longest(now, then):
+                old = torch.zeros_like(current) if old is None else old
+                if current.device == diverged.device:
+                    current.copy_(torch.where(diverged[row], old, current))
+                elif counted and counted[row]:
+                    current.copy_(old)
+        self.times_rolled_back += diverged
 
     def num_bytes(self) -> int:
         """What the fast weights take, without the optimiser's moments."""

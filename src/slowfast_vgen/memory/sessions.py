@@ -11,42 +11,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder, sha256_of_file
+from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.store import FILES as MEMORY_FILES
-from slowfast_vgen.memory.store import HEADER_FILE as MEMORY_HEADER_FILE
-from slowfast_vgen.memory.store import (
-    check_finite,
-    check_target,
-    read_memory_header,
-    read_sealed,
-    write_sealed,
-)
+from slowfast_vgen.memory.store import MEMORY, MemoryHeader, SavedMemory, parse_memory, read_memory
 from slowfast_vgen.models.denoiser import Latents
+from slowfast_vgen.sealed import Seal, Sealed
+from slowfast_vgen.tensors import check_finite, write_tensors
 
 HEADER_FILE = "session.json"
 STATE_FILE = "session.safetensors"
 MEMORY_FOLDER = "memory"
-FILES = (HEADER_FILE, STATE_FILE, MEMORY_FOLDER)
-FORMAT = "slowfast-session"
-FORMAT_VERSION = 2
-_HEADER_KINDS: dict[str, Any] = {
-    "world": str,
-    "base_sha256": str,
-    "seed": int,
-    "num_chunks": int,
-    "num_sampling_steps": int,
-    "memory": dict | None,
-    "precision": str | None,
-    "threads": int | None,
-    "text_encoder": str | None,
-    "sha256": dict,
-}
+
+
+@dataclass(frozen=True)
+class SessionHeader:
+    """What session.json says beside the hashes."""
+
+    world: str
+    base_sha256: str
+    """Of the slow weights that the session ran on."""
+    seed: int
+    num_chunks: int
+    num_sampling_steps: int
+    memory: dict[str, Any] | None
+    """A `MemoryConfig`."""
+    guidance_scale: float = 1.0
+    precision: str | None = None
+    """What it was computed in; None in sessions of older versions."""
+    threads: int | None = None
+    """How many threads computed it; likewise."""
+    text_encoder: str | None = None
+    """Which encoder read its actions; likewise."""
+
+
+SESSION = Seal("saved session", HEADER_FILE, "slowfast-session", 2, SessionHeader, "--save-memory")
 
 
 @dataclass(frozen=True)
@@ -70,38 +70,36 @@ class SavedSession:
     guidance_scale: float = 1.0
     text_encoder: str | None = None
     """Which encoder read its actions (`TextEncoder.used`); likewise."""
+    memory: SavedMemory | None = None
+    """As it was read; what is saved is an `EpisodeMemory`."""
 
 
 def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | None) -> None:
     """Writes the folder atomically; an older session there is replaced only by a whole new one.
 
     Raises:
-        UserError: the folder cannot be written, or holds something that is no session.
+        UserError: the folder cannot be written, or holds something that is no session; values that are not finite.
     """
-    check_session_target(folder)
-    with atomic_folder(folder.resolve()) as temporary:
+    SESSION.check_target(folder)
+    tensors = {"history": session.history} | {f"earlier/{index}": each for index, each in enumerate(session.earlier)}
+    check_finite("the session", tensors, "it is not saved; go back to an earlier state or begin anew")
+    with atomic_folder(folder) as temporary:
         if memory is not None:
             memory.save(temporary / MEMORY_FOLDER, session.world)
-        tensors = {"history": session.history.contiguous()}
-        tensors |= {f"earlier/{index}": each.contiguous() for index, each in enumerate(session.earlier)}
-        save_file(tensors, temporary / STATE_FILE)
-        files = [STATE_FILE] + ([f"{MEMORY_FOLDER}/{MEMORY_HEADER_FILE}"] if memory is not None else [])
-        header = {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            "world": session.world,
-            "base_sha256": session.base_fingerprint,
-            "seed": session.seed,
-            "num_chunks": session.num_chunks,
-            "num_sampling_steps": session.num_sampling_steps,
-            "guidance_scale": session.guidance_scale,
-            "memory": session.memory_config.to_json() if session.memory_config else None,
-            "precision": session.precision,
-            "threads": session.threads,
-            "text_encoder": session.text_encoder,
-            "sha256": {name: sha256_of_file(temporary / name) for name in files},
-        }
-        write_sealed(temporary / HEADER_FILE, header)
+        write_tensors(temporary / STATE_FILE, {name: value.cpu() for name, value in tensors.items()})
+        header = SessionHeader(
+            world=session.world,
+            base_sha256=session.base_fingerprint,
+            seed=session.seed,
+            num_chunks=session.num_chunks,
+            num_sampling_steps=session.num_sampling_steps,
+            guidance_scale=session.guidance_scale,
+            memory=session.memory_config.to_json() if session.memory_config else None,
+            precision=session.precision,
+            threads=session.threads,
+            text_encoder=session.text_encoder,
+        )
+        SESSION.seal(temporary, header)
 
 
 def check_session_target(folder: Path) -> None:
@@ -110,43 +108,58 @@ def check_session_target(folder: Path) -> None:
     Raises:
         UserError: a file of that name, or a folder that holds something else than a session.
     """
-    check_target(folder, FILES, "session")
-    check_target(folder / MEMORY_FOLDER, MEMORY_FILES, "memory")
+    SESSION.check_target(folder)
 
 
-def read_session_header(folder: Path) -> dict[str, Any]:
-    """The session's settings and counts, after checking them and every file against its checksum.
+def read_session_header(folder: Path) -> SessionHeader:
+    """The session's settings and counts, after checking every file against its checksum.
 
     Raises:
         UserError: no session there, another version, damaged files, or an impossible header.
     """
-    header = read_sealed(folder, HEADER_FILE, FORMAT, FORMAT_VERSION, _HEADER_KINDS, "session")
-    if STATE_FILE not in header["sha256"]:
-        raise UserError(f"{folder / HEADER_FILE} does not name {STATE_FILE}; save the session anew")
-    if header["memory"] is not None:
-        read_memory_header(folder / MEMORY_FOLDER)
-    return header
+    return _read(folder)[0].header
+
+
+def _read(folder: Path) -> tuple[Sealed[SessionHeader], Sealed[MemoryHeader] | None]:
+    """The files of a session, and those among them of its memory."""
+    sealed = SESSION.read(folder)
+    return sealed, None if sealed.header.memory is None else MEMORY.within(sealed, MEMORY_FOLDER)
+
+
+def read_memory_of(folder: Path, base_fingerprint: str | None = None) -> SavedMemory:
+    """The memory in a folder: that of a session, or one that was saved alone.
+
+    Raises:
+        UserError: neither, a session without memory, or as `read_memory`.
+    """
+    if not (folder / HEADER_FILE).is_file():
+        return read_memory(folder, base_fingerprint)
+    memory = _read(folder)[1]
+    if memory is None:
+        raise UserError(f"the session in {folder} has no memory; save one that was made with --memory on")
+    return parse_memory(memory, base_fingerprint)
 
 
 def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: tuple[int, int, int]) -> SavedSession:
-    """Reads a session, every file checked (see `read_session_header`); its memory is loaded apart.
+    """Reads a session, every file checked, with its memory.
 
     Raises:
         UserError: no session there, another version, damaged files, or a session of other weights.
     """
-    header = read_session_header(folder)
-    if header["base_sha256"] != base_fingerprint:
+    sealed, memory = _read(folder)
+    header = sealed.header
+    if header.base_sha256 != base_fingerprint:
         raise UserError(
-            f"the session in {folder} was learned on other weights (world {header['world']!r}, "
-            f"{header['base_sha256'][:12]}) than those of {world!r} ({base_fingerprint[:12]}); load it into the world "
+            f"the session in {folder} was learned on other weights (world {header.world!r}, "
+            f"{header.base_sha256[:12]}) than those of {world!r} ({base_fingerprint[:12]}); load it into the world "
             f"that it was saved from, or write what it remembers anew by `slowfast memory rewrite {folder} "
             "--model NAME --out NEW`"
         )
+    tensors = sealed.tensors(STATE_FILE)
     try:
-        tensors = load_file(folder / STATE_FILE)
         history = tensors["history"]
         earlier = [tensors[f"earlier/{index}"] for index in range(len(tensors) - 1)]
-    except (SafetensorError, OSError, KeyError) as error:
+    except KeyError as error:
         raise UserError(f"the session in {folder} cannot be read ({error}); save it anew") from error
     for each in (history, *earlier):
         if each.dim() != 5 or len(each) != 1 or each.shape[2:] != latent_shape or not each.is_floating_point():
@@ -154,18 +167,19 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
                 f"the latest frames saved in {folder} do not fit the world {world!r} ({each.dtype} "
                 f"{list(each.shape)}); save the session anew"
             )
-    check_finite(folder, tensors)
+    check_finite(f"the session in {folder}", tensors, "save it anew")
     return SavedSession(
-        world=header["world"],
-        base_fingerprint=header["base_sha256"],
-        seed=header["seed"],
-        num_chunks=header["num_chunks"],
-        num_sampling_steps=header["num_sampling_steps"],
-        guidance_scale=header.get("guidance_scale", 1.0),
-        memory_config=None if header["memory"] is None else MemoryConfig.from_json(header["memory"]),
+        world=header.world,
+        base_fingerprint=header.base_sha256,
+        seed=header.seed,
+        num_chunks=header.num_chunks,
+        num_sampling_steps=header.num_sampling_steps,
+        guidance_scale=header.guidance_scale,
+        memory_config=None if header.memory is None else MemoryConfig.from_json(header.memory),
         history=history,
         earlier=earlier,
-        precision=header.get("precision"),
-        threads=header.get("threads"),
-        text_encoder=header.get("text_encoder"),
+        precision=header.precision,
+        threads=header.threads,
+        text_encoder=header.text_encoder,
+        memory=None if memory is None else parse_memory(memory, base_fingerprint),
     )

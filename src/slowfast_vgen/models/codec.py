@@ -15,11 +15,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.files import write_json
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.growth import grow
-
-STATISTICS_FILE = "latent_statistics.json"
+from slowfast_vgen.models.weights import STATISTICS_FILE, PartFiles, write_module
+from slowfast_vgen.tensors import check_finite
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,9 @@ class Codec(nn.Module):
         """Hex SHA-256 over all weights and statistics: latents of two codecs with the same one are the same."""
         return sha256_of_tensors(self.state_dict())
 
-    def save(self, folder: Path) -> None:
-        """Writes diffusers' own folder (config and safetensors) and the latent statistics beside it."""
-        self.autoencoder.save_pretrained(folder, safe_serialization=True)
+    def save(self, folder: Path, half: bool = False) -> None:
+        """Writes diffusers' own files (config and weights) and the latent statistics into a folder being written."""
+        write_module(folder, self.autoencoder, half)
         statistics = {"fold": self.fold, "mean": self.latent_mean.tolist(), "std": self.latent_std.tolist()}
         write_json(folder / STATISTICS_FILE, statistics)
 
@@ -187,12 +187,22 @@ class Codec(nn.Module):
         Raises:
             UserError: a file is missing or not readable.
         """
-        statistics = read_json(folder / STATISTICS_FILE)
+        return cls.of(PartFiles.read(folder))
+
+    @classmethod
+    def of(cls, part: PartFiles) -> "Codec":
+        """The same from files that were read already."""
+        path = part.folder / STATISTICS_FILE
+        statistics = part.json(STATISTICS_FILE)
+        autoencoder = part.module(AutoencoderTiny, "codec")
         try:
-            autoencoder = AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"cannot load the codec in {folder}: {str(error).splitlines()[0]}") from error
-        codec = cls(autoencoder, int(statistics["fold"]))
-        codec.latent_mean.copy_(torch.tensor(statistics["mean"]))
-        codec.latent_std.copy_(torch.tensor(statistics["std"]))
+            codec = cls(autoencoder, int(statistics["fold"]))
+            codec.latent_mean.copy_(torch.tensor(statistics["mean"]))
+            codec.latent_std.copy_(torch.tensor(statistics["std"]))
+            channels = autoencoder.config.in_channels
+            if channels != 3 * codec.fold**2:
+                raise ValueError(f"a fold of {codec.fold} for {channels} channels")
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"{path} does not fit its codec ({error}); copy the codec again") from error
+        check_finite(f"the codec in {part.folder}", codec.state_dict(), "train it anew")
         return codec.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import read_json
 from slowfast_vgen.models.codec import frames_to_pixels
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.weights import CONFIG_FILE, PartFiles
 
 SMALLEST_SIDE = 32
 """Pixels; the network halves each side four times."""
@@ -177,16 +176,9 @@ def load_reading_model(folder: Path, kind: type[Model]) -> Model:
     Raises:
         UserError: no readable model of this class there.
     """
-    config = read_json(folder / "config.json")
-    if not isinstance(config, dict) or config.get("_class_name") != kind.__name__:
+    part = PartFiles.read(folder)
+    if part.json(CONFIG_FILE).get("_class_name") != kind.__name__:
         raise UserError(
             f"{folder} holds no inverse dynamics model; give a folder that `slowfast train inverse-dynamics` wrote"
         )
-    try:
-        model = kind.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
-    except UserError:
-        raise
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"cannot load the inverse dynamics model in {folder}: {reason}; copy it again") from error
-    return model.eval().requires_grad_(False)
+    return part.module(kind, "inverse dynamics model").requires_grad_(False)

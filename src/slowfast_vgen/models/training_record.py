@@ -6,8 +6,8 @@ from typing import Any
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.models.weights import RECORD_FILE, PartFiles
 
-RECORD_FILE = "training.json"
 TARGETS = ("epsilon", "v_prediction", "flow")
 _WORLD_INDEX = "model_index.json"
 
@@ -49,18 +49,19 @@ def write_record(folder: Path, record: TrainingRecord) -> None:
     write_json(folder / RECORD_FILE, asdict(record))
 
 
-def read_record(folder: Path) -> TrainingRecord | None:
-    """That of a denoiser's folder, or of the packed world whose `denoiser` it is.
+def read_record(part: PartFiles) -> TrainingRecord | None:
+    """That of a denoiser's files, or of the packed world whose `denoiser` it is.
 
     None for the folder of a training from before there were records: it predicts the flow, whatever else is unknown.
 
     Raises:
         UserError: a record that cannot be read.
     """
+    folder = part.folder
     path = folder / RECORD_FILE
     try:
-        if path.is_file():
-            return TrainingRecord(**read_json(path))
+        if RECORD_FILE in part.files:
+            return TrainingRecord(**part.json(RECORD_FILE))
         index = folder.parent / _WORLD_INDEX
         if folder.name == "denoiser" and index.is_file():
             return _of_world(read_json(index)["world"])

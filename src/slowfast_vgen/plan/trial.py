@@ -76,7 +76,7 @@ class Trial:
             **asdict(self.config),
         }
 
-    def folder(self, results: Path) -> Path:
+    def folder(self, results: Path) -> Path | None:
         """Where finished parts are kept beside the results; arms and episodes may be added later."""
         fixed = {name: each for name, each in self.protocol.items() if name not in ("arms", "num_episodes")}
         return cache_folder(results, "plan", fixed)

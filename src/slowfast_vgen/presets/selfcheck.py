@@ -15,7 +15,7 @@ from slowfast_vgen.devices import known_devices
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.bench import peak_rss_mb
 from slowfast_vgen.files import sha256_of_file
-from slowfast_vgen.models.world_model import read_index
+from slowfast_vgen.models.world_model import WORLD as WORLD_SEAL
 from slowfast_vgen.precision import emulation_factor, has_bfloat16
 from slowfast_vgen.presets.worlds import load, shipped_worlds, start_image
 from slowfast_vgen.rollout import Session, World
@@ -112,7 +112,7 @@ class SelfCheck:
         """Every file of every shipped world has the checksum of its index, and every reader can be loaded."""
         damaged, count, size = [], 0, 0
         for name, folder in shipped_worlds().items():
-            for file, expected in read_index(folder)["sha256"].items():
+            for file, expected in WORLD_SEAL.named(folder).items():
                 path = folder / file
                 if not path.is_file() or sha256_of_file(path) != expected:
                     damaged.append(f"{name}/{file}")

@@ -10,7 +10,7 @@ from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.devices import open_device
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.vocabulary import Vocabulary
-from slowfast_vgen.models.world_model import INDEX_FILE, WorldModel, read_index, read_vocabulary
+from slowfast_vgen.models.world_model import INDEX_FILE, WORLD, WorldModel, read_vocabulary
 from slowfast_vgen.precision import resolve_precision
 from slowfast_vgen.rollout import World
 
@@ -31,7 +31,7 @@ def shipped_versions() -> dict[str, dict[int, Path]]:
     found: dict[str, dict[int, Path]] = {}
     for path in sorted(root.glob(f"*/{INDEX_FILE}")):
         name = path.parent.name.partition("@")[0]
-        settings = read_index(path.parent).get("world", {})
+        settings = WORLD.read_header(path.parent).world
         found.setdefault(name, {})[settings.get("version", 1)] = path.parent
     return found
 
@@ -83,8 +83,7 @@ def vocabulary(name: str | Path) -> Vocabulary | None:
     >>> vocabulary("rooms-64").verbs
     ('turn_left', 'turn_right', 'go_forward', 'go_back', 'stay')
     """
-    folder = world_folder(name)
-    return read_vocabulary(folder, read_index(folder))
+    return read_vocabulary(world_folder(name))
 
 
 def load(name: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> World:

@@ -22,8 +22,7 @@ from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.fast_weights import Host
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
-from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session
-from slowfast_vgen.memory.store import read_memory
+from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session, read_memory_of
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import KNOWN
@@ -178,7 +177,7 @@ class World:
         sampler = SamplerConfig(steps, guidance_scale)
         history = self.encode(torch.from_numpy(np.ascontiguousarray(images)))[:, None]
         if isinstance(memory, EpisodeMemory):
-            if memory.base_fingerprint != self.model.fingerprint or len(images) != 1:
+            if memory.base_fingerprint != self.model.fingerprint or {len(images), memory.num_episodes} != {1}:
                 raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
             memory = memory.fork().to(self.device)
             memory.begin_again()
@@ -227,16 +226,16 @@ class World:
         return EpisodeMemory.fresh(self.host, config, self.model.fingerprint, seeds) if config else None
 
     def load_memory(self, folder: str | Path) -> EpisodeMemory:
-        """A memory that `EpisodeMemory.save` wrote.
+        """A memory that `EpisodeMemory.save` wrote, or that of a saved session.
 
         Raises:
             UserError: no memory there, damaged files, or one of other weights.
         """
-        saved = read_memory(Path(folder), self.model.fingerprint)
+        saved = read_memory_of(Path(folder), self.model.fingerprint)
         memory = self.fresh_memory(saved.config, [0])
         if memory is None:
             raise UserError(f"the memory in {folder} has no rule, so it holds nothing; load another one")
-        memory.load(folder)
+        memory.take(saved, Path(folder))
         return memory
 
     def resume(self, folder: str | Path, strict: bool | None = None) -> Session:
@@ -269,6 +268,7 @@ class World:
         rollout.num_chunks, rollout.strict = saved.num_chunks, strict
         rollout.earlier.extend(each.to(self.device) for each in saved.earlier)
         if rollout.memory is not None:
-            rollout.memory.load(Path(folder) / MEMORY_FOLDER)
+            assert saved.memory is not None, "a session with settings of a memory was read with the memory"
+            rollout.memory.take(saved.memory, Path(folder) / MEMORY_FOLDER)
         frame = self.model.codec.decode(rollout.history[0, -1:])[0].cpu().numpy()
         return Session(rollout, frame)

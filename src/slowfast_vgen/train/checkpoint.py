@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from diffusers.training_utils import EMAModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from slowfast_vgen.errors import SlowFastWarning, UserError
-from slowfast_vgen.files import atomic_folder, read_json, sha256_of_file, write_json
+from slowfast_vgen.file_system import recover
+from slowfast_vgen.files import atomic_folder
+from slowfast_vgen.sealed import Seal
+from slowfast_vgen.tensors import check_finite, parse_tensors, write_tensors
 
 STATE_FILE = "state.safetensors"
 HEADER_FILE = "checkpoint.json"
@@ -30,6 +31,29 @@ class Progress:
     """The losses since the last line of the log."""
 
 
+@dataclass(frozen=True)
+class CheckpointHeader:
+    """What checkpoint.json says beside the hashes."""
+
+    step: int
+    ema_steps: int
+    config: dict[str, Any]
+    """What must be the same when the training goes on."""
+    seconds: float = 0.0
+    recent_losses: list[float] = field(default_factory=list)
+    threads: int | None = None
+
+
+def _unsealed(record: dict[str, Any]) -> dict[str, Any] | None:
+    """A header from before there were seals: its one hash is the state's."""
+    if not isinstance(record.get("sha256"), str):
+        return None
+    return record | {"format": "slowfast-checkpoint", "version": 1, "sha256": {STATE_FILE: record["sha256"]}}
+
+
+CHECKPOINT = Seal("checkpoint", HEADER_FILE, "slowfast-checkpoint", 1, CheckpointHeader, "a training", _unsealed)
+
+
 def save_checkpoint(
     folder: Path,
     module: nn.Module,
@@ -38,29 +62,41 @@ def save_checkpoint(
     progress: Progress,
     config: dict[str, object],
 ) -> None:
-    """Writes the whole state; an older checkpoint in `folder` is replaced only when the new one is whole."""
+    """Writes the whole state; an older checkpoint in `folder` is replaced only when the new one is whole.
+
+    Raises:
+        UserError: values that are not finite, or a folder that cannot be written; the older one is kept.
+    """
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     tensors = {f"weights/{name}": value.detach() for name, value in module.state_dict().items()}
     tensors |= {f"ema/{name}": value for name, value in zip(names, ema.shadow_params, strict=True)}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
+    check_finite("the training", tensors, "the older checkpoint is kept; use a smaller --learning-rate in a new --out")
+    header = CheckpointHeader(
+        **asdict(progress),
+        ema_steps=ema.optimization_step,
+        config=config,
+        threads=torch.get_num_threads(),  # the last bits depend on it
+    )
     with atomic_folder(folder) as temporary:
-        save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / STATE_FILE)
-        header = asdict(progress) | {"ema_steps": ema.optimization_step, "config": config}
-        header["threads"] = torch.get_num_threads()  # the last bits depend on it
-        write_json(temporary / HEADER_FILE, header | {"sha256": sha256_of_file(temporary / STATE_FILE)})
+        write_tensors(temporary / STATE_FILE, tensors)
+        CHECKPOINT.seal(temporary, header)
 
 
-def read_header(folder: Path) -> dict[str, Any]:
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a checkpoint is there, damaged or not: no training may begin afresh in its place without a word."""
+    recover(folder)
+    return folder.exists()
+
+
+def read_header(folder: Path) -> CheckpointHeader:
     """What a checkpoint says of itself: its step and the settings of its training.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    header = read_json(folder / HEADER_FILE)
-    if not isinstance(header, dict) or not header.keys() >= {"step", "ema_steps", "config", "sha256"}:
-        raise UserError(f"{folder / HEADER_FILE} is damaged; delete {folder} to start afresh")
-    return header
+    return CHECKPOINT.read_header(folder)
 
 
 def load_checkpoint(
@@ -71,8 +107,9 @@ def load_checkpoint(
     Raises:
         UserError: broken files, another configuration, or weights of other shapes.
     """
-    header = read_header(folder)
-    stored, here = header.get("threads"), torch.get_num_threads()
+    sealed = CHECKPOINT.read(folder)
+    header = sealed.header
+    stored, here = header.threads, torch.get_num_threads()
     if stored not in (None, here):
         warnings.warn(
             f"the training in {folder} was computed with {stored} threads, and goes on with {here}: its weights may "
@@ -80,31 +117,33 @@ def load_checkpoint(
             SlowFastWarning,
             stacklevel=2,
         )
-    differing = sorted(key for key in config if config[key] != header["config"].get(key))
+    differing = sorted(key for key in config if config[key] != header.config.get(key))
     if differing:
         raise UserError(
             f"{folder} holds a training with other settings ({', '.join(differing)}); "
             "give the same ones to go on, or choose another --out"
         )
     path = folder / STATE_FILE
-    if not path.is_file() or sha256_of_file(path) != header["sha256"]:
-        raise UserError(f"{path} is missing or damaged (its checksum differs); delete {folder} to start afresh")
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:  # pragma: no cover - the checksum holds, so only a foreign writer gets here
-        raise UserError(f"{path} is not a safetensors file: {error}") from error
+    if STATE_FILE not in sealed.files:
+        raise UserError(f"{path} is missing; delete {folder} to start afresh")
+    tensors = parse_tensors(path, sealed.files[STATE_FILE])
+    check_finite(f"the checkpoint in {folder}", tensors, "delete it to start afresh")
 
     def group(prefix: str) -> dict[str, torch.Tensor]:
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-    module.load_state_dict(group("weights/"))
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
-    stored = group("ema/")
-    ema.shadow_params = [stored[name].clone() for name in names]
-    ema.optimization_step = int(header["ema_steps"])
+    averaged = group("ema/")
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in group("optimizer/").items():
-        index, name = key.split("/", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return Progress(header["step"], header.get("seconds", 0.0), header.get("recent_losses", []))
+    try:
+        for key, value in group("optimizer/").items():
+            index, name = key.split("/", 1)
+            state.setdefault(int(index), {})[name] = value
+        module.load_state_dict(group("weights/"))
+        ema.shadow_params = [averaged[name].clone() for name in names]
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"{path} does not fit this training ({reason}); delete {folder} to start afresh") from error
+    ema.optimization_step = header.ema_steps
+    return Progress(header.step, header.seconds, list(header.recent_losses))

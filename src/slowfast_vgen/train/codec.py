@@ -11,7 +11,6 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.codec import Codec, CodecConfig, check_sides, frames_to_pixels
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 from slowfast_vgen.types import Episode
@@ -102,13 +101,9 @@ def train_codec(
         description["init"] = init.fingerprint()
     if held_out is not None:
         description["held out"] = dict(held_out)
+    some = source[:: max(1, len(source) // 4096)]
     run = TrainingRun(codec, config.optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    codec.eval()
-    set_latent_statistics(codec, source[:: max(1, len(source) // 4096)])
-    with atomic_folder(folder / "codec") as temporary:
-        codec.save(temporary)
+    run.train_part("codec", codec.save, lambda: set_latent_statistics(codec.eval(), some))
     return codec
 
 

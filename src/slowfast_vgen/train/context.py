@@ -20,7 +20,7 @@ from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
-from slowfast_vgen.models.world_model import save_denoiser
+from slowfast_vgen.models.world_model import denoiser_writer
 from slowfast_vgen.train.draws import Share, draw_windows
 from slowfast_vgen.train.run import TrainingRun
 from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
@@ -160,8 +160,4 @@ def train_context(
     if held_out is not None:
         description["held out"] = dict(held_out)
     run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    if run.processes.is_main_process:
-        save_denoiser(folder / "denoiser", denoiser, record)
-    run.processes.wait_for_everyone()
+    run.train_part("denoiser", denoiser_writer(denoiser, record))

@@ -12,7 +12,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.train.frame_pairs import FramePairs, mirrored_labels, reversed_labels
@@ -103,10 +102,7 @@ def train_inverse_dynamics(
     if held_out is not None:
         description["held out"] = dict(held_out)
     run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    with atomic_folder(folder / FOLDER) as temporary:
-        model.save_pretrained(temporary, safe_serialization=True)
+    run.train_part(FOLDER)
     return model.eval()
 
 

@@ -21,7 +21,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
-from slowfast_vgen.models.world_model import save_denoiser
+from slowfast_vgen.models.world_model import denoiser_writer
 from slowfast_vgen.train.draws import Share
 from slowfast_vgen.train.run import TrainingRun
 from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
@@ -145,8 +145,4 @@ def train_loop(
     if held_out is not None:
         description["held out"] = dict(held_out)
     run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    if run.processes.is_main_process:
-        save_denoiser(folder / "denoiser", denoiser, record)
-    run.processes.wait_for_everyone()
+    run.train_part("denoiser", denoiser_writer(denoiser, record))

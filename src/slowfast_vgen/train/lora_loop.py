@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch
@@ -20,6 +20,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
 from slowfast_vgen.memory.lora import Factors
+from slowfast_vgen.tensors import write_tensors
 from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
 from slowfast_vgen.train.slow import ALL, SlowObjective
 
@@ -104,7 +105,7 @@ class LoraLoop:
                 f"{side}/{name}": each for name, pair in theta.items() for side, each in zip("AB", pair, strict=True)
             }
             with atomic_path(files[-1]) as temporary:
-                save_file({name: each.contiguous().clone() for name, each in tensors.items()}, temporary)
+                write_tensors(temporary, tensors)
         for number, file in enumerate(files):
             tensors = {name: each.to(self.slow.device) for name, each in load_file(file).items()}
             names = [name.removeprefix("A/") for name in tensors if name.startswith("A/")]

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.train.inverse_dynamics import FOLDER, VALIDATION_PAIRS, InverseDynamicsTrainingConfig, Pairs, worn
@@ -78,10 +77,7 @@ def train_move_dynamics(
     if held_out is not None:
         description["held out"] = dict(held_out)
     run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    with atomic_folder(folder / FOLDER) as temporary:
-        model.save_pretrained(temporary, safe_serialization=True)
+    run.train_part(FOLDER)
     return model.eval()
 
 

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainSampler
-from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.planar_path import motions_between
 from slowfast_vgen.models.text import TextEncoder
@@ -99,7 +98,4 @@ def train_path(
     if held_out is not None:
         description["held out"] = dict(held_out)
     run = TrainingRun(address, config.optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    with atomic_folder(folder / "address") as temporary:
-        address.save_pretrained(temporary, safe_serialization=True)
+    run.train_part("address")

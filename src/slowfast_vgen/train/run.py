@@ -18,9 +18,10 @@ from tqdm import tqdm
 from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs
-from slowfast_vgen.files import atomic_path
+from slowfast_vgen.files import append_text, atomic_path, hold_folder
+from slowfast_vgen.models.weights import check_part_target, save_part
 from slowfast_vgen.precision import check_precision, computing
-from slowfast_vgen.train.checkpoint import HEADER_FILE, Progress, load_checkpoint, save_checkpoint
+from slowfast_vgen.train.checkpoint import Progress, is_checkpoint, load_checkpoint, save_checkpoint
 from slowfast_vgen.train.draws import Share
 
 with needs("train"):
@@ -141,16 +142,41 @@ class TrainingRun:
             with _interrupts_wait():
                 self.ema.restore(self.parameters)
 
+    def train_part(
+        self,
+        name: str,
+        write: Callable[[Path], None] | None = None,
+        complete: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Trains to the end, leaves the averaged weights in the module, and saves it as the part `name` of the run.
+
+        Args:
+            name: of the part's folder in the run's, such as "denoiser".
+            write: see `save_part`.
+            complete: done with the averaged weights before they are saved, by every process.
+
+        Raises:
+            UserError: as `run`; or that folder holds something else, which is told before the first step.
+        """
+        check_part_target(self.folder / name)
+        self.run()
+        self.ema.copy_to(self.parameters)
+        complete()
+        if self.processes.is_main_process:
+            save_part(self.folder / name, self.module, write)
+        self.processes.wait_for_everyone()
+
     def run(self) -> None:
         """Trains to the end, from the checkpoint where there is one.
 
         Raises:
-            UserError: the checkpoint belongs to other settings, or the loss is no longer finite.
+            UserError: the checkpoint belongs to other settings, another program trains in the folder, or loss, gradient
+                or weights are no longer finite; the last sound checkpoint is kept.
         """
         keep_freed_memory()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = hold_folder(self.folder) if self.processes.is_main_process else None
         checkpoint = self.folder / "checkpoint"
-        if (checkpoint / HEADER_FILE).exists():
+        if is_checkpoint(checkpoint):
             self.progress = load_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.description)
             self._cut_log()
         progress, num_steps = self.progress, self.optimisation.num_steps
@@ -173,6 +199,9 @@ class TrainingRun:
             except KeyboardInterrupt:
                 self._save(checkpoint)
                 raise
+            finally:
+                if lock is not None:
+                    lock.release()
 
     def _autocast(self) -> AbstractContextManager[object]:
         return computing(self.parameters[0].device, self.optimisation.precision)
@@ -187,7 +216,11 @@ class TrainingRun:
             raise UserError(
                 f"the loss is {value} at step {step}; start again with a smaller --learning-rate in a new --out"
             )
-        nn.utils.clip_grad_norm_(self.parameters, self.optimisation.clip_norm)
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.optimisation.clip_norm))
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the gradient is {norm} at step {step}; start again with a smaller --learning-rate in a new --out"
+            )
         with _interrupts_wait():
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
@@ -230,8 +263,7 @@ class TrainingRun:
         loss = {"loss": sum(recent) / len(recent)}
         record = {"step": step, "seconds": round(self.progress.seconds, 1)} | loss | figures
         with _interrupts_wait():
-            with (self.folder / LOG_FILE).open("a") as file:
-                file.write(json.dumps(record) + "\n")
+            append_text(self.folder / LOG_FILE, json.dumps(record) + "\n")
             recent.clear()
         self.processes.wait_for_everyone()
         return loss | figures

@@ -17,7 +17,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, Recall
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord, check_target
-from slowfast_vgen.models.world_model import save_denoiser
+from slowfast_vgen.models.world_model import denoiser_writer
 from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 
@@ -169,6 +169,4 @@ def train_slow(
     if held_out is not None:
         description["held out"] = dict(held_out)
     run = TrainingRun(denoiser, config.optimisation, folder, loss, validate, description)
-    run.run()
-    run.ema.copy_to(run.parameters)
-    save_denoiser(folder / "denoiser", denoiser, record)
+    run.train_part("denoiser", denoiser_writer(denoiser, record))

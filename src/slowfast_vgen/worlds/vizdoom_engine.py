@@ -5,6 +5,9 @@ A pose seen twice gives the same pixels, in every process: nothing in a scene mo
 
 import math
 import os
+import shlex
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +43,9 @@ _CONFIG = "".join(f"[{game}.AutoExec]\n" for game in ("Doom", "Heretic", "Hexen"
 # When the engine ends, its static destructors read a table that is already freed; where malloc has given the page back,
 # that is a crash (one close in five, with a log in the working directory). So the engine's malloc shall give none back.
 _ENGINE_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 class DrawnMap(Protocol):
@@ -124,6 +130,9 @@ class VizdoomEngine:
         game = vizdoom.DoomGame()
         # Freedoom, also where someone has put another game beside it: its textures are those of some worlds
         game.set_doom_game_path(str(Path(*vizdoom.__path__, "freedoom2.wad")))
+        engine = _ending_with_us(Path(*vizdoom.__path__, "vizdoom"), Path(self._folder.name, "engine"))
+        if engine is not None:
+            game.set_vizdoom_path(str(engine))
         game.set_doom_scenario_path(str(wad))
         game.set_doom_config_path(str(config))
         game.set_doom_map("MAP01")
@@ -206,6 +215,26 @@ class VizdoomEngine:
         self._game.send_game_command(f"fov {_ENGINE_FOV_DEGREES}")
         self._game.make_action([0], _WARM_UP_TICS)
         return 0  # the map's start looks east
+
+
+def _ending_with_us(engine: Path, script: Path) -> Path | None:
+    """Writes a script that starts the engine so that the kernel ends it when this process ends, even by kill -9.
+
+    The wish is one that only the engine's own process can utter, before the engine takes it over. None where a system
+    has no such thing, or starts no programs from temporary folders; an engine that is then left over can be ended by
+    hand.
+    """
+    if not sys.platform.startswith("linux") or not engine.is_file():
+        return None
+    program = (
+        "import ctypes, os, sys\n"
+        f"ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGKILL)})\n"
+        f"if os.getppid() != {os.getpid()}: sys.exit(1)\n"  # we had ended already
+        f"os.execv({str(engine)!r}, [{str(engine)!r}, *sys.argv[1:]])\n"
+    )
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S -c {shlex.quote(program)} "$@"\n')
+    script.chmod(0o700)
+    return script if os.access(script, os.X_OK) else None
 
 
 def _square(screen: np.ndarray) -> np.ndarray:

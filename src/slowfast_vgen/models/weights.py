@@ -1,0 +1,158 @@
+"""Trained parts on disk: diffusers' layout, sealed, and read without diffusers' own loader.
+
+    denoiser/
+      config.json                           the class and its settings
+      diffusion_pytorch_model.safetensors   its weights
+      seal.json                             a SHA-256 of each file (`sealed`)
+
+Diffusers' loader would take other files where there are any, and may ask a network for what a config names. Here the
+weights are those whose bytes were checked, or there are none.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.file_system import recover
+from slowfast_vgen.files import atomic_folder, check_folder_target, parse_json, read_bytes
+from slowfast_vgen.sealed import Seal, files_in
+from slowfast_vgen.tensors import check_finite, parse_tensors, write_tensors
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+STATISTICS_FILE = "latent_statistics.json"
+"""Of a codec, beside the two."""
+RECORD_FILE = "training.json"
+"""Of a denoiser, beside the two."""
+_FILES = (CONFIG_FILE, WEIGHTS_FILE, STATISTICS_FILE, RECORD_FILE)
+_ERRORS = (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, AssertionError)
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What seal.json says beside the hashes."""
+
+    part: str
+    """The class of the weights."""
+
+
+WEIGHTS = Seal("trained part", "seal.json", "slowfast-weights", 1, WeightsHeader, "`slowfast train`")
+
+Part = TypeVar("Part", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """The files of one part, every byte checked where there is a seal."""
+
+    folder: Path
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, folder: Path) -> "PartFiles":
+        """Reads the folder of a part; one from before there were seals is taken as it is.
+
+        Raises:
+            UserError: no part there, or damaged files.
+        """
+        recover(folder)
+        if (folder / WEIGHTS.file).exists():
+            return cls(folder, WEIGHTS.read(folder).files)
+        return cls(folder, {name: read_bytes(folder / name) for name in _FILES if (folder / name).is_file()})
+
+    @classmethod
+    def of(cls, folder: Path, files: Mapping[str, bytes], name: str) -> "PartFiles":
+        """Those of the part `name` among the files of a whole world."""
+        inside = f"{name}/"
+        return cls(folder / name, {key[len(inside) :]: value for key, value in files.items() if key.startswith(inside)})
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON object among them.
+
+        Raises:
+            UserError: it is missing, or no object.
+        """
+        path = self.folder / name
+        if name not in self.files:
+            raise UserError(f"cannot read {path}: there is no such file; check the path")
+        value = parse_json(path, self.files[name])
+        if not isinstance(value, dict):
+            raise UserError(f"{path} holds no JSON object; write or copy it anew")
+        return value
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights.
+
+        Raises:
+            UserError: they are missing or not readable.
+        """
+        path = self.folder / WEIGHTS_FILE
+        if WEIGHTS_FILE not in self.files:
+            raise UserError(f"{path} is missing; write or copy it anew")
+        return parse_tensors(path, self.files[WEIGHTS_FILE])
+
+    def module(self, kind: type[Part], what: str) -> Part:
+        """The part itself, in float32 and evaluation mode; draws nothing from torch's random numbers.
+
+        Args:
+            kind: its class, one of diffusers' configured models.
+            what: it is for the sentence, such as "denoiser".
+
+        Raises:
+            UserError: settings that its class refuses, or weights that do not fit or are not finite.
+        """
+        try:
+            config, tensors = self.json(CONFIG_FILE), self.tensors()
+            with torch.random.fork_rng(devices=[]):
+                module: Part = kind.from_config(config)  # type: ignore[attr-defined]
+            module.load_state_dict({name: value.float() for name, value in tensors.items()})
+        except _ERRORS as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise UserError(f"cannot load the {what} in {self.folder}: {reason}; copy it again") from error
+        check_finite(f"the {what} in {self.folder}", tensors, "train it anew")
+        return module.eval()
+
+
+def write_module(folder: Path, module: nn.Module, half: bool = False) -> None:
+    """Writes config and weights into a folder that is being written; `half` keeps the weights in half precision."""
+    folder.mkdir(exist_ok=True)
+    module.save_config(folder)  # type: ignore[operator]
+    tensors = {name: value.half() if half else value for name, value in module.state_dict().items()}
+    write_tensors(folder / WEIGHTS_FILE, tensors, {"format": "pt"})
+
+
+def save_part(folder: Path, module: nn.Module, write: Callable[[Path], None] | None = None) -> None:
+    """Writes a trained part, sealed, whole or not at all; one that was there before is replaced only by a sound one.
+
+    Args:
+        folder: of the part, such as RUN/denoiser.
+        module: the part.
+        write: writes its files where config and weights are not all.
+
+    Raises:
+        UserError: weights that are not finite, or a folder that cannot be written.
+    """
+    check_finite(f"the weights for {folder}", module.state_dict(), "start again with a smaller --learning-rate")
+    with atomic_folder(folder) as temporary:
+        (write or (lambda target: write_module(target, module)))(temporary)
+        WEIGHTS.seal(temporary, WeightsHeader(type(module).__name__))
+
+
+def check_part_target(folder: Path) -> None:
+    """Refuses a folder that holds something else than a trained part, which would be replaced: a check before the work.
+
+    Raises:
+        UserError: it does, or it cannot be replaced.
+    """
+    check_folder_target(folder)
+    if (folder / WEIGHTS.file).exists() or not folder.is_dir():
+        WEIGHTS.check_target(folder)
+    elif strangers := sorted(files_in(folder) - set(_FILES)):
+        raise UserError(
+            f"{folder} holds other files ({', '.join(strangers[:3])}) and would be replaced; choose another place"
+        )
