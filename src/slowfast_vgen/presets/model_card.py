@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from slowfast_vgen.files import atomic_path
 from slowfast_vgen.models.vocabulary import Vocabulary
-from slowfast_vgen.models.world_model import INDEX_FILE, read_index, read_vocabulary
+from slowfast_vgen.models.world_model import INDEX_FILE, WORLD, read_vocabulary, seal_world
 
 FILE = "README.md"
 
@@ -16,10 +17,10 @@ def model_card(folder: Path) -> str:
     Raises:
         UserError: no world there, or a damaged one.
     """
-    index = read_index(folder)
-    world: dict[str, Any] = index["world"]
+    header, vocabulary = WORLD.read_header(folder), read_vocabulary(folder)
+    world: dict[str, Any] = header.world
     trained = "\n".join(f"- **{name}**: {told}" for name, told in world["provenance"].items()) or "- not written down"
-    sums = "\n".join(f"| `{name}` | `{sha}` |" for name, sha in sorted(index["sha256"].items()))
+    sums = "\n".join(f"| `{name}` | `{sha}` |" for name, sha in sorted(WORLD.named(folder).items()) if name != FILE)
     memory = " and ".join(f"`{name}`" for name in world["memory"]) or "none"
     return f"""\
 ---
@@ -38,11 +39,11 @@ A world model: start image and actions in words in, video out,
 import slowfast_vgen
 
 session = slowfast_vgen.load("{world["name"]}").start("start.png", memory=True)
-frames = session.step({json.dumps(_example(read_vocabulary(folder, index)))})
+frames = session.step({json.dumps(_example(vocabulary))})
 ```
 
 ## What it knows
-{_actions(read_vocabulary(folder, index))}
+{_actions(vocabulary)}
 
 ## What it is not
 - Frames are {world["frame_width"]}x{world["frame_height"]} pixels;
@@ -53,7 +54,7 @@ frames = session.step({json.dumps(_example(read_vocabulary(folder, index)))})
 ## How it was trained
 {trained}
 
-Its denoiser is `{index["denoiser"][1]}`, trained for the target `{world["target"]}` and sampled in
+Its denoiser is `{header.denoiser[1]}`, trained for the target `{world["target"]}` and sampled in
 {world["num_sampling_steps"]} steps after {world["num_past_frames"]} frames of the past; its memory: {memory}.
 
 ## How it was measured
@@ -83,7 +84,10 @@ def _actions(vocabulary: Vocabulary | None) -> str:
 
 
 def write_model_card(folder: Path) -> Path:
-    """Writes the card beside the weights."""
+    """Writes the card beside the weights, and seals the world with it."""
     path = folder / FILE
-    path.write_text(model_card(folder))
+    seal_world(folder)
+    with atomic_path(path) as temporary:
+        temporary.write_text(model_card(folder), encoding="utf-8")
+    seal_world(folder)
     return path
