@@ -18,7 +18,7 @@ def test_not_allowed(): pass
 """
 
 
-@pytest.mark.parametrize(("option", "wanted"), [([], (0, "3 skipped")), (["--no-skips"], (1, "1 failed"))])
+@pytest.mark.parametrize(("option", "wanted"), [([], (0, "3 skipped")), (["--no-skips"], (1, "1 error"))])
 def test_a_skip_fails_but_for_the_allowed_reasons(option: list[str], wanted: tuple[int, str], tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text((Path(__file__).parent / "conftest.py").read_text())
     (tmp_path / "test_some.py").write_text(TESTS)
