@@ -32,7 +32,7 @@ def frames_told(folder: Path) -> float:
     return json.loads((folder / "figures.json").read_text())["figures"]["frames"]["mean"]
 
 
-@pytest.mark.parametrize("closed", ["1", "2", "1,2", "0,1,2"])
+@pytest.mark.parametrize("closed", ["1", "0,1,2"])
 def test_closed_streams_lose_no_work(generating: list[str], tmp_path: Path, closed: str) -> None:
     done = subprocess.run([sys.executable, "-c", CLOSED, closed, *generating], capture_output=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -42,7 +42,7 @@ def test_closed_streams_lose_no_work(generating: list[str], tmp_path: Path, clos
     assert (tmp_path / "out.mp4").read_bytes()[4:8] == b"ftyp"
 
 
-@pytest.mark.parametrize("broken", ["stdout", "stderr", "both"])
+@pytest.mark.parametrize("broken", ["stderr", "both"])
 def test_streams_that_nobody_reads_lose_no_work(generating: list[str], tmp_path: Path, broken: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -67,7 +67,7 @@ def test_a_full_standard_output_is_told(generating: list[str], tmp_path: Path) -
     assert frames_told(tmp_path) == 8
 
 
-@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 def test_results_on_standard_output_are_alone_there(name: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "slowfast_vgen", "models", "--json", name]
     before = os.stat("/dev/stdout", follow_symlinks=False)

@@ -85,3 +85,26 @@ def test_files_and_folders_that_find_no_room(disk: Path) -> None:
         (folder / "a").write_bytes(np.zeros(20_000, np.uint8).tobytes())
     assert (disk / "a.json").read_text() == '"old"\n'
     assert sorted(each.name for each in disk.iterdir()) == ["a.json", "filler"]
+
+
+def test_weights_that_find_no_room(disk: Path) -> None:
+    fill(disk, 8192)
+    # In a process of its own: a file that is mapped into memory would end it by a signal.
+    program = """
+import sys
+from pathlib import Path
+import torch
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.weights import save_part
+from slowfast_vgen.tensors import write_tensors
+module = torch.nn.Linear(100, 100)
+try:
+    save_part(Path(sys.argv[1]), module, lambda folder: write_tensors(folder / "a.safetensors", module.state_dict()))
+except UserError as error:
+    print(error)
+"""
+    words = [sys.executable, "-c", program, str(disk / "part")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "No space left" in done.stdout
+    assert [each.name for each in disk.iterdir()] == ["filler"]
