@@ -12,6 +12,7 @@ from made_sets import make_tiny_set
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_reader import _episodes
+from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
@@ -242,7 +243,7 @@ def test_episodes_are_of_every_set(tmp_path: Path) -> None:
     for name, first in (("a", 0), ("b", 10)):
         make_tiny_set(tmp_path / name, 5, first=first)
     args = argparse.Namespace(episodes=4, seed=0, max_bad_share=0.0)
-    episodes = _episodes([tmp_path / "a", tmp_path / "b"], args)
+    episodes = _episodes([open_episodes(tmp_path / name) for name in ("a", "b")], args)
     assert [episode.metadata["number"] >= 10 for episode in episodes] == [False, False, True, True]
 
 

@@ -12,7 +12,9 @@ def write_vocabulary(args: argparse.Namespace, folder: Path) -> None:
     from slowfast_vgen.data.sources import open_episodes
     from slowfast_vgen.data.told import read_told
     from slowfast_vgen.models.vocabulary import FILE, Motion, vocabulary_of
+    from slowfast_vgen.models.weights import add_to_part
 
     told = read_told(open_episodes(path) for path in args.data)
     motions = {verb: Motion(*motion) for verb, motion in told.motions.items()}
-    vocabulary_of(told.actions, motions).save(folder / FILE)
+    vocabulary = vocabulary_of(told.actions, motions)
+    add_to_part(folder, lambda part: vocabulary.save(part / FILE))

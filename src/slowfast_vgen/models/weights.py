@@ -143,6 +143,25 @@ def save_part(folder: Path, module: nn.Module, write: Callable[[Path], None] | N
         WEIGHTS.seal(temporary, WeightsHeader(type(module).__name__))
 
 
+def add_to_part(folder: Path, write: Callable[[Path], None]) -> None:
+    """Writes one more file into a trained part and seals it again: as it was, or with that file, whatever happens.
+
+    Args:
+        folder: of the part.
+        write: writes the file into the folder that it is given.
+
+    Raises:
+        UserError: no part there, damaged files, or a folder that cannot be written.
+    """
+    sealed = WEIGHTS.read(folder)
+    with atomic_folder(folder) as temporary:
+        for name, content in sealed.files.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / name).write_bytes(content)
+        write(temporary)
+        WEIGHTS.seal(temporary, sealed.header)
+
+
 def check_part_target(folder: Path) -> None:
     """Refuses a folder that holds something else than a trained part, which would be replaced: a check before the work.
 
