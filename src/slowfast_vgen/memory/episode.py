@@ -84,7 +84,9 @@ class EpisodeMemory:
     @property
     def num_episodes(self) -> int:
         """Episodes side by side whose memory it is."""
-        return len(self.rollbacks)
+        if self.lora is not None:
+            return len(self.lora.weights.seeds)
+        return self.local.num_episodes if self.local else 1
 
     def _check_single(self, what: str) -> None:
         if self.num_episodes != 1:
