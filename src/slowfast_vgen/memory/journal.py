@@ -33,22 +33,28 @@ class Written:
     weights: Float[Tensor, "episodes entries"] | None
     tick: int
     """Which write it was: what was written earlier is as many times forgotten as the ticks are apart."""
+    recall_error: Float[Tensor, " episodes"] | None = None
+    """The memory's own after this write, for going back to; None where what it held has been changed since."""
 
     def to(self, device: torch.device | str) -> "Written":
         """The same elsewhere."""
-        values, weights = (None if each is None else each.to(device) for each in (self.values, self.weights))
-        return replace(self, poses=self.poses.to(device), values=values, weights=weights)
+        return self._each(lambda value: value.to(device))
 
     def rows(self, rows: slice) -> "Written":
         """That of some of the episodes."""
-        values, weights = (None if each is None else each[rows] for each in (self.values, self.weights))
-        return replace(self, poses=self.poses[rows], values=values, weights=weights)
+        return self._each(lambda value: value[rows])
 
     def with_row(self, row: slice, other: "Written") -> "Written":
         """With the poses and weights of one episode exchanged for another's."""
         assert self.weights is not None and other.weights is not None
         poses, weights = with_rows(self.poses, row, other.poses), with_rows(self.weights, row, other.weights)
-        return replace(self, poses=poses, weights=weights)
+        return replace(self, poses=poses, weights=weights, recall_error=None)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Written":
+        values, weights, error = (
+            None if value is None else change(value) for value in (self.values, self.weights, self.recall_error)
+        )
+        return replace(self, poses=change(self.poses), values=values, weights=weights, recall_error=error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +142,20 @@ def followed_by(blocks: tuple[Block, ...], entry: Written) -> tuple[Block, ...]:
     if last.merged_in or last.reach < len(blocks) - 1:
         return (*blocks, Block((entry,), reach=len(blocks)))
     return (*blocks[:-1], replace(last, entries=(*last.entries, entry)))
+
+
+def measured(blocks: tuple[Block, ...], recall_error: Float[Tensor, " episodes"]) -> tuple[Block, ...]:
+    """The same, the latest entry knowing the memory's recall error after it."""
+    *others, last = blocks
+    entries = (*last.entries[:-1], replace(last.entries[-1], recall_error=recall_error))
+    return (*others, replace(last, entries=entries))
+
+
+def unmeasured(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """The same, no entry knowing the recall error after it, since the memory has been changed as a whole."""
+    return tuple(
+        replace(block, entries=tuple(replace(entry, recall_error=None) for entry in block.entries)) for block in blocks
+    )
 
 
 def dropped_oldest(blocks: tuple[Block, ...], like: LocalState, keys: KeysOf) -> tuple[Block, ...]:

@@ -20,7 +20,17 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.columns import from_columns, to_columns
 from slowfast_vgen.memory.columns import value_width as value_width_of
 from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
-from slowfast_vgen.memory.journal import Block, Written, dropped_oldest, followed_by, rebuilt, reweighed, without
+from slowfast_vgen.memory.journal import (
+    Block,
+    Written,
+    dropped_oldest,
+    followed_by,
+    measured,
+    rebuilt,
+    reweighed,
+    unmeasured,
+    without,
+)
 from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, exact_dtype, with_rows
 from slowfast_vgen.memory.relocalise import MOST_CHUNKS, STEP, Ways, best_way, chunk_options, extended, shortened
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, PatchFeatures, Recall
@@ -183,6 +193,7 @@ class LocalMemory:
         """Writes the start image, where the episodes stand."""
         self._write(self.pose[:, None], start.frames, start.features())
         self.recall_error = self._measured_error()
+        self.blocks = measured(self.blocks, self.recall_error)
 
     @torch.no_grad()
     def write(self, chunk: Chunk) -> None:
@@ -198,6 +209,7 @@ class LocalMemory:
         self._write(poses, chunk.new, chunk.features())
         self.doubts = tuple(self._settled(*each, chunk.new) for each in enumerate(doubts))
         self.recall_error = self._measured_error()
+        self.blocks = measured(self.blocks, self.recall_error)
 
     def _doubts(self, text: TextEmbedding, verdicts: Verdicts) -> list[Ways | None]:
         """The ways of each episode after a chunk, which begins where the episodes stand."""
@@ -332,7 +344,8 @@ class LocalMemory:
         self.state, self.factor = rebuilt(tuple(blocks), stood.tick, self.state, self.keys), None
         self.blocks, self.tick = tuple(blocks), stood.tick
         self.pose, self.num_chunks = stood.poses[:, -1], self.num_chunks - chunks
-        self.recall_error = self._measured_error()
+        # Of a full journal the sample is not the one that was read then.
+        self.recall_error = self._measured_error() if stood.recall_error is None else stood.recall_error
         self.doubts = tuple(shortened(ways, chunks * stood.poses.shape[1]) for ways in self.doubts)
 
     @torch.no_grad()
@@ -359,7 +372,7 @@ class LocalMemory:
             )
         blocks = reweighed(without(self.blocks, range(first, stop)), self.blocks, self.state, self.keys)
         exact = rebuilt(blocks, self.tick, self.state.to(dtype=exact_dtype(self.state.gram.device)), self.keys)
-        self.state, self.factor, self.blocks = exact.to(dtype=self.state.gram.dtype), None, blocks
+        self.state, self.factor, self.blocks = exact.to(dtype=self.state.gram.dtype), None, unmeasured(blocks)
         self.recall_error = self._measured_error()
         self.doubts = (None,) * self.num_episodes
 
@@ -386,7 +399,7 @@ class LocalMemory:
         self.blocks, self.factor = (*self.blocks[:-1], kept), None
         for entry, seen_from in zip(latest, poses, strict=True):
             assert seen_from.shape == entry.poses.shape, "a chunk's poses are corrected as a whole"
-            self._add(replace(entry, poses=seen_from.to(entry.poses)))
+            self._add(replace(entry, poses=seen_from.to(entry.poses), recall_error=None))
         self.pose = self.blocks[-1].entries[-1].poses[:, -1]
         self.recall_error = self._measured_error()
 
@@ -410,7 +423,7 @@ class LocalMemory:
         others = tuple(block.to(device).later(self.num_chunks, shift) for block in other.blocks if block.holds)
         mine = tuple(block for block in self.blocks if block.holds)
         self.state, self.factor = self.state.plus(other.state.to(device)), None
-        self.blocks = (*mine, *others, Block(reach=len(mine) + len(others)))
+        self.blocks = (*unmeasured((*mine, *others)), Block(reach=len(mine) + len(others)))
         self.num_chunks += other.num_chunks
         self.doubts = (None,) * self.num_episodes
         self.limit += other.limit
@@ -448,6 +461,7 @@ class LocalMemory:
             found["local/ways"] = self.doubts[0]
         for index, entry in enumerate(self._entries()):
             parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
+            parts["recall_error"] = entry.recall_error
             found |= {f"journal/{index}/{name}": value for name, value in parts.items() if value is not None}
         for index, block in enumerate(self.blocks):
             if block.base is not None:
@@ -494,7 +508,11 @@ class LocalMemory:
                 if values.shape[:2] != poses.shape[:2] or weights.numel() != values[..., 0].numel():
                     raise ValueError(f"entry {index} of the journal does not fit itself")
                 values, weights = values.to(device), weights.to(device)
-            entries.append(Written(chunk, poses.to(device), values, weights, int(tick)))
+            error = tensors.get(f"journal/{index}/recall_error")
+            if error is not None and error.shape != self.recall_error.shape:
+                raise ValueError(f"entry {index} of the journal does not fit itself")
+            error = None if error is None else error.to(device)
+            entries.append(Written(chunk, poses.to(device), values, weights, int(tick), error))
         self.num_chunks = int(counts["local_chunks"])
         self.limit = int(counts.get("journal_limit", self.limit))
         self.tick = int(counts.get("tick", ticks[-1] if ticks else 0))
