@@ -600,7 +600,7 @@ def test_tasks_that_are_not_there_are_told_in_one_sentence() -> None:
 
 def test_a_missing_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch, task: VizdoomRetrace) -> None:
     monkeypatch.setitem(__import__("sys").modules, "vizdoom", None)
-    with pytest.raises(UserError, match="pip install vizdoom"), task.open(range(1)):
+    with pytest.raises(UserError, match=r"slowfast-vgen\[rooms\]"), task.open(range(1)):
         pass
 
 

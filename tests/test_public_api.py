@@ -9,7 +9,7 @@ import slowfast_vgen
 
 
 def test_every_public_name_is_there_and_described() -> None:
-    assert set(slowfast_vgen.__all__) == set(slowfast_vgen._HOMES)
+    assert set(slowfast_vgen.__all__) == {*slowfast_vgen._HOMES, "__version__"}
     for name in slowfast_vgen.__all__:
         assert getattr(slowfast_vgen, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'Seesion'"):

@@ -346,5 +346,5 @@ def test_bad_poses_and_verbs_are_refused(engine, scenes):
 
 def test_missing_vizdoom_tells_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "vizdoom", None)
-    with pytest.raises(UserError, match="pip install vizdoom"):
+    with pytest.raises(UserError, match=r"slowfast-vgen\[rooms\]"):
         RoomsEngine()

@@ -525,7 +525,7 @@ def test_bad_input_is_told_in_one_sentence(call, told: str) -> None:
 
 def test_a_missing_vizdoom_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vizdoom", None)
-    with pytest.raises(UserError, match="pip install vizdoom"):
+    with pytest.raises(UserError, match=r"slowfast-vgen\[rooms\]"):
         next(VizdoomStreets("train", 0).episodes(1, "mix", 1))
 
 

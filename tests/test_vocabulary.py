@@ -5,6 +5,7 @@ import string
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from slowfast_vgen.language import lexicon
 from slowfast_vgen.language.lists import without_marker
 from slowfast_vgen.models.text import FILES, INSTALL, PACKAGE
 from slowfast_vgen.models.vocabulary import Action, Motion, Vocabulary, vocabulary_of
-from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.models.world_model import WORLD, WorldModel
 from slowfast_vgen.packaged import packaged_file
 from slowfast_vgen.presets import worlds
 from slowfast_vgen.presets.vocabularies import SHIPPED, table_vocabulary, walking_vocabulary
@@ -439,9 +440,8 @@ def test_versions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 def test_two_versions_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder, version in (("weights/w", 2), ("weights/w@1", 1)):
         (tmp_path / folder).mkdir(parents=True)
-        sums = {f"{part}/diffusion_pytorch_model.safetensors": "" for part in ("codec", "denoiser")}
-        index = {"format_version": 1, "sha256": sums, "world": {"name": "w", "version": version}}
-        (tmp_path / folder / "model_index.json").write_text(json.dumps(index))
+        header = WORLD.read_header(worlds.world_folder("rooms-64"))
+        WORLD.seal(tmp_path / folder, replace(header, world=header.world | {"name": "w", "version": version}))
     monkeypatch.setattr(worlds, "files", lambda _: tmp_path)
     assert worlds.shipped_worlds() == {"w": tmp_path / "weights/w"}
     assert worlds.world_folder("w") == worlds.world_folder("w@2") == tmp_path / "weights/w"
