@@ -83,7 +83,7 @@ def test_clips_train_a_path_and_a_loop_as_documented(
     init, there = ("--init", str(tmp_path / "slow" / "denoiser")), ("--address", str(tmp_path / "path" / "address"))
     assert train(clips, "loop", tmp_path / "loop", *init, *there) == 0
     assert train(clips, "loop", tmp_path / "eq3", *init, "--rule", "denoising", "--rank", "2", "--chunks", "3") == 0
-    headers = [read_header(tmp_path / run / "checkpoint")["config"] for run in ("slow", "path", "loop", "eq3")]
+    headers = [read_header(tmp_path / run / "checkpoint").config for run in ("slow", "path", "loop", "eq3")]
     assert all(one["held out"] == headers[0]["held out"] for one in headers)
     assert headers[0]["held out"]["share"] == 0.1
     assert headers[2]["loop"]["num_chunks"] == 10
@@ -195,7 +195,7 @@ def test_what_a_denoiser_predicts_goes_with_it(clips: Path, tmp_path: Path, caps
     assert train(clips, "context", tmp_path / "context", *init, *kinds) == 0
     for run in ("slow", "on", "loop", "context"):
         assert load_denoiser(tmp_path / run / "denoiser").target == "epsilon"
-    config = read_header(tmp_path / "loop" / "checkpoint")["config"]
+    config = read_header(tmp_path / "loop" / "checkpoint").config
     assert config["loop"]["slow"]["target"] == "epsilon"
     (tmp_path / "codec").symlink_to(clips / "codec")
     world = slowfast_vgen.load(pack(tmp_path, "loop", memory={}))

@@ -125,8 +125,9 @@ class LoraWeights:
         for name, (down, up) in self.factors.items():
             product = up @ down + (other.factors[name][1] @ other.factors[name][0]).to(up)
             u, sizes, v = torch.linalg.svd(product, full_matrices=False)
-            root = sizes[:, : down.shape[1]].sqrt()
-            up.copy_(u[..., : down.shape[1]] * root[:, None])
-            down.copy_(v[:, : down.shape[1]] * root[..., None])
+            kept = min(down.shape[1], sizes.shape[1])  # a layer may be smaller than the rank
+            root = sizes[:, :kept].sqrt()
+            up.zero_()[..., :kept] = u[..., :kept] * root[:, None]
+            down.zero_()[:, :kept] = v[:, :kept] * root[..., None]
         self.optimizer.state.clear()
         self.num_chunks += other.num_chunks
