@@ -36,7 +36,10 @@ def told(content: Any, key: str) -> Iterator[Any]:
     """All that a file says under a key, at any depth."""
     if isinstance(content, dict):
         for name, each in content.items():
-            yield from [each] if name == key else told(each, key)
+            if name == key:
+                yield from each if isinstance(each, list) else [each]
+            else:
+                yield from told(each, key)
 
 
 def files() -> dict[str, Any]:
