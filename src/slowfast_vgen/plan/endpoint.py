@@ -3,24 +3,22 @@
 import json
 import os
 import re
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.message import Message
-from http.client import HTTPException, HTTPResponse
-from typing import IO, Any, NamedTuple, NoReturn
+from http.client import HTTPException
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.plan.goal import MOST_CHUNKS, OPEN_TEXTS, PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, split_goal
+from slowfast_vgen.plan.timed_post import post
 
 MOST_SUB_GOALS = 100
 MOST_BYTES = 1 << 20
 """Of an answer; what is longer is no list of sub-goals."""
 KEY_VARIABLE = "SLOWFAST_API_KEY"
 
+_GAP = re.compile(r"\{\w+\}")
 _TASK = (
     "Split the user's goal into sub-goals for an agent that acts in a world, in order. Answer with one JSON "
     'object and nothing else: {{"sub_goals": [{{"text": TEXT, "chunks": N}}]}}. TEXT is one of: {texts}. N is how many '
@@ -47,7 +45,7 @@ class EndpointSplitter:
     key_variable: str = KEY_VARIABLE
     """Environment variable that holds the key; none is sent where it is not set."""
     seconds: float = 30.0
-    """Until the whole answer must be there."""
+    """Until the whole answer must be there, the look-up of the host and all else included."""
 
     def __post_init__(self) -> None:
         try:
@@ -94,26 +92,8 @@ class EndpointSplitter:
                 raise ValueError(f"{self.key_variable} holds more than one line of plain letters")
             headers["Authorization"] = f"Bearer {key}"
         address = f"{self.url.rstrip('/')}/chat/completions"
-        request = urllib.request.Request(address, json.dumps(body).encode(), headers)
-        # A redirection could carry the key to another host.
-        opener = urllib.request.build_opener(_NoRedirection)
-        until = time.monotonic() + self.seconds
-        with opener.open(request, timeout=self.seconds) as response:
-            return json.loads(_read_until(response, until).decode())
-
-
-def _read_until(response: HTTPResponse, until: float) -> bytes:
-    """The whole body; the socket's own time limit counts anew with every byte that comes."""
-    parts = []
-    size = 0
-    while part := response.read1(1 << 16):
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            raise ValueError(f"the answer is longer than {MOST_BYTES} bytes")
-        if time.monotonic() > until:
-            raise TimeoutError("timed out")
-    return b"".join(parts)
+        answer = post(address, json.dumps(body).encode(), headers, self.seconds, MOST_BYTES)
+        return json.loads(answer.decode())
 
 
 def _sub_goals(answer: Any, texts: Sequence[str]) -> tuple[SubGoal, ...]:
@@ -155,13 +135,18 @@ def _sub_goal(value: Any, texts: Sequence[str]) -> SubGoal:
 
 
 def _is_of(text: str, listed: str) -> bool:
-    """Whether it is a text that was listed, or one of a template such as "carry the {block} to ({x}, {y})"."""
-    plain = re.split(r"\{\w+\}", listed)
-    return re.fullmatch(".+".join(map(re.escape, plain)), text) is not None
+    """Whether it is a text that was listed, or one of a template such as "carry the {block} to ({x}, {y})".
 
-
-class _NoRedirection(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> NoReturn:
-        raise urllib.error.HTTPError(req.full_url, code, "it redirects, which is not followed", headers, fp)
+    Each part goes where it fits first; an expression that tried all places could take hours over a text made for it.
+    """
+    begin, *parts = _GAP.split(listed)
+    if not parts or "\n" in text or not text.startswith(begin):
+        return text == listed
+    place = len(begin)
+    *inner, end = parts
+    for part in inner:
+        place = text.find(part, place + 1)
+        if place < 0:
+            return False
+        place += len(part)
+    return text.endswith(end) and place < len(text) - len(end)
