@@ -36,16 +36,24 @@ test: setup
 
 # All of them, those marked slow and those that compare with other programs too. No test may be skipped but for want of
 # a GPU, a mount or another interpreter.
-test-all: setup .venv/.compared
+test-all: setup .venv/.compared .venv-lerobot/.installed
 	$(PYTEST) --no-skips
 
 # What is left of test-all after `make test`.
-test-slow: setup .venv/.compared
+test-slow: setup .venv/.compared .venv-lerobot/.installed
 	$(PYTEST) --no-skips -m "slow or compared"
 
 # Programs that tests compare ours with, where they are installed.
 .venv/.compared: .venv/.installed requirements-compared.txt
 	$(PIP) -r requirements-compared.txt
+	touch $@
+
+# lerobot does not go with our torch as pip sees it, so it gets an environment of its own, over the packages of .venv.
+.venv-lerobot/.installed: .venv/.installed requirements-lerobot.txt
+	$(BIN)/python -m venv .venv-lerobot
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$(.venv-lerobot/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
+	.venv-lerobot/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-lerobot.txt
 	touch $@
 
 check: setup
@@ -126,6 +134,6 @@ bench-data: setup
 	$(BIN)/python benchmarks/mutants.py
 
 clean:
-	rm -rf .venv build dist demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lerobot build dist demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info

@@ -17,9 +17,7 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
 
-ALLOWED_SKIPS = re.compile(
-    r"for want of (a GPU|a mount|another interpreter|another environment|weights that cannot be installed)"
-)
+ALLOWED_SKIPS = re.compile(r"for want of (a GPU|a mount|another interpreter|weights that cannot be installed)")
 """Reasons for which `--no-skips` lets a test be skipped."""
 
 
