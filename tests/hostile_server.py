@@ -12,6 +12,37 @@ Acts = Iterable["bytes | float | str"]
 the connection open and silent, `reset` ends it without a farewell."""
 
 
+def perform(connection: socket.socket, acts: Acts, stopped: threading.Event) -> int:
+    """Does the acts until the peer goes or `stopped` is set; returns how many bytes the peer's side took."""
+    num_sent = 0
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.settimeout(0.05)
+    for act in acts:
+        try:
+            if isinstance(act, bytes):
+                rest = memoryview(act)
+                while rest and not stopped.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        size = connection.send(rest)
+                        num_sent += size
+                        rest = rest[size:]
+            elif isinstance(act, float):
+                stopped.wait(act)
+            elif act == "read":
+                with contextlib.suppress(TimeoutError):
+                    while connection.recv(1 << 16):
+                        pass
+            elif act == "hold":
+                stopped.wait()
+            elif act == "reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            break
+        if stopped.is_set():
+            break
+    return num_sent
+
+
 class HostileServer:
     """Does the acts that `acts` gives to every connection, one after the other, and closes it then."""
 
@@ -41,36 +72,8 @@ class HostileServer:
             except OSError:
                 return
             self.num_connections += 1
-            with connection, contextlib.suppress(OSError):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.settimeout(0.05)
-                self._act(connection)
-
-    def _act(self, connection: socket.socket) -> None:
-        for act in self._acts():
-            if self._stopped.is_set():
-                return
-            if isinstance(act, bytes):
-                self._send(connection, act)
-            elif isinstance(act, float):
-                self._stopped.wait(act)
-            elif act == "read":
-                with contextlib.suppress(TimeoutError):
-                    while connection.recv(1 << 16):
-                        pass
-            elif act == "hold":
-                self._stopped.wait()
-            elif act == "reset":
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                return
-
-    def _send(self, connection: socket.socket, content: bytes) -> None:
-        rest = memoryview(content)
-        while rest and not self._stopped.is_set():
-            with contextlib.suppress(TimeoutError):
-                size = connection.send(rest)
-                self.num_sent += size
-                rest = rest[size:]
+            with connection:
+                self.num_sent += perform(connection, self._acts(), self._stopped)
 
 
 @contextlib.contextmanager

@@ -5,16 +5,14 @@ whole centimetres and the heading counter-clockwise.
 """
 
 import contextlib
-import io
 import time
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.images import frame_from_image
+from slowfast_vgen.images import frame_from_image, picture_from_bytes
 from slowfast_vgen.worlds.recording import FRAME_SIZE
 from slowfast_vgen.worlds.unrealcv_client import UnrealConnection, UnrealSettings
 from slowfast_vgen.worlds.walking import TURN_DEGREES, Place
@@ -26,6 +24,7 @@ _NEAR_DEGREES = 0.05
 _SETTLE_TRIES = 20
 """A pose is true a tick or two after it was set."""
 _BLOCKED_TRIES = 3
+_LONGEST_NAME = 200
 
 
 class UnrealCamera:
@@ -88,12 +87,12 @@ class UnrealCamera:
         self._put(place)
         data = self._connection.data("vget /camera/0/lit png")
         try:
-            with Image.open(io.BytesIO(data)) as image:
-                picture = image.convert("RGB")  # Unreal leaves the alpha of a render at any value
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            # Unreal leaves the alpha of a render at any value
+            picture = picture_from_bytes(data, "it").convert("RGB")
+        except (UserError, ValueError) as error:
             raise UserError(
-                f"the UnrealCV server at {self._connection.where} sent {len(data)} bytes that are no PNG picture; see "
-                "that the game renders, not only simulates"
+                f"the UnrealCV server at {self._connection.where} sent {len(data)} bytes that are no PNG picture "
+                f"({error}); see that the game renders, not only simulates"
             ) from error
         return frame_from_image(picture, FRAME_SIZE, FRAME_SIZE)
 
@@ -129,8 +128,8 @@ class UnrealCamera:
         if not any(is_there() for _ in range(_SETTLE_TRIES)):
             told = self._connection.ask(f"vget /camera/0/{what}")
             raise UserError(
-                f"the camera of the UnrealCV server at {self._connection.where} has the {what} {told} where {wanted} "
-                "was asked for; choose a level whose pawn flies freely, and let nobody else steer it"
+                f"the camera of the UnrealCV server at {self._connection.where} has the {what} {told:.80} where "
+                f"{wanted} was asked for; choose a level whose pawn flies freely, and let nobody else steer it"
             )
 
     def _is_at(self, place: Place) -> bool:
@@ -147,7 +146,13 @@ class UnrealCamera:
 
 def _scene_name(connection: UnrealConnection) -> str:
     """Project and level, as far as the server tells them."""
-    names = [connection.ask("vget /scene/name")]
+    names = [connection.ask("vget /scene/name").strip()]
     if connection.try_to("vget /level/name"):
-        names.append(connection.ask("vget /level/name"))
-    return "/".join(name.strip() for name in names)
+        names.append(connection.ask("vget /level/name").strip())
+    for name in names:
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            raise UserError(
+                f"the UnrealCV server at {connection.where} names its level {name[:80]!r}; choose a level whose name "
+                f"has at most {_LONGEST_NAME} letters, all of which can be printed"
+            )
+    return "/".join(names)

@@ -1,7 +1,8 @@
 """A connection to a running UnrealCV server, by UnrealCV's own client package: an answer, or one sentence why not.
 
-The package waits for ever for a server that hangs, connects anew behind one's back, and ends its receiving thread with
-a traceback. Here every wait has an end, and a connection that has failed stays closed.
+The package waits for ever for a server that hangs or drips, takes whatever size it announces, connects anew behind
+one's back, and ends its receiving thread with a traceback. Here its messages are read by whoever asks, within a time
+and up to a size, and a connection that has failed stays closed.
 """
 
 import contextlib
@@ -9,14 +10,23 @@ import io
 import logging
 import os
 import socket
+import struct
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slowfast_vgen.errors import UserError
 
+MOST_BYTES = 64 << 20
+"""Of a picture: four bytes for each pixel of 4096x4096."""
+MOST_TEXT_BYTES = 1 << 16
+"""Of any other answer."""
+FARTHEST_CM = 1e7
+"""From Unreal's origin; what is told of farther places, or of none, is nonsense."""
 _PREFIX = "SLOWFAST_UNREALCV"
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class UnrealSettings:
     host: str = "localhost"
     port: int = 9000
     timeout_seconds: float = 10.0
-    """Longest wait for one answer."""
+    """Longest wait for one answer, until its last byte."""
     home: tuple[float, float, float] | None = None
     """Unreal's x, y and z in centimetres, from where all paths start; None: where the camera is found."""
     area_cm: int = 1000
@@ -48,7 +58,7 @@ class UnrealSettings:
         if timeout := variables.get(f"{_PREFIX}_TIMEOUT"):
             settings["timeout_seconds"] = _numbers("TIMEOUT", timeout, 1, 0.1, 3600, "seconds from 0.1 to 3600")[0]
         if home := variables.get(f"{_PREFIX}_HOME"):
-            settings["home"] = _numbers("HOME", home, 3, -1e7, 1e7, "x,y,z in centimetres, such as -120,40,160")
+            settings["home"] = _numbers("HOME", home, 3, -FARTHEST_CM, FARTHEST_CM, "x,y,z in cm, such as -120,40,160")
         if area := variables.get(f"{_PREFIX}_AREA"):
             settings["area_cm"] = int(_numbers("AREA", area, 1, 100, 1e6, "centimetres from 100 to 1000000")[0])
         return cls(**settings)
@@ -74,25 +84,27 @@ class UnrealConnection:
     def __init__(self, settings: UnrealSettings) -> None:
         self.where = f"{settings.host}:{settings.port}"
         self._timeout = settings.timeout_seconds
-        self._client = _make_client((settings.host, settings.port))
-        before = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(self._timeout)  # the package makes its socket itself
+        endpoint = (settings.host, settings.port)
+        package = _package()
+        self._client = package.Client(endpoint, "inet")  # reads messages; its own socket is never opened
+        self._num_requests = 0
+        self._wire: _Wire | None = None
+        until = time.monotonic() + self._timeout
         try:
-            with _quiet():
-                connected = self._client.connect()
-        finally:
-            socket.setdefaulttimeout(before)
-        if connected:
-            return
-        self.close()
-        if self._client.reached:
+            self._wire = _Wire(socket.create_connection(endpoint, self._timeout), package.SocketMessage.magic)
+            if self._wire.receive(until, MOST_TEXT_BYTES).startswith(b"connected"):
+                return
+        except (OSError, _NonsenseError):
+            pass
+        if not self.is_open:
             raise UserError(
-                f"what answers at {self.where} sent no UnrealCV greeting within {self._timeout:g} s; see that it is an "
-                "UnrealCV server and that no other client is connected to it"
+                f"no UnrealCV server answers at {self.where}; start the Unreal game that has the UnrealCV plugin, or "
+                f"say where it is by {_PREFIX}=HOST:PORT"
             )
+        self.close()
         raise UserError(
-            f"no UnrealCV server answers at {self.where}; start the Unreal game that has the UnrealCV plugin, or say "
-            f"where it is by {_PREFIX}=HOST:PORT"
+            f"what answers at {self.where} sent no UnrealCV greeting within {self._timeout:g} s; see that it is an "
+            "UnrealCV server and that no other client is connected to it"
         )
 
     def __enter__(self) -> "UnrealConnection":
@@ -104,11 +116,13 @@ class UnrealConnection:
     @property
     def is_open(self) -> bool:
         """False once it was closed or has failed."""
-        return bool(self._client.isconnected())
+        return self._wire is not None
 
     def close(self) -> None:
         """Ends the connection; may be called twice."""
-        self._client.disconnect()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
 
     def ask(self, command: str) -> str:
         """The answer in words; "ok" where there is nothing to say.
@@ -127,7 +141,7 @@ class UnrealConnection:
         Raises:
             UserError: as `ask`.
         """
-        answer = self._granted(command)
+        answer = self._granted(command, MOST_BYTES)
         if isinstance(answer, str):
             raise self._nonsense(command, repr(answer[:80]))
         return answer
@@ -142,7 +156,7 @@ class UnrealConnection:
         return isinstance(answer, str) and not answer.startswith("error")
 
     def numbers(self, command: str, count: int) -> tuple[float, ...]:
-        """The answer as `count` numbers.
+        """The answer as `count` numbers, each at most `FARTHEST_CM` from 0.
 
         Raises:
             UserError: it is something else.
@@ -152,12 +166,12 @@ class UnrealConnection:
             values = tuple(float(part) for part in answer.split())
         except ValueError:
             values = ()
-        if len(values) != count:
+        if len(values) != count or not all(abs(value) <= FARTHEST_CM for value in values):  # nan is not
             raise self._nonsense(command, repr(answer[:80]))
         return values
 
-    def _granted(self, command: str) -> str | bytes:
-        answer = self._request(command)
+    def _granted(self, command: str, most_bytes: int = MOST_TEXT_BYTES) -> str | bytes:
+        answer = self._request(command, most_bytes)
         if isinstance(answer, str) and answer.startswith("error"):
             raise UserError(
                 f'the UnrealCV server at {self.where} answers "{command}" with {answer[:80]!r}; see that a level is '
@@ -165,20 +179,25 @@ class UnrealConnection:
             )
         return answer
 
-    def _request(self, command: str) -> str | bytes:
+    def _request(self, command: str, most_bytes: int = MOST_TEXT_BYTES) -> str | bytes:
+        number = self._client.recv_message_id = self._num_requests
+        self._num_requests += 1
+        until = time.monotonic() + self._timeout
         try:
-            with _quiet():
-                answer = self._client.request(command, timeout=self._timeout)
-        except Exception as error:  # the package raises AssertionError and more
-            answer = error
-        if isinstance(answer, AssertionError) and self.is_open:
-            raise self._nonsense(command, "a message of another number") from answer
-        if isinstance(answer, Exception):
+            if self._wire is None:
+                raise ConnectionError("it was closed before")
+            self._wire.send(f"{number}:{command}".encode(), until)
+            answer = self._client.raw_message_handler(self._wire.receive(until, most_bytes))
+        except AssertionError as error:
+            raise self._nonsense(command, "a message of another number") from error
+        except ValueError as error:
+            raise self._nonsense(command, str(error)[:80]) from error
+        except OSError as error:
             self.close()
             raise UserError(
                 f'the UnrealCV server at {self.where} gave no answer to "{command}" within {self._timeout:g} s, or '
                 f"closed the connection; see that the game runs, or wait longer by {_PREFIX}_TIMEOUT=SECONDS"
-            ) from answer
+            ) from error
         if not isinstance(answer, str | bytes):
             raise self._nonsense(command, "a message without a number")
         return answer
@@ -191,52 +210,69 @@ class UnrealConnection:
         )
 
 
-def _make_client(endpoint: tuple[str, int]) -> Any:
-    """UnrealCV's client, mended."""
+class _NonsenseError(ValueError):
+    """What came is no message; says what it is."""
+
+
+class _Wire:
+    """Messages over a connection: a magic number and the size of what follows, little-endian 32 bits each, come first.
+
+    Raises:
+        OSError: the connection ends, or a message is not there in time. _NonsenseError: what came is none.
+    """
+
+    _HEAD = struct.Struct("<II")
+
+    def __init__(self, connection: socket.socket, magic: int) -> None:
+        self._connection, self._magic = connection, magic
+
+    def send(self, content: bytes, until: float) -> None:
+        """Sends a message before a time of the monotonic clock."""
+        self._wait_no_longer_than(until)
+        self._connection.sendall(self._HEAD.pack(self._magic, len(content)) + content)
+
+    def receive(self, until: float, most_bytes: int) -> bytes:
+        """The content of the next message, all of which must be there in time."""
+        magic, size = self._HEAD.unpack(self._exactly(self._HEAD.size, until))
+        if magic != self._magic:
+            raise _NonsenseError("what is no message")
+        if size > most_bytes:
+            raise _NonsenseError(f"a message of {size} bytes")
+        return self._exactly(size, until)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def _exactly(self, size: int, until: float) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            self._wait_no_longer_than(until)
+            part = self._connection.recv(min(size - len(content), _PIECE))
+            if not part:
+                raise ConnectionError("the connection was closed")
+            content += part
+        return bytes(content)
+
+    def _wait_no_longer_than(self, until: float) -> None:
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        self._connection.settimeout(seconds)
+
+
+def _package() -> Any:
+    """UnrealCV's client package, without the noise that it makes."""
     try:
-        with _quiet():
+        # It prints which client it uses, and warns, when it is imported.
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             import unrealcv
     except ModuleNotFoundError as error:
         raise UserError(
             f"the world unrealcv needs the package {error.name}; install it with: pip install 'slowfast-vgen[unrealcv]'"
         ) from error
     logging.getLogger("unrealcv").setLevel(logging.CRITICAL)
-
-    class Client(unrealcv.Client):
-        """Hands failures to whoever waits, and ends at once and without noise."""
-
-        sock: socket.socket | None
-        reached = False
-        """Whether somebody took the connection."""
-
-        def receive_loop_queue(self) -> None:
-            try:
-                super().receive_loop_queue()
-            except Exception as error:
-                self.recv_data_q.put(error)
-
-        def receive(self) -> bytes:
-            connection = self.sock
-            message = connection and unrealcv.SocketMessage.ReceivePayload(connection)
-            if not message:
-                raise ConnectionError("the connection is closed, or nothing came in time")
-            return bytes(message)
-
-        def disconnect(self) -> None:
-            connection, self.sock = self.sock, None
-            if connection is not None:
-                self.reached = True
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-                connection.close()
-            self.recv_num_q.put(None)  # ends the receiving thread, for which Python would wait at its end
-
-    return Client(endpoint, "inet")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The package prints its progress to standard output and warns of servers older than itself."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return unrealcv
