@@ -17,7 +17,7 @@ import pytest
 from made_sources import SOURCES, make_folder, make_rlds, make_vpt, numbers_of, write_csv
 
 from slowfast_vgen.cli.main import main
-from slowfast_vgen.data import importing, lerobot_export
+from slowfast_vgen.data import import_report, importing, lerobot_export
 from slowfast_vgen.data.adapters.base import REASONS, ImportSettings, Words
 from slowfast_vgen.data.adapters.hdd import BRAKE, DRIVE, GOALS, WAIT
 from slowfast_vgen.data.adapters.registry import ADAPTERS
@@ -25,6 +25,8 @@ from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset, write_episo
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.validate import check_dataset
 from slowfast_vgen.data.video import write_video
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.sealed import write_record
 from slowfast_vgen.types import Chunk, Episode
 
 ROOT = Path(__file__).parents[1]
@@ -117,7 +119,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int) -
     monkeypatch.setattr(owner, name, stopping)
 
 
-@pytest.mark.parametrize(("owner", "name"), [(DatasetWriter, "append"), (importing, "write_json")])
+@pytest.mark.parametrize(("owner", "name"), [(DatasetWriter, "append"), (import_report, "write_record")])
 @pytest.mark.parametrize("call", [0, 1, 2])
 def test_a_stopped_import_goes_on_to_the_same_result(
     owner: Any,
@@ -236,7 +238,7 @@ def test_a_source_with_other_recordings_is_not_gone_on_with(tmp_path: Path, caps
     assert run("folder", source, out, "--limit", "1") == 0
     report = report_of(out)
     report["last_recording"], report["recordings_done"] = "z.mp4", 1
-    (out / "import.json").write_text(json.dumps(report))
+    write_record(out / "import.json", report)
     assert run("folder", source, out) == 2
     assert "recording 1 was z.mp4 and is a.mp4 now; import into another folder" in capsys.readouterr().err
 
@@ -361,7 +363,7 @@ def test_a_break_is_told_though_the_import_died_just_then(tmp_path: Path, monkey
     make_broken_folder(source)
     assert run("folder", source, tmp_path / "whole") == 0
     with monkeypatch.context() as context:
-        stop_at(context, importing, "write_json", 0)
+        stop_at(context, import_report, "write_record", 0)
         assert run("folder", source, tmp_path / "stopped") == 130
     (tmp_path / "stopped" / ".import.json.part-0").mkdir()
     assert run("folder", source, tmp_path / "stopped") == 0
@@ -388,6 +390,80 @@ def test_a_foreign_report_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     (out / "import.json").unlink()
     assert run("folder", source, out) == 2
     assert "holds 3 episodes, its import.json tells of 0; use a new folder" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set whose import left something out, beside its source."""
+    folder = tmp_path_factory.mktemp("imported")
+    make_broken_folder(folder / "source")
+    assert run("folder", folder / "source", folder / "out") == 0
+    assert report_of(folder / "out")["noticed"]
+    return folder
+
+
+@pytest.mark.parametrize("name", ["import.json", "import_findings.jsonl"])
+def test_every_byte_of_a_report_counts(imported: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = imported / "out" / name
+    kept, rng = path.read_bytes(), np.random.default_rng(0)
+    told = report_of(imported / "out")
+    try:
+        for place in rng.choice(len(kept), 150, replace=False):
+            flipped = bytearray(kept)
+            flipped[place] ^= 1 << int(rng.integers(8))
+            path.write_bytes(flipped)
+            try:
+                import_report.read_report(imported / "out")
+            except UserError as error:
+                assert name in str(error)
+                continue
+            assert name == "import.json" and json.loads(flipped) == told  # the same in another way
+        path.write_bytes(kept.replace(b"a.mp4", b"b.mp4", 1))
+        assert main(["data", "check", str(imported / "out")]) == 1
+        assert f"{path}: checksum: its " in capsys.readouterr().out
+        for words in (["data", "info"], ["data", "info", "--card", "--out", str(imported / "cards")]):
+            assert main([*words, str(imported / "out")]) == 2
+            assert f"{path}: checksum: its " in capsys.readouterr().err
+        assert run("folder", imported / "source", imported / "out") == 2
+        assert f"{path}: checksum: its " in capsys.readouterr().err
+    finally:
+        path.write_bytes(kept)
+    assert main(["data", "check", str(imported / "out")]) == 0
+
+
+def test_a_report_of_before_there_were_seals_is_read_and_told(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(imported / "out", out)
+    old = {name: value for name, value in report_of(out).items() if name not in ("sha256", "header_sha256")}
+    (out / "import.json").write_text(json.dumps(old, indent=2))
+    for command in ("check", "info"):
+        assert main(["data", command, str(out)]) == 0
+        assert f"{out / 'import.json'} is of before reports had a SHA-256" in capsys.readouterr().out
+    assert run("folder", imported / "source", out) == 0
+    assert content(out) == content(imported / "out"), "going on seals it"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"episodes": -1},
+        {"episodes": True},
+        {"is_finished": 1},
+        {"last_recording": 3},
+        {"left_out": []},
+        {"left_out": {"broken": {"count": 1, "first": []}}},
+        {"left_out": {"broken": {"count": 1, "first": [{"name": "a"}]}}},
+        {"left_out": {"broken": {"count": 1, "first": [3]}}},
+    ],
+)
+def test_impossible_reports_are_refused_though_their_hash_is_right(
+    imported: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    write_record(tmp_path / "import.json", report_of(imported / "out") | changes)
+    with pytest.raises(UserError, match="is no report of an import"):
+        import_report.read_report(tmp_path)
 
 
 # -------------------------------------------------------------------------------------------------------------- export

@@ -159,7 +159,8 @@ def import_data(args: argparse.Namespace) -> int:
 
     from slowfast_vgen.data.adapters.base import ImportSettings
     from slowfast_vgen.data.adapters.registry import open_adapter
-    from slowfast_vgen.data.importing import REPORT_FILE, ImportReport, import_dataset
+    from slowfast_vgen.data.import_report import REPORT_FILE, ImportReport
+    from slowfast_vgen.data.importing import import_dataset
 
     cut = ("size", "fov", "fps", "chunk_frames", "episode_frames")
     names = (*cut, "split", "licence", "table", "poses", "camera", "source_fps", "allow_outside")
@@ -221,11 +222,14 @@ def export_dataset(args: argparse.Namespace) -> int:
 
 def check_data(args: argparse.Namespace) -> int:
     """`slowfast data check`."""
+    from slowfast_vgen.data.import_report import seal_note
     from slowfast_vgen.data.validate import check_datasets
 
     defects = check_datasets(args.folders)
     for defect in defects:
         print(one_line(defect))
+    for note in filter(None, map(seal_note, args.folders)):
+        print(f"note: {one_line(note)}")
     print(
         f"{len(defects)} {'defect' if len(defects) == 1 else 'defects'} in {', '.join(map(str, args.folders))}",
         file=sys.stderr,
@@ -240,6 +244,7 @@ def check_data(args: argparse.Namespace) -> int:
 def describe_data(args: argparse.Namespace) -> int:
     """`slowfast data info`."""
     from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.data.import_report import read_report, seal_note
     from slowfast_vgen.data.shard_index import is_sharded
     from slowfast_vgen.data.summary import save_contact_sheet, summarise
 
@@ -251,6 +256,7 @@ def describe_data(args: argparse.Namespace) -> int:
     if is_sharded(folder):
         raise UserError(f"{folder} holds shards; describe them with --card, or describe what they were made from")
     dataset = EpisodeDataset(folder, unfinished=True)
+    saved = read_report(folder)
     summary = summarise(dataset)
     fewest, most = summary.frames_per_episode
     lines = {
@@ -264,6 +270,9 @@ def describe_data(args: argparse.Namespace) -> int:
         "size": f"{summary.num_bytes / 1e6:.1f} MB",
         "content": dataset.content_hash,
     }
+    if saved is not None:
+        told = f"{saved.report.recordings_done} recordings, {saved.report.num_left_out} samples left out"
+        lines["imported"] = "; ".join(filter(None, (told, seal_note(folder))))
     for name, value in lines.items():
         print(f"{name:<10} {one_line(value)}")
     for title, unit, counts in (

@@ -9,6 +9,7 @@ from statistics import median
 
 from slowfast_vgen.data.card_plots import save_statistics
 from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.data.import_report import read_report
 from slowfast_vgen.data.shard_index import is_sharded
 from slowfast_vgen.data.shards import ShardSet
 from slowfast_vgen.data.sources import EpisodeSource
@@ -35,7 +36,7 @@ def write_data_cards(folders: Sequence[Path], out: Path) -> tuple[list[Path], St
         The pages, and the counts over all sets.
 
     Raises:
-        DefectiveDataError: a data set or an episode that is missing or broken.
+        DefectiveDataError: a data set, its import's report or an episode that is missing or broken.
         UserError: a data set without episodes, one named twice, or a place that cannot be written.
     """
     if len({folder.resolve() for folder in folders}) != len(folders):
@@ -43,6 +44,7 @@ def write_data_cards(folders: Sequence[Path], out: Path) -> tuple[list[Path], St
     names = _names(folders)
     pages, each, total = [], {}, Statistics()
     for folder, name in zip(folders, names, strict=True):
+        read_report(folder)
         source = ShardSet(folder) if is_sharded(folder) else EpisodeDataset(folder, unfinished=True)
         if not len(source):
             raise UserError(f"{folder} holds no episodes yet; there is nothing to write a card of")

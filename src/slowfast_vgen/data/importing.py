@@ -1,15 +1,13 @@
 """Brings recorded data of any source into a data set folder: streaming, stopped and gone on with at any time.
 
-What was made and what was left out stands in OUT/import.json, written after each episode, and every name, one a line,
-in OUT/import_findings.jsonl. An import that is stopped and started again makes the very data set and the very report
-of one that was not.
+What was made and what was left out stands in its report (`import_report`), written after each episode. An import that
+is stopped and started again makes the very data set and the very report of one that was not.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,103 +22,27 @@ from slowfast_vgen.data.adapters.base import (
     UnusableError,
     Words,
 )
-from slowfast_vgen.data.format import DATASET_FILE, DatasetWriter, episode_folder, read_header
+from slowfast_vgen.data.format import DATASET_FILE, DatasetWriter, episode_folder, episode_numbers, read_header
 from slowfast_vgen.data.headers import DatasetHeader
+from slowfast_vgen.data.import_report import (
+    FINDINGS_FILE,
+    REPORT_FILE,
+    ImportReport,
+    ReportLog,
+    is_report,
+    printable,
+    read_report,
+)
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import append_text, atomic_path, read_json, sha256_of_file, write_json
+from slowfast_vgen.files import sha256_of_file
 from slowfast_vgen.types import Chunk, Episode
 
-REPORT_FILE = "import.json"
-FINDINGS_FILE = "import_findings.jsonl"
-NUM_NAMED = 100
-"""How many names the report keeps for each reason; the counts are of all, and so is `FINDINGS_FILE`."""
-_FORMAT = "slowfast-import"
 FEWEST_SAMPLES = 100
 """While an import goes on, the share of bad samples is of so many at least: a bad start alone ends none."""
 MOST_EPISODES = 999_999
 _READ_BYTES = 2**28
 """So much of a source's tables is held against what it was by content, what goes beyond by names and sizes."""
 _SHORTENED = "frames_of_source"
-
-
-@dataclass
-class Tally:
-    """How often something was found, and the first names."""
-
-    count: int = 0
-    first: list[dict[str, str]] = field(default_factory=list)
-
-
-@dataclass
-class ImportReport:
-    """What an import has done so far: all that is needed to go on from there."""
-
-    recordings_done: int = 0
-    last_recording: str = ""
-    """The name of the last one that is done: a source that has others since cannot be gone on with."""
-    samples_done: int = 0
-    """Of the recording that is next."""
-    episodes: int = 0
-    frames: int = 0
-    is_finished: bool = False
-    """The source has no more."""
-    left_out: dict[str, Tally] = field(default_factory=dict)
-    """By reason: samples that were lost."""
-    noticed: dict[str, Tally] = field(default_factory=dict)
-    """By reason: what is not as it should be, though nothing but broken frames was lost by it."""
-
-    @property
-    def num_findings(self) -> int:
-        """All that was found."""
-        return sum(tally.count for tally in (*self.left_out.values(), *self.noticed.values()))
-
-    @property
-    def num_left_out(self) -> int:
-        """Samples that were lost."""
-        return sum(tally.count for tally in self.left_out.values())
-
-    def add(self, finding: Finding) -> dict[str, str]:
-        """Counts a finding, and names it if it is among the first; returns what is told of it."""
-        tally = (self.left_out if finding.lost else self.noticed).setdefault(finding.reason, Tally())
-        tally.count += 1
-        told = {"name": _printable(finding.name), "message": _printable(finding.message)}
-        if len(tally.first) < NUM_NAMED:
-            tally.first.append(told)
-        return told
-
-
-class _Log:
-    """The report of an import on disk, and beside it every finding."""
-
-    def __init__(self, out: Path, head: dict[str, Any]) -> None:
-        """Reads what is there; findings that the report does not count yet are told again.
-
-        Raises:
-            UserError: no report of an import, or one whose findings are gone.
-        """
-        self._out, self._head = out, head
-        self.path = out / REPORT_FILE
-        self.report = _read_report(self.path) if self.path.is_file() else ImportReport()
-        self._untold: list[str] = []
-        findings = out / FINDINGS_FILE
-        lines = findings.read_text(encoding="utf-8").splitlines(keepends=True) if findings.is_file() else []
-        if len(lines) < self.report.num_findings:
-            raise UserError(f"{findings} lacks lines that {self.path} counts; use a new folder")
-        if len(lines) > self.report.num_findings:
-            with atomic_path(findings) as temporary:
-                temporary.write_text("".join(lines[: self.report.num_findings]), encoding="utf-8")
-
-    def add(self, finding: Finding) -> None:
-        """Counts and names a finding."""
-        told = {"reason": finding.reason, "lost": finding.lost, **self.report.add(finding)}
-        self._untold.append(json.dumps(told) + "\n")
-
-    def save(self) -> None:
-        """Writes the findings, then the report that counts them."""
-        if self._untold:
-            append_text(self._out / FINDINGS_FILE, "".join(self._untold))
-            self._untold = []
-        write_json(self.path, self._head | asdict(self.report))
 
 
 def import_dataset(
@@ -150,14 +72,15 @@ def import_dataset(
     licence = settings.licence or adapter.licence
     creation = _creation(adapter, settings, lossless)
     _tidy(out)
+    saved = read_report(out)  # what is wrong with it is told before anything there is changed
+    made_already = _name_of_unreported_episode(out, ImportReport() if saved is None else saved.report)
     writer = DatasetWriter(out, DatasetHeader(adapter.name, settings.split, limit or MOST_EPISODES, creation))
-    log = _Log(out, {"format": _FORMAT, "version": 1, "from": adapter.name, "licence": licence})
+    log = ReportLog(out, adapter.name, licence)
     report = log.report
-    made_already = _name_of_unreported_episode(out, writer.num_present, report)
     for sample in _remaining(adapter, report, limit, out):
         if isinstance(sample, Finding):
             log.add(sample)
-        elif made_already == _printable(sample.name):  # it was written, and then the power went
+        elif made_already == printable(sample.name):  # it was written, and then the power went
             header = read_header(episode_folder(out, report.episodes))
             if _SHORTENED in header.metadata:  # why, the report is still to be told
                 _episode(sample, settings, adapter.name, licence, log.add)
@@ -203,17 +126,9 @@ def chunks_of(words: tuple[Words, ...], chunk_frames: int) -> tuple[Chunk, ...]:
 def _tidy(out: Path) -> None:
     """Takes away what an import that found nothing to use has left."""
     report = out / REPORT_FILE
-    if report.is_file() and not (out / DATASET_FILE).exists() and _is_report(report):
+    if report.is_file() and not (out / DATASET_FILE).exists() and is_report(report):
         report.unlink()
         (out / FINDINGS_FILE).unlink(missing_ok=True)
-
-
-def _is_report(path: Path) -> bool:
-    try:
-        told = read_json(path)
-    except UserError:
-        return False
-    return isinstance(told, dict) and told.get("format") == _FORMAT
 
 
 def _remaining(adapter: Adapter, report: ImportReport, limit: int | None, out: Path) -> Iterator[Recipe | Finding]:
@@ -226,10 +141,10 @@ def _remaining(adapter: Adapter, report: ImportReport, limit: int | None, out: P
         return
     for number, recording in enumerate(adapter.recordings()):
         if number < report.recordings_done:
-            if number == report.recordings_done - 1 and _printable(recording.name) != report.last_recording:
+            if number == report.recordings_done - 1 and printable(recording.name) != report.last_recording:
                 raise UserError(
                     f"the source has changed: recording {report.recordings_done} was {report.last_recording} and is "
-                    f"{_printable(recording.name)} now; import into another folder than {out}"
+                    f"{printable(recording.name)} now; import into another folder than {out}"
                 )
             continue
         num_skipped = report.samples_done
@@ -240,7 +155,7 @@ def _remaining(adapter: Adapter, report: ImportReport, limit: int | None, out: P
                 return
             yield sample
         report.recordings_done, report.samples_done = number + 1, 0
-        report.last_recording = _printable(recording.name)
+        report.last_recording = printable(recording.name)
     report.is_finished = True
 
 
@@ -274,10 +189,10 @@ def _episode(
     metadata: dict[str, Any] = {
         "world": world,
         "split": settings.split,
-        "scene": _printable(recipe.scene),
+        "scene": printable(recipe.scene),
         "script": "recorded",
         "licence": licence,
-        "source": _printable(recipe.name),
+        "source": printable(recipe.name),
         **({} if settings.fov is None else {"fov_degrees": settings.fov}),
         **recipe.metadata,
         **shortened,
@@ -310,12 +225,13 @@ def _hash_of(files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _name_of_unreported_episode(out: Path, num_present: int, report: ImportReport) -> str | None:
+def _name_of_unreported_episode(out: Path, report: ImportReport) -> str | None:
     """The name of the episode that was written just before an import died, if there is one that its report lacks.
 
     Raises:
         UserError: report and episodes are apart by more than that.
     """
+    num_present = len(episode_numbers(out))
     if num_present == report.episodes:
         return None
     if num_present != report.episodes + 1:
@@ -325,25 +241,7 @@ def _name_of_unreported_episode(out: Path, num_present: int, report: ImportRepor
     return str(read_header(episode_folder(out, num_present - 1)).metadata.get("source"))
 
 
-def _read_report(path: Path) -> ImportReport:
-    told = read_json(path)
-    try:
-        if told["format"] != _FORMAT:
-            raise KeyError(told["format"])
-        plain = ("recordings_done", "samples_done", "episodes", "frames", "is_finished")
-        report = ImportReport(**{name: told[name] for name in plain}, last_recording=str(told["last_recording"]))
-        report.left_out = {reason: Tally(**tally) for reason, tally in told["left_out"].items()}
-        report.noticed = {reason: Tally(**tally) for reason, tally in told["noticed"].items()}
-        counts = [getattr(report, name) for name in plain]
-        counts += [tally.count for tally in (*report.left_out.values(), *report.noticed.values())]
-        if not all(isinstance(count, int) and count >= 0 for count in counts):
-            raise TypeError("a count is no whole number")
-        return report
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no report of an import ({error!r}); use a new folder") from error
-
-
-def _stop_for_bad_share(adapter: Adapter, log: _Log, max_bad_share: float, out: Path) -> None:
+def _stop_for_bad_share(adapter: Adapter, log: ReportLog, max_bad_share: float, out: Path) -> None:
     """Raises UserError with what was found most."""
     report = log.report
     if report.num_left_out == 0:
@@ -364,10 +262,3 @@ def _stop_for_bad_share(adapter: Adapter, log: _Log, max_bad_share: float, out: 
         f"{report.num_left_out} of {num_samples} samples{so_far} cannot be used, {allowed}; most often: {reason}, "
         f"first {first['name']}: {first['message']} (all in {out / FINDINGS_FILE})"
     )
-
-
-def _printable(text: str) -> str:
-    """One line of valid Unicode, not too long, the same in every run: names of files may be anything."""
-    line = " ".join(text.encode("utf-8", "replace").decode().split())
-    line = re.sub(r" (object )?at 0x[0-9a-fA-F]+", "", line)  # where in memory something was
-    return line if len(line) <= 300 else f"{line[:300]}..."

@@ -22,6 +22,7 @@ from slowfast_vgen.data.format import (
     read_poses,
 )
 from slowfast_vgen.data.headers import EpisodeHeader, read_dataset_header
+from slowfast_vgen.data.import_report import read_report
 from slowfast_vgen.data.rules import Defect, DefectiveDataError, require
 from slowfast_vgen.data.shard_index import is_sharded, read_index
 from slowfast_vgen.data.shards import ShardSet, check_shards
@@ -64,6 +65,7 @@ def check_dataset(folder: Path) -> list[Defect]:
         return check_shards(folder)
     defects: list[Defect] = []
     header = _collect(defects, read_dataset_header, folder / DATASET_FILE)
+    _collect(defects, read_report, folder)
     episodes = folder / EPISODES_FOLDER
     numbers = episode_numbers(folder)
     for name in sorted(_names(episodes) - {episode_folder(folder, number).name for number in numbers}):

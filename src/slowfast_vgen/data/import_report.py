@@ -1,0 +1,203 @@
+"""The report of an import: what was made and what was left out, so far.
+
+OUT/import.json is written after each episode and sealed as the headers of a data set are: it holds a SHA-256 of itself
+and one of OUT/import_findings.jsonl, which has every finding, one a line.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from slowfast_vgen.data.adapters.base import Finding
+from slowfast_vgen.data.rules import Defect, refuse
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.files import append_text, atomic_path, read_bytes, read_json
+from slowfast_vgen.sealed import FILES, OWN, own_hash, write_record
+
+REPORT_FILE = "import.json"
+FINDINGS_FILE = "import_findings.jsonl"
+NUM_NAMED = 100
+"""How many names the report keeps for each reason; the counts are of all, and so is `FINDINGS_FILE`."""
+_FORMAT = "slowfast-import"
+
+
+@dataclass
+class Tally:
+    """How often something was found, and the first names."""
+
+    count: int = 0
+    first: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class ImportReport:
+    """What an import has done so far: all that is needed to go on from there."""
+
+    recordings_done: int = 0
+    last_recording: str = ""
+    """The name of the last one that is done: a source that has others since cannot be gone on with."""
+    samples_done: int = 0
+    """Of the recording that is next."""
+    episodes: int = 0
+    frames: int = 0
+    is_finished: bool = False
+    """The source has no more."""
+    left_out: dict[str, Tally] = field(default_factory=dict)
+    """By reason: samples that were lost."""
+    noticed: dict[str, Tally] = field(default_factory=dict)
+    """By reason: what is not as it should be, though nothing but broken frames was lost by it."""
+
+    @property
+    def num_findings(self) -> int:
+        """All that was found."""
+        return sum(tally.count for tally in (*self.left_out.values(), *self.noticed.values()))
+
+    @property
+    def num_left_out(self) -> int:
+        """Samples that were lost."""
+        return sum(tally.count for tally in self.left_out.values())
+
+    def add(self, finding: Finding) -> dict[str, str]:
+        """Counts a finding, and names it if it is among the first; returns what is told of it."""
+        tally = (self.left_out if finding.lost else self.noticed).setdefault(finding.reason, Tally())
+        tally.count += 1
+        told = {"name": printable(finding.name), "message": printable(finding.message)}
+        if len(tally.first) < NUM_NAMED:
+            tally.first.append(told)
+        return told
+
+
+class SavedReport(NamedTuple):
+    """A report as it lies in a folder."""
+
+    report: ImportReport
+    findings: bytes
+    """The lines that it counts."""
+    is_sealed: bool
+    """False for one of before there were seals, in which a damage may go unnoticed."""
+
+
+class ReportLog:
+    """The report of an import on disk, and beside it every finding."""
+
+    def __init__(self, out: Path, adapter: str, licence: str) -> None:
+        """Reads what is there; findings that the report does not count yet are told again.
+
+        Raises:
+            UserError: as `read_report`.
+        """
+        self._out = out
+        self._head = {"format": _FORMAT, "version": 1, "from": adapter, "licence": licence}
+        saved = read_report(out)
+        self.report = ImportReport() if saved is None else saved.report
+        kept = b"" if saved is None else saved.findings
+        self._digest = hashlib.sha256(kept)
+        self._untold: list[str] = []
+        findings = out / FINDINGS_FILE
+        if findings.is_file() and findings.stat().st_size != len(kept):
+            with atomic_path(findings) as temporary:
+                temporary.write_bytes(kept)
+
+    def add(self, finding: Finding) -> None:
+        """Counts and names a finding."""
+        told = {"reason": finding.reason, "lost": finding.lost, **self.report.add(finding)}
+        self._untold.append(json.dumps(told) + "\n")
+
+    def save(self) -> None:
+        """Writes the findings, then the report that counts them."""
+        if self._untold:
+            text = "".join(self._untold)
+            append_text(self._out / FINDINGS_FILE, text)
+            self._digest.update(text.encode())
+            self._untold = []
+        files = {FILES: _hashes(self.report, self._digest.hexdigest())}
+        write_record(self._out / REPORT_FILE, self._head | asdict(self.report) | files)
+
+
+def read_report(folder: Path) -> SavedReport | None:
+    """The report in a data set's folder, held against its checksums; None where there is none.
+
+    Raises:
+        DefectiveDataError: it or its findings are not what was written.
+        UserError: no report of an import, or findings that are gone.
+    """
+    path, findings = folder / REPORT_FILE, folder / FINDINGS_FILE
+    if not path.is_file():
+        return None
+    told = read_json(path)
+    is_sealed = isinstance(told, dict) and (OWN in told or FILES in told)
+    if is_sealed and told.get(OWN) != own_hash(told):
+        refuse([Defect(str(path), "checksum", "its values do not fit its own SHA-256; import into a new folder")])
+    report = _report_of(path, told)
+    lines = read_bytes(findings).splitlines(keepends=True) if findings.is_file() else []
+    if len(lines) < report.num_findings:
+        raise UserError(f"{findings} lacks lines that {path} counts; import into a new folder")
+    counted = b"".join(lines[: report.num_findings])  # of an import that was killed, there may be more
+    if is_sealed and told.get(FILES) != _hashes(report, hashlib.sha256(counted).hexdigest()):
+        message = f"its lines do not fit the SHA-256 in {REPORT_FILE}; import into a new folder"
+        refuse([Defect(str(findings), "checksum", message)])
+    return SavedReport(report, counted, is_sealed)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file says that it is the report of an import."""
+    try:
+        told = read_json(path)
+    except UserError:
+        return False
+    return isinstance(told, dict) and told.get("format") == _FORMAT
+
+
+def seal_note(folder: Path) -> str:
+    """What is to be said of a report that can be read but was never sealed; empty for all others."""
+    try:
+        saved = read_report(folder)
+    except UserError:
+        return ""
+    if saved is None or saved.is_sealed:
+        return ""
+    return f"{folder / REPORT_FILE} is of before reports had a SHA-256: a damage to it may go unnoticed"
+
+
+def printable(text: str) -> str:
+    """One line of valid Unicode, not too long, the same in every run: names of files may be anything."""
+    line = " ".join(text.encode("utf-8", "replace").decode().split())
+    line = re.sub(r" (object )?at 0x[0-9a-fA-F]+", "", line)  # where in memory something was
+    return line if len(line) <= 300 else f"{line[:300]}..."
+
+
+def _hashes(report: ImportReport, of_findings: str) -> dict[str, str]:
+    """The files beside a report, by their SHA-256: without findings there is none."""
+    return {FINDINGS_FILE: of_findings} if report.num_findings else {}
+
+
+def _report_of(path: Path, told: Any) -> ImportReport:
+    try:
+        if told["format"] != _FORMAT:
+            raise KeyError(told["format"])
+        counts = {name: told[name] for name in ("recordings_done", "samples_done", "episodes", "frames")}
+        if not all(_is_count(count) for count in counts.values()) or not isinstance(told["is_finished"], bool):
+            raise TypeError("a count is no whole number")
+        report = ImportReport(
+            **counts, is_finished=told["is_finished"], last_recording=printable(told["last_recording"])
+        )
+        report.left_out = {printable(reason): _tally(tally) for reason, tally in told["left_out"].items()}
+        report.noticed = {printable(reason): _tally(tally) for reason, tally in told["noticed"].items()}
+        return report
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no report of an import ({error!r:.80}); use a new folder") from error
+
+
+def _tally(told: Any) -> Tally:
+    count, first = told["count"], told["first"]
+    named = [{name: printable(each[name]) for name in ("name", "message")} for each in first]
+    if not _is_count(count) or len(named) != min(count, NUM_NAMED) or not named:
+        raise TypeError("a tally does not count what it names")
+    return Tally(count, named)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
