@@ -239,6 +239,56 @@ def test_what_is_written_after_a_merge_counts_by_both_episodes(world: World, tmp
         assert_is(local(fork), wanted(gone))
 
 
+@pytest.mark.parametrize(("before", "after", "back"), [("lf", "", 1), ("lf", "r", 1), ("lf", "rb", 2), ("lf", "r", 3)])
+def test_a_session_goes_back_over_a_merge_to_where_it_stood(
+    world: World, tmp_path: Path, before: str, after: str, back: int
+) -> None:
+    """What was merged in is still known where the merge came earlier, and gone with the chunks before it."""
+    config = LocalRuleConfig(journal_chunks=64)
+    session, other = walked(world, config, before, seed=1), walked(world, config, "flfb", seed=2)
+    kept = (before + after)[:-back]
+    wanted = walked(world, config, kept[: len(before)], seed=1)
+    for each in (session, wanted) if back <= len(after) else (session,):
+        assert each.memory is not None and other.memory is not None
+        each.memory.merge(other.memory)
+    continue_walk(wanted, kept[len(before) :])
+    continue_walk(session, after)
+    session.save(tmp_path / "s")
+    for each in (session, world.resume(tmp_path / "s")):
+        each.rewind(back)
+        one, two = local(each.memory), local(wanted.memory)
+        assert torch.equal(one.pose, two.pose)
+        assert torch.equal(one.state.gram, two.state.gram)
+        assert one.num_chunks == two.num_chunks
+        assert np.array_equal(each.step("turn left"), wanted.fork().step("turn left"))
+
+
+def test_a_merged_start_image_is_kept_where_the_merge_is_not_gone_back_over(world: World) -> None:
+    """An episode that has not begun to walk has no chunk that would tell when it was merged in."""
+    config = LocalRuleConfig(journal_chunks=64)
+    session, other = walked(world, config, "lf", seed=1), walked(world, config, "", seed=2)
+    assert session.memory is not None and other.memory is not None
+    session.memory.merge(other.memory)
+    wanted = session.fork()
+    continue_walk(session, "rb")
+    session.rewind(2)
+    assert torch.equal(local(session.memory).state.gram, local(wanted.memory).state.gram)
+    session.rewind(1)
+    alone = walked(world, config, "l", seed=1)
+    assert torch.equal(local(session.memory).state.gram, local(alone.memory).state.gram)
+
+
+def test_a_memory_that_is_rewound_into_what_was_merged_stands_where_it_stood(world: World) -> None:
+    config = LocalRuleConfig(journal_chunks=64)
+    session, other = walked(world, config, "lf", seed=1), walked(world, config, "flfb", seed=2)
+    assert session.memory is not None and other.memory is not None
+    pose = local(session.memory).pose
+    session.memory.merge(other.memory)
+    session.memory.rewind(2)
+    assert torch.equal(local(session.memory).pose, pose)
+    assert session.memory.num_chunks == 4
+
+
 def test_a_full_journal_keeps_what_it_dropped_and_says_what_it_cannot(world: World, tmp_path: Path) -> None:
     config = LocalRuleConfig(journal_chunks=4, forgetting=0.05)
     session = walked(world, config, "")

@@ -2,10 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import slowfast_vgen
+from slowfast_vgen.rollout import World
+
+IMAGE = np.zeros((64, 64, 3), np.uint8)
 
 
 def test_every_public_name_is_there_and_described() -> None:
@@ -20,3 +26,47 @@ def test_importing_the_package_does_not_import_torch() -> None:
     check = "import sys, slowfast_vgen; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"seed": 1.5}, "a seed is a whole number from 0 to 2147483647, got 1.5"),
+        ({"seed": "a"}, "got 'a'"),
+        ({"seed": True}, "got True"),
+        ({"seed": None}, "got None"),
+        ({"num_sampling_steps": 2.5}, "sampling takes 1 to 1000 steps, got 2.5"),
+        ({"num_sampling_steps": "8"}, "got '8'"),
+        ({"guidance_scale": float("nan")}, "the guidance scale is a number from 0 on, where 1 is off, got nan"),
+        ({"guidance_scale": "2"}, "got '2'"),
+        ({"strict": 0}, "strict is None, True or False, got 0"),
+        ({"strict": "yes"}, "got 'yes'"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(local_world: World, settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(slowfast_vgen.UserError, match=told):
+        local_world.start(IMAGE, memory=False, **settings)
+
+
+def test_numbers_of_numpy_are_numbers(local_world: World, tmp_path: Path) -> None:
+    """They end up in JSON files, where they must be plain ones."""
+    session = local_world.start(
+        IMAGE,
+        seed=np.int64(3),
+        num_sampling_steps=np.int32(1),
+        guidance_scale=np.float32(2),  # type: ignore[arg-type]
+    )
+    for _ in range(4):
+        session.step("wait")
+    assert session.memory is not None
+    session.rewind(np.int64(1))  # type: ignore[arg-type]
+    session.memory.forget(np.int64(0), np.int64(1))  # type: ignore[arg-type]
+    session.save(tmp_path / "session")
+    assert np.array_equal(local_world.resume(tmp_path / "session").step("wait"), session.step("wait"))
+    for call in (session.rewind, session.memory.rewind, lambda one: session.memory.forget(one, 2)):  # type: ignore[union-attr]
+        for one in (1.0, "1", None, True):
+            with pytest.raises(slowfast_vgen.UserError, match=r"whole number.*, got"):
+                call(one)
+    for other in (None, session):
+        with pytest.raises(slowfast_vgen.UserError, match="is no memory to merge"):
+            session.memory.merge(other)  # type: ignore[arg-type]

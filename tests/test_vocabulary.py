@@ -125,6 +125,11 @@ def test_amounts_are_followed_or_told() -> None:
     assert "'5 metres'" in ROOMS.understand("go forward 5 metres").note
     assert "does not say what 4 counts" in ROOMS.understand("turn left 4").problem
     assert "0 chunks" in ROOMS.understand("turn left x0").problem
+    assert len(ROOMS.understand("turn left x 1,000").verbs) == 1000
+    assert ROOMS.understand("turn-left-90").verb == "turn_left"
+    for text in ("turn left several times", "go back a few times", "wait many times"):
+        heard = ROOMS.understand(text)
+        assert len(heard.verbs) == 1 and "is not followed" in heard.note
     several = ROOMS.understand("turn left and go forward")
     assert several.kind == "several" and several.problem.endswith("asks for 2 chunks: 'turn left', then 'go forward'")
 
@@ -223,6 +228,12 @@ LEFT, FORWARD = "turn left", "go forward"
             "• turn left x2\n• go forward", "a) turn left\nb) turn left\nc) go forward",
             "(1) turn left x2\n(2) go forward",
         )),
+        *((text, [LEFT, FORWARD] * 2) for text in (
+            "(turn left, go forward) x2", "2x(turn left; go forward)", "twice (turn left then go forward)",
+            "[turn left; go forward] two times", "(turn left, go forward)*2 please", "(turn left; go forward; )×2",
+        )),
+        ("((turn left, go forward) x2, go forward) x2", [LEFT, FORWARD, LEFT, FORWARD, FORWARD] * 2),
+        ("turn left a couple of times", [LEFT] * 2),
     ],
 )  # fmt: skip
 def test_a_list_is_read_as_people_write_lists(text: str, actions: list[str], tmp_path: Path) -> None:
@@ -239,11 +250,20 @@ def test_a_list_of_narrations_keeps_its_commas(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("# all of it\r\nwait, then go; slowly\r\nwait x2\r\n")
     assert action_list.read_actions(tmp_path / "list.txt", TABLE) == ["wait, then go; slowly", "wait", "wait"]
     assert without_marker("2x go back") == "2x go back"
+    for text in ("2x push the cup", "2 x push the cup", "push the cup x 2", "push the cup X2", "push the cup (×2)"):
+        assert action_list.parse_actions(text, TABLE) == ["push the cup"] * 2
+    assert action_list.parse_actions("put 2 x 4 blocks there", TABLE) == ["put 2 x 4 blocks there"]
 
 
 @pytest.mark.parametrize(
-    "text", ["turn left 4", "turn left x0", "turn left; do not go back", "turn left x4 go forward x2"]
-)
+    "text",
+    [
+        "turn left 4", "turn left x0", "turn left; do not go back", "turn left x4 go forward x2",
+        "turn left x-1", "turn left x -3", "turn left -1 times", "turn left -90 degrees", "-2x turn left",
+        "turn left \u22122 times", "(turn left, go back) about 3 times", "(turn left\ngo back) x2",
+        "3 times (turn left",
+    ],
+)  # fmt: skip
 def test_what_a_list_does_not_make_clear_is_no_action(text: str) -> None:
     assert any(ROOMS.understand(one).problem for one in action_list.parse_actions(text, ROOMS))
 
@@ -251,6 +271,9 @@ def test_what_a_list_does_not_make_clear_is_no_action(text: str) -> None:
 def test_too_many_chunks_are_refused() -> None:
     with pytest.raises(UserError, match="too many"):
         action_list.parse_actions("turn left x1000000000", ROOMS)
+    for text in ("(turn left, go back) x1000000000", "((turn left, wait) x30000, wait) x30000", "turn left x 100,001"):
+        with pytest.raises(UserError, match="too many"):
+            action_list.parse_actions(text, ROOMS)
 
 
 def test_free_narrations_are_kept_and_strange_ones_told() -> None:

@@ -3,8 +3,8 @@
 In a world with a vocabulary of verbs a list is read as people write lists: actions are parted by semicolons, commas,
 line ends, "and", "then" and arrows; a number of times stands before or behind ("x4", "4x", "*4", "4 times", "twice");
 numbers and bullets at the beginning of a line and remarks behind # or // are left out. In a world of free narrations,
-whose texts may hold all of these, only semicolons (in a file: line ends) part actions, "x4" repeats one, and a remark
-begins with a # between blanks.
+whose texts may hold all of these, only semicolons (in a file: line ends) part actions, "x4" behind an action or "4x"
+before it repeats it, and a remark begins with a # between blanks.
 """
 
 import re
@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.language.lists import without_remark
+from slowfast_vgen.language.lists import without_remark, written_out
 
 if TYPE_CHECKING:
     from slowfast_vgen.models.vocabulary import Vocabulary
 
 MAX_CHUNKS = 100_000
 MAX_FILE_BYTES = 10_000_000
-_REPEATED = re.compile(r"(?P<action>.*\S)\s+[x×](?P<times>\d+)", re.DOTALL)
+_REPEATED = (
+    re.compile(r"(?P<action>.*\S)\s+\(?[xX×*]\s*(?P<times>\d+)\)?", re.DOTALL),
+    re.compile(r"(?P<times>\d+)\s*[xX×*]\s+(?P<action>[^\W\d_].*)", re.DOTALL),
+)
 _FREE_REMARK = re.compile(r"\s+#\s.*")
 
 
@@ -75,7 +78,7 @@ def read_actions(path: Path, vocabulary: "Vocabulary | None" = None) -> list[str
 
 
 def _without_remark(line: str, reads_lists: bool) -> str:
-    return without_remark(line) if reads_lists else _FREE_REMARK.sub("", line, count=1)
+    return written_out(without_remark(line)) if reads_lists else _FREE_REMARK.sub("", line, count=1)
 
 
 def _listed(parts: Iterable[str], vocabulary: "Vocabulary | None") -> list[str]:
@@ -93,7 +96,7 @@ def _listed(parts: Iterable[str], vocabulary: "Vocabulary | None") -> list[str]:
 
 
 def _repeated(part: str, most: int) -> list[str]:
-    match = _REPEATED.fullmatch(part)
+    match = next(filter(None, (pattern.fullmatch(part) for pattern in _REPEATED)), None)
     times = int(match["times"][:9]) if match else 1  # nine digits are too many already
     if not 1 <= times <= most:
         raise UserError(_too_many(part))

@@ -18,6 +18,7 @@ from slowfast_vgen.cli.common import (
 from slowfast_vgen.cli.domains import add_domains
 from slowfast_vgen.cli.results import check_outputs, finish
 from slowfast_vgen.cli.suite import add_parts, add_suite
+from slowfast_vgen.cli.unused import OptionsBehind
 from slowfast_vgen.cli.words import add_words
 from slowfast_vgen.errors import UserError
 
@@ -125,7 +126,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Adds the group `evaluate` and its commands."""
     group = subparsers.add_parser("evaluate", help="measure what a world can do")
     add_suite(group)
-    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", action=OptionsBehind)
     add_parts(commands)
     add_domains(commands)
     add_words(commands)

@@ -27,6 +27,7 @@ from slowfast_vgen.cli.common import (
 from slowfast_vgen.cli.computing import computed_with, told_shortly
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.cli.quick_start import import_diffusers_quickly
+from slowfast_vgen.cli.unused import check_apart
 from slowfast_vgen.errors import ActionWarning, UserError
 from slowfast_vgen.memory.names import MEMORY_NAMES
 
@@ -241,6 +242,7 @@ def _actions(args: argparse.Namespace) -> list[str]:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     check_output_file(args.out, ".mp4")
+    check_apart(image=args.image, actions_file=args.actions_file, out=args.out, json=args.json)
     if args.json is not None:
         check_output_file(args.json)
     if args.save_memory is None:
@@ -303,6 +305,7 @@ def make_demo(args: argparse.Namespace) -> int:
         check_output_file(args.gif, ".gif", ".png", ".webp")
     if args.json is not None:
         check_output_file(args.json)
+    check_apart(gif=args.gif, json=args.json)
 
     from tqdm import tqdm
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.outputs import check_output_folder
+from slowfast_vgen.cli.unused import OptionsBehind
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.sealed import files_in
@@ -49,7 +50,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_json_argument(group)
     group.set_defaults(handler=list_models)
-    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", action=OptionsBehind)
 
     pack = commands.add_parser(
         "pack",

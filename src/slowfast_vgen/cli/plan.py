@@ -17,6 +17,7 @@ from slowfast_vgen.cli.common import (
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.cli.plan_tables import print_plan
+from slowfast_vgen.cli.unused import settle
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     plan.add_argument("--goal", metavar="WORDS", help="in place of the task's own")
     told = "an OpenAI-compatible server that splits the goal, such as http://localhost:8000/v1; default: by rules"
     plan.add_argument("--endpoint", metavar="URL", help=told)
-    plan.add_argument("--endpoint-model", default="", metavar="NAME", help="the model that the server is asked for")
+    plan.add_argument("--endpoint-model", metavar="NAME", help="the model that the server is asked for")
     plan.add_argument("--video", type=path_name, metavar="DIR", help="write videos of each arm's first episodes here")
-    plan.add_argument("--videos", type=whole_number(1, 10_000), default=3, metavar="N", help="how many; default: 3")
+    plan.add_argument("--videos", type=whole_number(1, 10_000), metavar="N", help="how many; default: 3")
     plan.add_argument(
         "--watch", action="store_true", help="write the videos as they come, playable after each decision; in ./plan"
     )
@@ -94,6 +95,8 @@ def run_plan(args: argparse.Namespace) -> int:
     from slowfast_vgen.plan.trial import Trial, TrialConfig
     from slowfast_vgen.presets.readers import shipped_reader
 
+    settle(args, bool(args.video or args.watch), "is of --video and --watch", videos=3)
+    settle(args, bool(args.endpoint), "is of --endpoint", endpoint_model="")
     kept = _kept_rows(args)
     videos = args.video or (Path("plan") if args.watch else None)
     if videos:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slowfast_vgen.cli.common import Figure, print_figures, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
+from slowfast_vgen.cli.unused import check_apart
 from slowfast_vgen.files import is_stream
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     """Hours of measuring must not end at a file that cannot be written."""
     if args.json:
         check_output_file(args.json)
+    check_apart(json=args.json, contact_sheet=getattr(args, "contact_sheet", None))
     if getattr(args, "contact_sheet", None):
         check_output_file(args.contact_sheet, ".png")
 

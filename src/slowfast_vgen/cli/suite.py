@@ -13,6 +13,7 @@ from slowfast_vgen.cli.common import (
     whole_number,
 )
 from slowfast_vgen.cli.results import check_outputs, finish, save_sheets
+from slowfast_vgen.cli.unused import settle
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add_parts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         ("ablations", "eq. 3 with one setting changed at a time, the paper's four ablations among them"),
     ):
         one = commands.add_parser(name, help=told)
-        _add_suite_arguments(one)
+        _add_suite_arguments(one, of_baselines=name in ("quality", "consistency"))
         one.add_argument("--quick", action="store_true", help="4 maps, 1 seed: does it run?")
         if name == "isolation":
             one.add_argument("--before", type=path_name, metavar="DIR", help="the denoiser folder before the loop")
@@ -52,11 +53,13 @@ def add_parts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         one.set_defaults(handler=evaluate_part, part=name)
 
 
-def _add_suite_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_suite_arguments(parser: argparse.ArgumentParser, of_baselines: bool = True) -> None:
     add_world_argument(parser)
     parser.add_argument("--maps", type=whole_number(2, 10_000), metavar="N", help="of each kind of path; default: 64")
     parser.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each path; default: 3")
-    parser.add_argument("--context", type=path_name, metavar="DIR", help="a denoiser of `train context`, for baselines")
+    if of_baselines:
+        told = "a denoiser of `train context`, for baselines"
+        parser.add_argument("--context", type=path_name, metavar="DIR", help=told)
     parser.add_argument("--resnet18", type=path_name, metavar="PATH", help="torchvision's weights, for SRC")
     parser.add_argument("--alexnet", type=path_name, metavar="PATH", help="torchvision's weights, for LPIPS")
     parser.add_argument("--lpips-heads", type=path_name, metavar="PATH", help="default: those of the package lpips")
@@ -68,6 +71,8 @@ def _add_suite_arguments(parser: argparse.ArgumentParser) -> None:
 def _given_weights(args: argparse.Namespace) -> "GivenWeights":
     from slowfast_vgen.evaluate.networks import GivenWeights
 
+    settle(args, args.alexnet is not None, "goes with --alexnet", lpips_heads=None)
+    settle(args, args.i3d is not None, "is of the file of --i3d", i3d_sha256=None)
     return GivenWeights(args.resnet18, args.alexnet, args.lpips_heads, args.i3d, args.i3d_sha256)
 
 

@@ -19,6 +19,7 @@ from slowfast_vgen.cli.train_data import (
 )
 from slowfast_vgen.cli.train_reader import READS, train_inverse_dynamics
 from slowfast_vgen.cli.train_words import write_vocabulary
+from slowfast_vgen.cli.unused import settle
 from slowfast_vgen.errors import UserError
 
 TARGETS = ("epsilon", "v_prediction", "flow")
@@ -52,9 +53,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     slow = commands.add_parser("slow", help="the denoiser, on windows of past frames, action and next frames (eq. 1-2)")
     _add_common(slow, num_steps=10_000, batch_size=16, learning_rate=1e-3)
     add_cached_arguments(slow)
-    slow.add_argument("--denoiser", choices=("transformer", "unet3d", "wan"), default="transformer")
-    slow.add_argument("--width", type=whole_number(32, 4096), default=256, help="of the transformer; default: 256")
-    slow.add_argument("--depth", type=whole_number(1, 64), default=6, help="of the transformer; default: 6")
+    told = "default: transformer, or that of --init"
+    slow.add_argument("--denoiser", choices=("transformer", "unet3d", "wan"), help=told)
+    slow.add_argument("--width", type=whole_number(32, 4096), help="of a new transformer; default: 256")
+    slow.add_argument("--depth", type=whole_number(1, 64), help="of a new transformer; default: 6")
     slow.add_argument("--noise-draws", type=whole_number(1, 64), default=2, help="a window and step; default: 2")
     _add_emphasis(slow)
     slow.add_argument(
@@ -64,7 +66,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--memory", action="store_true", help="make room for what a local memory recalls, which `train loop` then uses"
     )
     told = "features that such a memory keeps of each patch; default: 64"
-    slow.add_argument("--memory-width", type=whole_number(0, 1024), default=64, metavar="N", help=told)
+    slow.add_argument("--memory-width", type=whole_number(0, 1024), metavar="N", help=told)
     slow.add_argument("--init", type=path_name, metavar="DIR", help="start from the weights of this denoiser folder")
     slow.set_defaults(handler=train_slow)
 
@@ -100,25 +102,25 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--address", type=path_name, metavar="DIR", help="of `train path` or `still-path`: for the local rule"
     )
     _add_chunks(loop, LOOP_CHUNKS)
-    loop.add_argument("--memory-width", type=whole_number(0, 1024), default=64, help="learned features; default: 64")
+    told = "features of the local rule's memory; default: 64"
+    loop.add_argument("--memory-width", type=whole_number(0, 1024), metavar="N", help=told)
     loop.add_argument(
         "--write-gradients",
         type=whole_number(0, 4096),
         metavar="K",
         help="of the local rule: through the last K writes; 0 is first order; default: through all",
     )
+    told = "of the local rule: differentiated at a time; default: all of an unroll"
+    loop.add_argument("--segment", type=whole_number(1), metavar="CHUNKS", help=told)
     loop.add_argument(
-        "--segment", type=whole_number(1), metavar="CHUNKS", help="differentiated at a time; default: all of an unroll"
-    )
-    loop.add_argument(
-        "--familiar", type=number(0, 1), default=0.0, metavar="NOVELTY",
+        "--familiar", type=number(0, 1), metavar="NOVELTY",
         help="of the local rule: below this, places count as known and are written less; default: 0, all count alike",
     )  # fmt: skip
     _add_emphasis(loop)
-    loop.add_argument("--rank", type=whole_number(1, 4096), default=8, help="of a LoRA; default: 8")
-    loop.add_argument("--fast-learning-rate", type=float, default=1e-4, metavar="RATE", help="of a LoRA; default: 1e-4")
+    loop.add_argument("--rank", type=whole_number(1, 4096), help="of a LoRA; default: 8")
+    loop.add_argument("--fast-learning-rate", type=float, metavar="RATE", help="of a LoRA; default: 1e-4")
     loop.add_argument(
-        "--triples", choices=("on-the-fly", "shards"), default="on-the-fly", help="how a LoRA reaches the outer loop"
+        "--triples", choices=("on-the-fly", "shards"), help="how a LoRA reaches the outer loop; default: on-the-fly"
     )
     loop.set_defaults(handler=train_loop)
 
@@ -218,6 +220,10 @@ def train_slow(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import load_denoiser
     from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
 
+    settle(args, args.init is None, "is of fresh weights, and --init gives others", denoiser="transformer")
+    fresh = args.init is None and args.denoiser == "transformer"
+    settle(args, fresh, "is of a new transformer", width=256, depth=6)
+    settle(args, args.memory, "is of --memory", memory_width=64)
     device = start_training(args)
     text_encoder = TextEncoder.load(device)
     torch.manual_seed(args.seed)  # the last thing before the weights are drawn
@@ -311,6 +317,9 @@ def train_loop(args: argparse.Namespace) -> int:
     from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig
 
     local = args.rule == "local"
+    settle(args, local, "is of --rule local", address=None, write_gradients=None, segment=None)
+    settle(args, local, "is of --rule local", memory_width=64, familiar=0.0)
+    settle(args, not local, "is of a LoRA, not of --rule local", rank=8, fast_learning_rate=1e-4, triples="on-the-fly")
     if local and args.address is None:
         raise UserError(
             "the local rule needs --address, a folder that `slowfast train path` or `train still-path` wrote"

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.diffusion.noising import Target
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.given import real, whole
 from slowfast_vgen.models.denoiser import Denoiser, Latents, Past, Recall
 from slowfast_vgen.models.text import TextEmbedding
 
@@ -27,11 +27,10 @@ class SamplerConfig:
     """Classifier-free guidance on the action (arXiv 2207.12598); 1 is off and saves half of the time."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.num_steps <= 1000:
-            raise UserError(f"sampling takes 1 to 1000 steps, got {self.num_steps}")
-        scale = self.guidance_scale
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale < math.inf:
-            raise UserError(f"the guidance scale must be a number from 0 on, got {scale!r}; 1 is off")
+        steps = whole(self.num_steps, "sampling takes 1 to 1000 steps", 1, 1000)
+        object.__setattr__(self, "num_steps", steps)
+        scale = real(self.guidance_scale, "the guidance scale is a number from 0 on, where 1 is off", 0)
+        object.__setattr__(self, "guidance_scale", scale)
 
 
 def make_scheduler(target: Target) -> Scheduler:

@@ -1,5 +1,7 @@
 """Amounts in words: how often, by how many degrees, how far, for how long."""
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from slowfast_vgen.language import table
@@ -10,13 +12,15 @@ _BETWEEN = frozenset(("more", "full", "big", "small", "further", "whole", "of", 
 _STEPS = frozenset(("step", "steps", "pace", "paces", "stride", "strides", "move", "moves"))
 """Units that people count actions in."""
 _RADIAN_DEGREES = 57.29578
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
+_VAGUE = frozenset(("several", "few", "many", "multiple", "numerous", "some", "countless"))
 
 
 class Amount(NamedTuple):
     """One amount that a text names."""
 
     kind: str
-    """degrees, times, lengths, seconds, or empty where no unit was said."""
+    """degrees, times, lengths, seconds; vague, of value 0, for "several times"; or empty where no unit was said."""
     value: float
     said: str
 
@@ -46,6 +50,10 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
         if word == "x" and index + 1 < len(words) and (number := _number(words, index + 1)):
             amounts.append(Amount("times", number[0], f"x{words[index + 1]}"))
             index = number[1]
+            continue
+        if vague := _vague(words, index):
+            amounts.append(vague[0])
+            index = vague[1]
             continue
         number = _number(words, index)
         if number is None:
@@ -78,6 +86,29 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
     return rest, amounts
 
 
+def times_alone(words: Sequence[str]) -> int:
+    """How often, where words say that and nothing else: 3 for "x3", "three times"; else 0.
+
+    >>> times_alone(["3", "times"]), times_alone(["turn", "x", "3"])
+    (3, 0)
+    """
+    rest, amounts = take_amounts(list(words))
+    if rest or len(amounts) != 1 or amounts[0].kind != "times" or not amounts[0].value.is_integer():
+        return 0
+    return int(amounts[0].value)
+
+
+def _vague(words: list[str], index: int) -> tuple[Amount, int] | None:
+    """What "a couple of times" says, which is two, or "a few times", which is no number; and where it ends."""
+    start = index + (words[index] == "a")
+    how_many = words[start : start + 1]
+    end = start + 1 + (words[start + 1 : start + 2] == ["of"])
+    if words[end : end + 1] != ["times"] or not how_many or how_many[0] not in _VAGUE | {"couple"}:
+        return None
+    said = " ".join(words[index : end + 1])
+    return (Amount("times", 2.0, said) if how_many == ["couple"] else Amount("vague", 0.0, said)), end + 1
+
+
 def _circle(words: list[str], index: int) -> int:
     """Where "turn" stands after "half a", "a quarter" and their like; 0 where it does not."""
     for end in range(index + 1, min(index + 4, len(words))):
@@ -94,7 +125,8 @@ def _number(words: list[str], start: int) -> tuple[float, int] | None:
         return None
     if words[start][0].isdigit():
         try:
-            return float(words[start].replace(",", ".")), start + 1
+            digits = words[start].replace(",", "" if _THOUSANDS.fullmatch(words[start]) else ".")
+            return float(digits), start + 1
         except ValueError:  # digits of another script
             return None
     total, index, found = 0.0, start, False

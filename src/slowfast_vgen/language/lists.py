@@ -1,6 +1,12 @@
 """Lists of actions as people write them: bullets, numbers and remarks around the actions."""
 
+import math
 import re
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.language.amounts import take_amounts, times_alone
+from slowfast_vgen.language.normal import MAX_CHARACTERS, STOP, words_of
+from slowfast_vgen.language.reading import read
 
 _REMARK = re.compile(r"\s*(?:#|//).*", re.DOTALL)
 _MARKERS = (
@@ -26,3 +32,63 @@ def without_marker(entry: str) -> str:
     ['go back', 'wait', 'turn left', 'stay']
     """
     return _MARKER.sub("", entry, count=1) if _MARKER.match(entry) else entry
+
+
+MOST_WRITTEN_OUT = 1_000_000
+"""Characters of a group as often as it is repeated."""
+MOST_GROUPS = 200
+_GROUP = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
+_PARTED = re.compile(r"[;,\n]|\band\b|\bthen\b|->|→", re.IGNORECASE)
+_BEFORE, _AFTER = re.compile(r"[^;,\n()\[\]{}]*$"), re.compile(r"[^;,\n()\[\]{}]*")
+_BESIDE = 60
+"""Characters before and behind a group that may say how often."""
+_SAY_NOTHING = (STOP, "then", "and", "repeat", "do", "please")
+_ONE_END = re.compile(
+    r"\d\s*(?:[x×*]|times)?\s*:?\s*[(\[{][^)\]}]*$|^[^(\[{]*[)\]}]\s*(?:[x×*]\s*\d|\d+\s*(?:x|times)\b)", re.IGNORECASE
+)
+
+
+def written_out(text: str) -> str:
+    """A text whose groups of actions that are to be repeated are written as often as that.
+
+    Raises:
+        UserError: more than anybody can want.
+
+    >>> written_out("wait; (turn left, go back) x2")
+    'wait; turn left, go back; turn left, go back'
+    """
+    place, num_groups = 0, 0
+    while found := _GROUP.search(text, place):
+        before, after = _beside(text, found)
+        times = [times_alone(words) for words in (_words(before), _words(after)) if words]
+        if not _PARTED.search(found[1]) or not times or 0 in times:
+            place = found.end()
+            continue
+        num_groups += 1
+        if math.prod(times) * len(found[1]) > MOST_WRITTEN_OUT or num_groups > MOST_GROUPS:
+            raise UserError(f"{found[0][:60]!r} asks for too many chunks; write fewer")
+        group = "; ".join([found[1].strip(" ;,")] * math.prod(times))
+        lead = " " if before[:1].isspace() else ""
+        text = text[: found.start() - len(before)] + lead + group + text[found.end() + len(after) :]
+        place = 0  # it may stand in a group itself
+    return text
+
+
+def repeats_unclearly(text: str) -> bool:
+    """Whether a text repeats a group of which it has but one end, or not so and so often: "go back) x3"."""
+    if len(text) > MAX_CHARACTERS:  # no single action in any case
+        return False
+    groups = (found for found in _GROUP.finditer(text) if _PARTED.search(found[1]))
+    sides = (side for found in groups for side in _beside(text, found))
+    return bool(_ONE_END.search(text)) or any(take_amounts(_words(side))[1] and not read(side).verbs for side in sides)
+
+
+def _beside(text: str, group: re.Match[str]) -> tuple[str, str]:
+    """What stands directly before and behind a group."""
+    before = _BEFORE.search(text[max(0, group.start() - _BESIDE) : group.start()])
+    after = _AFTER.match(text[group.end() : group.end() + _BESIDE])
+    return before[0] if before else "", after[0] if after else ""
+
+
+def _words(beside: str) -> list[str]:
+    return [word.text for word in words_of(beside) if word.text not in _SAY_NOTHING]

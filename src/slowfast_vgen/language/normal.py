@@ -14,6 +14,8 @@ STOP = "."
 _SIGNS = {sign: f" {word} " for word, signs in SIGNS.items() for sign in signs}
 _ARROWS = re.compile(r"\s*(?:-+>|=+>|[→➡⇒]️?)\s*(?=[^\W_])")
 _TIMES = re.compile(r"\*+\s*(?=\d)|(?<=\d)\s*\*+(?!\d)|(?<=\d)\s*\*+\s*(?=[^\W\d])")
+_SIGNED = re.compile(r"(?:(?<![^\s(\[{,;:])|(?<=\bx))[-\u2212\u2013](?=\d)", re.IGNORECASE)
+"""A minus before a number: "x -2", "-90 degrees"; not the hyphens of "turn-left-90" and "2-3"."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _PARTS = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[.,;:!?\n\r\u2026()|\[\]{}]|(?<=\s)[-–—]+(?=\s)|[–—]|/")
 _APOSTROPHES = re.compile(r"(?<=[^\W\d_])['’‘´`ʼ′](?=[^\W\d_])")
@@ -39,7 +41,7 @@ def words_of(text: str) -> list[Word]:
     text = _APOSTROPHES.sub(" ", text.replace("ﾟ", " "))
     if re.match(r"\s*[^\W_]", text):
         text = _ARROWS.sub(" . ", text)  # between words it says "then"; alone it is a direction
-    text = _TIMES.sub(" x ", text)
+    text = _SIGNED.sub(" minus ", _TIMES.sub(" x ", text))
     for sign, word in _SIGNS.items():
         if sign in text:
             text = text.replace(sign, word)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.given import whole
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_weights import Chunk, FastWeights, Host, Start
 from slowfast_vgen.memory.local_memory import LocalMemory
@@ -147,11 +148,20 @@ class EpisodeMemory:
         Raises:
             UserError: further than the memory goes back; nothing is changed then.
         """
+        chunks = whole(chunks, "a memory is rewound by a whole number of chunks")
         if chunks < 0:
             raise UserError(f"a memory is rewound by 0 chunks or more, got {chunks}")
         for part in self.parts:
             part.check_rewind(chunks)
         self._each(lambda part, _: part.rewind(chunks))
+
+    def rewind_steps(self, steps: int) -> None:
+        """The same by the latest `steps` chunks of the episode itself, and by what was merged in between them.
+
+        Raises:
+            UserError: see `rewind`.
+        """
+        self.rewind(steps if self.local is None else self.local.chunks_behind(steps))
 
     def forget(self, first_chunk: int, stop_chunk: int) -> None:
         """Forgets what chunks `first_chunk` to `stop_chunk - 1` (from 0) showed, and keeps all else.
@@ -162,7 +172,8 @@ class EpisodeMemory:
         Raises:
             UserError: a memory learned by gradients, which cannot take single chunks out; or chunks it does not hold.
         """
-        self._each(lambda part, _: part.forget(first_chunk, stop_chunk))
+        first, stop = (whole(each, "chunks have whole numbers") for each in (first_chunk, stop_chunk))
+        self._each(lambda part, _: part.forget(first, stop))
 
     def merge(self, other: "EpisodeMemory") -> None:
         """Adds what another episode's memory knows. Where they are local, both episodes must begin at one place.
@@ -172,6 +183,8 @@ class EpisodeMemory:
         Raises:
             UserError: memories of other weights, rules or sizes; nothing is changed then.
         """
+        if not isinstance(other, EpisodeMemory):
+            raise UserError(f"a {type(other).__name__} is no memory to merge; give one, such as `session.memory`")
         if other.base_fingerprint != self.base_fingerprint:
             raise UserError("only memories of the same weights can be merged")
         if [part.kind for part in other.parts] != [part.kind for part in self.parts]:

@@ -8,6 +8,7 @@ before it in its block, and to the blocks that its own followed on (`Block.reach
 import copy
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -156,6 +157,16 @@ def unmeasured(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     return tuple(
         replace(block, entries=tuple(replace(entry, recall_error=None) for entry in block.entries)) for block in blocks
     )
+
+
+def bare_blocks(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Those at the beginning that another episode wrote before its first chunk: they have no number of their own."""
+
+    def is_bare(block: Block) -> bool:
+        numbered = block.base is not None or any(entry.chunk >= 0 for entry in block.entries)
+        return block.merged_in and block.holds and not numbered
+
+    return tuple(takewhile(is_bare, blocks))
 
 
 def dropped_oldest(blocks: tuple[Block, ...], like: LocalState, keys: KeysOf) -> tuple[Block, ...]:

@@ -23,6 +23,7 @@ from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
 from slowfast_vgen.memory.journal import (
     Block,
     Written,
+    bare_blocks,
     dropped_oldest,
     followed_by,
     measured,
@@ -306,12 +307,24 @@ class LocalMemory:
         other.state = copy.copy(self.state)
         return other
 
-    def _stood(self, chunks: int) -> Written | None:
-        """Where the journal tells that the episode stood that many chunks ago."""
-        target = self.num_chunks - chunks
-        found = [entry for entry in self._entries() if entry.chunk == target - 1]
-        # Every episode that was merged in has a start image of its own; the first is this episode's.
-        return None if not found else found[0 if target == 0 else -1]
+    def _stood(self, chunks: int) -> tuple[Written, Poses] | None:
+        """What was written last that many chunks ago, and where the episode stood then, as far as the journal tells."""
+        target, stood = self.num_chunks - chunks, None
+        for place, block in enumerate(self.blocks):
+            for entry in block.entries:
+                # What was merged in came to this episode while it stood where its own latest chunk had ended. Every
+                # episode has a start image of its own; the first is this one's.
+                own = not block.merged_in
+                stood = entry.poses[:, -1] if own else stood
+                if entry.chunk == target - 1 and stood is not None and (own or target > 0):
+                    bare = bare_blocks(self.blocks[place + 1 :]) if entry is block.entries[-1] else ()
+                    return (bare[-1].entries[-1] if bare else entry), stood
+        return None
+
+    def chunks_behind(self, steps: int) -> int:
+        """How many chunks it was made of since the latest `steps` of the episode itself began, merged ones included."""
+        own = [entry for block in self.blocks if not block.merged_in for entry in block.entries]
+        return self.num_chunks - own[-steps].chunk if 0 < steps <= len(own) else steps
 
     def check_rewind(self, chunks: int) -> None:
         """Raises `UserError` for further back than the journal or the episode goes."""
@@ -331,22 +344,23 @@ class LocalMemory:
             UserError: see `check_rewind`.
         """
         self.check_rewind(chunks)
-        stood = self._stood(chunks)
-        if not chunks or stood is None:
+        found = self._stood(chunks)
+        if not chunks or found is None:
             return
+        last, pose = found
         blocks = []
         for block in self.blocks:
-            place = next((index for index, entry in enumerate(block.entries) if entry is stood), None)
+            place = next((index for index, entry in enumerate(block.entries) if entry is last), None)
             if place is not None:
                 blocks.append(replace(block, entries=block.entries[: place + 1]))
                 break
             blocks.append(block)
-        self.state, self.factor = rebuilt(tuple(blocks), stood.tick, self.state, self.keys), None
-        self.blocks, self.tick = tuple(blocks), stood.tick
-        self.pose, self.num_chunks = stood.poses[:, -1], self.num_chunks - chunks
+        self.state, self.factor = rebuilt(tuple(blocks), last.tick, self.state, self.keys), None
+        self.blocks, self.tick = tuple(blocks), last.tick
+        self.pose, self.num_chunks = pose, self.num_chunks - chunks
         # Of a full journal the sample is not the one that was read then.
-        self.recall_error = self._measured_error() if stood.recall_error is None else stood.recall_error
-        self.doubts = tuple(shortened(ways, chunks * stood.poses.shape[1]) for ways in self.doubts)
+        self.recall_error = self._measured_error() if last.recall_error is None else last.recall_error
+        self.doubts = tuple(shortened(ways, chunks * last.poses.shape[1]) for ways in self.doubts)
 
     @torch.no_grad()
     def forget(self, first: int, stop: int) -> None:

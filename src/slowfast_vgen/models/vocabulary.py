@@ -16,7 +16,7 @@ from typing import Any, Literal
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.language.likeness import Likeness, letters_alike
-from slowfast_vgen.language.lists import without_marker, without_remark
+from slowfast_vgen.language.lists import repeats_unclearly, without_marker, without_remark, written_out
 from slowfast_vgen.language.normal import STOP, words_of
 from slowfast_vgen.language.reading import Reading, clauses_of, read
 
@@ -175,8 +175,10 @@ class Vocabulary:
             return self._narration(text)
         if verb := self.verb_of(text):
             return Understood(text, "understood", (verb,), self.action(verb).text)
-        reading = read(text)
-        shown = repr(text if len(text) <= 60 else text[:59] + "…")
+        reading, shown = read(text), _shown(text)
+        if repeats_unclearly(text):
+            problem = f"{shown} does not make clear which actions it repeats, and how often; write them out"
+            return Understood(text, "unknown", (), self._nearest(text, reading), problem=problem)
         unknown = [verb for verb in reading.verbs if verb not in self.verbs]
         if reading.problem or unknown or not (reading.verbs or reading.refused):
             return Understood(text, "unknown", (), self._nearest(text, reading), problem=self._why(shown, reading))
@@ -229,7 +231,11 @@ class Vocabulary:
     def sequence(self, text: str) -> tuple[Understood, ...]:
         """What a text of one or more actions is taken for, one chunk each; a part that is not understood is there too.
 
-        A bullet or number before and a remark behind # or // are left out, as in a line of a list.
+        A bullet or number before and a remark behind # or // are left out, as in a line of a list; a group in brackets
+        that is to be repeated is written out.
+
+        Raises:
+            UserError: such a group that asks for more than anybody can want.
 
         >>> from slowfast_vgen.presets.worlds import vocabulary
         >>> [part.verb for part in vocabulary("rooms-64").sequence("turn left twice, then walk on")]
@@ -238,8 +244,10 @@ class Vocabulary:
         if self.is_free:
             return (self.understand(text),)
         bare = without_marker(without_remark(text).strip())
-        text = bare if bare else text
+        text = written_out(bare if bare else text)
         whole = self.understand(text)
+        if repeats_unclearly(text):
+            return (whole,)
         if whole.kind == "understood" and not whole.note:
             return (whole,)
         if whole.kind == "several" and not whole.note:
@@ -285,7 +293,7 @@ class Vocabulary:
         nearest, alike = self._likeness.nearest(text)
         if alike:
             return Understood(text, "understood", (), nearest)
-        shown = repr(text if len(text) <= 60 else text[:59] + "…")
+        shown = _shown(text)
         return Understood(text, "unknown", (), nearest, problem=f"{shown} is like nothing that this world knows")
 
     def to_json(self) -> dict[str, Any]:
@@ -326,6 +334,10 @@ class Vocabulary:
             UserError: missing, not JSON, or no vocabulary.
         """
         return cls.from_json(read_json(path), str(path))
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
 def _plain(text: str) -> str:

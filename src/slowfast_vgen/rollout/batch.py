@@ -11,6 +11,7 @@ from torch import Tensor
 
 from slowfast_vgen.diffusion.sampler import SamplerConfig, sample_chunk
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.given import whole
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_weights import Chunk, Start
 from slowfast_vgen.memory.seeds import mixed_seed
@@ -189,12 +190,13 @@ class Rollout:
         Raises:
             UserError: further than the rollout or its memory goes back; nothing is changed then.
         """
+        chunks = whole(chunks, "a session goes back by a whole number of chunks")
         if not 0 <= chunks <= len(self.earlier):
             raise UserError(f"cannot go back by {chunks} chunks; this session can go back by 0 to {len(self.earlier)}")
         snapshot = self.snapshot()
         try:
             if self.memory is not None:
-                self.memory.rewind(chunks)
+                self.memory.rewind_steps(chunks)
             for _ in range(chunks):
                 self.history = self.earlier.pop()
             self.num_chunks -= chunks

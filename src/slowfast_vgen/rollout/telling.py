@@ -23,6 +23,17 @@ class ToldAction:
     """What the user was warned of; empty where nothing was amiss."""
 
 
+def checked_strict(strict: bool | None) -> bool | None:
+    """What was given as `strict`, which is None, True or False and nothing that only counts as one of them.
+
+    Raises:
+        UserError: another value.
+    """
+    if strict is not None and not isinstance(strict, bool):
+        raise UserError(f"strict is None, True or False, got {strict!r}")
+    return strict
+
+
 def tell(
     vocabulary: Vocabulary | None, actions: Sequence[str], strict: bool | None = None, stacklevel: int = 3
 ) -> tuple[ToldAction, ...]:

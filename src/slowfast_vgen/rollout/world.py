@@ -15,6 +15,7 @@ from torch import Tensor
 from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler
 from slowfast_vgen.errors import SlowFastWarning, UserError
+from slowfast_vgen.given import whole
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
@@ -31,6 +32,7 @@ from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.precision import check_precision
 from slowfast_vgen.rollout.batch import Rollout
 from slowfast_vgen.rollout.session import Session
+from slowfast_vgen.rollout.telling import checked_strict
 from slowfast_vgen.types import Frames
 
 
@@ -151,7 +153,7 @@ class World:
         """
         frame = frame_from_image(image, *self.frame_size)
         rollout = self.start_batch(frame[None], memory, [seed], num_sampling_steps, guidance_scale)
-        rollout.strict = strict
+        rollout.strict = checked_strict(strict)
         return Session(rollout, frame)
 
     def start_batch(
@@ -170,9 +172,7 @@ class World:
             UserError: images of another size than the world's; or as `start`.
         """
         assert len(images) == len(seeds)
-        for seed in seeds:
-            if not 0 <= seed < 2**31:
-                raise UserError(f"a seed is a whole number from 0 to 2147483647, got {seed}")
+        seeds = [whole(seed, "a seed is a whole number from 0 to 2147483647", 0, 2**31 - 1) for seed in seeds]
         steps = self.model.config.num_sampling_steps if num_sampling_steps is None else num_sampling_steps
         sampler = SamplerConfig(steps, guidance_scale)
         history = self.encode(torch.from_numpy(np.ascontiguousarray(images)))[:, None]
@@ -262,6 +262,7 @@ class World:
                     SlowFastWarning,
                     stacklevel=2,
                 )
+        strict = checked_strict(strict)
         sampler = SamplerConfig(saved.num_sampling_steps, saved.guidance_scale)
         memory = self.fresh_memory(saved.memory_config, [saved.seed])
         rollout = Rollout(self, sampler, memory, [saved.seed], saved.history.to(self.device))
