@@ -1,15 +1,16 @@
 """What several test files share: the text encoder, and a tiny packed world with random weights."""
 
-import re
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport
 
 from slowfast_vgen.diffusion.sampler import make_scheduler
+from slowfast_vgen.evaluate import features
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
@@ -17,37 +18,7 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
 
-ALLOWED_SKIPS = re.compile(r"for want of (a GPU|a mount|another interpreter|weights that cannot be installed)")
-"""Reasons for which `--no-skips` lets a test be skipped."""
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--no-skips", action="store_true", help="a skip is a failure but for the reasons in conftest.py")
-
-
-def _fail_if_skipped(config: pytest.Config, report: pytest.CollectReport | pytest.TestReport) -> None:
-    if report.skipped and config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if not ALLOWED_SKIPS.search(reason):
-            report.outcome = "failed"
-            report.longrepr = f"skipped, which --no-skips does not let pass: {reason}"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    _fail_if_skipped(item.config, report)
-    return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    report = yield
-    _fail_if_skipped(collector.config, report)
-    return report
-
+__all__ = ["pytest_addoption", "pytest_make_collect_report", "pytest_runtest_makereport"]  # hooks
 
 pytest.register_assert_rewrite("world_checks")  # so that a failure there shows its figures
 
@@ -62,6 +33,15 @@ def free_port() -> Callable[[], int]:
             return int(listener.getsockname()[1])
 
     return find
+
+
+@pytest.fixture
+def quick_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of SRC and FVD sees frames of 32x32, not 224x224: the same code in a fiftieth of the time.
+
+    For tests of what is done with features; what they see in frames has tests of its own.
+    """
+    monkeypatch.setattr(features, "IMAGE_SIZE", 32)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +97,19 @@ def hasty_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: T
 def hasty_world(hasty_world_folder: Path) -> World:
     """The hasty world, loaded."""
     return World(WorldModel.load(hasty_world_folder))
+
+
+@pytest.fixture(scope="session")
+def hasty_local_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """The world with a local memory and a single sampling step."""
+    settings = {"memory": {"local": {"journal_chunks": 8}}, "num_sampling_steps": 1}
+    return pack_tiny_world(tmp_path_factory.mktemp("hasty_local") / "tiny", text_encoder, local=True, **settings)
+
+
+@pytest.fixture(scope="session")
+def hasty_local_world(hasty_local_world_folder: Path) -> World:
+    """The hasty world with a local memory, loaded."""
+    return World(WorldModel.load(hasty_local_world_folder))
 
 
 @pytest.fixture(scope="session")

@@ -108,17 +108,19 @@ def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys:
         assert f"made for latent_channels 3, but a frame of the data has {before.config.latent_channels};" in told
 
 
-def test_arms_go_the_same_way_with_the_same_noise(local_world: World) -> None:
+def test_arms_go_the_same_way_with_the_same_noise(hasty_local_world: World) -> None:
     tours = held_out_tours("full-turn-16", 3)
     plays = play_tours(tours)
-    off = generate_tours(memory_arm("a", "", local_world, None), tours, plays, [0, 1, 2], True, lambda _: None)
+    off = generate_tours(memory_arm("a", "", hasty_local_world, None), tours, plays, [0, 1, 2], True, lambda _: None)
     kinds = {
         "short": ContextConfig("raw", 4),
         "anchor": ContextConfig("anchor", 1),
         "retrieval": ContextConfig("retrieval", 4),
     }
     made = {
-        name: generate_tours(context_arm(name, "", local_world, kind), tours, plays, [0, 1, 2], True, lambda _: None)
+        name: generate_tours(
+            context_arm(name, "", hasty_local_world, kind), tours, plays, [0, 1, 2], True, lambda _: None
+        )
         for name, kind in kinds.items()
     }
     for name, frames in made.items():
@@ -126,36 +128,40 @@ def test_arms_go_the_same_way_with_the_same_noise(local_world: World) -> None:
             np.testing.assert_array_equal(frames[row][:17], play.frames[:17])
             assert (frames[row][17:] != off[row][17:]).any(), name
     again = generate_tours(
-        context_arm("r", "", local_world, kinds["retrieval"]), tours[1:2], plays[1:2], [1], True, lambda _: None
+        context_arm("r", "", hasty_local_world, kinds["retrieval"]), tours[1:2], plays[1:2], [1], True, lambda _: None
     )
     difference = np.abs(again[0].astype(int) - made["retrieval"][1].astype(int))
     assert difference.max() <= 1  # alone as in a batch, up to the order of sums
 
 
-def test_a_frozen_arm_shows_its_last_frame(local_world: World) -> None:
+def test_a_frozen_arm_shows_its_last_frame(hasty_local_world: World) -> None:
     tours = held_out_tours("full-turn-16", 2)
-    frames = generate_tours(frozen_arm(local_world), tours, play_tours(tours), [0, 1], True, lambda _: None)[0]
+    frames = generate_tours(frozen_arm(hasty_local_world), tours, play_tours(tours), [0, 1], True, lambda _: None)[0]
     assert (frames[18:] == frames[17]).all()
 
 
-def test_a_foreign_memory_is_read_and_the_own_one_left_as_it_is(local_world: World) -> None:
-    memory = local_world.shipped_memory
+def test_a_foreign_memory_is_read_and_the_own_one_left_as_it_is(hasty_local_world: World) -> None:
+    memory = hasty_local_world.shipped_memory
     tours = held_out_tours("full-turn-16", 2)
     plays = play_tours(tours)
-    arms = memory_arm("m", "", local_world, memory), foreign_memory_arm(local_world, memory)
+    arms = memory_arm("m", "", hasty_local_world, memory), foreign_memory_arm(hasty_local_world, memory)
     own, foreign = (generate_tours(arm, tours, plays, [0, 1], True, lambda _: None) for arm in arms)
     assert (own[0][17:] != foreign[0][17:]).any()
     alone = generate_tours(arms[1], tours[:1], plays[:1], [0], True, lambda _: None)
     np.testing.assert_array_equal(alone[0], generate_tours(arms[0], tours[:1], plays[:1], [0], True, lambda _: None)[0])
 
 
-def test_costs_tell_what_is_kept(local_world: World) -> None:
+def test_costs_tell_what_is_kept(hasty_local_world: World) -> None:
     (play,) = play_tours(held_out_tours("retrace", 1))
-    without = memory_arm("no_memory", "", local_world, None)
+    without = memory_arm("no_memory", "", hasty_local_world, None)
     assert measured_cost(without, without, play).megabytes == 0
-    raw = measured_cost(context_arm("raw", "", local_world, ContextConfig("raw", 4)), without, play)
-    all_frames = measured_cost(context_arm("retrieval", "", local_world, ContextConfig("retrieval", 4)), without, play)
+    raw = measured_cost(context_arm("raw", "", hasty_local_world, ContextConfig("raw", 4)), without, play)
+    all_frames = measured_cost(
+        context_arm("retrieval", "", hasty_local_world, ContextConfig("retrieval", 4)), without, play
+    )
     assert 0 < raw.megabytes < all_frames.megabytes
     assert (raw.seconds_per_frame > 0).all()
-    run = context_arm("raw", "", local_world, ContextConfig("raw", 4)).begin(play.frames[:1], [0], torch.zeros(1, 9, 3))
+    run = context_arm("raw", "", hasty_local_world, ContextConfig("raw", 4)).begin(
+        play.frames[:1], [0], torch.zeros(1, 9, 3)
+    )
     assert isinstance(run, ContextRollout)

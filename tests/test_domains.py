@@ -37,7 +37,7 @@ def test_ways_are_the_beginnings_of_episodes(rooms: Path) -> None:
 
 
 def test_the_command_scores_each_domain(
-    rooms: Path, text_encoder: TextEncoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rooms: Path, text_encoder: TextEncoder, quick_features: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = pack_tiny_world(tmp_path / "tiny", text_encoder, local=True, memory={"local": {}}, num_sampling_steps=1)
     report = tmp_path / "domains.json"

@@ -77,8 +77,17 @@ def make_old(path: Path, kind: str) -> None:
             (path / name).write_text("old" * 1000)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-@pytest.mark.parametrize(("kind", "swaps"), [("file", "swaps"), ("folder", "swaps"), ("folder", "renames")])
+@pytest.mark.parametrize(
+    ("kind", "swaps", "number"),
+    [
+        ("file", "swaps", signal.SIGKILL),
+        ("folder", "swaps", signal.SIGKILL),
+        ("folder", "renames", signal.SIGKILL),
+        ("file", "swaps", signal.SIGTERM),
+        pytest.param("folder", "swaps", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("folder", "renames", signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_a_program_killed_at_any_step_leaves_the_old_or_the_new(
     tmp_path: Path, kind: str, swaps: str, number: int
 ) -> None:

@@ -26,6 +26,8 @@ from slowfast_vgen.rollout import Rollout, World
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 ACTIONS = ("turn left", "go forward", "turn right")
 FAMILIES = ("VideoTransformer", "UNet3DDenoiser", "WanDenoiser")
+LIKE_DENOISING = ("denoising-original", "denoising-independent", "local+denoising")
+"""Rules whose tensors are those of `denoising`."""
 SHIPPED = MemoryConfig(LocalRuleConfig(journal_chunks=3, forgetting=0.01), FastLearningConfig())
 
 
@@ -72,8 +74,13 @@ def started(world: World, name: str, episodes: int = 1) -> Rollout:
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [("VideoTransformer", name) for name in MEMORY_NAMES[1:]]
-    + [(family, name) for family in FAMILIES[1:] for name in ("local", "local+denoising")],
+    [
+        *[("VideoTransformer", name) for name in MEMORY_NAMES[1:] if name not in LIKE_DENOISING],
+        ("WanDenoiser", "local"),
+        pytest.param("UNet3DDenoiser", "local", marks=pytest.mark.slow),
+        *[pytest.param("VideoTransformer", name, marks=pytest.mark.slow) for name in LIKE_DENOISING],
+        *[pytest.param(family, "local+denoising", marks=pytest.mark.slow) for family in FAMILIES[1:]],
+    ],
 )
 def test_every_rule_and_operation_stays_on_the_device(
     local_world: World, text_encoder: TextEncoder, family: str, name: str

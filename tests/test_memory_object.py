@@ -357,7 +357,7 @@ def test_a_video_with_each_rule(
     assert "contradicts the session" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("family", ["UNet3DDenoiser", "WanDenoiser"])
+@pytest.mark.parametrize("family", [pytest.param("UNet3DDenoiser", marks=pytest.mark.slow), "WanDenoiser"])
 def test_every_rule_makes_videos_with_diffusers_denoisers_too(
     local_world: World, tmp_path: Path, family: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,7 +100,7 @@ def test_clips_train_a_path_and_a_loop_as_documented(
     [
         ("48", "transformer"),
         ("128x72", "transformer"),
-        ("72x128", "wan"),
+        pytest.param("72x128", "wan", marks=pytest.mark.slow),
         pytest.param("128", "transformer", marks=pytest.mark.slow),
         pytest.param("96", "unet3d", marks=pytest.mark.slow),
         pytest.param("128x72", "unet3d", marks=pytest.mark.slow),

@@ -81,9 +81,9 @@ def test_a_missing_extra_is_one_sentence(extra: str) -> None:
 @pytest.mark.parametrize(
     ("package", "words"),
     [
-        ("vizdoom", ["demo", "--out", "OUT"]),
         ("pyarrow", ["data", "check", "OUT"]),
-        ("skimage", ["evaluate", "recall", "--quick"]),
+        pytest.param("vizdoom", ["demo", "--out", "OUT"], marks=pytest.mark.slow),
+        pytest.param("skimage", ["evaluate", "recall", "--quick"], marks=pytest.mark.slow),
     ],
 )
 def test_commands_without_their_extra_say_so(package: str, words: list[str], tmp_path: Path) -> None:

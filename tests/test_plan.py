@@ -635,22 +635,33 @@ def trial(planning_world: Path, task: VizdoomRetrace, reader: VerbReader) -> Tri
     return Trial(stage, found, TrialConfig(3, 2))
 
 
-def test_every_arm_plays_the_same_episodes(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+QUICK_ARMS = ("loop", "no_memory", "oracle", "random")
+
+
+@pytest.mark.parametrize(
+    ("arms", "episodes", "seeds"), [(QUICK_ARMS, 2, 1), pytest.param(ARMS, 3, 2, marks=pytest.mark.slow)]
+)
+def test_every_arm_plays_the_same_episodes(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arms: tuple[str, ...], episodes: int, seeds: int
+) -> None:
+    trial.players, trial.config = [one for one in trial.players if one.name in arms], TrialConfig(episodes, seeds)
     protocol, figures = trial.run(trial.folder(tmp_path / "plan.json"))
     assert figures["distance_oracle"].mean == 0 and figures["success_oracle"].mean == 1
-    assert figures["idm_accuracy"].mean == 1 and figures["idm_accuracy"].n == 3
+    assert figures["idm_accuracy"].mean == 1 and figures["idm_accuracy"].n == episodes
     assert figures["distance_random"].mean > 1 and figures["on_way_random"].mean < 0.9
     for kind in ("distance", "final_distance", "success", "way_points", "on_way"):
-        assert {f"{kind}_{name}" for name in ARMS if name != PATH} <= set(figures)
+        assert {f"{kind}_{name}" for name in arms if name != PATH} <= set(figures)
     # The reader knows no imagined frame and says "stay": all arms that imagine stand still, and are equally far off.
-    away = {figures[f"distance_{name}"].mean for name in ARMS[:5]}
+    imagining = [name for name in arms if name in ARMS[:5]]
+    away = {figures[f"distance_{name}"].mean for name in imagining}
     assert len(away) == 1 and away.pop() > 2
-    assert figures["distance_no_loop_minus_loop"].mean == 0 and figures["distance_oracle_minus_loop"].high < -1
-    assert figures["imagination_psnr_loop"].n == 3 and figures["idm_accuracy_loop"].mean < 0.5
+    assert figures["distance_no_memory_minus_loop"].mean == 0 and figures["distance_oracle_minus_loop"].high < -1
+    assert figures["imagination_psnr_loop"].n == episodes and figures["idm_accuracy_loop"].mean < 0.5
     assert figures["seconds_per_decision"] == figures["seconds_per_decision_loop"]
     assert figures["fvd_means_loop"].mean > 0 and "fvd_means_oracle" not in figures
     assert figures["crashed"].mean == 0 and protocol["crashed"] == []
-    assert figures["crashed"].n == 3 * (6 * 2 + 1) + 3 * 5
+    # With random, each arm but the oracle by every seed; those that imagine once more along the true way.
+    assert figures["crashed"].n == episodes * ((len(imagining) + 1) * seeds + 1) + episodes * len(imagining)
     assert len(protocol["by_decision"]["distance"]["random"]) == 4
     assert "NaN" not in json.dumps(protocol, allow_nan=False)
 
@@ -784,8 +795,8 @@ def reader_folder(tmp_path: Path) -> Path:
 
 
 def test_the_command_line_plans(
-    planning_world: Path, reader_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int],
+    planning_world: Path, reader_folder: Path, quick_features: None, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("no_proxy", "*")
     report, videos = tmp_path / "plan.json", tmp_path / "videos"

@@ -242,7 +242,9 @@ def test_the_bounds_hold_what_they_promise(task: MetaworldReturn, episodes: list
     assert protocol["task"]["name"] == "metaworld-return" and len(protocol["by_decision"]["distance"]["oracle"]) == 3
 
 
-def test_the_command_line_plans(task: MetaworldReturn, text_encoder: TextEncoder, tmp_path: Path) -> None:
+def test_the_command_line_plans(
+    task: MetaworldReturn, text_encoder: TextEncoder, quick_features: None, tmp_path: Path
+) -> None:
     world = pack_tiny_world(
         tmp_path / "tiny", text_encoder, local=True, memory={"local": {"journal_chunks": 8}}, num_sampling_steps=1
     )

@@ -45,6 +45,7 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
     assert (tmp_path / "my-memory").is_dir()
 
 
+@pytest.mark.slow
 def test_the_command_lines_run(tmp_path: Path) -> None:
     run_command_lines(README)
     assert (tmp_path / "out.mp4").stat().st_size > 1000

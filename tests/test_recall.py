@@ -116,9 +116,9 @@ def few_tours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_report_has_every_figure_and_goes_on_where_it_was(
-    local_world: World, few_tours: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hasty_local_world: World, few_tours: None, quick_features: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test = RecallTest(local_world, RecallConfig(num_maps=2, num_seeds=1, num_novel_chunks=3))
+    test = RecallTest(hasty_local_world, RecallConfig(num_maps=2, num_seeds=1, num_novel_chunks=3))
     report = test.run(tmp_path / "blocks")
     for name in (
         "recall_gain_db_gap16",
@@ -206,9 +206,11 @@ def test_a_memory_that_recalls_nothing_has_no_read_out(tiny_world: World) -> Non
     assert not RecallTest(tiny_world, RecallConfig.quick()).unseeded
 
 
-def test_capacity_compares_widths_and_ranks_on_one_world(local_world: World, tiny_world: World, tmp_path: Path) -> None:
+def test_capacity_compares_widths_and_ranks_on_one_world(
+    hasty_local_world: World, tiny_world: World, tmp_path: Path
+) -> None:
     config = CapacityConfig((16, 64), (2,), ("replay",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
-    protocol, figures = CapacityTest(local_world, config).run(tmp_path)
+    protocol, figures = CapacityTest(hasty_local_world, config).run(tmp_path)
     arms = ("width16", "width64", "rank2", "replay")
     assert set(figures) == {"recall_psnr_db_off"} | {f"memory_mb_{arm}" for arm in arms} | {
         f"recall_gain_db_{arm}_rooms{rooms}" for arm in arms for rooms in (1, 2)
@@ -224,27 +226,37 @@ def test_capacity_compares_widths_and_ranks_on_one_world(local_world: World, tin
             CapacityConfig(**wrong)
 
 
-def test_the_commands_write_their_results(
-    local_world_folder: Path, few_tours: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow  # the cost of a memory is measured at its thousandth chunk
+def test_the_command_recall_writes_its_results(
+    hasty_local_world_folder: Path, few_tours: None, quick_features: None, tmp_path: Path
 ) -> None:
-    words = ["evaluate", "recall", "--world", str(local_world_folder), "--quick", "--maps", "1"]
+    words = ["evaluate", "recall", "--world", str(hasty_local_world_folder), "--quick", "--maps", "1"]
     assert main([*words, "--json", str(tmp_path / "r.json"), "--contact-sheet", str(tmp_path / "r.png")]) == 0
     figures = read_json(tmp_path / "r.json")["figures"]
     for name in ("cost_ratio_shipped", "cost_ratio_50_steps", "chunk1000_over_chunk10", "memory_mb", "src_off"):
         assert figures[name]["mean"] > 0, name
     assert (tmp_path / "r.png").stat().st_size > 1000
-    words = ["evaluate", "capacity", "--world", str(local_world_folder), "--quick", "--rows", "1"]
+
+
+def test_the_command_capacity_writes_its_results(
+    hasty_local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "capacity", "--world", str(hasty_local_world_folder), "--quick", "--rows", "1"]
     assert main([*words, "--json", str(tmp_path / "c.json")]) == 0
     assert "recall gain db width64 rooms2" in capsys.readouterr().out
 
 
 def test_rules_are_compared_before_and_after_their_loops(
-    local_world: World, local_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hasty_local_world: World,
+    hasty_local_world_folder: Path,
+    quick_features: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rules_module, "SEEN_SETS", ("full-turn-16",))
     monkeypatch.setattr(rules_module, "OWN_SETS", ("full-turn-16",))
-    denoiser = local_world_folder / "denoiser"
-    words = ["evaluate", "rules", "--world", str(local_world_folder), "--maps", "1", "--seeds", "1"]
+    denoiser = hasty_local_world_folder / "denoiser"
+    words = ["evaluate", "rules", "--world", str(hasty_local_world_folder), "--maps", "1", "--seeds", "1"]
     words += ["--loop", f"local={denoiser}", "--loop", f"denoising={denoiser}", "--json", str(tmp_path / "rules.json")]
     assert main(words) == 0
     results = read_json(tmp_path / "rules.json")
@@ -283,10 +295,10 @@ def test_rules_are_compared_before_and_after_their_loops(
     ],
 )
 def test_rules_that_cannot_be_compared_are_refused(
-    local_world_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+    hasty_local_world_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
-    words = [word.replace("DENOISER", str(local_world_folder / "denoiser")) for word in words]
-    assert main(["evaluate", "rules", "--world", str(local_world_folder), "--quick", *words]) == 2
+    words = [word.replace("DENOISER", str(hasty_local_world_folder / "denoiser")) for word in words]
+    assert main(["evaluate", "rules", "--world", str(hasty_local_world_folder), "--quick", *words]) == 2
     assert sentence in capsys.readouterr().err
 
 
@@ -300,9 +312,11 @@ def finished_run(folder: Path, denoiser: Path, num_steps: int, done: int | None 
     return folder
 
 
-def test_scaling_compares_runs_of_the_loop(local_world_folder: Path, tmp_path: Path) -> None:
-    runs = [finished_run(tmp_path / f"steps-{n}", local_world_folder / "denoiser", n) for n in (10, 30)]
-    words = ["evaluate", "scaling", "--world", str(local_world_folder), "--maps", "1", "--seeds", "1"]
+def test_scaling_compares_runs_of_the_loop(
+    hasty_local_world_folder: Path, quick_features: None, tmp_path: Path
+) -> None:
+    runs = [finished_run(tmp_path / f"steps-{n}", hasty_local_world_folder / "denoiser", n) for n in (10, 30)]
+    words = ["evaluate", "scaling", "--world", str(hasty_local_world_folder), "--maps", "1", "--seeds", "1"]
     words += [word for run in runs for word in ("--run", str(run))]
     assert main([*words, "--json", str(tmp_path / "scaling.json")]) == 0
     results = read_json(tmp_path / "scaling.json")
@@ -317,10 +331,10 @@ def test_scaling_compares_runs_of_the_loop(local_world_folder: Path, tmp_path: P
 
 
 def test_runs_that_cannot_be_compared_are_refused(
-    local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    hasty_local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    denoiser = local_world_folder / "denoiser"
-    words = ["evaluate", "scaling", "--world", str(local_world_folder), "--quick", "--run"]
+    denoiser = hasty_local_world_folder / "denoiser"
+    words = ["evaluate", "scaling", "--world", str(hasty_local_world_folder), "--quick", "--run"]
     assert main([*words, str(finished_run(tmp_path / "half", denoiser, 30, 15))]) == 2
     assert "is no finished run" in capsys.readouterr().err
     one, other = (finished_run(tmp_path / name / "run", denoiser, 3) for name in ("a", "b"))

@@ -67,7 +67,7 @@ def revisit_psnr(world: World, tours: list[Tour], memory: bool) -> float:
     return float(np.concatenate(scores).mean())
 
 
-@pytest.mark.parametrize("name", ["full-turn-16", "out-and-back-64"])
+@pytest.mark.parametrize("name", ["full-turn-16", pytest.param("out-and-back-64", marks=pytest.mark.slow)])
 def test_it_shows_a_place_again_as_it_was(rooms: World, name: str) -> None:
     tours = draw_tours(name, 4, split="validation")
     assert revisit_psnr(rooms, tours, memory=True) > revisit_psnr(rooms, tours, memory=False) + 5

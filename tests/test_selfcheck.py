@@ -31,6 +31,7 @@ def only(monkeypatch: pytest.MonkeyPatch, **checks: Callable[[SelfCheck], Check]
     monkeypatch.setattr(SelfCheck, "checks", found)
 
 
+@pytest.mark.slow  # each check has a quick test below
 def test_all_is_well_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = torch.get_num_threads()
     assert main(["selfcheck", "--threads", "1", "--json", str(tmp_path / "check.json")]) == 0
@@ -148,6 +149,7 @@ def test_the_shipped_start_image_is_that_of_the_docs() -> None:
         start_image("metaworld-moves")
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_that_a_plain_installation_leaves_out() -> None:
     left_out = [name for extra in ("rooms", "data", "evaluate") for name in EXTRAS[extra]]
     code = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split())); import slowfast_vgen.presets.selfcheck"

@@ -110,6 +110,16 @@ def test_pictures_of_pixels_are_opened(kind: str, tmp_path: Path) -> None:
     assert kind in FORMATS
 
 
+def test_a_photo_of_several_pictures_shows_its_first(tmp_path: Path) -> None:
+    """MPO, as telephones and 3D cameras write it; Pillow opens it as a JPEG and has no opener of that name."""
+    Image.new("RGB", (64, 64), (200, 30, 60)).save(
+        tmp_path / "x.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (64, 64))]
+    )
+    with Image.open(tmp_path / "x.jpg") as opened:
+        assert (opened.format, opened.n_frames) == ("MPO", 2)  # type: ignore[attr-defined]
+    assert np.abs(frame_from_image(tmp_path / "x.jpg", 64, 64).astype(int) - (200, 30, 60)).max() < 8
+
+
 @pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "TGA", "PCX", "XBM"])
 def test_other_kinds_are_not_even_opened(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = Image.fromarray(PIXELS)

@@ -98,12 +98,9 @@ def test_the_suite_has_every_figure_and_goes_on_where_it_was(
     assert Suite(arms, config, plain_networks, {}).run(tmp_path / "parts").figures == report.figures
 
 
+@pytest.mark.slow
 def test_the_commands_write_results_and_pictures(
-    local_world_folder: Path,
-    plain_networks: Networks,
-    short_paths: None,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    local_world_folder: Path, plain_networks: Networks, short_paths: None, tmp_path: Path
 ) -> None:
     words = ["--world", str(local_world_folder), "--maps", "2", "--seeds", "1"]
     assert main(["evaluate", "--suite", "quick", *words, "--json", str(tmp_path / "quick.json")]) == 0
@@ -112,9 +109,6 @@ def test_the_commands_write_results_and_pictures(
     assert "raw_context_8" in results["protocol"]["needs_weights"]
     for picture in results["protocol"]["pictures"].values():
         assert (tmp_path / picture).stat().st_size > 1000
-    quality = ["evaluate", "quality", *words, "--quick", "--json", str(tmp_path / "quality.json")]
-    assert main(quality) == 0
-    assert "scuts_memory" not in read_json(tmp_path / "quality.json")["figures"]
     isolation = ["evaluate", "isolation", *words, "--quick", "--json", str(tmp_path / "isolation.json")]
     assert main([*isolation, "--before", str(local_world_folder / "denoiser")]) == 0
     figures = read_json(tmp_path / "isolation.json")["figures"]
@@ -129,12 +123,26 @@ def test_the_commands_write_results_and_pictures(
     assert (
         read_json(tmp_path / "quick.json")["figures"]["psnr_frozen"] != results["figures"]["psnr_frozen"]
     )  # other paths
+
+
+def test_the_command_quality_writes_its_part(
+    local_world_folder: Path,
+    plain_networks: Networks,
+    short_paths: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["--world", str(local_world_folder), "--maps", "2", "--seeds", "1"]
+    assert main(["evaluate", "quality", *words, "--quick", "--json", str(tmp_path / "quality.json")]) == 0
+    results = read_json(tmp_path / "quality.json")
+    assert results["protocol"]["command"] == "evaluate quality"
+    assert np.isfinite(results["figures"]["psnr_memory"]["mean"]) and "scuts_memory" not in results["figures"]
     capsys.readouterr()
     for wrong, sentence in (
         (["evaluate"], "nothing to evaluate was named"),
         (["evaluate", "--suite", "quick", "--resnet18", "nowhere.pth"], "nowhere.pth"),
         (["evaluate", "--suite", "quick", "--context", "nowhere"], "nowhere"),
-        (["evaluate", "quality", "--quick", "--i3d", str(tmp_path / "quick.json")], "SHA-256"),
+        (["evaluate", "quality", "--quick", "--i3d", str(tmp_path / "quality.json")], "SHA-256"),
     ):
         assert main([*wrong, "--world", str(local_world_folder)]) == 2
         assert sentence in capsys.readouterr().err
@@ -187,7 +195,8 @@ def test_quality_falls_under_corruption(networks: Networks) -> None:
             assert estimate_distance(scores.clip[:, None], perfect.clip).mean > 0.01, name
 
 
-def test_consistency_falls_under_corruption(networks: Networks) -> None:
+@pytest.mark.slow
+def test_consistency_falls_under_corruption(networks: Networks, quick_features: None) -> None:
     tours = held_out_tours("retrace", 3)
     plays = play_tours(tours)
     true = [play.frames for play in plays]

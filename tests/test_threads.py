@@ -44,7 +44,12 @@ def video(world: World, name: str, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("family", "target"), [("VideoTransformer", "flow"), ("UNet3DDenoiser", "epsilon"), ("WanDenoiser", "v_prediction")]
+    ("family", "target"),
+    [
+        ("VideoTransformer", "flow"),
+        ("WanDenoiser", "v_prediction"),
+        pytest.param("UNet3DDenoiser", "epsilon", marks=pytest.mark.slow),
+    ],
 )
 def test_four_threads_with_every_memory_go_as_one_by_one(
     local_world: World, family: str, target: str, monkeypatch: pytest.MonkeyPatch

@@ -160,6 +160,7 @@ def test_a_data_set_of_which_nothing_can_be_read(
     assert "slowfast: error: no episode of the data can be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_by_a_training(folder: Path, tmp_path: Path) -> None:
     code = (
         "import resource, sys; from slowfast_vgen.cli.main import main; "

@@ -392,7 +392,12 @@ def test_a_tiny_denoiser_learns(tmp_path: Path, text_encoder: TextEncoder, preci
 
 @pytest.mark.parametrize("stopped_in", ["training", "validation"])
 @pytest.mark.parametrize(
-    ("family", "precision"), [("transformer", "float32"), ("transformer", "bfloat16"), ("unet", "float32")]
+    ("family", "precision"),
+    [
+        ("transformer", "float32"),
+        ("transformer", "bfloat16"),
+        pytest.param("unet", "float32", marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_slow_training_equals_an_uninterrupted_one(
     tmp_path: Path,
