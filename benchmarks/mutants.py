@@ -1,348 +1,69 @@
 """Imports damaged sources by the hundred: `python benchmarks/mutants.py` (part of results/data.json).
 
-Each mutant is a small sound source of one of the adapters with one file damaged: a video, or a table, log or record. It
-is imported in a process of its own, so that a crash or a hang would show. A mutant is
-
-- `unnamed` if something of it is missing from the episodes and neither the report nor an error names the file or row;
-- `crashed` if anything but a sentence for the user came out, `hung` if it took longer than the limit;
-- `rest_lost` if episodes of files, or of rows of a table of actions, that were not damaged are missing or differ;
-- `changed` if nothing is missing and nothing named, but pixels or words differ: damage that formats without checksums
-  cannot tell.
+The mutants are those of the fault suite's family `videos_and_tables` (`fault_families/imports.py`), each in a process
+of its own. Beside the verdicts told there, a mutant is `hung` if it took longer than ten seconds, and `crashed` if
+anything but a sentence for the user came out.
 """
 
 import argparse
-import contextlib
-import io
-import itertools
 import json
-import multiprocessing
-import re
+import os
 import sys
 import tempfile
-import time
-import traceback
 from collections import Counter
-from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from data_results import DATA_RESULTS, update_results
+from fault_families.core import run_trial
+from fault_families.videos_and_tables import VideosAndTables
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-LIMIT_SECONDS = 10.0
-"""An import of a mutant that takes longer has hung. Whole ones take a tenth of a second."""
-SPARE_SECONDS = 50.0
-"""A process is ended only so long after that: the whole source is imported before its first mutant."""
-VIDEO_SOURCES = ("folder", "epic-kitchens", "vpt", "hdd", "lerobot")
-TABLE_SOURCES = ("folder", "epic-kitchens", "vpt", "hdd", "lerobot", "rlds")
-VIDEO_KINDS = ("cut", "flip", "flip index", "blank", "delete", "insert", "shorter", "empty", "text", "gone")
-TABLE_KINDS = ("cut", "flip", "blank", "delete", "insert", "cells", "quotes", "empty", "gone")
+VERDICTS = ("named", "refused", "whole", "changed", "unnamed", "rest_lost", "crashed", "hung")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """Which source is damaged where and how; all is drawn from the seed."""
-
-    is_video: bool
-    seed: int
-
-    @property
-    def source(self) -> str:
-        """The adapter."""
-        sources = VIDEO_SOURCES if self.is_video else TABLE_SOURCES
-        return sources[self.seed % len(sources)]
-
-    @property
-    def kind(self) -> str:
-        """The damage."""
-        kinds = VIDEO_KINDS if self.is_video else TABLE_KINDS
-        return kinds[self.seed // 7 % len(kinds)]
-
-
-@dataclass
-class Outcome:
-    """What became of one mutant."""
-
-    mutant: Mutant
-    file: str
-    verdict: str
-    """named, refused, whole, changed, unnamed, rest_lost, crashed or hung."""
-    seconds: float
-    told: str
-
-
-def damage(path: Path, kind: str, rng: np.random.Generator) -> None:
-    """Damages a file in place."""
-    data = bytearray(path.read_bytes())
-    place = int(rng.integers(len(data)))
-    size = int(rng.integers(1, max(2, min(len(data) // 4, 400))))
-    if kind == "cut":
-        data = data[:place]
-    elif kind in ("flip", "flip index"):
-        start = max(data.find(b"moov"), 0) if kind == "flip index" else 0
-        end = min(start + 900, len(data)) if kind == "flip index" else len(data)
-        for _ in range(int(rng.integers(1, 9))):
-            data[int(rng.integers(start, end))] ^= 1 << int(rng.integers(8))
-    elif kind == "blank":
-        data[place : place + size] = bytes(len(data[place : place + size]))
-    elif kind == "delete":
-        del data[place : place + size]
-    elif kind == "insert":
-        data[place:place] = rng.bytes(size)
-    elif kind == "cells":
-        junk = [b"", b"nan", b"-1", b"1e308", b"999999999999", b"00:99:99", b"\xff\xfe", b"null", b"[]", b"a" * 2000]
-        cells = list(re.finditer(rb"[^,\n]+", data))
-        found = cells[int(rng.integers(len(cells)))]
-        data[found.start() : found.end()] = junk[int(rng.integers(len(junk)))]
-    elif kind == "quotes":
-        data[place:place] = b'"'
-    elif kind == "empty":
-        data = bytearray()
-    elif kind == "text":
-        data = bytearray(b"this is no video\n" * 20)
-    path.write_bytes(data)
-    if kind == "gone":
-        path.unlink()
-
-
-def make_shorter(path: Path, rng: np.random.Generator) -> None:
-    """Puts a sound video of fewer frames in place of a longer one."""
-    from slowfast_vgen.data.adapters.clips import video_facts
-    from slowfast_vgen.data.video import read_video, write_video
-
-    frames, fps = read_video(path), video_facts(path).fps
-    temporary = path.with_name("shorter.mp4")
-    write_video(temporary, frames[: int(rng.integers(1, len(frames) * 2 // 3))], fps, lossless=True)
-    temporary.replace(path)
-
-
-def victims(source: Path, mutant: Mutant) -> list[Path]:
-    """The files of a source that a mutant may damage."""
-    files = sorted(path for path in source.rglob("*") if path.is_file())
-    videos = [path for path in files if path.suffix.lower() == ".mp4"]
-    if mutant.is_video:
-        return videos
-    return [path for path in files if path not in videos and path.name not in ("README.md", "stats.json")]
-
-
-def import_source(name: str, source: Path, out: Path) -> tuple[dict[str, Any], str]:
-    """The episodes by their names, what was found, and the error if there was one."""
-    from slowfast_vgen.cli.main import main
-    from slowfast_vgen.data.format import EpisodeDataset
-
-    quiet = io.StringIO()
-    with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
-        words = ["--size", "16", "--max-bad-share", "1"]
-        code = main(["data", "import", "--from", name, str(source), str(out), *words])
-    told: dict[str, Any] = {"episodes": {}, "findings": [], "left_out": 0}
-    if (out / "import.json").is_file():
-        report = json.loads((out / "import.json").read_text())
-        tallies = [*report["left_out"].values(), *report["noticed"].values()]
-        told["findings"] = [" ".join(each.values()) for tally in tallies for each in tally["first"]]
-        told["left_out"] = sum(tally["count"] for tally in report["left_out"].values())
-    if (out / "dataset.json").is_file():
-        for episode in EpisodeDataset(out, unfinished=True):
-            words_told = [(chunk.action, chunk.num_frames) for chunk in episode.chunks]
-            told["episodes"][episode.metadata["source"]] = (episode.frames, words_told, episode.metadata)
-    lines = quiet.getvalue().strip().splitlines()
-    error = next((line for line in reversed(lines) if line.startswith("slowfast: error: ")), "")
-    assert (code == 0) == (error == ""), f"code {code} without a sentence: {lines[-3:]}"
-    return told, error
-
-
-def judge(mutant: Mutant, folder: Path, whole: dict[str, Any]) -> tuple[str, str, str]:
-    """Makes the mutant, imports it and holds it against what the whole source gave.
+def run_mutants(count: int, seed: int = 0) -> tuple[dict[str, float], list[str]]:
+    """Judges so many mutants, videos and tables in turn.
 
     Returns:
-        The verdict, the damaged file, and what was told.
+        Counts by verdict and the slowest, and what was told of those that went wrong.
     """
-    from made_sources import SOURCES
-
-    rng = np.random.default_rng([mutant.is_video, mutant.seed])
-    source = SOURCES[mutant.source](folder / "source")
-    candidates = victims(source, mutant)
-    victim = candidates[int(rng.integers(len(candidates)))]
-    before = victim.read_bytes()
-    if mutant.kind == "shorter":
-        make_shorter(victim, rng)
-    else:
-        damage(victim, mutant.kind, rng)
-    file = victim.relative_to(source).as_posix()
-    told, error = import_source(mutant.source, source, folder / "out")
-    # A video is named by its file, a session's by the session, what LeRobot's tables tell of by the episode, and a row
-    # of EPIC-KITCHENS by its narration_id.
-    names = {victim.stem, *victim.relative_to(source).parts} - {"camera", "center", "videos"}
-    names |= {"episode "} if mutant.source == "lerobot" and not mutant.is_video else set()
-    names |= set(whole["episodes"]) if victim.name == "EPIC_100_train.csv" else set()
-    if not told["episodes"]:
-        is_named = any(name in error for name in (*names, str(source)))
-        return ("refused" if is_named else "unnamed"), file, error
-    # What does not come from the damaged file must come out as ever: other videos and logs, and their rows.
-    for name, kept in whole["episodes"].items():
-        if not _comes_from(name, kept[2], file) and not _same(kept, told["episodes"].get(name)):
-            return "rest_lost", file, f"{name} is missing or differs"
-    for name in _of_other_rows(victim, before, whole["episodes"]):
-        if not any(_same(whole["episodes"][name], other) for other in told["episodes"].values()):
-            return "rest_lost", file, f"{name}, of other rows, is missing or differs"
-    frames = sum(len(each[0]) for each in told["episodes"].values())
-    if told["findings"] or error:
-        is_named = any(name in line for name in names for line in (*told["findings"], error))
-        return ("named" if is_named else "unnamed"), file, error or "; ".join(told["findings"])[:300]
-    lines = _accounted_lines(mutant, victim)
-    if lines is not None and lines != len(told["episodes"]) + told["left_out"]:
-        return "unnamed", file, f"{lines} rows, {len(told['episodes'])} episodes"
-    if (
-        lines is None
-        and frames < sum(len(each[0]) for each in whole["episodes"].values())
-        and not _lost_by_choice(mutant, file)
-    ):
-        return "unnamed", file, f"{frames} frames"
-    same = told["episodes"].keys() == whole["episodes"].keys()
-    same = same and all(_same(kept, told["episodes"][name]) for name, kept in whole["episodes"].items())
-    return ("whole" if same else "changed"), file, ""
-
-
-def _same(one: tuple[Any, ...], other: tuple[Any, ...] | None) -> bool:
-    return other is not None and np.array_equal(one[0], other[0]) and one[1] == other[1]
-
-
-def _comes_from(name: str, metadata: dict[str, Any], file: str) -> bool:
-    """Whether an episode shows the damaged video, or is told of in the damaged table, log or record."""
-    is_of_all = file.endswith((".csv", ".json")) and not metadata.get("session")
-    if is_of_all or "meta/" in file:
-        return True  # it tells of every episode
-    if ".tfrecord" in file:
-        return name.startswith(file)
-    keys = (metadata.get("video"), metadata.get("video_id"), metadata.get("session"), name)
-    if name.startswith("episode "):  # of LeRobot: two in the first file, one in the second
-        return ("file-001" in file) == (name == "episode 2")
-    return any(key and str(key) in file for key in keys)
-
-
-def _of_other_rows(victim: Path, before: bytes, episodes: dict[str, Any]) -> list[str]:
-    """The episodes whose rows of a damaged table of actions are as they were, and are told of nowhere else in it."""
-    if victim.name not in ("actions.csv", "EPIC_100_train.csv") or not victim.is_file():
-        return []
-    lines, after = before.split(b"\n"), victim.read_bytes().split(b"\n")
-    if lines[0] != after[0]:
-        return []  # the damaged head tells of every column
-    first = _num_alike(lines, after)
-    last = _num_alike(lines[first:][::-1], after[first:][::-1])
-    damaged = b"\n".join([*lines[first : len(lines) - last], *after[first : len(after) - last]])
-    # Actions of one video in `folder` may overlap once one of them is damaged.
-    told_by = {name: kept[2].get("narration_id") or kept[2]["video"] for name, kept in episodes.items()}
-    return [name for name, words in told_by.items() if words.encode() not in damaged]
-
-
-def _num_alike(lines: list[bytes], others: list[bytes]) -> int:
-    """How many of the first lines are the same."""
-    return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(lines, others, strict=False))))
-
-
-def _accounted_lines(mutant: Mutant, victim: Path) -> int | None:
-    """How many rows a damaged table of single actions holds, each to be used or named; None: another sort of file."""
-    if mutant.source != "epic-kitchens" or victim.name != "EPIC_100_train.csv" or not victim.is_file():
-        return None
-    return sum(bool(line.strip()) for line in victim.read_bytes().split(b"\n")[1:])
-
-
-def _lost_by_choice(mutant: Mutant, file: str) -> bool:
-    """Whether fewer frames may be what the damaged text says: one number or line of it is as good as another."""
-    return mutant.kind in ("flip", "cells", "delete", "cut", "insert", "blank") and file.endswith((".csv", ".json"))
-
-
-def _worker(pipe: Connection) -> None:
-    """Judges mutants as they come."""
-    from made_sources import SOURCES
-
-    wholes: dict[str, Any] = {}
-    pipe.send("ready")
-    while True:
-        mutant = pipe.recv()
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            try:
-                if mutant.source not in wholes:
-                    source = SOURCES[mutant.source](folder / "whole")
-                    wholes[mutant.source], error = import_source(mutant.source, source, folder / "whole out")
-                    assert not error, error
-                    started = time.monotonic()
-                verdict, file, told = judge(mutant, folder, wholes[mutant.source])
-            except Exception:  # anything at all is a crash to be counted
-                verdict, file, told = "crashed", "", traceback.format_exc()
-            pipe.send(Outcome(mutant, file, verdict, time.monotonic() - started, told))
-
-
-def run_mutants(num_videos: int, num_tables: int, first_seed: int = 0) -> list[Outcome]:
-    """Judges so many mutants of each sort, one after the other."""
     from tqdm import tqdm
 
-    seeds = range(first_seed, first_seed + num_videos), range(first_seed, first_seed + num_tables)
-    mutants = [Mutant(is_video, seed) for is_video, each in zip((True, False), seeds, strict=True) for seed in each]
-    context = multiprocessing.get_context("spawn")
-    outcomes: list[Outcome] = []
-    process = None
-    for mutant in tqdm(mutants, unit="mutant", dynamic_ncols=True):
-        if process is None:
-            pipe, its_pipe = context.Pipe()
-            process = context.Process(target=_worker, args=(its_pipe,), daemon=True)
-            process.start()
-            its_pipe.close()
-            pipe.recv()
-        pipe.send(mutant)
-        try:
-            outcome = pipe.recv() if pipe.poll(LIMIT_SECONDS + SPARE_SECONDS) else None
-        except EOFError:
-            outcome = Outcome(mutant, "", "crashed", 0.0, "the process died")
-        if outcome is None or outcome.told == "the process died":
-            process.kill()
-            process = None
-        outcome = outcome or Outcome(mutant, "", "hung", LIMIT_SECONDS + SPARE_SECONDS, "")
-        if outcome.seconds > LIMIT_SECONDS:
-            outcome.verdict = "hung"
-        outcomes.append(outcome)
-    if process is not None:
-        process.kill()
-    return outcomes
-
-
-def figures_of(outcomes: list[Outcome]) -> dict[str, float]:
-    """Counts by verdict, and the slowest."""
-    counts = Counter(outcome.verdict for outcome in outcomes)
-    verdicts = ("named", "refused", "whole", "changed", "unnamed", "rest_lost", "crashed", "hung")
-    figures: dict[str, float] = {f"mutants_{verdict}": counts[verdict] for verdict in verdicts}
-    slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
-    return {"mutants": len(outcomes)} | figures | {"mutants_slowest_seconds": round(slowest, 3)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        family = VideosAndTables(count, folder / "verdicts.jsonl")
+        numbers = tqdm(range(family.prepare(folder, seed)), unit="mutant", dynamic_ncols=True)
+        found = [run_trial(family, number, folder)[0] for number in numbers]
+        rows = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
+    judged = {row["number"]: row["verdict"] for row in rows}
+    counts = Counter(
+        judged.get(number, "hung" if "it took more than" in str(each) else "crashed")
+        for number, each in enumerate(found)
+    )
+    bad = [f"{number} ({family.mutant(number)}): {each}" for number, each in enumerate(found) if each is not None]
+    slowest = max((row["seconds"] for row in rows), default=0.0)
+    figures: dict[str, float] = {f"mutants_{verdict}": counts[verdict] for verdict in VERDICTS}
+    return {"mutants": count} | figures | {"mutants_slowest_seconds": round(slowest, 3)}, bad
 
 
 def main() -> None:
     """Prints the figures, and whatever went wrong; leaves with 1 then."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from slowfast_vgen.cli.common import Figure
     from slowfast_vgen.evaluate.machine import git_commit
 
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--videos", type=int, default=300)
-    parser.add_argument("--tables", type=int, default=300)
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=600, help="default: 600, half of them videos")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=DATA_RESULTS)
     args = parser.parse_args()
-    outcomes = run_mutants(args.videos, args.tables, args.first_seed)
-    figures = figures_of(outcomes)
+    figures, bad = run_mutants(args.count, args.seed)
     for name, value in figures.items():
         print(f"{name:<24} {value}")
-    bad = [each for each in outcomes if each.verdict in ("unnamed", "rest_lost", "crashed", "hung")]
-    for outcome in bad:
-        print(json.dumps(asdict(outcome) | {"source": outcome.mutant.source, "kind": outcome.mutant.kind}))
+    print("\n".join(bad))
     protocol = {
         "command": "benchmarks/mutants.py",
-        "videos": args.videos,
-        "tables": args.tables,
-        "first_seed": args.first_seed,
+        "count": args.count,
+        "seed": args.seed,
         "git_commit": git_commit(),
     }
     update_results(args.json, "mutants", protocol, {name: Figure.exact(value) for name, value in figures.items()})

@@ -246,19 +246,39 @@ def read_json(path: Path) -> Any:
     return parse_json(path, read_bytes(path))
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int | None = None) -> bytes:
     """All bytes of a regular file.
 
+    Args:
+        path: of the file.
+        most: bytes that it may have; None for as many as this machine has memory.
+
     Raises:
-        UserError: missing, unreadable, or something that is no file.
+        UserError: missing, unreadable, too large, or something that is no file.
     """
-    if path.exists() and not path.is_file():  # a pipe or a device would keep its reader for ever
-        raise UserError(f"cannot read {path}: it is no regular file; check the path")
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device would keep its reader for ever
+            raise UserError(f"cannot read {path}: it is no regular file; check the path")
+        most = _memory_bytes() if most is None else most
+        if status.st_size > most:  # a file with holes takes no space on the disk, but all of it in memory
+            raise UserError(f"{path} has {status.st_size} bytes, and at most {most} are read; write or copy it anew")
         with path.open("rb") as file:
             return file.read()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except UserError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}; check the path") from error
+    except MemoryError as error:
+        raise UserError(f"{path} does not fit into memory; end other programs, or take a larger machine") from error
+
+
+def _memory_bytes() -> int:
+    """That this machine has; where the system does not tell, more than any of them."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not POSIX
+        return 2**43
 
 
 def parse_json(path: Path, content: bytes) -> Any:

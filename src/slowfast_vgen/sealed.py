@@ -10,6 +10,7 @@ file that no header names is refused, since a library might prefer it to the one
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -24,6 +25,8 @@ from slowfast_vgen.files import check_folder_target, parse_json, read_bytes, sha
 FILES, OWN = "sha256", "header_sha256"
 """Of a header: the hashes of the other files, and its own."""
 MOST_HEADER_BYTES = 64 * 2**20
+"""Of a header, and of any other file that holds no tensors."""
+_TENSORS, _MOST_TENSOR_HEADER = ".safetensors", 100_000_000
 _TRIES = 20
 _LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
@@ -113,11 +116,11 @@ class Seal(Generic[Header]):
         """
         recover(folder)
         for _ in range(_TRIES):
-            before = self._header_bytes(folder)
+            moment, before = self._moment(folder), self._header_bytes(folder)
             try:
                 return self._read(folder, before, only)
             except UserError:
-                if self._header_bytes(folder) == before:
+                if (self._moment(folder), self._header_bytes(folder)) == (moment, before):
                     raise
             time.sleep(0.01)  # it was replaced meanwhile
         raise UserError(f"the {self.what} in {folder} is replaced all the time; read it when its writer is done")
@@ -172,13 +175,19 @@ class Seal(Generic[Header]):
                 f"one of an older {self.what}"
             )
 
+    def _moment(self, folder: Path) -> tuple[int, int] | None:
+        """Tells one header from another, though they may say the same."""
+        try:
+            status = (folder / self.file).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
     def _header_bytes(self, folder: Path) -> bytes:
         path = folder / self.file
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UserError(f"{folder} holds no {self.what} (no {self.file}); give a folder that {self.writer} wrote")
-        if path.stat().st_size > MOST_HEADER_BYTES:
-            raise UserError(f"{path} is no header of a {self.what}: it has {path.stat().st_size} bytes")
-        return read_bytes(path)
+        return read_bytes(path, MOST_HEADER_BYTES)
 
     def _record(self, folder: Path, content: bytes) -> Record:
         path = folder / self.file
@@ -207,9 +216,9 @@ class Seal(Generic[Header]):
 
         def take(name: str) -> bytes:
             path = folder / name
-            if not path.is_file():
-                raise UserError(f"{path} is missing from the {self.what}; write or copy it anew")
-            found[name] = read_bytes(path)
+            if not os.path.isfile(path):
+                raise UserError(f"{folder / name[:200]} is missing from the {self.what}; write or copy it anew")
+            found[name] = read_bytes(path, _told_size(path))
             return found[name]
 
         for name, expected in _named(folder, self.file, record, take).items():
@@ -248,6 +257,20 @@ def _named(folder: Path, file: str, record: Record, read: Callable[[str], bytes]
     return named
 
 
+def _told_size(path: Path) -> int:
+    """How many bytes a file may have: asked of a large file's own header before memory is taken for it."""
+    try:
+        if path.suffix != _TENSORS or path.stat().st_size <= MOST_HEADER_BYTES:
+            return MOST_HEADER_BYTES
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            told = json.loads(file.read(length)) if length <= _MOST_TENSOR_HEADER else {}
+        ends = [row["data_offsets"][1] for name, row in told.items() if name != "__metadata__"]
+        return 8 + length + int(max(ends, default=0))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OverflowError):
+        return MOST_HEADER_BYTES
+
+
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and "\0" not in name
@@ -267,7 +290,7 @@ def from_json(kind: type[Header], values: Mapping[str, Any]) -> Header:
     for name, value in values.items():
         if name not in hints:
             raise ValueError(f"it gives {name!r:.60}")
-        if not _fits(value, hints[name]):
+        if not fits(value, hints[name]):
             raise ValueError(f"it gives {name} as {value!r:.80}")
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name not in values and field.default is MISSING and field.default_factory is MISSING:
@@ -275,14 +298,15 @@ def from_json(kind: type[Header], values: Mapping[str, Any]) -> Header:
     return kind(**values)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a field's type. Whole numbers are from 0 to 2**31 - 1, and the others finite."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
     if hint is None or hint is type(None):
         return value is None
     if origin in (Union, UnionType):
-        return any(_fits(value, each) for each in inner)
+        return any(fits(value, each) for each in inner)
     if origin is Literal:
         return value in inner
     if hint is bool or isinstance(value, bool):
@@ -290,9 +314,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is int:
         return isinstance(value, int) and 0 <= value < 2**31
     if hint is float:
-        return isinstance(value, int | float) and abs(value) < float("inf")
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
     if origin in (list, tuple):
-        return isinstance(value, list) and all(_fits(each, inner[0]) for each in value)
+        return isinstance(value, list) and all(fits(each, inner[0]) for each in value)
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+        return isinstance(value, dict) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in value.items())
     return isinstance(value, hint)

@@ -4,7 +4,7 @@ The library's own way of writing a file maps it into memory, and a full disk the
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -27,18 +27,25 @@ def parse_tensors(path: Path, content: bytes) -> dict[str, Tensor]:
     """
     try:
         return load(content)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is no readable safetensors file ({error}); copy it again") from error
+    # The library itself trips over types that it has no name for, and over shapes beyond any memory.
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} is no readable safetensors file ({reason:.300}); copy it again") from error
 
 
 def parse_metadata(content: bytes) -> dict[str, str]:
     """The texts that `write_tensors` put beside the tensors.
 
     Raises:
-        KeyError, ValueError: there are none, or it is no such file.
+        ValueError: there are none, or it is no such file.
     """
     size = int.from_bytes(content[:8], "little")
-    metadata: dict[str, str] = json.loads(content[8 : 8 + size])["__metadata__"]
+    try:
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"no texts beside the tensors: {error!r:.100}") from error
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("no texts beside the tensors")
     return metadata
 
 
@@ -54,3 +61,22 @@ def check_finite(what: str, tensors: Mapping[str, Tensor], mend: str) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise UserError(f"{what} holds values that are not finite ({name}); {mend}")
+
+
+def check_moments(state: Mapping[int, Mapping[str, Tensor]], parameters: Sequence[Tensor]) -> None:
+    """Whether what was saved of Adam's state, by the numbers of the parameters, fits these.
+
+    Raises:
+        ValueError: a number, name, shape or type that it cannot have.
+    """
+    for number, entries in state.items():
+        if number >= len(parameters) or entries.keys() != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"the optimiser's state {number} ({', '.join(sorted(entries))[:100]}) is of no parameter")
+        for name, value in entries.items():
+            shape = () if name == "step" else tuple(parameters[number].shape)
+            if tuple(value.shape) != shape or not value.is_floating_point():
+                raise ValueError(
+                    f"{name} of the optimiser's state {number} is {value.dtype} {list(value.shape)}, not {list(shape)}"
+                )
+        if entries["step"] < 0:
+            raise ValueError(f"the optimiser's state {number} counts {float(entries['step']):g} steps")

@@ -135,12 +135,17 @@ def run_plan(args: argparse.Namespace) -> int:
 def _kept_rows(args: argparse.Namespace) -> "dict[str, Any] | None":
     """What the results file holds, for rows to be added to it; None where it is written anew."""
     from slowfast_vgen.files import read_json
+    from slowfast_vgen.plan.rows import check_rows
 
     if args.add and args.json is None:
         raise UserError("--add adds rows to a results file; name it with --json FILE")
     if args.json:
         check_output_file(args.json)
-    return read_json(args.json) if args.add and args.json.is_file() else None
+    if not args.add or not args.json.is_file():
+        return None
+    kept: dict[str, Any] = read_json(args.json)
+    check_rows(kept, str(args.json))  # now, and not after the episodes were played
+    return kept
 
 
 def _sub_goals(args: argparse.Namespace, goal: str, texts: tuple[str, ...]) -> "tuple[tuple[SubGoal, ...], str]":

@@ -6,6 +6,7 @@ action texts, both encoders and this module's way from one to the other; the fil
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,14 +76,16 @@ def save_encoded(path: Path, key: str, encoded: Encoded) -> None:
         raise UserError(f"cannot write {path}: {error}; choose another place with --cache") from error
 
 
-def load_encoded(path: Path, key: str) -> Encoded | None:
+def load_encoded(path: Path, key: str, num_frames: int) -> Encoded | None:
     """What `save_encoded` wrote, read from the disk as it is used; None where there is none.
 
-    A damaged file, or one of another key, is told of and counts as none.
+    A damaged file, or one of another key or number of frames, is told of and counts as none.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
+        if not os.path.isfile(path):  # a pipe would keep its reader for ever
+            raise ValueError("it is no regular file")
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
@@ -91,11 +94,18 @@ def load_encoded(path: Path, key: str) -> Encoded | None:
             raise ValueError("it holds something else")
         if metadata.get("sha256") != _checksum(tensors, texts):
             raise ValueError("its checksum differs")
-        names = json.loads(texts)
+        names, latents = json.loads(texts), tensors["latents"]
+        if latents.dim() != 4 or len(latents) != num_frames or latents.dtype != torch.float16:
+            raise ValueError(f"{latents.dtype} {list(latents.shape)} are no latents of {num_frames} frames")
         tokens = tensors["tokens"].split(tensors["token_counts"].tolist()) if names else ()
-        return Encoded(tensors["latents"], dict(zip(names, tokens, strict=True)))
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        tell(f"{path} is damaged ({error}); its episodes are encoded anew")
+        if not all(isinstance(name, str) and part.dim() == 2 for name, part in zip(names, tokens, strict=True)):
+            raise ValueError("its texts and their embeddings do not fit")
+        if not all(bool(each.isfinite().all()) for each in (latents, *tokens)):
+            raise ValueError("it holds values that are not finite")
+        return Encoded(latents, dict(zip(names, tokens, strict=True)))
+    # What is forged can be anything: a number for the texts, counts that are none.
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
+        tell(f"{path} is damaged ({' '.join(str(error).split()):.300}); its episodes are encoded anew")
         return None
 
 

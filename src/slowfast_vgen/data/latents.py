@@ -175,13 +175,16 @@ def cached_latents(
         tables = _readable_tables(source, group, left_out, with_poses)
         key = cache_key(tables.values(), codec_fingerprint, text_fingerprint)
         path = cache_path(cache, key) if cache and len(tables) == len(group) else None
-        encoded = load_encoded(path, key) if path else None
+        num_frames = sum(header.num_frames for header, _ in tables.values())
+        encoded = load_encoded(path, key, num_frames) if path else None
+        if encoded and encode_text and not encoded.texts.keys() >= _texts_of(tables):
+            encoded = None
         if encoded is None:
             encoded, sound = _encoded(source, tables, encode, encode_text, left_out)
             if path and len(sound) == len(group):
                 save_encoded(path, key, encoded)
                 if len(source.groups) > 1:  # from the file, so that only one group at a time takes memory
-                    encoded = load_encoded(path, key) or encoded
+                    encoded = load_encoded(path, key, num_frames) or encoded
             tables = sound
         if tables:
             parts.append(encoded)
@@ -191,6 +194,10 @@ def cached_latents(
         raise UserError(f"{source.folder} holds no episodes; make some with `slowfast data make`")
     digest = hashlib.sha256(f"{content_hash(used.values())}/{codec_fingerprint}".encode()).hexdigest()[:16]
     return _with_chunks(parts, used, digest, None if len(used) == len(source) else tuple(used))
+
+
+def _texts_of(tables: Mapping[int, Tables]) -> set[str]:
+    return {chunk.action for _, chunks in tables.values() for chunk in chunks}
 
 
 def _readable_tables(source: EpisodeSource, group: range, left_out: LeftOut, with_poses: bool) -> dict[int, Tables]:

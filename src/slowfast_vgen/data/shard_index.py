@@ -13,12 +13,14 @@ from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.rules import SPLITS
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.sealed import OWN, own_hash, write_record
+from slowfast_vgen.sealed import OWN, fits, from_json, own_hash, write_record
 
 SHARDS_FILE = "shards.json"
 FORMAT, VERSION = "slowfast-shards", 1
 END_BYTES = 1024
 """Two empty blocks end a tar file."""
+LARGEST_SAMPLE = 2**33
+"""Bytes: four times the most pixels that an episode has."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"format", "version", "num_shards", "num_episodes", "num_frames", "num_bytes", "content_sha256", OWN} | {
     "split", "max_bytes_per_shard", "sources_sha256", "sources", "shards",
@@ -48,13 +50,17 @@ class Shard:
     def fault(self) -> str | None:
         """What no shard can be like, or None."""
         counts = {len(self.sample_bytes), len(self.sample_frames), len(self.sample_sha256)}
-        if not _NAME.fullmatch(self.name):  # a name with folders in it could lead anywhere
+        if not isinstance(self.name, str) or not _NAME.fullmatch(
+            self.name
+        ):  # a name with folders in it could lead anywhere
             return f"a shard is called {self.name!r:.40}"
         if len(counts) != 1 or counts == {0}:
             return f"{self.name} has lists of {sorted(counts)} samples"
-        whole = all(isinstance(each, int) and each > 0 for each in (*self.sample_bytes, *self.sample_frames))
+        whole = all(type(each) is int and each > 0 for each in (*self.sample_bytes, *self.sample_frames))
         if not whole or self.num_bytes != sum(self.sample_bytes) + END_BYTES:
             return f"the sizes of {self.name} do not add up"
+        if max(*self.sample_bytes, *self.sample_frames) > LARGEST_SAMPLE:
+            return f"{self.name} has a sample of more than {LARGEST_SAMPLE} bytes"
         if not all(isinstance(each, str) and _HASH.fullmatch(each) for each in (self.sha256, *self.sample_sha256)):
             return f"{self.name} has a checksum that is none"
         return None
@@ -127,22 +133,29 @@ def read_index(folder: Path) -> ShardIndex:
     try:
         if unknown := record.keys() - _KEYS:
             raise KeyError(f"it gives {min(unknown)!r:.60}")
+        kinds = {"split": str, "sources_sha256": str, "sources": list[dict[str, Any]], "shards": list[dict[str, Any]]}
+        for name, kind in kinds.items():
+            if not fits(record[name], kind):
+                raise TypeError(f"it gives {name} as {record[name]!r:.60}")
         index = ShardIndex(
             record["split"],
             record["max_bytes_per_shard"],
             record["sources_sha256"],
-            tuple(DatasetHeader(**source) for source in record["sources"]),
+            tuple(from_json(DatasetHeader, source) for source in record["sources"]),
             tuple(shard_of(shard) for shard in record["shards"]),
         )
         faults = [fault for shard in index.shards if (fault := shard.fault())]
+        told = _counts(index) | {"num_shards": len(index.shards), "content_sha256": index.content_sha256}
+        if not faults and (wrong := [name for name, value in told.items() if record.get(name, value) != value]):
+            faults.append(f"it gives {wrong[0]} as {record[wrong[0]]!r:.80}, not {told[wrong[0]]}")
         if index.split not in SPLITS or not index.shards:
             faults.append(f"split {index.split!r:.40}, {len(index.shards)} shards")
         if index.num_episodes != (wanted := sum(source.num_episodes for source in index.sources)):
             faults.append(f"it lists {index.num_episodes} of {wanted} episodes")
         if len({shard.name for shard in index.shards}) != len(index.shards):
             faults.append("two shards have one name")
-    except (KeyError, TypeError, AttributeError) as error:
-        faults = [f"{type(error).__name__}: {error}"]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        faults = [f"{type(error).__name__}: {error!s:.200}"]
     if faults:
         raise UserError(f"{path} is damaged ({faults[0]}); write it anew with `slowfast data shard`")
     return index
@@ -154,12 +167,15 @@ def write_index(folder: Path, index: ShardIndex) -> None:
     Raises:
         UserError: a place that cannot be written.
     """
-    counts = {"num_episodes": index.num_episodes, "num_frames": index.num_frames, "num_bytes": index.num_bytes}
-    head = {"format": FORMAT, "version": VERSION, "num_shards": len(index.shards), **counts}
+    head = {"format": FORMAT, "version": VERSION, "num_shards": len(index.shards), **_counts(index)}
     try:
         write_record(folder / SHARDS_FILE, head | {"content_sha256": index.content_sha256} | asdict(index))
     except OSError as error:
         raise UserError(f"cannot write {folder / SHARDS_FILE}: {error.strerror}; check the space there") from error
+
+
+def _counts(index: ShardIndex) -> dict[str, int]:
+    return {"num_episodes": index.num_episodes, "num_frames": index.num_frames, "num_bytes": index.num_bytes}
 
 
 def shard_of(record: dict[str, Any]) -> Shard:
@@ -168,7 +184,10 @@ def shard_of(record: dict[str, Any]) -> Shard:
     Raises:
         KeyError, TypeError: it is no shard's record.
     """
-    columns = {name: tuple(record[name]) for name in ("sample_bytes", "sample_frames", "sample_sha256")}
+    names = ("sample_bytes", "sample_frames", "sample_sha256")
+    if not all(isinstance(record[name], list) for name in names):
+        raise TypeError("what it gives of its samples is no list")
+    columns = {name: tuple(record[name]) for name in names}
     return Shard(record["name"], record["num_bytes"], record["sha256"], **columns)
 
 

@@ -188,9 +188,16 @@ def _read_journal(path: Path) -> tuple[str, list[Shard]]:
             record = json.loads(line)
             digest = record.get("sources_sha256", digest)
             shards += [shard_of(record["shard"])] if "shard" in record else []
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-    return digest, [shard for shard in shards if shard.fault() is None]
+    return digest, [shard for shard in shards if _is_sound(shard)]
+
+
+def _is_sound(shard: Shard) -> bool:
+    try:
+        return shard.fault() is None
+    except (TypeError, ValueError):
+        return False
 
 
 def _note(out: Path, record: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """Reads episodes out of shards, any of them at any time, each held against the checksum in the index."""
 
+import errno
 import hashlib
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -160,6 +162,8 @@ class ShardSet:
         size = place.shard.sample_bytes[place.index]
         try:
             file = self._open(place.shard)
+            if place.offset + size > os.fstat(file.fileno()).st_size:  # no memory for what is not there
+                raise DefectiveDataError([self._damage(number)])
             file.seek(place.offset)
             if VIDEO_FILE not in wanted:
                 return dict(_members_in(file, size, sample_key(number), wanted))
@@ -202,7 +206,10 @@ class ShardSet:
     def _open(self, shard: Shard) -> BinaryIO:
         file = self._files.pop(shard.name, None)
         if file is None:
-            file = (self.folder / shard.name).open("rb")
+            path = self.folder / shard.name
+            if path.exists() and not path.is_file():  # a pipe would keep its reader for ever
+                raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            file = path.open("rb")
             if len(self._files) >= MOST_OPEN_FILES:
                 self._files.pop(next(iter(self._files))).close()
         self._files[shard.name] = file  # the latest at the end

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -60,7 +59,7 @@ def finished(block: Block[Record], folder: Path | None) -> Record | None:
     try:
         with np.load(block.file(folder), allow_pickle=False) as arrays:
             return block.record(**{field.name: arrays[field.name] for field in fields(block.record)})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except Exception:  # on damaged files the readers of zip, deflate and numpy raise whatever they run into
         return None
 
 
@@ -81,8 +80,11 @@ def _commits(blocks: Sequence[Block[Any]], folder: Path | None) -> frozenset[str
     if folder is None:
         return frozenset()
     for block in blocks:
-        with np.load(block.file(folder), allow_pickle=False) as arrays:
-            found.add(str(arrays[_COMMIT]) if _COMMIT in arrays else f"unknown{CHANGES}")
+        try:
+            with np.load(block.file(folder), allow_pickle=False) as arrays:
+                found.add(str(arrays[_COMMIT]))
+        except Exception:  # see `finished`
+            found.add(f"unknown{CHANGES}")
     return frozenset(found - {""})
 
 

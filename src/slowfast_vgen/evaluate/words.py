@@ -24,11 +24,13 @@ from slowfast_vgen.evaluate.held_out import LAP_CHUNKS, SEED, SPLIT, HeldOut
 from slowfast_vgen.evaluate.machine import provenance
 from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.evaluate.statistics import Estimate, estimate
+from slowfast_vgen.files import read_json
 from slowfast_vgen.models.planar_path import compose
 from slowfast_vgen.models.trail import way_back
 from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.rollout import World
 from slowfast_vgen.rollout.telling import ToldAction, describe
+from slowfast_vgen.sealed import fits
 from slowfast_vgen.worlds.actions import RETRACE
 from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
@@ -59,13 +61,19 @@ class WordList:
             UserError: no such file, or of another form.
         """
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = read_json(path)
+            if not fits(value, dict[str, list[Any]]) or not fits(value["nonsense"], list[str]):
+                raise TypeError("it has no lists of texts")
+            rows = [*value["paraphrases"], *value.get("sequences", ())]
+            if not all(isinstance(row["text"], str) and fits(row.get("verbs", [row.get("verb")]), list[str])
+                       for row in rows):  # fmt: skip
+                raise TypeError("a row has no text and verbs")
             return cls(
                 tuple((row["text"], row["verb"]) for row in value["paraphrases"]),
                 tuple(value["nonsense"]),
                 tuple((row["text"], tuple(row["verbs"])) for row in value.get("sequences", ())),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} is no list of texts ({error}); see the docstring of WordList.load") from error
 
 

@@ -1,13 +1,14 @@
 """Which rules write an episode's memory, as settings."""
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.memory.registry import KINDS
+from slowfast_vgen.sealed import fits
 
 
 @dataclass(frozen=True, init=False)
@@ -80,7 +81,7 @@ class MemoryConfig:
         """
         try:
             if unknown := sorted(set(values) - set(KINDS)):
-                raise TypeError(f"unknown settings {', '.join(unknown)}")
+                raise TypeError(f"unknown settings {', '.join(unknown)[:200]}")
             rules = {
                 name: _settings(KINDS[name].config_class, given) for name, given in values.items() if given is not None
             }
@@ -128,17 +129,19 @@ MemorySetting = bool | str | MemoryConfig | LocalRuleConfig | FastLearningConfig
 def _settings(config_class: type[Any], values: Any) -> Any:
     """A settings dataclass from JSON values: settings within settings likewise, and lists as tuples."""
     if not isinstance(values, dict):
-        raise TypeError(f"{values!r} are no settings of {config_class.__name__}")
-    made = {}
+        raise TypeError(f"{values!r:.80} are no settings of {config_class.__name__}")
+    made, kinds = {}, get_type_hints(config_class)
     for each in fields(config_class):
         if each.name in values:
             value = values[each.name]
             inner = each.default_factory if callable(each.default_factory) else None
             if isinstance(inner, type) and is_dataclass(inner):
                 value = _settings(inner, value)
+            elif not fits(list(value) if isinstance(value, tuple) else value, kinds[each.name]):
+                raise TypeError(f"{each.name} is {value!r:.80}")
             made[each.name] = tuple(value) if isinstance(value, list) else value
     if unknown := sorted(set(values) - set(made)):
-        raise TypeError(f"{config_class.__name__} has no setting {', '.join(unknown)}")
+        raise TypeError(f"{config_class.__name__} has no setting {', '.join(unknown)[:200]}")
     return config_class(**made)
 
 

@@ -262,6 +262,8 @@ class EpisodeMemory:
         try:
             for part in parts:
                 part.fill(saved.tensors, saved.counts)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(f"the memory in {folder} does not fit its own settings ({error}); save it anew") from error
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, RuntimeError) as error:
+            raise UserError(
+                f"the memory in {folder} does not fit its own settings ({error!s:.300}); save it anew"
+            ) from error
         self.parts = tuple(parts)

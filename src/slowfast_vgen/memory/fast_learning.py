@@ -6,6 +6,7 @@ past, action, loss on the new frames. `replay` is eq. 3 on windows drawn from th
 rule" in the paper's table).
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ from slowfast_vgen.precision import computing
 LEARNING_NOISE = 1
 """Which stream of an episode's seed the noise of fast learning comes from (the sampler's is 0)."""
 
+MOST_PASSES = 1000
+"""Through the denoiser, of one chunk's learning."""
 RULES = ("denoising", "denoising-original", "replay")
 
 
@@ -63,13 +66,13 @@ class FastLearningConfig:
             )
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"unknown optimiser {self.optimizer!r} for fast learning; choose adam or sgd")
-        if self.updates_per_chunk < 1 or self.noise_draws < 1:
+        if min(self.updates_per_chunk, self.noise_draws) < 1 or self.updates_per_chunk * self.noise_draws > MOST_PASSES:
             raise UserError(
-                "fast learning needs at least one update and one noise draw a chunk, got "
+                f"fast learning takes 1 to {MOST_PASSES} updates times noise draws a chunk, got "
                 f"{self.updates_per_chunk} and {self.noise_draws}"
             )
-        if not self.learning_rate > 0:
-            raise UserError(f"fast learning needs a learning rate above 0, got {self.learning_rate}")
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(f"fast learning needs a finite learning rate above 0, got {self.learning_rate}")
         if not self.guard_ratio > 1:
             raise UserError(f"the guard's ratio must be above 1, got {self.guard_ratio}")
 

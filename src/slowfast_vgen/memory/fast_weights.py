@@ -176,7 +176,7 @@ class FastWeights(Protocol):
         """Makes an empty memory of one episode what `tensors` and `counts` told.
 
         Raises:
-            KeyError, TypeError, ValueError, IndexError: they do not fit the settings.
+            KeyError, TypeError, ValueError, IndexError, OverflowError, RuntimeError: they do not fit the settings.
         """
         ...
 

@@ -498,39 +498,30 @@ class LocalMemory:
         device = self.pose.device
 
         def fitting(name: str, shape: tuple[int, ...]) -> Tensor:
-            if tensors[name].shape != shape:
-                raise ValueError(f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
-            return tensors[name].to(device)
+            return _fitting(name, tensors[name], shape).to(device)
 
         gram, cross = self.state.gram.shape, self.state.cross.shape
         self.state = self.state.empty()
         self.state.gram, self.state.cross = fitting("local/gram", gram), fitting("local/cross", cross)
         self.pose = fitting("local/pose", self.pose.shape)
         ways = tensors.get("local/ways")
-        if ways is not None and (ways.dim() != 3 or ways.shape[2] != 3 or len(ways) < 2):
-            raise ValueError(f"its ways have the shape {list(ways.shape)}")
+        if ways is not None:
+            _fitting("local/ways", ways, (max(2, len(ways)), ways.shape[-2] if ways.dim() > 1 else 1, 3))
         self.doubts = (None if ways is None else ways.to(device),)
         chunks = [int(chunk) for chunk in counts["journal"]]
         rising = all(one < other for one, other in pairwise(chunks))
         ticks = counts.get("journal_ticks", [chunk + 1 for chunk in chunks] if rising else list(range(len(chunks))))
         entries = []
         for index, (chunk, tick) in enumerate(zip(chunks, ticks, strict=True)):
-            poses, values, weights = (tensors.get(f"journal/{index}/{part}") for part in ("poses", "values", "weights"))
-            if poses is None or poses.dim() != 3 or poses.shape[2] != 3 or (values is None) != (weights is None):
-                raise ValueError(f"entry {index} of the journal does not fit itself")
-            if values is not None and weights is not None:
-                if values.shape[:2] != poses.shape[:2] or weights.numel() != values[..., 0].numel():
-                    raise ValueError(f"entry {index} of the journal does not fit itself")
-                values, weights = values.to(device), weights.to(device)
-            error = tensors.get(f"journal/{index}/recall_error")
-            if error is not None and error.shape != self.recall_error.shape:
-                raise ValueError(f"entry {index} of the journal does not fit itself")
-            error = None if error is None else error.to(device)
-            entries.append(Written(chunk, poses.to(device), values, weights, int(tick), error))
+            entries.append(self._entry(index, chunk, int(tick), tensors).to(device))
         self.num_chunks = int(counts["local_chunks"])
         self.limit = int(counts.get("journal_limit", self.limit))
         self.tick = int(counts.get("tick", ticks[-1] if ticks else 0))
+        numbers = (self.num_chunks, self.limit - 1, self.tick, *(entry.tick for entry in entries))
+        if not all(0 <= number < 2**31 for number in numbers) or not all(-1 <= chunk < 2**31 for chunk in chunks):
+            raise ValueError("its counts are out of range")
         self.factor = None
+        self._factor()  # what no memory has written cannot be solved for
         if "blocks" not in counts:
             block = Block(entries=tuple(entries))
             if chunks and chunks[0] >= 0 and self.config.rule == "least-squares":
@@ -552,6 +543,26 @@ class LocalMemory:
         self.blocks = tuple(blocks)
         self.recall_error = self._measured_error()
 
+    def _entry(self, index: int, chunk: int, tick: int, tensors: Mapping[str, Tensor]) -> Written:
+        """One write of the journal, as it was saved.
+
+        Raises:
+            ValueError: its parts do not fit each other, or this memory.
+        """
+
+        def part(name: str, *shape: int) -> Tensor | None:
+            key = f"journal/{index}/{name}"
+            return _fitting(key, tensors[key], shape) if key in tensors else None
+
+        key = f"journal/{index}/poses"
+        frames = tensors[key].shape[1] if tensors[key].dim() == 3 else 1
+        poses = _fitting(key, tensors[key], (1, frames, 3))
+        values = part("values", 1, frames, self.num_columns, self.state.cross.shape[2])
+        weights = part("weights", 1, frames * self.num_columns)
+        if (values is None) != (weights is None) or not frames:
+            raise ValueError(f"entry {index} of the journal does not fit itself")
+        return Written(chunk, poses, values, weights, tick, part("recall_error", 1))
+
     def to(self, device: torch.device | str) -> None:
         """See `FastWeights`."""
         self.state, self.pose = self.state.to(device), self.pose.to(device)
@@ -559,3 +570,9 @@ class LocalMemory:
         self.doubts = tuple(None if ways is None else ways.to(device) for ways in self.doubts)
         self.blocks = tuple(block.to(device) for block in self.blocks)
         self.factor = None
+
+
+def _fitting(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if tuple(value.shape) != shape or value.dtype != torch.float32:
+        raise ValueError(f"{name} is {value.dtype} {list(value.shape)}, not torch.float32 {list(shape)}")
+    return value

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 
+HIGHEST_RANK = 4096
+"""Wider than most layers: their own rank, which no addition can exceed."""
+
 
 @dataclass(frozen=True)
 class LoraConfig:
@@ -30,6 +33,8 @@ class LoraConfig:
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise UserError(f"a LoRA's rank must be at least 1, got {self.rank}")
+        if self.rank > HIGHEST_RANK:
+            raise UserError(f"a LoRA's rank must be at most {HIGHEST_RANK}, got {self.rank}")
         if not all(self.layers):
             raise UserError("a LoRA cannot sit on a layer without a name; leave it out")
         if self.alpha is not None and not 0 < self.alpha < math.inf:

@@ -17,6 +17,7 @@ from slowfast_vgen.memory.lora_weights import LoraWeights
 from slowfast_vgen.memory.sharing import sharing_weights
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEmbedding
+from slowfast_vgen.tensors import check_moments
 
 
 class LoraMemory:
@@ -197,10 +198,7 @@ class LoraMemory:
         for key, target in expected.items():
             if tensors[key].shape != target.shape:
                 raise ValueError(f"{key} has the shape {list(tensors[key].shape)}, not {list(target.shape)}")
-        for number, entries in state.items():
-            shapes = {tuple(value.shape) for value in entries.values()}
-            if number >= len(weights.parameters) or not shapes <= {(), tuple(weights.parameters[number].shape)}:
-                raise ValueError(f"the optimiser's state {number} fits none of its layers")
+        check_moments(state, weights.parameters)
         for key, target in expected.items():
             target.copy_(tensors[key])
         groups = weights.optimizer.state_dict()["param_groups"]
@@ -208,8 +206,14 @@ class LoraMemory:
         weights.num_chunks = int(counts["lora_chunks"])
         weights.times_rolled_back += int(counts["rollbacks"])
         weights.seeds = (int(counts["seed"]),)
+        if min(weights.num_chunks, *weights.seeds, *weights.rollbacks) < 0 or max(weights.seeds) >= 2**31:
+            raise ValueError("its counts or its seed are out of range")
         names = sorted((name for name in tensors if name.startswith("replay/")), key=lambda name: int(name[7:]))
-        weights.replay = [tensors[name].to(self.host.device) for name in names]
+        for name in names:
+            one = tensors[name]
+            if one.dim() != 5 or len(one) != 1 or tuple(one.shape[2:]) != self.host.latent_shape:
+                raise ValueError(f"{name} has the shape {list(one.shape)}, which no window has")
+        weights.replay = [tensors[name].to(self.host.device, torch.float32) for name in names]
         self.weights, self._earlier = weights, ()
 
     def to(self, device: torch.device | str) -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.store import MEMORY, MemoryHeader, SavedMemory, parse_memory, read_memory
+from slowfast_vgen.memory.store import MEMORY, MemoryHeader, SavedMemory, config_of, parse_memory, read_memory
 from slowfast_vgen.models.denoiser import Latents
 from slowfast_vgen.sealed import Seal, Sealed
 from slowfast_vgen.tensors import check_finite, write_tensors
@@ -123,6 +125,8 @@ def read_session_header(folder: Path) -> SessionHeader:
 def _read(folder: Path) -> tuple[Sealed[SessionHeader], Sealed[MemoryHeader] | None]:
     """The files of a session, and those among them of its memory."""
     sealed = SESSION.read(folder)
+    if sealed.header.memory is None and any(name.startswith(f"{MEMORY_FOLDER}/") for name in sealed.files):
+        raise UserError(f"{folder / HEADER_FILE} tells of no memory, though one is there; save the session anew")
     return sealed, None if sealed.header.memory is None else MEMORY.within(sealed, MEMORY_FOLDER)
 
 
@@ -161,8 +165,11 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         earlier = [tensors[f"earlier/{index}"] for index in range(len(tensors) - 1)]
     except KeyError as error:
         raise UserError(f"the session in {folder} cannot be read ({error}); save it anew") from error
+    if len(earlier) > header.num_chunks:
+        raise UserError(f"the session in {folder} goes back by more chunks than it has; save it anew")
     for each in (history, *earlier):
-        if each.dim() != 5 or len(each) != 1 or each.shape[2:] != latent_shape or not each.is_floating_point():
+        is_whole = each.dim() == 5 and len(each) == 1 and each.shape[1] > 0 and each.shape[2:] == latent_shape
+        if not is_whole or each.dtype != torch.float32:
             raise UserError(
                 f"the latest frames saved in {folder} do not fit the world {world!r} ({each.dtype} "
                 f"{list(each.shape)}); save the session anew"
@@ -175,7 +182,7 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         num_chunks=header.num_chunks,
         num_sampling_steps=header.num_sampling_steps,
         guidance_scale=header.guidance_scale,
-        memory_config=None if header.memory is None else MemoryConfig.from_json(header.memory),
+        memory_config=None if header.memory is None else config_of(folder / HEADER_FILE, header.memory),
         history=history,
         earlier=earlier,
         precision=header.precision,

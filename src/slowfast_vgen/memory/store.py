@@ -100,7 +100,7 @@ def parse_memory(sealed: Sealed[MemoryHeader], base_fingerprint: str | None) -> 
             f"it was saved from, or write its frames anew for other weights by `slowfast memory rewrite {folder} "
             "--model NAME --out NEW`"
         )
-    config = MemoryConfig.from_json(header.config)
+    config = config_of(folder / HEADER_FILE, header.config)
     tensors = sealed.tensors(STATE_FILE)
     if config.lora is not None:
         for name, value in sealed.tensors(ADAPTER_FILE).items():
@@ -110,6 +110,18 @@ def parse_memory(sealed: Sealed[MemoryHeader], base_fingerprint: str | None) -> 
             tensors[f"{kind}/{layer}"] = value
     check_finite(f"the memory in {folder}", tensors, "save it anew")
     return SavedMemory(header.world, header.base_sha256, config, header.counts, tensors)
+
+
+def config_of(path: Path, values: dict[str, Any]) -> MemoryConfig:
+    """The settings of a memory, as the header in `path` gives them.
+
+    Raises:
+        UserError: settings that no memory has; the file is named.
+    """
+    try:
+        return MemoryConfig.from_json(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _write_adapter(folder: Path, lora: LoraConfig, factors: dict[str, Tensor]) -> None:

@@ -197,12 +197,16 @@ class Codec(nn.Module):
         autoencoder = part.module(AutoencoderTiny, "codec")
         try:
             codec = cls(autoencoder, int(statistics["fold"]))
-            codec.latent_mean.copy_(torch.tensor(statistics["mean"]))
-            codec.latent_std.copy_(torch.tensor(statistics["std"]))
+            for name, values in (("mean", codec.latent_mean), ("std", codec.latent_std)):
+                if not isinstance(statistics[name], list) or len(statistics[name]) != len(values):
+                    raise ValueError(f"its {name} is no list of {len(values)} numbers")
+                values.copy_(torch.tensor(statistics[name]))
+            if not bool((codec.latent_std > 0).all()):
+                raise ValueError("a deviation is not above 0")
             channels = autoencoder.config.in_channels
             if channels != 3 * codec.fold**2:
                 raise ValueError(f"a fold of {codec.fold} for {channels} channels")
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise UserError(f"{path} does not fit its codec ({error}); copy the codec again") from error
         check_finite(f"the codec in {part.folder}", codec.state_dict(), "train it anew")
         return codec.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -11,6 +11,8 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.planar_path import PlanarPath
 from slowfast_vgen.models.ray_address import RayAddress
 
+MOST_COLUMNS, WIDEST_KEY = 4096, 2**16
+"""Beyond them a memory would not fit into any machine: its size goes with the square of the width."""
 FOV_DEGREES = 89.7
 """The field of view of the ViZDoom worlds, from a frame's left edge to its right one."""
 
@@ -40,16 +42,18 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         frame_share: float = 1.0,
     ) -> None:
         super().__init__()
-        if num_columns < 1 or not 0 < frame_share <= 1:
-            raise UserError(f"a frame fills 1 column or more, got {num_columns} of which it fills {frame_share:g}")
+        if not 1 <= num_columns <= MOST_COLUMNS or not 0 < frame_share <= 1:
+            raise UserError(
+                f"a frame fills 1 to {MOST_COLUMNS} columns, got {num_columns} of which it fills {frame_share:g}"
+            )
         if not 0 < fov_degrees < 180:
             raise UserError(f"a camera's field of view lies between 0 and 180 degrees, got {fov_degrees:g}")
         if not 0 < step_units < math.inf:
             raise UserError(f"the length of a step must be above 0 and finite, got {step_units:g}")
-        if key_width < 2 or key_width % 2:
-            raise UserError(f"the width of a memory's keys must be an even number from 2 on, got {key_width}")
-        if min(ray_width_degrees, heading_width_degrees, *place_widths) <= 0:
-            raise UserError("the widths of places, rays and headings must all be above 0")
+        if not 2 <= key_width <= WIDEST_KEY or key_width % 2:
+            raise UserError(f"the width of a memory's keys is an even number from 2 to {WIDEST_KEY}, got {key_width}")
+        if not all(0 < width < math.inf for width in (ray_width_degrees, heading_width_degrees, *place_widths)):
+            raise UserError("the widths of places, rays and headings must all be above 0 and finite")
         self.path = PlanarPath(retrace=retrace)
         self.rays = RayAddress(
             num_columns,

@@ -9,6 +9,7 @@ from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.models.weights import RECORD_FILE, PartFiles
 
 TARGETS = ("epsilon", "v_prediction", "flow")
+MOST = 100_000
 _WORLD_INDEX = "model_index.json"
 
 
@@ -32,16 +33,17 @@ class TrainingRecord:
     def __post_init__(self) -> None:
         check_target(self.target)
         counts = {name: value for name, value in asdict(self).items() if name not in ("target", "fps")}
-        if bad := [name for name, value in counts.items() if not isinstance(value, int) or value < 1]:
-            raise UserError(f"a training record's {bad[0]} is {counts[bad[0]]!r}; it must be a whole number above 0")
-        if self.fps is not None and not (isinstance(self.fps, int | float) and self.fps > 0):
-            raise UserError(f"a training record's fps is {self.fps!r}; it must be a number above 0")
+        if bad := [name for name, value in counts.items() if type(value) is not int or not 0 < value <= MOST]:
+            told = f"{counts[bad[0]]!r:.80}"
+            raise UserError(f"a training record's {bad[0]} is {told}; it must be a whole number from 1 to {MOST}")
+        if self.fps is not None and not (type(self.fps) in (int, float) and 0 < self.fps <= MOST):
+            raise UserError(f"a training record's fps is {self.fps!r:.80}; it must be a number above 0")
 
 
 def check_target(target: object) -> None:
     """Raises `UserError` for anything but one of `TARGETS`."""
     if target not in TARGETS:
-        raise UserError(f"the target {target!r} is unknown; choose {', '.join(TARGETS)}")
+        raise UserError(f"the target {target!r:.80} is unknown; choose {', '.join(TARGETS)}")
 
 
 def write_record(folder: Path, record: TrainingRecord) -> None:
@@ -65,7 +67,7 @@ def read_record(part: PartFiles) -> TrainingRecord | None:
         index = folder.parent / _WORLD_INDEX
         if folder.name == "denoiser" and index.is_file():
             return _of_world(read_json(index)["world"])
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError, UserError) as error:
         raise UserError(f"{path} is no record of a training ({error}); train the denoiser anew") from error
     return None
 

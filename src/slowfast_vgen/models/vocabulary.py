@@ -19,6 +19,7 @@ from slowfast_vgen.language.likeness import Likeness, letters_alike
 from slowfast_vgen.language.lists import repeats_unclearly, without_marker, without_remark, written_out
 from slowfast_vgen.language.normal import STOP, words_of
 from slowfast_vgen.language.reading import Reading, clauses_of, read
+from slowfast_vgen.sealed import fits
 
 FILE = "actions.json"
 """In a world's folder, beside its index."""
@@ -32,6 +33,8 @@ MOST_NARRATIONS = 2000
 """Of a data set, the commonest first."""
 
 Kind = Literal["understood", "negated", "several", "unknown"]
+MOST_MOTION = 1e6
+"""Steps or degrees of one chunk."""
 MOST_TIMES = 100_001
 """Chunks of one text at most."""
 _FEWEST_DEGREES = 10
@@ -53,8 +56,10 @@ class Motion:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise UserError(f"the motion of a verb gives {name} as {value!r}; give a number")
+            if not fits(value, float) or abs(value) > MOST_MOTION:
+                raise UserError(
+                    f"the motion of a verb gives {name} as {value!r:.60}; give a number up to {MOST_MOTION:g}"
+                )
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ class Action:
     """None for a verb without one of its own, such as the way back, and where it is not known."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.verb, str) or not isinstance(self.phrasings, tuple):
+            raise UserError(f"the action {self.verb!r:.60} is no name with a list of phrasings; give both as texts")
         if not self.verb or not self.phrasings or not all(isinstance(one, str) and one for one in self.phrasings):
-            raise UserError(f"the action {self.verb!r} has no phrasing; give at least one, the canonical one first")
+            raise UserError(f"the action {self.verb!r:.60} has no phrasing; give at least one, the canonical one first")
 
     @property
     def text(self) -> str:
@@ -316,10 +323,16 @@ class Vocabulary:
         if not isinstance(value, Mapping) or value.get("format") != FORMAT or value.get("version") != FORMAT_VERSION:
             raise UserError(f"{where} is not of the format {FORMAT} {FORMAT_VERSION}; write it anew")
         try:
+            for name, kind in (("actions", list[dict[str, Any]]), ("narrations", list[str]), ("null", str)):
+                if not fits(value[name], kind):
+                    raise TypeError(f"it gives {name} as {value[name]!r:.60}")
+            for row in value["actions"]:
+                if not fits(row["phrasings"], list[str]):
+                    raise TypeError(f"it gives phrasings as {row['phrasings']!r:.60}")
             rows = [(row["verb"], tuple(row["phrasings"]), row["motion"]) for row in value["actions"]]
             actions = [Action(verb, said, None if motion is None else Motion(**motion)) for verb, said, motion in rows]
-            return cls(tuple(actions), tuple(str(one) for one in value["narrations"]), str(value["null"]))
-        except (KeyError, TypeError) as error:
+            return cls(tuple(actions), tuple(value["narrations"]), value["null"])
+        except (KeyError, TypeError, UserError) as error:
             raise UserError(f"{where} holds no actions that can be read ({error}); write it anew") from error
 
     def save(self, path: Path) -> None:

@@ -9,13 +9,16 @@ Diffusers' loader would take other files where there are any, and may ask a netw
 weights are those whose bytes were checked, or there are none.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.file_system import recover
@@ -30,7 +33,11 @@ STATISTICS_FILE = "latent_statistics.json"
 RECORD_FILE = "training.json"
 """Of a denoiser, beside the two."""
 _FILES = (CONFIG_FILE, WEIGHTS_FILE, STATISTICS_FILE, RECORD_FILE)
-_ERRORS = (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, AssertionError)
+_ERRORS = (
+    OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError,
+    MemoryError,
+)  # fmt: skip
+"""What making a module by impossible settings runs into."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,8 @@ class PartFiles:
         try:
             config, tensors = self.json(CONFIG_FILE), self.tensors()
             with torch.random.fork_rng(devices=[]):
+                with torch.device("meta"), _no_larger_than(tensors):  # takes no memory, whatever the settings say
+                    _check_shapes(kind.from_config(config), tensors)  # type: ignore[attr-defined]
                 module: Part = kind.from_config(config)  # type: ignore[attr-defined]
             module.load_state_dict({name: value.float() for name, value in tensors.items()})
         except _ERRORS as error:
@@ -116,6 +125,37 @@ class PartFiles:
             raise UserError(f"cannot load the {what} in {self.folder}: {reason}; copy it again") from error
         check_finite(f"the {what} in {self.folder}", tensors, "train it anew")
         return module.eval()
+
+
+@contextmanager
+def _no_larger_than(tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    """Ends the making of modules, inside the block and in this thread, that have far more weights than these.
+
+    Raises:
+        ValueError: at the first weight too many: settings of a forged file may ask for layers without end.
+    """
+    left, thread = 2 * sum(value.numel() for value in tensors.values()) + 10**6, threading.get_ident()
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        if parameter is not None and threading.get_ident() == thread:
+            left -= parameter.numel()
+            if left < 0:
+                raise ValueError("its settings ask for more weights than its file holds")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_shapes(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    wanted = module.state_dict()
+    for name in sorted(wanted.keys() | tensors.keys()):
+        shapes = [list(each[name].shape) if name in each else "missing" for each in (tensors, wanted)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} is {shapes[0]} in its weights and {shapes[1]} by its settings")
 
 
 def write_module(folder: Path, module: nn.Module, half: bool = False) -> None:

@@ -62,6 +62,10 @@ _CONFIG_KINDS: dict[str, Any] = {
     "memory": dict,
     "provenance": dict,
 }
+_MOST = dict.fromkeys(("num_past_frames", "num_new_frames", "num_sampling_steps"), 1000) | dict.fromkeys(
+    ("frame_height", "frame_width"), 16384
+)
+"""Of settings whose work grows with them; 100000 for the others."""
 _KIND_NAMES = {str: "some text", int: "a whole number", int | float: "a number", dict: "a JSON object"}
 
 
@@ -92,11 +96,12 @@ class WorldConfig:
         for name, value in asdict(self).items():
             wanted = _CONFIG_KINDS[name]
             if isinstance(value, bool) or not isinstance(value, wanted) or (wanted is not dict and not value):
-                raise UserError(f"the world's setting {name} is {value!r}; give {_KIND_NAMES[wanted]}")
-            if isinstance(value, int | float) and not 0 < value <= 100_000:
-                raise UserError(f"the world's setting {name} is {value}; give a number above 0, at most 100000")
+                raise UserError(f"the world's setting {name} is {value!r:.80}; give {_KIND_NAMES[wanted]}")
+            most = _MOST.get(name, 100_000)
+            if isinstance(value, int | float) and not 0 < value <= most:
+                raise UserError(f"the world's setting {name} is {value!r:.80}; give a number above 0, at most {most}")
         if self.target not in TARGETS:
-            raise UserError(f"the world's setting target is {self.target!r}; choose one of {', '.join(TARGETS)}")
+            raise UserError(f"the world's setting target is {self.target!r:.80}; choose one of {', '.join(TARGETS)}")
 
     @property
     def full_name(self) -> str:
@@ -205,6 +210,9 @@ class WorldModel(nn.Module):
         content = sealed.files.get(PHRASINGS_FILE)
         known = {} if content is None else _phrasings(folder / PHRASINGS_FILE, content)
         text_encoder = TextEncoder.for_world(known, reads_words(denoiser))
+        side = codec.downsampling
+        shape = (codec.latent_channels, config.frame_height // side, config.frame_width // side)
+        check_latents(denoiser, shape, f"the world in {folder}", "pack it anew")
         model = cls(config, codec, denoiser, text_encoder, address, vocabulary)
         return model.to(device).eval().requires_grad_(False)
 
@@ -268,7 +276,7 @@ def _vocabulary(folder: Path, files: Mapping[str, bytes]) -> Vocabulary | None:
 def _read_config(folder: Path, header: WorldHeader) -> WorldConfig:
     try:
         return WorldConfig(**header.world)
-    except TypeError as error:
+    except (TypeError, UserError) as error:
         raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it anew") from error
 
 
@@ -298,9 +306,14 @@ def load_phrasings(path: Path) -> dict[str, Tensor]:
 def _phrasings(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
         texts, means = json.loads(parse_metadata(content)["texts"]), parse_tensors(path, content)["means"]
-        return {text: mean[None] for text, mean in zip(texts, means, strict=True)}
-    except (KeyError, TypeError, ValueError) as error:
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError("its texts are no list of texts")
+        if means.shape != (len(texts), TextEncoder.embed_dim) or not means.is_floating_point():
+            raise ValueError(f"{len(texts)} texts for means of {means.dtype} {list(means.shape)}")
+    except (KeyError, ValueError, RecursionError) as error:
         raise UserError(f"{path} holds no embeddings of phrasings ({error}); copy the world again") from error
+    check_finite(str(path), {"means": means}, "copy the world again")
+    return {text: mean[None].float() for text, mean in zip(texts, means, strict=True)}
 
 
 def load_codec(folder: Path) -> Codec:
@@ -348,8 +361,8 @@ def _codec(part: PartFiles) -> Codec:
 
 def _denoiser(part: PartFiles) -> DenoiserModule:
     name = part.json(CONFIG_FILE).get("_class_name")
-    if name not in DENOISERS:
-        raise UserError(f"{part.folder} holds a denoiser of the class {name!r}; known are {', '.join(DENOISERS)}")
+    if not isinstance(name, str) or name not in DENOISERS:
+        raise UserError(f"{part.folder} holds a denoiser of the class {name!r:.80}; known are {', '.join(DENOISERS)}")
     denoiser = part.module(DENOISERS[name], "denoiser")
     record = read_record(part)
     denoiser.target = None if record is None else record.target

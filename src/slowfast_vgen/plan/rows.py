@@ -8,6 +8,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.statistics import Estimate
 from slowfast_vgen.plan.arms import is_seeded
 from slowfast_vgen.plan.trial import REFERENCE
+from slowfast_vgen.sealed import fits
 
 SAME = (
     "version",
@@ -50,11 +51,8 @@ def joined_rows(
         UserError: rows of other episodes or settings.
     """
     new = {name: {key: asdict(one)[key] for key in ("mean", "low", "high", "n")} for name, one in figures.items()}
-    try:
-        before, old = with_own_commits(kept["protocol"]), dict(kept["figures"])
-        other = [key for key in SAME if before[key] != protocol[key]]
-    except (KeyError, TypeError) as error:
-        raise UserError("the results file holds no rows of `slowfast plan`; write to another") from error
+    before, old = check_rows(kept)
+    other = [key for key in SAME if before[key] != protocol[key]]
     if other:
         raise UserError(
             f"the results file holds rows of another {' and '.join(other)}, so new ones cannot stand beside them; give "
@@ -81,6 +79,28 @@ def joined_rows(
         "per_seed": {name: one for name, one in before["per_seed"].items() if name not in stale} | after["per_seed"],
         "needs_weights": {name: one for name, one in told.items() if name not in arms},
     }, rows
+
+
+def check_rows(kept: Any, where: str = "the results file") -> tuple[dict[str, Any], Figures]:
+    """The protocol and the figures of a results file, where it has those of `slowfast plan`.
+
+    Raises:
+        UserError: it has others.
+    """
+    try:
+        protocol, figures = with_own_commits(kept["protocol"]), kept["figures"]
+        rows = dict[str, dict[str, Any]]
+        kinds = {"crashed": list[dict[str, Any]], "per_seed": dict[str, Any], "by_decision": rows}
+        told = [protocol[key] for key in SAME]
+        is_ours = len(told) == len(SAME) and fits(figures, rows) and fits(protocol["arms"], rows)
+        is_ours = is_ours and all(fits(protocol[name], kind) for name, kind in kinds.items())
+        is_ours = is_ours and fits(protocol.get("needs_weights", {}), dict[str, Any])
+        is_ours = is_ours and all(isinstance(one["arm"], str) for one in protocol["crashed"])
+    except (KeyError, TypeError, AttributeError):
+        is_ours = False
+    if not is_ours:
+        raise UserError(f"{where} holds no rows of `slowfast plan`; write to another")
+    return protocol, figures
 
 
 def _num_runs(name: str, about: Mapping[str, Any], protocol: Mapping[str, Any]) -> int:

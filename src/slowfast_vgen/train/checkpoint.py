@@ -13,7 +13,7 @@ from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.file_system import recover
 from slowfast_vgen.files import atomic_folder
 from slowfast_vgen.sealed import Seal
-from slowfast_vgen.tensors import check_finite, parse_tensors, write_tensors
+from slowfast_vgen.tensors import check_finite, check_moments, parse_tensors, write_tensors
 
 STATE_FILE = "state.safetensors"
 HEADER_FILE = "checkpoint.json"
@@ -132,17 +132,20 @@ def load_checkpoint(
     def group(prefix: str) -> dict[str, torch.Tensor]:
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-    names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     averaged = group("ema/")
     state: dict[int, dict[str, torch.Tensor]] = {}
     try:
         for key, value in group("optimizer/").items():
             index, name = key.split("/", 1)
             state.setdefault(int(index), {})[name] = value
+        check_moments(state, list(trained.values()))
+        if wrong := [name for name in trained if averaged[name].shape != trained[name].shape]:
+            raise ValueError(f"the average of {wrong[0]} has the shape {list(averaged[wrong[0]].shape)}")
         module.load_state_dict(group("weights/"))
-        ema.shadow_params = [averaged[name].clone() for name in names]
+        ema.shadow_params = [averaged[name].to(trained[name].dtype, copy=True) for name in trained]
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, TypeError, OverflowError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"{path} does not fit this training ({reason}); delete {folder} to start afresh") from error
     ema.optimization_step = header.ema_steps

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -92,7 +93,7 @@ def _step_of(line: str) -> float:
     """The step that a line of the log tells of; of a line that broke off, one that is never reached."""
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return math.inf
 
 
@@ -271,7 +272,7 @@ class TrainingRun:
     def _cut_log(self) -> None:
         """Takes out the lines written after the checkpoint: its steps are taken, and logged, again."""
         path = self.folder / LOG_FILE
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        lines = path.read_text(errors="replace").splitlines(keepends=True) if os.path.isfile(path) else []
         kept = [line for line in lines if _step_of(line) <= self.progress.step]
         if len(kept) < len(lines):
             with atomic_path(path) as temporary:
