@@ -75,13 +75,27 @@ TEXTS = tuple(PHRASINGS[verb][0] for verb in VERBS)
         ("turn left, then return all the blocks to where they started", [("turn left", 1), (PUT_BACK_TEXT, None)]),
         ("tidy up", [(PUT_BACK_TEXT, None)]),
         ("put the blue cube back where it was", [("put the blue cube back where it was", 1)]),
+        ("turn left x4", [("turn left", 4)]),
+        ("3x walk on, go back twice", [("go forward", 3), ("go back", 2)]),
+        ("(turn left; go forward) x2", [("turn left", 1), ("go forward", 1)] * 2),
     ],
 )
 def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | None]]) -> None:
     assert [(one.text, one.num_chunks) for one in split_goal(goal)] == expected
 
 
-@pytest.mark.parametrize(("goal", "sentence"), [(" ;. ", "holds no words"), ("turn left 0 times", "1 to 1000 chunks")])
+@pytest.mark.parametrize(
+    ("goal", "sentence"),
+    [
+        (" ;. ", "holds no words"),
+        ("turn left 0 times", "1 to 1000 chunks"),
+        ("turn left x4000", "1 to 1000 chunks"),
+        ("turn left x0", "asks for 0 chunks"),
+        ("turn left -1 times", "says what not to do"),
+        ("go forward, then do not go back", "'do not go back' says what not to do"),
+        ("never go back the way you came", "says what not to do"),
+    ],
+)
 def test_goals_that_cannot_be_split_are_refused(goal: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         split_goal(goal)

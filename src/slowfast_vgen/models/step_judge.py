@@ -83,5 +83,10 @@ def texture(latents: Latents) -> Float[Tensor, "batch frames"]:
 
     >>> texture(torch.ones(1, 2, 8, 4, 4)).tolist()
     [[0.0, 0.0]]
+    >>> texture(torch.ones(1, 2, 8, 1, 1)).tolist()
+    [[0.0, 0.0]]
     """
-    return latents.flatten(3).var(-1).mean(-1)
+    views = latents.flatten(3)
+    if views.shape[-1] == 1:  # a frame of 8x8 pixels, of which one latent tells no variance
+        return torch.zeros_like(views[:, :, 0, 0])
+    return views.var(-1).mean(-1)

@@ -3,9 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.language.lists import written_out
+from slowfast_vgen.language.reading import read
 from slowfast_vgen.models.text import validate_action
+from slowfast_vgen.models.vocabulary import Action, Vocabulary
 from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS
 from slowfast_vgen.worlds.metaworld_words import PHRASINGS as TABLE_PHRASINGS
 from slowfast_vgen.worlds.metaworld_words import moved_blocks
@@ -39,6 +43,7 @@ _PUT_BACK = re.compile(
 )
 _POLITE = re.compile(r"^(?:(?:please|now|first|next|finally|afterwards)\b[, ]*)+")
 _KNOWN = {text for texts in PHRASINGS.values() for text in texts}
+_WALKING = Vocabulary(tuple(Action(verb, texts) for verb, texts in PHRASINGS.items()))
 
 
 @dataclass(frozen=True)
@@ -59,17 +64,18 @@ def split_goal(goal: str) -> tuple[SubGoal, ...]:
     """The sub-goals of a goal, in order.
 
     Parts are separated by `;`, full stops, "then" and "and then"; by commas and "and" too where every part is an action
-    that the worlds know. "twice", "3 times" and "for 5 chunks" repeat a part. Whatever asks for the way back ("go back
+    that the worlds know. "twice", "3 times" and "for 5 chunks" repeat a part; other ways to say so, and groups in
+    brackets, are read as lists of actions are (docs/words.md). Whatever asks for the way back ("go back
     the way you came", "return to the start") becomes `RETRACE_TEXT`, for as many chunks as led there; whatever asks to
     put all things back becomes `PUT_BACK_TEXT`.
 
     Raises:
-        UserError: no words, or a count out of range.
+        UserError: no words, a count out of range, or a walk that says what not to do.
 
     >>> split_goal("turn left twice, then go back the way you came")
     (SubGoal(text='turn left', num_chunks=2), SubGoal(text='retrace your steps', num_chunks=None))
     """
-    parts = [part for part in _SEPARATORS.split(goal.strip().lower()) if part.strip(" ,")]
+    parts = [part for part in _SEPARATORS.split(written_out(goal.strip().lower())) if part.strip(" ,")]
     if not parts:
         raise UserError(f"the goal {goal!r:.60} holds no words; say what to do, such as 'turn left, then go forward'")
     return tuple(sub_goal for part in parts for sub_goal in _sub_goals(part))
@@ -109,6 +115,9 @@ def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str]) -> list[str]:
 
 
 def _sub_goals(part: str) -> list[SubGoal]:
+    meant = read(part)
+    if meant.refused and not meant.verbs:
+        raise UserError(f"{part!r:.80} says what not to do; say in the goal what to do")
     listed = [each for each in _LOOSE.split(part) if each]
     if len(listed) > 1 and all(_counted(each)[0] in _KNOWN for each in listed):
         return [SubGoal(*_counted(each)) for each in listed]
@@ -117,7 +126,19 @@ def _sub_goals(part: str) -> list[SubGoal]:
         return [SubGoal(PUT_BACK_TEXT, None)]
     if text not in _KNOWN and (text in RETRACE_PHRASINGS or _RETRACE.search(text)):
         return [SubGoal(RETRACE_TEXT, None)]
-    return [SubGoal(text, count)]
+    return (text not in _KNOWN and _walked(part)) or [SubGoal(text, count)]
+
+
+def _walked(part: str) -> list[SubGoal]:
+    """What the worlds' words make of a part that tells several chunks; nothing where they do not know it."""
+    heard = _WALKING.sequence(part)
+    told = next((one for one in heard if one.problem and read(one.text).verbs), None)
+    if told is not None:
+        raise UserError(f"{told.problem}; say in the goal what to do, and how often")
+    if len(heard) == 1 or not all(one.verb and not one.note for one in heard):
+        return []
+    texts = (_WALKING.action(one.verb).text for one in heard)
+    return [SubGoal(each, len(list(group))) for each, group in groupby(texts)]
 
 
 def _counted(part: str) -> tuple[str, int]:
