@@ -36,6 +36,7 @@ def test_ways_are_the_beginnings_of_episodes(rooms: Path) -> None:
         recorded_ways(source, 1, 5, 4)
 
 
+@pytest.mark.slow
 def test_the_command_scores_each_domain(
     rooms: Path, text_encoder: TextEncoder, quick_features: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,8 +26,8 @@ from slowfast_vgen.rollout import Rollout, World
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 ACTIONS = ("turn left", "go forward", "turn right")
 FAMILIES = ("VideoTransformer", "UNet3DDenoiser", "WanDenoiser")
-LIKE_DENOISING = ("denoising-original", "denoising-independent", "local+denoising")
-"""Rules whose tensors are those of `denoising`."""
+LIKE_DENOISING = ("denoising-original", "denoising-independent", "replay", "local+denoising")
+"""Rules that learn as `denoising` does."""
 SHIPPED = MemoryConfig(LocalRuleConfig(journal_chunks=3, forgetting=0.01), FastLearningConfig())
 
 

@@ -742,6 +742,7 @@ def test_the_path_alone_finds_the_way_back_with_nothing_imagined_and_nothing_rea
     assert film.path.name == "path-000.mp4" and not film.error
 
 
+@pytest.mark.slow
 def test_rows_join_those_that_are_there(trial: Trial) -> None:
     every, trial.players = trial.players, [one for one in trial.players if one.name in ("loop", "no_loop", "oracle")]
     trial.config = TrialConfig(1, 1)

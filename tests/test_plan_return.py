@@ -79,6 +79,7 @@ def toy_model() -> MoveDynamics:
 # --- reading moves
 
 
+@pytest.mark.slow
 def test_a_reader_of_moves_learns_what_was_carried_and_where(tmp_path: Path) -> None:
     training, held_out = [toy_episode(seed) for seed in range(40)], [toy_episode(seed) for seed in range(100, 106)]
     optimisation = OptimisationConfig(150, learning_rate=4e-3, warmup_steps=10, ema_decay=0.9, validate_every=150)
@@ -242,6 +243,7 @@ def test_the_bounds_hold_what_they_promise(task: MetaworldReturn, episodes: list
     assert protocol["task"]["name"] == "metaworld-return" and len(protocol["by_decision"]["distance"]["oracle"]) == 3
 
 
+@pytest.mark.slow
 def test_the_command_line_plans(
     task: MetaworldReturn, text_encoder: TextEncoder, quick_features: None, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_the_command_lines_run(tmp_path: Path) -> None:
     assert (tmp_path / "out.mp4").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_page_on_memories_runs(tmp_path: Path) -> None:
     (code,) = blocks("python", MEMORIES)
     exec(compile(code, "work-with-memories.md", "exec"), {})

@@ -246,6 +246,7 @@ def test_the_command_capacity_writes_its_results(
     assert "recall gain db width64 rooms2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_rules_are_compared_before_and_after_their_loops(
     hasty_local_world: World,
     hasty_local_world_folder: Path,

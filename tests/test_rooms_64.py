@@ -47,7 +47,9 @@ def test_the_first_new_frame_beats_a_copy_of_the_last(following: Following) -> N
     assert np.nanmean(following.first_frame_gain) > 2
 
 
-@pytest.mark.parametrize("memory", [False, True], ids=["memory off", "memory on"])
+@pytest.mark.parametrize(
+    "memory", [pytest.param(False, marks=pytest.mark.slow, id="memory off"), pytest.param(True, id="memory on")]
+)
 def test_a_video_stays_a_picture(rooms: World, held_out: HeldOut, memory: bool) -> None:
     episode = held_out.wanders[1]
     session = rooms.start(episode.frames[0], memory=memory)

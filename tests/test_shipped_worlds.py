@@ -35,7 +35,9 @@ def test_it_is_whole_small_and_in_half_precision(name: str) -> None:
             assert {file.get_slice(key).get_dtype() for key in file.keys()} == wanted, path  # noqa: SIM118
 
 
-@each_world
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "rooms-64" else pytest.mark.slow) for name in shipped_worlds()]
+)
 def test_a_seed_gives_one_video_through_a_save_as_well(name: str, tmp_path: Path) -> None:
     world = load(name)
 

@@ -241,6 +241,7 @@ def test_what_frames_show_is_read_off_them_alone() -> None:
     assert places_of(Place(0, 0, 0), ["go_forward"], np.array([True, False, True, True]))[-1] == Place(72, 0, 0)
 
 
+@pytest.mark.slow
 def test_dreams_are_measured(world: World, quick_features: None, tmp_path: Path) -> None:
     reader = load_inverse_dynamics(shipped_reader("rooms"))
     test = DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8))

@@ -63,6 +63,7 @@ def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slowfast_vgen.evaluate.cost.SHOWN_CHUNKS", 4)
 
 
+@pytest.mark.slow
 def test_the_suite_has_every_figure_and_goes_on_where_it_was(
     local_world: World, plain_networks: Networks, short_paths: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +175,7 @@ def tinted(frames: Frames) -> Frames:
     return np.clip(frames.astype(int) + np.array([60, 0, -60]), 0, 255).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_quality_falls_under_corruption(networks: Networks) -> None:
     plays = play_tours(held_out_tours("wander", 6))
     true = np.stack([play.frames[-CLIP_FRAMES:] for play in plays])
