@@ -299,7 +299,7 @@ test_loop.run(Path(sys.argv[2]), TextEncoder.load(), sys.argv[3], num_steps=3)
 """
 
 
-@pytest.mark.slow  # quick ones: shares add up above, and two processes in test_training_safety.py
+@pytest.mark.slow  # that shares add up is tested above
 @pytest.mark.parametrize("rule", ["local", "denoising"])
 def test_two_processes_take_the_steps_of_one(
     tmp_path: Path, text_encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int], rule: str

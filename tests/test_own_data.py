@@ -144,7 +144,8 @@ def test_frames_of_any_size_get_a_memory_that_acts(size: str, kind: str, tmp_pat
     assert main(["generate", "--world", str(world), "--image", str(still), *video]) == 0
 
 
-@pytest.mark.parametrize("kind", [pytest.param("unet3d", marks=pytest.mark.slow), "wan"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unet3d", "wan"])
 def test_every_denoiser_learns_by_every_rule(
     kind: str, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

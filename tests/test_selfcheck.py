@@ -89,6 +89,7 @@ def test_emulated_bfloat16_fails_where_it_is_asked_for(monkeypatch: pytest.Monke
     assert other.passed and not other.mend
 
 
+@pytest.mark.slow
 def test_a_slow_number_of_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(selfcheck_module.time, "perf_counter", lambda: clock[0])

@@ -154,6 +154,7 @@ with quiet_output(False):
 """
 
 
+@pytest.mark.slow  # the one below asks the same of figures, within this process
 def test_one_process_of_several_writes_the_result(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
