@@ -258,7 +258,8 @@ def _members_in(file: BinaryIO, size: int, key: str, wanted: tuple[str, ...]) ->
             return
         padded = -(-info.size // _BLOCK) * _BLOCK
         size -= _BLOCK + padded
-        if name not in MEMBERS or size < 0:
+        # A link or a device is none either, wherever it leads; a header can tell of less than no bytes.
+        if name not in MEMBERS or not info.isreg() or info.size < 0 or size < 0:
             raise tarfile.TarError(f"{info.name} is no part of {key}")
         content = file.read(padded)[: info.size]
         if name in wanted:

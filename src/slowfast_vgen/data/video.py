@@ -32,6 +32,13 @@ LARGEST_VIDEO_AREA = 8192 * 4320
 """Pixels of a frame that is decoded. A decoder keeps up to 17 of them, and a few bytes can claim any number."""
 SAFE_DECODING = {"max_pixels": str(LARGEST_VIDEO_AREA)}
 """FFmpeg's own limit, asked before memory is taken."""
+CONTAINERS = (
+    "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "mjpeg", "asf", "flv", "ogg", "mxf",
+    "ivf", "dv", "nut", "gif",
+)  # fmt: skip
+"""The formats of videos that are opened, by FFmpeg's names; QuickTime and MP4 are "mov", WebM is "matroska". All hold
+their pictures themselves: a playlist, which FFmpeg would read too, names other files, wherever they are."""
+SAFE_OPENING = SAFE_DECODING | {"format_whitelist": ",".join(CONTAINERS)}
 
 LARGEST_FRAMES = 2**31
 """Bytes of the frames of a video that are read at once: of an episode, 170,000 frames of 64x64."""
@@ -199,7 +206,7 @@ def iterate_frames(path: Path) -> Iterator[Image]:
     num_frames = num_packets = 0
     promised = 0
     try:
-        with av.open(f"file:{path}", options=SAFE_DECODING) as container:
+        with av.open(f"file:{path}", options=SAFE_OPENING) as container:
             if not container.streams.video:
                 raise UserError(f"{path} holds no video; give a video file")
             stream = container.streams.video[0]

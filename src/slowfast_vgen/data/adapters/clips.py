@@ -29,7 +29,7 @@ from slowfast_vgen.data.adapters.film_clock import (
     rate_of,
     timed_frames,
 )
-from slowfast_vgen.data.video import LARGEST_VIDEO_AREA, SAFE_DECODING
+from slowfast_vgen.data.video import LARGEST_VIDEO_AREA, SAFE_DECODING, SAFE_OPENING
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import LARGEST_SIDE, frame_from_image
 from slowfast_vgen.types import Frames
@@ -220,7 +220,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
     if not os.path.isfile(path):  # unlike Path.is_file, it takes names that no file can have
         raise UnusableError("missing-video", f"there is no video {path}")
     # The prefix keeps FFmpeg from taking a colon in the name for a protocol.
-    with av.open(f"file:{path}", timeout=STALL_SECONDS, options=SAFE_DECODING) as container:
+    with av.open(f"file:{path}", timeout=STALL_SECONDS, options=SAFE_OPENING) as container:
         stream = next((each for each in container.streams.video if not _is_cover(each)), None)
         if stream is None or stream.codec_context is None:
             raise UnusableError("broken-video", f"{path} holds no video of a known kind")
