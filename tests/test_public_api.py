@@ -48,6 +48,22 @@ def test_a_setting_of_another_kind_is_refused(local_world: World, settings: dict
         local_world.start(IMAGE, memory=False, **settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"ridge": float("inf")}, "must be above 0, got inf"),
+        ({"ridge": "a"}, "must be above 0, got 'a'"),
+        ({"ridge": 0}, "must be above 0, got 0"),
+        ({"familiar": None}, r"must lie in \[0, 1\], got None"),
+        ({"forgetting": 1}, r"must lie in \[0, 1\), got 1"),
+        ({"journal_chunks": 2.5}, "at least 1 chunk, got 2.5"),
+    ],
+)
+def test_a_setting_that_no_local_memory_has_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(slowfast_vgen.UserError, match=told):
+        slowfast_vgen.LocalRuleConfig(**settings)
+
+
 def test_numbers_of_numpy_are_numbers(local_world: World, tmp_path: Path) -> None:
     """They end up in JSON files, where they must be plain ones."""
     session = local_world.start(

@@ -32,16 +32,16 @@ def whole(value: Any, wanted: str, low: int = -(2**63), high: int = 2**63 - 1) -
     return number
 
 
-def real(value: Any, wanted: str, low: float = -math.inf) -> float:
+def real(value: Any, wanted: str, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number of any kind, numpy's too, as a float; see `whole`.
 
     Raises:
-        UserError: another kind of value, or below `low`.
+        UserError: another kind of value, or out of range.
 
     >>> real(2, "a scale is a number")
     2.0
     """
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not low <= number < math.inf:
+    if not low <= number <= high or math.isinf(number):
         raise UserError(f"{wanted}, got {value!r}")
     return number

@@ -8,6 +8,7 @@ forgotten by subtracting it.
 """
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.given import real, whole
 
 Keys = Float[Tensor, "episodes entries key_width"]
 Values = Float[Tensor, "episodes entries value_width"]
@@ -41,14 +43,10 @@ class LocalRuleConfig:
     def __post_init__(self) -> None:
         if self.rule not in ("least-squares", "delta"):
             raise UserError(f"unknown local rule {self.rule!r}; choose least-squares or delta")
-        if not self.ridge > 0:
-            raise UserError(f"the ridge of a local memory must be above 0, got {self.ridge}")
-        if not 0 <= self.forgetting < 1:
-            raise UserError(f"forgetting must lie in [0, 1), got {self.forgetting}")
-        if self.journal_chunks < 1:
-            raise UserError(f"a local memory's journal holds at least 1 chunk, got {self.journal_chunks}")
-        if not 0 <= self.familiar <= 1:
-            raise UserError(f"the novelty below which a place is known must lie in [0, 1], got {self.familiar}")
+        real(self.ridge, "the ridge of a local memory must be above 0", math.ulp(0.0))
+        real(self.forgetting, "forgetting must lie in [0, 1)", 0, math.nextafter(1, 0))
+        real(self.familiar, "the novelty below which a place is known must lie in [0, 1]", 0, 1)
+        whole(self.journal_chunks, "a local memory's journal holds at least 1 chunk", 1)
 
 
 class LocalState:
