@@ -7,6 +7,8 @@ import numpy as np
 
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset
 from slowfast_vgen.data.headers import DatasetHeader
+from slowfast_vgen.data.sources import EpisodeSource
+from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.types import Chunk, Episode
 
 ACTIONS = (("turn left", "turn_left"), ("walk to the red door", "go_forward"), ("pick up the ball", ""))
@@ -32,6 +34,11 @@ def make_set(folder: Path, *episodes: Episode, world: str = "tiny", split: str =
     for episode in episodes[writer.num_present :]:
         writer.append(episode)
     return EpisodeDataset(folder)
+
+
+def content_of(source: EpisodeSource) -> str:
+    """The hash over what a data set teaches, as it is printed by `data info`."""
+    return content_hash(map(source.tables, range(len(source))))
 
 
 def make_tiny_set(folder: Path, count: int, first: int = 0, **options: Any) -> EpisodeDataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_sets import episode_of
+from made_sets import content_of, episode_of
 
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.errors import UserError
@@ -90,9 +90,9 @@ def _needs_an_extra(*_: object, **__: object) -> Iterator[Episode]:
 def test_a_sample_is_written_imported_and_kept(tmp_path: Path) -> None:
     row = import_sample("folder", tmp_path)
     assert row.verdict == SOUND, row.told
-    first = EpisodeDataset(tmp_path / "folder").content_hash
+    first = content_of(EpisodeDataset(tmp_path / "folder"))
     assert import_sample("folder", tmp_path).verdict == SOUND
-    assert EpisodeDataset(tmp_path / "folder").content_hash == first
+    assert content_of(EpisodeDataset(tmp_path / "folder")) == first
     (path,) = (tmp_path / "sources").iterdir()
     assert path.name == "folder"
 

@@ -243,57 +243,57 @@ def check_data(args: argparse.Namespace) -> int:
 
 def describe_data(args: argparse.Namespace) -> int:
     """`slowfast data info`."""
-    from slowfast_vgen.data.format import EpisodeDataset
+    from slowfast_vgen.data.contact_sheet import save_contact_sheet
     from slowfast_vgen.data.import_report import read_report, seal_note
-    from slowfast_vgen.data.shard_index import is_sharded
-    from slowfast_vgen.data.summary import save_contact_sheet, summarise
+    from slowfast_vgen.data.sources import open_episodes
+    from slowfast_vgen.data.statistics import count_episodes
+    from slowfast_vgen.data.tables import content_hash
 
     if args.card:
         return write_cards(args)
     if len(args.folders) > 1 or args.out:
         raise UserError("without --card, `data info` takes one folder and no --out")
     (folder,) = args.folders
-    if is_sharded(folder):
-        raise UserError(f"{folder} holds shards; describe them with --card, or describe what they were made from")
-    dataset = EpisodeDataset(folder, unfinished=True)
+    source = open_episodes(folder, unfinished=True)
     saved = read_report(folder)
-    summary = summarise(dataset)
-    fewest, most = summary.frames_per_episode
+    counted, content = count_episodes(source), content_hash(map(source.tables, range(len(source))))
+    made = [", ".join(f"{name} {value}" for name, value in header.creation.items()) for header in source.headers]
+    lengths = counted.episode_frames or [0]
     lines = {
-        "world": dataset.header.world,
-        "split": dataset.header.split,
-        "made with": ", ".join(f"{name} {value}" for name, value in dataset.header.creation.items()),
-        "episodes": f"{summary.num_episodes} of {dataset.header.num_episodes}",
-        "scenes": f"{summary.num_scenes} distinct",
-        "frames": f"{summary.num_frames} of {', '.join(summary.sizes)}, {fewest} to {most} an episode",
-        "chunks": summary.num_chunks,
-        "size": f"{summary.num_bytes / 1e6:.1f} MB",
-        "content": dataset.content_hash,
+        "world": ", ".join(dict.fromkeys(header.world for header in source.headers)),
+        "split": ", ".join(dict.fromkeys(header.split for header in source.headers)),
+        "made with": "; ".join(made),
+        "episodes": f"{counted.num_episodes} of {sum(header.num_episodes for header in source.headers)}",
+        "scenes": f"{len(counted.scenes)} distinct",
+        "frames": f"{counted.num_frames} of {', '.join(sorted(counted.episodes_by_size))}, "
+        f"{min(lengths)} to {max(lengths)} an episode",
+        "chunks": counted.num_clips,
+        "size": f"{counted.num_bytes / 1e6:.1f} MB",
+        "content": content,
     }
     if saved is not None:
         told = f"{saved.report.recordings_done} recordings, {saved.report.num_left_out} samples left out"
         lines["imported"] = "; ".join(filter(None, (told, seal_note(folder))))
     for name, value in lines.items():
         print(f"{name:<10} {one_line(value)}")
-    for title, unit, counts in (
-        ("script", "episodes", summary.episodes_by_script),
-        ("verb", "chunks", summary.chunks_by_verb),
-    ):
+    unnamed = counted.num_clips - counted.clips_by_verb.total()
+    verbs = counted.clips_by_verb + Counter(unnamed=unnamed)
+    for title, unit, counts in (("script", "episodes", counted.episodes_by_script), ("verb", "chunks", verbs)):
         print(f"\n{title:<20} {unit:>10}")
-        for name, count in counts.items():
+        for name, count in counts.most_common():
             print(f"{one_line(name):<20} {count:>10}")
     if args.contact_sheet:
-        save_contact_sheet(dataset, args.contact_sheet)
+        save_contact_sheet(source, args.contact_sheet)
         print(f"\ndrew {args.contact_sheet}")
-    protocol = {"command": "data info", "folder": str(folder), "content_hash": dataset.content_hash}
+    protocol = {"command": "data info", "folder": str(folder), "content_hash": content}
     figures = {
-        "episodes": summary.num_episodes,
-        "frames": summary.num_frames,
-        "chunks": summary.num_chunks,
-        "scenes": summary.num_scenes,
-        "bytes": summary.num_bytes,
-        **{f"episodes of script {name}": count for name, count in summary.episodes_by_script.items()},
-        **{f"chunks of verb {name}": count for name, count in summary.chunks_by_verb.items()},
+        "episodes": counted.num_episodes,
+        "frames": counted.num_frames,
+        "chunks": counted.num_clips,
+        "scenes": len(counted.scenes),
+        "bytes": counted.num_bytes,
+        **{f"episodes of script {name}": count for name, count in counted.episodes_by_script.most_common()},
+        **{f"chunks of verb {name}": count for name, count in verbs.most_common()},
     }
     _write_counts(args.json, protocol, figures)
     return 0

@@ -8,13 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from slowfast_vgen.data.card_plots import save_statistics
-from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.data.contact_sheet import save_contact_sheet
 from slowfast_vgen.data.import_report import read_report
-from slowfast_vgen.data.shard_index import is_sharded
-from slowfast_vgen.data.shards import ShardSet
-from slowfast_vgen.data.sources import EpisodeSource
+from slowfast_vgen.data.sources import EpisodeSource, open_episodes
 from slowfast_vgen.data.statistics import Statistics, count_episodes
-from slowfast_vgen.data.summary import save_contact_sheet
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 
@@ -45,7 +42,7 @@ def write_data_cards(folders: Sequence[Path], out: Path) -> tuple[list[Path], St
     pages, each, total = [], {}, Statistics()
     for folder, name in zip(folders, names, strict=True):
         read_report(folder)
-        source = ShardSet(folder) if is_sharded(folder) else EpisodeDataset(folder, unfinished=True)
+        source = open_episodes(folder, unfinished=True)
         if not len(source):
             raise UserError(f"{folder} holds no episodes yet; there is nothing to write a card of")
         counted = count_episodes(source)

@@ -7,7 +7,6 @@ DIR/episodes/000000/{episode.json, video.mp4, chunks.parquet, poses.parquet}
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -250,15 +249,6 @@ class EpisodeDataset:
         """
         folder = self.episode_folders[number]
         return read_poses(folder, read_header(folder))
-
-    @cached_property
-    def content_hash(self) -> str:
-        """Hex SHA-256 over every video's hash and every chunk, in order: a key for what is computed from the data set.
-
-        Raises:
-            DefectiveDataError: a header or a chunk table that is missing or broken.
-        """
-        return tables.content_hash(map(self.tables, range(len(self))))
 
 
 class DatasetWriter:

@@ -86,10 +86,10 @@ def readable_episodes(
         yield episode
 
 
-def open_episodes(folder: Path) -> EpisodeSource:
+def open_episodes(folder: Path, unfinished: bool = False) -> EpisodeSource:
     """Shards where the folder has an index of shards, else a data set folder.
 
     Raises:
-        UserError: neither, or one that is broken or not finished.
+        UserError: neither, or one that is broken or, unless that is accepted, `unfinished`.
     """
-    return ShardSet(folder) if is_sharded(folder) else EpisodeDataset(folder)
+    return ShardSet(folder) if is_sharded(folder) else EpisodeDataset(folder, unfinished)

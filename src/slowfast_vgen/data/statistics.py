@@ -32,13 +32,9 @@ OTHER = "other"
 class Statistics:
     """Counts over episodes. A clip is one action with the frames that it brings: a chunk."""
 
-    num_episodes: int = 0
-    num_clips: int = 0
-    num_frames: int = 0
-    seconds: float = 0.0
-    """Of video."""
     num_bytes: int = 0
     """On disk."""
+    episode_frames: list[int] = field(default_factory=list)
     episode_seconds: list[float] = field(default_factory=list)
     clip_seconds: Counter[float] = field(default_factory=Counter)
     """How many clips are so long."""
@@ -59,6 +55,26 @@ class Statistics:
     episodes_by_licence: Counter[str] = field(default_factory=Counter)
     episodes_by_script: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes."""
+        return len(self.episode_frames)
+
+    @property
+    def num_clips(self) -> int:
+        """Number of clips."""
+        return self.phrasings.total()
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return sum(self.episode_frames)
+
+    @property
+    def seconds(self) -> float:
+        """Length of all videos together."""
+        return sum(self.episode_seconds)
+
     def add(self, other: "Statistics") -> None:
         """Counts another's episodes as well."""
         for each in fields(self):
@@ -72,16 +88,13 @@ def count_episodes(source: EpisodeSource) -> Statistics:
     Raises:
         DefectiveDataError: a header or a table that is missing or broken.
     """
-    found = Statistics(num_episodes=len(source), num_bytes=source.num_bytes)
+    found = Statistics(num_bytes=source.num_bytes)
     stops = list(accumulate(dataset.num_episodes for dataset in source.headers))[:-1]
-    texts: Counter[str] = Counter()
     for number in range(len(source)):
         header, chunks = source.tables(number)
         dataset, metadata = source.headers[bisect_right(stops, number)], header.metadata
         world = str(metadata.get("world", dataset.world))
-        found.num_clips += len(chunks)
-        found.num_frames += header.num_frames
-        found.seconds += header.num_frames / header.fps
+        found.episode_frames.append(header.num_frames)
         found.episode_seconds.append(header.num_frames / header.fps)
         found.clip_seconds.update(round(chunk.num_frames / header.fps, 3) for chunk in chunks)
         found.scenes.add(str(metadata.get("scene", source.name(number))))
@@ -93,9 +106,8 @@ def count_episodes(source: EpisodeSource) -> Statistics:
         found.episodes_by_fps[header.fps] += 1
         found.episodes_by_licence[str(metadata.get("licence", "not stated"))] += 1
         found.episodes_by_script[str(metadata.get("script", "unknown"))] += 1
-        texts.update(chunk.action for chunk in chunks)
-    found.phrasings = texts
-    for text, count in texts.items():  # each text is taken apart once
+        found.phrasings.update(chunk.action for chunk in chunks)
+    for text, count in found.phrasings.items():  # each text is taken apart once
         words = words_of(text)
         for word in words.verbs:
             found.verbs[word] += count

@@ -1,68 +1,15 @@
-"""A data set at a glance: counts, and a sheet of its frames."""
+"""A sheet of a data set's frames, to look at."""
 
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 
 _GAP_PIXELS, _LABEL_PIXELS = 2, 96
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Counts over the episodes of a data set."""
-
-    num_episodes: int
-    num_frames: int
-    num_chunks: int
-    frames_per_episode: tuple[int, int]
-    """Fewest and most."""
-    sizes: tuple[str, ...]
-    """The frame sizes that occur, as "height x width"."""
-    num_bytes: int
-    """Of all files of the episodes."""
-    num_scenes: int
-    """Distinct `metadata["scene"]` values; episodes without one count as a scene each."""
-    episodes_by_script: dict[str, int]
-    chunks_by_verb: dict[str, int]
-
-
-def summarise(dataset: EpisodeDataset) -> Summary:
-    """Counts without decoding any video.
-
-    Raises:
-        DefectiveDataError: a header or a chunk table that is missing or broken.
-    """
-    lengths: list[int] = []
-    sizes: set[str] = set()
-    scenes: set[str] = set()
-    scripts: Counter[str] = Counter()
-    verbs: Counter[str] = Counter()
-    for number, folder in enumerate(dataset.episode_folders):
-        header, chunks = dataset.tables(number)
-        lengths.append(header.num_frames)
-        sizes.add(f"{header.height}x{header.width}")
-        scenes.add(str(header.metadata.get("scene", folder)))
-        scripts[str(header.metadata.get("script", "unknown"))] += 1
-        verbs.update(chunk.verb or "unnamed" for chunk in chunks)
-    return Summary(
-        num_episodes=len(lengths),
-        num_frames=sum(lengths),
-        num_chunks=verbs.total(),
-        frames_per_episode=(min(lengths, default=0), max(lengths, default=0)),
-        sizes=tuple(sorted(sizes)),
-        num_bytes=dataset.num_bytes,
-        num_scenes=len(scenes),
-        episodes_by_script=dict(scripts.most_common()),
-        chunks_by_verb=dict(verbs.most_common()),
-    )
 
 
 def save_contact_sheet(dataset: EpisodeSource, path: Path, num_rows: int = 8, num_columns: int = 12) -> None:
