@@ -220,11 +220,11 @@ def test_packing_what_was_trained_and_listing_it(
     assert results["figures"]["mine denoiser parameters"]["mean"] == counted
 
     (out / "codec/config.json").write_text("{}")
-    (out / "scheduler/scheduler_config.json").unlink()
+    (out / "denoiser/config.json").unlink()
     assert main(["models"]) == 1
     listing = capsys.readouterr().out
     assert re.search(r"codec/config.json .* DAMAGED\n", listing)
-    assert re.search(r"scheduler_config.json .* missing\n", listing)
+    assert re.search(r"denoiser/config.json .* missing\n", listing)
 
 
 @pytest.mark.parametrize(

@@ -366,7 +366,7 @@ def test_every_rule_makes_videos_with_diffusers_denoisers_too(
     for name, denoiser in (("room", has_room), ("bare", bare)):
         config = replace(model.config, name=name, memory={"lora": {"learning_rate": 1e-2}})
         made = WorldModel(config, model.codec, denoiser, model.text_encoder, model.address)  # type: ignore[arg-type]
-        made.save(tmp_path / name, {"_class_name": "FlowMatchEulerDiscreteScheduler"})
+        made.save(tmp_path / name)
     Image.fromarray(IMAGES[0]).save(tmp_path / "start.png")
 
     def run(world: str, rule: str) -> int:

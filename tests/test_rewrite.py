@@ -39,7 +39,7 @@ def new_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncod
     address.path.load_state_dict(model.address.path.state_dict())
     config = replace(model.config, name="next")
     new = WorldModel(config, model.codec, model.denoiser, model.text_encoder, address)
-    new.save(folder.parent / "next", {"_class_name": "FlowMatchEulerDiscreteScheduler"})
+    new.save(folder.parent / "next")
     return folder.parent / "next"
 
 

@@ -187,7 +187,6 @@ def pack_model(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from slowfast_vgen.diffusion.sampler import make_scheduler
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
@@ -213,7 +212,6 @@ def pack_model(args: argparse.Namespace) -> int:
         memory=memory,
         provenance=provenance,
     )
-    scheduler = make_scheduler(record.target)  # type: ignore[arg-type]
     if vocabulary is None:
         told = (
             f"there is no {args.denoiser / VOCABULARY_FILE}, so {args.name} will take any text as it is; see --actions"
@@ -221,7 +219,7 @@ def pack_model(args: argparse.Namespace) -> int:
         warnings.warn(told, SlowFastWarning, stacklevel=2)
     model = WorldModel(config, codec, denoiser, TextEncoder.load(), address, vocabulary)
     World(model).fresh_memory(memory_config, [0])  # a memory that could not act is refused before anything is written
-    model.save(args.out, {**scheduler.config, "_class_name": type(scheduler).__name__})
+    model.save(args.out)
     packed = WorldModel.load(args.out)
     try:
         World(packed).start(np.zeros((height, width, 3), np.uint8), num_sampling_steps=1).step(_any_action(vocabulary))

