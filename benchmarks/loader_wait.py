@@ -80,9 +80,7 @@ def wait_share(
     usual = build_parser().parse_args(["train", "slow", *needed])
     channels, height, width = latents.latents.shape[1:]
     torch.manual_seed(usual.seed)
-    denoiser = VideoTransformer(
-        latent_channels=channels, latent_height=height, latent_width=width, width=usual.width, depth=usual.depth
-    )
+    denoiser = VideoTransformer(latent_channels=channels, latent_height=height, latent_width=width)
     steps = num_warm_up + num_steps
     optimisation = OptimisationConfig(steps, usual.learning_rate, validate_every=steps, precision=precision)
     config = SlowTrainingConfig(optimisation, batch_size=usual.batch_size, noise_draws=usual.noise_draws)

@@ -27,11 +27,10 @@ from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_address, load_denoiser
 from slowfast_vgen.train import loop as loop_module
-from slowfast_vgen.train.draws import Share
 from slowfast_vgen.train.local_loop import LocalLoop, LocalLoopConfig
 from slowfast_vgen.train.loop import LoopConfig, seen_before, train_loop
 from slowfast_vgen.train.lora_loop import LoraLoop, LoraLoopConfig
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig
+from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, Share
 from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig
 
 CHUNKS = 6

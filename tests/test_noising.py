@@ -6,6 +6,7 @@ from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import levels, randn
+from torch import Tensor
 
 from slowfast_vgen.diffusion.noising import Noising, Target, draw_noise_levels
 from slowfast_vgen.diffusion.sampler import make_scheduler, noise_level
@@ -13,6 +14,16 @@ from slowfast_vgen.errors import UserError
 
 TARGETS: tuple[Target, ...] = ("flow", "epsilon", "v_prediction")
 CLEAN, NOISE = randn(2, 3, 4, 5, 5), randn(2, 3, 4, 5, 5, seed=1)
+
+
+def clean_and_noise(noising: Noising, noised: Tensor, prediction: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+    """`z_0` and `eps` from a prediction, solved by hand: the inverse of `prediction_target`."""
+    alpha, sigma = noising.alpha_sigma(at[..., None, None, None])
+    if noising.target == "epsilon":
+        return (noised - sigma * prediction) / alpha, prediction
+    if noising.target == "flow":
+        return noised - sigma * prediction, noised + alpha * prediction
+    return alpha * noised - sigma * prediction, sigma * noised + alpha * prediction
 
 
 @settings(deadline=None, max_examples=60)
@@ -24,7 +35,7 @@ CLEAN, NOISE = randn(2, 3, 4, 5, 5), randn(2, 3, 4, 5, 5, seed=1)
 def test_clean_and_noise_undo_the_target(target: Target, frame_levels: list[float]) -> None:
     noising, at = Noising(target), torch.tensor(frame_levels).reshape(2, 3)
     noised, said = noising.add_noise(CLEAN, NOISE, at), noising.prediction_target(CLEAN, NOISE, at)
-    clean, noise = noising.clean_and_noise(noised, said, at)
+    clean, noise = clean_and_noise(noising, noised, said, at)
     torch.testing.assert_close(clean, CLEAN, rtol=0, atol=5e-5)
     torch.testing.assert_close(noise, NOISE, rtol=0, atol=5e-5)
 
@@ -33,7 +44,7 @@ def test_clean_and_noise_undo_the_target(target: Target, frame_levels: list[floa
 def test_pure_noise_can_be_undone_too(target: Target) -> None:
     noising, at = Noising(target), torch.ones(2, 3)
     said = noising.prediction_target(CLEAN, NOISE, at)
-    clean, noise = noising.clean_and_noise(NOISE, said, at)
+    clean, noise = clean_and_noise(noising, NOISE, said, at)
     torch.testing.assert_close(clean, CLEAN, rtol=0, atol=1e-5)
     torch.testing.assert_close(noise, NOISE, rtol=0, atol=1e-5)
 
@@ -89,7 +100,7 @@ def test_agrees_with_diffusers_ddim(target: Target, schedule: str) -> None:
         if target == "v_prediction":
             torch.testing.assert_close(said, scheduler.get_velocity(CLEAN, NOISE, timestep), rtol=0, atol=2e-5)
         origin = scheduler.step(said, timestep, theirs).pred_original_sample
-        torch.testing.assert_close(noising.clean_and_noise(noised, said, at)[0], origin, rtol=0, atol=2e-4)
+        torch.testing.assert_close(clean_and_noise(noising, noised, said, at)[0], origin, rtol=0, atol=2e-4)
 
 
 def test_agrees_with_diffusers_flow_matching() -> None:

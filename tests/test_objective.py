@@ -5,8 +5,8 @@ import torch
 from tiny import FAMILIES, joined_transformer, levels, randn, transformer, unet
 from torch import Tensor, nn
 
-from slowfast_vgen.diffusion.noising import Noising, Target
-from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
+from slowfast_vgen.diffusion.noising import Noise, Noising, Target, frame_levels
+from slowfast_vgen.diffusion.objective import masked_loss, unmasked_loss, window_losses
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, padded_tokens
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
@@ -48,17 +48,9 @@ def test_masked_loss_is_equation_2(
         weights = mask.float()
         weights[:, -1] = last_frame_weight
         expected = (weights * error).sum((1, 2, 3, 4)) / (weights.sum() * 8 * 8 * 8)
-        loss = masked_loss(
-            net,
-            noising,
-            window[:, :num_past],
-            past_levels,
-            window[:, num_past:],
-            noise[:, num_past:],
-            step[:, num_past:],
-            text,
-            last_frame_weight=last_frame_weight,
-        )
+        past, new = window[:, :num_past], window[:, num_past:]
+        drawn = Noise(step[:, num_past:], noise[:, num_past:], past_levels, past, torch.zeros(2, dtype=torch.bool))
+        loss = window_losses(net, noising, past, new, drawn, text, last_frame_weight=last_frame_weight)
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
 
 

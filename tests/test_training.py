@@ -30,7 +30,7 @@ from slowfast_vgen.precision import PRECISIONS
 from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.checkpoint import HEADER_FILE, STATE_FILE
 from slowfast_vgen.train.codec import CodecTrainingConfig, psnr, train_codec
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, Step, TrainingRun
 from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_slow
 from slowfast_vgen.types import Chunk, Episode
 
@@ -64,9 +64,9 @@ def run_of(
     torch.manual_seed(0)
     module = nn.Linear(3, 2)
 
-    def loss(step: int) -> Iterator[Tensor]:
+    def loss(step: Step) -> Iterator[Tensor]:
         in_loss()
-        inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(step))
+        inputs = torch.randn(5, 3, generator=step.generator)
         for rows in (slice(0, 2), slice(2, 5)):
             yield (module(inputs[rows]) - inputs[rows, :2]).square().sum() / inputs[:, :2].numel()
 
@@ -260,7 +260,7 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path, damage: Callable[[Path]
 def test_a_loss_that_is_not_finite_is_told_in_one_sentence(tmp_path: Path, value: float) -> None:
     run = run_of(tmp_path / "run", checkpoint_minutes=0.0)
     loss = run.loss
-    run.loss = lambda step: (part * (value if step == 4 else 1.0) for part in loss(step))
+    run.loss = lambda step: (part * (value if step.number == 4 else 1.0) for part in loss(step))
     with pytest.raises(UserError) as error:
         run.run()
     assert str(error.value).startswith(f"the loss is {value} at step 4; ")

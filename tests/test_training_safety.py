@@ -1,5 +1,6 @@
 """Trainings lose nothing: no NaN is saved, no checkpoint is taken for another, one process of several writes."""
 
+import argparse
 import json
 import os
 import socket
@@ -10,15 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_sets import make_tiny_set
+from tiny import transformer
 from torch import Tensor, nn
 
 from slowfast_vgen.cli.common import Figure, write_figures
+from slowfast_vgen.cli.train_denoiser import finish_denoiser
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import hold_folder, read_json, sha256_of_file
+from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
+from slowfast_vgen.models.weights import save_part
 from slowfast_vgen.sealed import OWN
 from slowfast_vgen.tensors import write_tensors
 from slowfast_vgen.train.checkpoint import CHECKPOINT, HEADER_FILE, STATE_FILE
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 
 
 def run_of(folder: Path, part: Callable[[nn.Linear, int], Tensor], steps: int = 6) -> TrainingRun:
@@ -26,8 +32,8 @@ def run_of(folder: Path, part: Callable[[nn.Linear, int], Tensor], steps: int = 
     torch.manual_seed(0)
     module = nn.Linear(3, 2)
 
-    def loss(step: int) -> Iterator[Tensor]:
-        yield part(module, step)
+    def loss(step: Step) -> Iterator[Tensor]:
+        yield part(module, step.number)
 
     config = OptimisationConfig(num_steps=steps, warmup_steps=1, validate_every=100, checkpoint_minutes=0)
     return TrainingRun(module, config, folder, loss, lambda: {}, {"what": "a line"})
@@ -182,3 +188,14 @@ def test_figures_are_written_by_the_first_process_alone(tmp_path: Path, monkeypa
         monkeypatch.setenv("RANK", rank)
         write_figures(tmp_path / "figures.json", {}, {"one": Figure.exact(1)})
         assert (tmp_path / "figures.json").exists() == (rank == "0")
+
+
+def test_what_a_world_can_be_told_is_written_by_the_first_process_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tiny_set(tmp_path / "set", 1)
+    save_part(tmp_path / "denoiser", transformer(depth=1))
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        assert finish_denoiser(argparse.Namespace(out=tmp_path, data=[tmp_path / "set"])) == 0
+        assert (tmp_path / "denoiser" / VOCABULARY_FILE).exists() == (rank == "0")

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from fault_families.sound import Kind, told, without_warnings
-from slowfast_vgen.diffusion.sampler import make_scheduler
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
@@ -38,7 +37,7 @@ from slowfast_vgen.plan.reader import load_reader
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
 from slowfast_vgen.rollout.session import Session
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 
 SIDE = 32
 """Of a frame; the latents have an eighth."""
@@ -70,8 +69,7 @@ def tiny_model(seed: int = 0) -> WorldModel:
 
 def save_world(folder: Path, seed: int = 0) -> None:
     """Packs such a world."""
-    scheduler = make_scheduler("flow")
-    tiny_model(seed).save(folder, {**scheduler.config, "_class_name": type(scheduler).__name__})
+    tiny_model(seed).save(folder)
 
 
 def steps_of(session: Session) -> list[Any]:
@@ -171,8 +169,8 @@ def _training(folder: Path, num_steps: int) -> TrainingRun:
         torch.manual_seed(0)
         net = nn.Linear(3, 2)
 
-    def loss(step: int) -> Iterator[Tensor]:
-        yield (net(torch.full((1, 3), 1.0 + step % 3)) - 1).square().mean()
+    def loss(step: Step) -> Iterator[Tensor]:
+        yield (net(torch.full((1, 3), 1.0 + step.number % 3)) - 1).square().mean()
 
     settings = OptimisationConfig(num_steps=num_steps, validate_every=1, warmup_steps=1)
     return TrainingRun(net, settings, folder, loss, lambda: {"validation": 1.0}, {"what": "a layer"})

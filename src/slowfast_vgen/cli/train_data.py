@@ -1,14 +1,14 @@
-"""What the commands of `slowfast train` read: data set folders or shards, and the cache of encoded episodes."""
+"""What the commands of `slowfast train` share: options, how they start, and the data that they read."""
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from slowfast_vgen.cli.common import number, path_name
-from slowfast_vgen.cli.computing import start_computing
+from slowfast_vgen.cli.common import number, path_name, whole_number
+from slowfast_vgen.cli.computing import add_compute_arguments, start_computing
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,20 +35,49 @@ FEWEST_CHUNKS = 2
 """Of a chain: what is written in the first can be read in the second."""
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what every training has: what it learns from and is validated on."""
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_training(
+    commands: Commands,
+    name: str,
+    told: str,
+    handler: Callable[[argparse.Namespace], int],
+    num_steps: int,
+    batch_size: int,
+    learning_rate: float,
+    cached: bool = False,
+) -> argparse.ArgumentParser:
+    """Adds a command with what every training has, and with what those on latents have where it is `cached`."""
+    parser = commands.add_parser(name, help=told)
+    told = "data sets, or shards, to learn from; of several, windows are drawn equally often, however large they are"
+    parser.add_argument("--data", required=True, nargs="+", type=path_name, metavar="DIR", help=told)
+    told = "the same of other scenes; or the share of the episodes of --data that is held out; default: 10%%"
     parser.add_argument(
-        "--data", required=True, nargs="+", type=path_name, metavar="DIR",
-        help="data sets, or shards, to learn from; of several, windows are drawn equally often, however large they are",
-    )  # fmt: skip
-    parser.add_argument(
-        "--validation", nargs="+", type=_validation, default=[HELD_OUT_SHARE], metavar="DIR|SHARE%",
-        help="the same of other scenes; or the share of the episodes of --data that is held out; default: 10%%",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-bad-share", type=number(0, 1), default=0.0, metavar="SHARE",
-        help="leave out episodes that cannot be read, at most this share of them; default: 0",
-    )  # fmt: skip
+        "--validation", nargs="+", type=_validation, default=[HELD_OUT_SHARE], metavar="DIR|SHARE%", help=told
+    )
+    told = "leave out episodes that cannot be read, at most this share of them; default: 0"
+    parser.add_argument("--max-bad-share", type=number(0, 1), default=0.0, metavar="SHARE", help=told)
+    parser.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the run")
+    parser.add_argument("--steps", type=whole_number(1), default=num_steps, help=f"default: {num_steps}")
+    parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help=f"default: {batch_size}")
+    parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate}")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="default: 0")
+    parser.add_argument("--validate-every", type=whole_number(1), default=250, metavar="STEPS", help="default: 250")
+    add_compute_arguments(parser)
+    if cached:
+        told = "a folder that `train codec` wrote"
+        parser.add_argument("--codec", required=True, type=path_name, metavar="DIR", help=told)
+        told = "where encoded episodes are kept; none keeps them in memory; default: .cache in each data set"
+        parser.add_argument("--cache", type=path_name, metavar="DIR|none", help=told)
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def add_chunks_argument(parser: argparse.ArgumentParser, most: int) -> None:
+    """Adds how long chains are, to be read by `load_chains`."""
+    told = f"of each chain of consecutive chunks; default: {most}, or as many as the data has"
+    parser.add_argument("--chunks", type=whole_number(1, 4096), metavar="N", help=told)
 
 
 def _validation(text: str) -> Path | float:
@@ -58,17 +87,6 @@ def _validation(text: str) -> Path | float:
     if not 0 < (percent := float(match[1])) <= 90:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} of the episodes cannot be held out; use 1% to 90%")
     return percent / 100
-
-
-def add_cached_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what the trainings on latents have."""
-    parser.add_argument(
-        "--codec", required=True, type=path_name, metavar="DIR", help="a folder that `train codec` wrote"
-    )
-    parser.add_argument(
-        "--cache", type=path_name, metavar="DIR|none",
-        help="where encoded episodes are kept; none keeps them in memory; default: .cache in each data set",
-    )  # fmt: skip
 
 
 def start_training(args: argparse.Namespace) -> "torch.device":
@@ -84,6 +102,18 @@ def start_training(args: argparse.Namespace) -> "torch.device":
         header = read_header(checkpoint)
         stored = {"precision": header.config["optimisation"].get("precision"), "threads": header.threads}
     return start_computing(args, stored=stored)
+
+
+def start_on_texts(args: argparse.Namespace) -> "tuple[torch.device, TextEncoder]":
+    """The same for a training on action texts; chance is seeded for the weights that are drawn next."""
+    import torch
+
+    from slowfast_vgen.models.text import TextEncoder
+
+    device = start_training(args)
+    text_encoder = TextEncoder.load(device)
+    torch.manual_seed(args.seed)
+    return device, text_encoder
 
 
 def optimisation(args: argparse.Namespace) -> "OptimisationConfig":

@@ -1,36 +1,54 @@
 """`slowfast train inverse-dynamics`: what `slowfast plan` reads imagined videos with."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from slowfast_vgen.cli.common import Figure, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.cli.plan_tables import print_reading
-from slowfast_vgen.cli.train_data import open_sets, optimisation, some_episodes, start_training
+from slowfast_vgen.cli.train_data import Commands, add_training, open_sets, optimisation, some_episodes, start_training
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
-    import torch
-
     from slowfast_vgen.data.sources import EpisodeSource
     from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics
     from slowfast_vgen.models.move_dynamics import MoveDynamics
     from slowfast_vgen.plan.reading import ReadingReport
+    from slowfast_vgen.train.frame_pairs import FramePairs
     from slowfast_vgen.train.inverse_dynamics import InverseDynamicsTrainingConfig
+    from slowfast_vgen.train.move_pairs import MovePairs
     from slowfast_vgen.types import Episode
 
-
-class _Trained(NamedTuple):
-    model: "InverseDynamics | MoveDynamics"
-    num_pairs: int
-    report: "ReadingReport"
+_HeldOut = Mapping[str, object] | None
+Model = TypeVar("Model")
+Pairs = TypeVar("Pairs")
 
 
-READS = ("verbs", "moves")
+class _Reading(NamedTuple, Generic[Model, Pairs]):
+    """A reader of verbs or of moves, what it learns from and is validated on, and how that is done."""
+
+    model: Model
+    training: Pairs
+    validation: Pairs
+    train: "Callable[[InverseDynamicsTrainingConfig, Model, Codec | None, Pairs, Pairs, Path, _HeldOut], Model]"
+    read_held_out: "Callable[[Model, Sequence[Episode]], ReadingReport]"
+
+
+def add_inverse_dynamics(commands: Commands) -> None:
+    """Adds `train inverse-dynamics`."""
+    told = "which action led from one frame to the next: what `plan` reads imagined videos with"
+    reading = add_training(commands, "inverse-dynamics", told, train_inverse_dynamics, 1500, 64, 2e-3)
+    told = "learn to read frames after its round trip as well"
+    reading.add_argument("--codec", type=path_name, metavar="DIR", help=told)
+    told = "verbs, frame by frame, or whole moves: which thing was carried to which spot; default: verbs"
+    reading.add_argument("--reads", choices=("verbs", "moves"), default="verbs", help=told)
+    told = "at most so many of the data to learn from; default: 400"
+    reading.add_argument("--episodes", type=whole_number(1), default=400, metavar="N", help=told)
+    add_json_argument(reading)
 
 
 def train_inverse_dynamics(args: argparse.Namespace) -> int:
@@ -46,11 +64,12 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     config = InverseDynamicsTrainingConfig(optimisation(args), batch_size=args.batch_size)
     codec = Codec.load(args.codec).to(device) if args.codec else None
     sets = open_sets(args)
-    episodes, validation = _episodes(sets.training, args), _episodes(sets.validation, args)
+    episodes, held_out = _episodes(sets.training, args), _episodes(sets.validation, args)
     torch.manual_seed(args.seed)
-    train = _moves if args.reads == "moves" else _verbs
-    trained = train(args.out, config, codec, episodes, validation, device, sets.held_out)
-    model, report = trained.model, trained.report
+    read: _Reading[Any, Any] = (_moves if args.reads == "moves" else _verbs)(episodes, held_out)
+    model = read.model.to(device)
+    model = read.train(config, model, codec, read.training, read.validation, args.out, sets.held_out)
+    report = read.read_held_out(model, held_out)
     print_reading(report)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
     protocol = {
@@ -61,7 +80,7 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
         "seed": args.seed,
         "num_parameters": model.num_parameters(),
         "weights_sha256": model.fingerprint,
-        "training_pairs": trained.num_pairs,
+        "training_pairs": len(read.training.first),
         args.reads if args.reads == "verbs" else "things": list(model.names),
         "confusion": report.confusion.tolist(),
         **computed_with(args),
@@ -81,15 +100,7 @@ def _episodes(sources: "Sequence[EpisodeSource]", args: argparse.Namespace) -> "
     return episodes
 
 
-def _verbs(
-    out: Path,
-    config: "InverseDynamicsTrainingConfig",
-    codec: "Codec | None",
-    episodes: "list[Episode]",
-    held_out: "list[Episode]",
-    device: "torch.device",
-    told: dict[str, object] | None,
-) -> _Trained:
+def _verbs(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[InverseDynamics, FramePairs]":
     import torch
 
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics, check_frames
@@ -100,20 +111,10 @@ def _verbs(
     check_frames(torch.from_numpy(episodes[0].frames))  # before the training, not after it
     training = frame_pairs(episodes)
     validation = frame_pairs(held_out, training.names)
-    model = InverseDynamics(training.names).to(device)
-    model = train_inverse_dynamics(config, model, codec, training, validation, out, told)
-    return _Trained(model, len(training.first), read_held_out(model, held_out))
+    return _Reading(InverseDynamics(training.names), training, validation, train_inverse_dynamics, read_held_out)
 
 
-def _moves(
-    out: Path,
-    config: "InverseDynamicsTrainingConfig",
-    codec: "Codec | None",
-    episodes: "list[Episode]",
-    held_out: "list[Episode]",
-    device: "torch.device",
-    told: dict[str, object] | None,
-) -> _Trained:
+def _moves(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[MoveDynamics, MovePairs]":
     from slowfast_vgen.plan.reading import read_held_out_moves
     from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
     from slowfast_vgen.train.move_pairs import move_pairs
@@ -124,5 +125,4 @@ def _moves(
     training = move_pairs(episodes)
     validation = move_pairs(held_out, training.names)
     model = new_move_dynamics(training.names, height)
-    model = train_move_dynamics(config, model.to(device), codec, training, validation, out, told)
-    return _Trained(model, len(training.first), read_held_out_moves(model, held_out))
+    return _Reading(model, training, validation, train_move_dynamics, read_held_out_moves)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from slowfast_vgen.data.latents import LatentSet, draw_evenly
 from slowfast_vgen.data.sources import EpisodeSource
+from slowfast_vgen.data.windows import WindowBatch
 from slowfast_vgen.errors import UserError
 
 
@@ -42,6 +43,11 @@ class ChainBatch:
         """The frames of each chunk."""
         return self.frames.unflatten(1, (self.num_chunks + 1, -1))[:, 1:]
 
+    def windows(self, first: int = 0, stop: int | None = None) -> WindowBatch:
+        """The chunks `first` to `stop - 1` with the frames before each, as windows, chain by chain."""
+        actions = tuple(action for chain in self.actions for action in chain[first:stop])
+        return WindowBatch(self.past[:, first:stop].flatten(0, 1), self.new[:, first:stop].flatten(0, 1), actions)
+
     def to(self, device: torch.device | str) -> "ChainBatch":
         """The same on another device."""
         return ChainBatch(self.frames.to(device), self.poses.to(device), self.actions, self.is_told.to(device))
@@ -54,6 +60,17 @@ class ChainBatch:
     def split(self, size: int) -> "list[ChainBatch]":
         """The same chains in batches of at most `size`."""
         return [self.rows(torch.arange(i, min(i + size, len(self.actions)))) for i in range(0, len(self.actions), size)]
+
+
+def window_rows(
+    chains: Int64[Tensor, " chains"], num_chunks: int, first: int = 0, stop: int | None = None
+) -> Int64[Tensor, " rows"]:
+    """Rows of the chunks `first` to `stop - 1` of some chains of `num_chunks` among the `windows` of all chunks.
+
+    >>> window_rows(torch.tensor([0, 2]), 10, 3, 5).tolist()
+    [3, 4, 23, 24]
+    """
+    return (chains[:, None] * num_chunks + torch.arange(num_chunks)[first:stop]).flatten()
 
 
 def episode_poses(

@@ -52,6 +52,14 @@ class WindowBatch:
     new: Float[Tensor, "batch f_g channels h w"]
     actions: tuple[str, ...]
 
+    def to(self, device: torch.device | str) -> "WindowBatch":
+        """The same on another device."""
+        return WindowBatch(self.past.to(device), self.new.to(device), self.actions)
+
+    def rows(self, rows: Int64[Tensor, " rows"]) -> "WindowBatch":
+        """Some of the windows."""
+        return WindowBatch(self.past[rows], self.new[rows], tuple(self.actions[row] for row in rows.tolist()))
+
 
 class WindowSampler:
     """Draws windows from a `LatentSet`.

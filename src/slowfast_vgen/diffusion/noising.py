@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.denoiser import Latents, NoiseLevels
 
 Target = Literal["epsilon", "v_prediction", "flow"]
+Rows = Int64[Tensor, " rows"]
 
 
 @dataclass(frozen=True)
@@ -64,28 +66,6 @@ class Noising:
         alpha, sigma = self.alpha_sigma(levels[..., None, None, None])
         return alpha * noise - sigma * clean
 
-    def clean_and_noise(
-        self,
-        noised: Float[Tensor, "batch frames channels height width"],
-        prediction: Float[Tensor, "batch frames channels height width"],
-        levels: Float[Tensor, "batch frames"],
-    ) -> tuple[Tensor, Tensor]:
-        """Estimates of `z_0` and `eps` from a prediction: the inverse of `prediction_target`.
-
-        >>> noising = Noising("v_prediction")
-        >>> clean, noise = torch.randn(2, 1, 2, 3, 4, 4).unbind()
-        >>> levels = torch.full((1, 2), 0.3)
-        >>> z_t, v = noising.add_noise(clean, noise, levels), noising.prediction_target(clean, noise, levels)
-        >>> torch.allclose(noising.clean_and_noise(z_t, v, levels)[0], clean, atol=1e-5)
-        True
-        """
-        alpha, sigma = self.alpha_sigma(levels[..., None, None, None])
-        if self.target == "epsilon":
-            return (noised - sigma * prediction) / alpha.clamp(min=1e-4), prediction
-        if self.target == "flow":
-            return noised - sigma * prediction, noised + alpha * prediction
-        return alpha * noised - sigma * prediction, sigma * noised + alpha * prediction
-
 
 def draw_noise_levels(
     shape: tuple[int, ...],
@@ -98,3 +78,79 @@ def draw_noise_levels(
     A `logit_mean` above 0 moves it to higher noise, where it is decided what stands where.
     """
     return (torch.randn(shape, generator=generator) + logit_mean).sigmoid().to(device)
+
+
+def frame_levels(levels: Float[Tensor, " batch"], num_frames: int) -> NoiseLevels:
+    """One level a window, for each of its frames (the paper draws one step `t` for all).
+
+    >>> frame_levels(torch.tensor([0.1, 0.9]), 3).shape
+    torch.Size([2, 3])
+    """
+    return levels[:, None].expand(-1, num_frames)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig:
+    """How often and how strongly training windows are disturbed."""
+
+    condition_dropout: float = 0.1
+    """Share of windows whose action is withheld."""
+    past_noise_share: float = 0.5
+    """Share of windows whose past is slightly noised, with its level told (GameNGen, arXiv 2408.14837): a roll-out
+    feeds the model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq.
+    1."""
+    past_noise_max: float = 0.3
+    """The highest level of a noised past, in [0, 1]."""
+    noise_logit_mean: float = 0.0
+    """As in `draw_noise_levels`, of eq. 2's levels."""
+
+    def __post_init__(self) -> None:
+        for name in ("condition_dropout", "past_noise_share", "past_noise_max"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """All that is random in eq. 2's loss of some windows: drawn before anything is computed, so it can be shared out.
+
+    The draws of one window are consecutive rows of `levels` and `noise`.
+    """
+
+    levels: Float[Tensor, "windows_draws f_g"]
+    noise: Float[Tensor, "windows_draws f_g channels h w"]
+    past_levels: NoiseLevels
+    past_noise: Latents
+    dropped: Bool[Tensor, " windows"]
+    """The windows whose action is withheld."""
+
+    @classmethod
+    def draw(
+        cls, config: NoiseConfig, past: Latents, new: Latents, num_draws: int, generator: torch.Generator
+    ) -> "Noise":
+        """Draws `num_draws` times for each window of past and new frames; the generator's state decides everything."""
+        size = len(past)
+        dropped = torch.rand(size, generator=generator) < config.condition_dropout
+        noisy_past = torch.rand(size, generator=generator) < config.past_noise_share
+        past_levels = noisy_past * config.past_noise_max * torch.rand(size, generator=generator)
+        past_noise = torch.randn(past.shape, generator=generator)
+        levels = draw_noise_levels((size * num_draws,), generator, logit_mean=config.noise_logit_mean)
+        noise = torch.randn((size * num_draws, *new.shape[1:]), generator=generator)
+        past_levels, levels = frame_levels(past_levels, past.shape[1]), frame_levels(levels, new.shape[1])
+        return cls(levels, noise, past_levels, past_noise, dropped)
+
+    @property
+    def num_draws(self) -> int:
+        """Draws of each window."""
+        return len(self.noise) // len(self.dropped)
+
+    def rows(self, rows: Rows) -> "Noise":
+        """The noise of some of the windows."""
+        draws = (rows[:, None] * self.num_draws + torch.arange(self.num_draws)).flatten()
+        return Noise(
+            self.levels[draws], self.noise[draws], self.past_levels[rows], self.past_noise[rows], self.dropped[rows]
+        )
+
+    def to(self, device: torch.device | str) -> "Noise":
+        """The same on another device."""
+        return Noise(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))

@@ -69,7 +69,7 @@ def set_num_steps(scheduler: Scheduler, num_steps: int) -> None:
     else:
         total = scheduler.config.num_train_timesteps
         steps = [(2 * total * left + num_steps) // (2 * num_steps) - 1 for left in range(num_steps, 0, -1)]
-        scheduler.num_inference_steps, scheduler.timesteps = num_steps, torch.tensor(steps)
+        scheduler.timesteps = torch.tensor(steps)
 
 
 def _ddim_step(scheduler: DDIMScheduler, prediction: Latents, index: int, latents: Latents) -> Latents:

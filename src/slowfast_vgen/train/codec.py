@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, CodecConfig, check_sides, frames_to_pixels
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 from slowfast_vgen.types import Episode
 
 
@@ -66,7 +66,7 @@ def train_codec(
         set_sizes: how many of the frames, in order, each of several sets has; all are drawn from equally often. Empty
             for one set.
         device: where to compute; the frames stay where they are.
-        held_out: as in `train_slow`.
+        held_out: as in `TrainingRun`.
 
     Raises:
         UserError: frames with a side that the codec cannot halve as often as it must; or as `TrainingRun.run`.
@@ -78,8 +78,8 @@ def train_codec(
     source, unseen = torch.from_numpy(frames), torch.from_numpy(validation_frames)
     still = psnr(still_picture(source).expand_as(unseen), unseen).mean()
 
-    def loss(step: int) -> Iterator[Tensor]:
-        generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step)
+    def loss(step: Step) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(config.optimisation.seed * 1_000_003 + step.number)
         index = draw_frames(set_sizes or (len(source),), config.batch_size, generator)
         pixels = frames_to_pixels(source[index].to(device)).contiguous(memory_format=torch.channels_last)
         raw = codec.encode_pixels(pixels)
@@ -92,17 +92,15 @@ def train_codec(
         return {"validation_psnr_db": float(reached), "validation_over_still_db": float(reached - still)}
 
     description: dict[str, object] = {
-        "codec": asdict(config.codec),
-        "codec training": asdict(config) | {"optimisation": None, "codec": None},
+        "codec": config.codec,
+        "codec training": vars(config) | {"codec": None},
         "data": hashlib.sha256(np.ascontiguousarray(frames).data).hexdigest(),
         "set sizes": list(set_sizes),
     }
     if init is not None:
         description["init"] = init.fingerprint()
-    if held_out is not None:
-        description["held out"] = dict(held_out)
     some = source[:: max(1, len(source) // 4096)]
-    run = TrainingRun(codec, config.optimisation, folder, loss, validate, description)
+    run = TrainingRun(codec, config.optimisation, folder, loss, validate, description, held_out)
     run.train_part("codec", codec.save, lambda: set_latent_statistics(codec.eval(), some))
     return codec
 

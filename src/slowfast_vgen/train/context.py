@@ -5,9 +5,8 @@ serves raw contexts of several lengths, an anchor frame and retrieved frames: wh
 is drawn for whole batches.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,14 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
+from slowfast_vgen.data.windows import WindowBatch
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
-from slowfast_vgen.models.world_model import denoiser_writer
-from slowfast_vgen.train.draws import Share, draw_windows
-from slowfast_vgen.train.run import TrainingRun
-from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
+from slowfast_vgen.train.run import ALL, Share, Step
+from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_denoiser
 
 VALIDATION_WINDOWS = 96
 
@@ -99,11 +97,9 @@ class ContextObjective:
         num_frames = chains.new.shape[2]
         stop = num_frames * (chunk + 1)
         chosen = chosen_frames(kind, chains.poses[:, :stop], chains.poses[:, stop : stop + num_frames], num_frames)
-        past, new = past_with_context(chains.frames[:, :stop], chosen, num_frames), chains.new[:, chunk]
-        draws = draw_windows(self.slow.config, past.shape, new.shape, num_draws, generator)
-        rows = share.rows(len(past))
-        actions = [chains.actions[row][chunk] for row in rows.tolist()]
-        return self.slow.masked_windows(past[rows], new[rows], actions, draws.rows(rows))
+        past = past_with_context(chains.frames[:, :stop], chosen, num_frames)
+        windows = WindowBatch(past, chains.new[:, chunk], tuple(chain[chunk] for chain in chains.actions))
+        return self.slow.masked(windows, generator, share, num_draws)
 
 
 def train_context(
@@ -118,8 +114,7 @@ def train_context(
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
 
-    The `record` goes with it. `held_out`, where the data to validate on was taken out of the data to learn from, tells
-    how, and goes into the description of the run.
+    The `record` goes with it; `held_out` as in `TrainingRun`.
 
     Raises:
         UserError: chains too short for the longest context, told before the first step; or as `TrainingRun.run`.
@@ -131,16 +126,13 @@ def train_context(
             f"chains of {training.num_chunks} chunks cannot hold a context of {config.longest} frames; "
             "give longer ones (--chunks), or leave the long contexts out (--kinds)"
         )
-    optimisation = config.slow.optimisation
 
-    def loss(step: int) -> Iterator[Tensor]:
-        rng = np.random.default_rng((optimisation.seed, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        kind = objective.draw_kind(rng)
-        chains = training.draw(rng, config.slow.batch_size)
+    def loss(step: Step) -> Iterator[Tensor]:
+        kind = objective.draw_kind(step.rng)
+        chains = training.draw(step.rng, config.slow.batch_size)
         fewest = -(-kind.num_frames // window) if kind.kind == "raw" else 1
-        chunk = int(rng.integers(fewest, training.num_chunks))
-        yield objective.losses(chains, kind, chunk, generator, config.slow.noise_draws, run.share).mean()
+        chunk = int(step.rng.integers(fewest, training.num_chunks))
+        yield objective.losses(chains, kind, chunk, step.generator, config.slow.noise_draws, step.share).mean()
 
     def validate() -> dict[str, float]:
         chains = validation.draw(np.random.default_rng(0), VALIDATION_WINDOWS)
@@ -152,12 +144,5 @@ def train_context(
             figures[f"{kind_name(kind)}_loss"] = float(torch.cat(losses).mean())
         return figures
 
-    description: dict[str, object] = {
-        "denoiser": {"class": type(denoiser).__name__, **json.loads(denoiser.to_json_string())},
-        "context": json.loads(json.dumps(asdict(config) | {"slow": asdict(config.slow) | {"optimisation": None}})),
-        "data": training.source.key,
-    }
-    if held_out is not None:
-        description["held out"] = dict(held_out)
-    run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
-    run.train_part("denoiser", denoiser_writer(denoiser, record))
+    description = {"context": config, "data": training.source.key}
+    train_denoiser(objective.slow, folder, loss, validate, description, record, held_out)

@@ -26,6 +26,11 @@ class FramePairs:
     """Index of the verb among `names`."""
     names: tuple[str, ...]
 
+    @property
+    def key(self) -> list[int]:
+        """Counts and sums that differ where the pairs differ, nearly always: a training resumes only with the same."""
+        return [len(self.frames), len(self.first), int(self.first.sum()), int(self.label.sum())]
+
     def balanced(self, rng: np.random.Generator, count: int) -> Int64[np.ndarray, " count"]:
         """Random pairs, every verb equally often on average: a reader shall not expect what data happens to hold."""
         by_verb = [np.flatnonzero(self.label == index) for index in range(len(self.names))]

@@ -1,8 +1,7 @@
 """Trains the model that reads actions off frames (paper 3.4), so that it reads imagined frames as well as true ones."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,10 @@ from torch import Tensor
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.train.frame_pairs import FramePairs, mirrored_labels, reversed_labels
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.train.move_pairs import MovePairs
+from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 
 FOLDER = "inverse_dynamics"
 """Of the run's folder, where the averaged model is written to."""
@@ -71,18 +72,14 @@ def train_inverse_dynamics(
 ) -> InverseDynamics:
     """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`.
 
-    `held_out` as in `train_slow`.
+    `held_out` as in `TrainingRun`.
     """
-    assert training.names == validation.names == model.names
-    seed, device = config.optimisation.seed, model.device
-    chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
+    device, chosen = model.device, validated_pairs(len(validation.first))
 
-    def loss(step: int) -> Iterator[Tensor]:
-        rng = np.random.default_rng((seed, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        pairs, labels = cut(training, training.balanced(rng, config.batch_size), device)
-        pairs, labels = turned(pairs, labels, training.names, rng)
-        pairs = worn(pairs, config, codec, generator)
+    def loss(step: Step) -> Iterator[Tensor]:
+        pairs, labels = cut(training, training.balanced(step.rng, config.batch_size), device)
+        pairs, labels = turned(pairs, labels, training.names, step.rng)
+        pairs = worn(pairs, config, codec, step.generator)
         yield F.cross_entropy(model(pairs[:, 0], pairs[:, 1]), labels, label_smoothing=config.label_smoothing)
 
     def validate() -> dict[str, float]:
@@ -93,17 +90,31 @@ def train_inverse_dynamics(
             "validation_accuracy_worn": _accuracy(model, worn_pairs, labels),
         }
 
-    description: dict[str, object] = {
-        "model": json.loads(model.to_json_string()),
-        "inverse dynamics": asdict(config) | {"optimisation": None},
-        "codec": None if codec is None else codec.fingerprint(),
-        "data": [len(training.frames), len(training.first), int(training.first.sum()), int(training.label.sum())],
-    }
-    if held_out is not None:
-        description["held out"] = dict(held_out)
-    run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
+    description = reader_description(config, model, codec, training)
+    run = TrainingRun(model, config.optimisation, folder, loss, validate, description, held_out)
     run.train_part(FOLDER)
     return model.eval()
+
+
+def validated_pairs(count: int) -> Int64[np.ndarray, " pairs"]:
+    """Rows of at most `VALIDATION_PAIRS` pairs of so many, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, VALIDATION_PAIRS).round().astype(np.int64))
+
+
+def reader_description(
+    config: InverseDynamicsTrainingConfig,
+    model: InverseDynamics | MoveDynamics,
+    codec: Codec | None,
+    training: FramePairs | MovePairs,
+) -> dict[str, object]:
+    """What must be the same when the training of a reader of verbs or of moves is resumed."""
+    assert training.names == model.names
+    return {
+        "model": model,
+        "inverse dynamics": config,
+        "codec": None if codec is None else codec.fingerprint(),
+        "data": training.key,
+    }
 
 
 def cut(

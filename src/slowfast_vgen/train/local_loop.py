@@ -5,23 +5,23 @@ Addresses hold no content, so what each query reads of each entry is known befor
 writes as one likes.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from slowfast_vgen.data.chains import ChainBatch
+from slowfast_vgen.data.chains import ChainBatch, window_rows
+from slowfast_vgen.diffusion.noising import Noise
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.columns import from_columns, to_columns
 from slowfast_vgen.memory.local import causal_reading, familiar_weights
 from slowfast_vgen.models.denoiser import Latents, Past, Recall
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.trail import ways_back
-from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
-from slowfast_vgen.train.slow import ALL, SlowObjective
+from slowfast_vgen.train.run import ALL, Share
+from slowfast_vgen.train.slow import SlowObjective
 
 Reading = Float[Tensor, "chains queries entries"]
 
@@ -55,34 +55,29 @@ class LocalLoop:
 
     def describe(self) -> dict[str, object]:
         """The settings of the rule and the addresses."""
-        settings = asdict(self.config)
+        settings = dict(vars(self.config))
         if not self.config.familiar:  # runs from before there was this setting go on
             del settings["familiar"]
-        return {"rule": "local", **settings, "address": json.loads(self.address.to_json_string())}
+        return {"rule": "local", **settings, "address": self.address}
 
     def parts(self, batch: ChainBatch, generator: torch.Generator, share: Share = ALL) -> Iterator[Tensor]:
         """See `LoopObjective.parts`; one part a segment."""
+        batch, noise = self.slow.draw_chains(batch, generator, share)
         chains, chunks = batch.new.shape[:2]
-        draws = self._draws(batch, generator)
-        rows = share.rows(chains)
-        batch = batch.rows(rows)
-        draws = draws.rows((rows[:, None] * chunks + torch.arange(chunks)).flatten())
         length = self.config.segment_chunks or chunks
         reading, novelty = self.reading(batch)
         for first in range(0, chunks, length):
-            losses = self._segment(batch, draws, reading, novelty, first, min(chunks, first + length))
-            yield losses.sum() / (len(rows) * chunks)
+            losses = self._segment(batch, noise, reading, novelty, first, min(chunks, first + length))
+            yield losses.sum() / (chains * chunks)
 
     def losses(
         self, batch: ChainBatch, generator: torch.Generator, memory: bool = True
     ) -> Float[Tensor, "chains chunks"]:
         """See `LoopObjective.losses`."""
-        draws = self._draws(batch, generator)
+        batch, noise = self.slow.draw_chains(batch, generator)
         if memory:
-            return self._segment(batch, draws, *self.reading(batch), 0, batch.num_chunks)
-        actions = [action for chain in batch.actions for action in chain]
-        losses = self.slow.masked_windows(batch.past.flatten(0, 1), batch.new.flatten(0, 1), actions, draws)
-        return losses.unflatten(0, batch.new.shape[:2])
+            return self._segment(batch, noise, *self.reading(batch), 0, batch.num_chunks)
+        return self.slow.masked_windows(batch.windows(), noise).unflatten(0, batch.new.shape[:2])
 
     @torch.no_grad()
     def reading(self, batch: ChainBatch) -> tuple[Reading, Float[Tensor, "chains chunks f_g columns"]]:
@@ -111,17 +106,13 @@ class LocalLoop:
             reading = reading * counts[:, None]
             return reading, novelty.unflatten(1, (chunks, num_frames, -1))
 
-    def _draws(self, batch: ChainBatch, generator: torch.Generator) -> WindowDraws:
-        past, new = batch.past.flatten(0, 1), batch.new.flatten(0, 1)
-        return draw_windows(self.slow.config, past.shape, new.shape, 1, generator)
-
     def _segment(
-        self, batch: ChainBatch, draws: WindowDraws, reading: Reading, novelty: Tensor, first: int, stop: int
+        self, batch: ChainBatch, noise: Noise, reading: Reading, novelty: Tensor, first: int, stop: int
     ) -> Float[Tensor, "chains segment"]:
         """The losses of chunks `first` to `stop - 1`, with gradients through their own writes only."""
         chains, chunks = batch.new.shape[:2]
         entries = reading.shape[2] // chunks
-        earlier = [self._written(batch, draws, number) for number in range(first)]
+        earlier = [self._written(batch, noise, number) for number in range(first)]
 
         def recall(kept: Past, past: Latents) -> Recall:
             own = to_columns(past, self.slow.denoiser.memory_features(kept), novelty.shape[-1])
@@ -134,23 +125,15 @@ class LocalLoop:
             memory_width = self.slow.denoiser.memory_shape(height, width).width
             return from_columns(read.unflatten(0, known.shape), known, (channels, height, width), memory_width)
 
-        rows = _window_rows(chains, chunks, first, stop)
-        actions = [action for chain in batch.actions for action in chain[first:stop]]
-        losses = self.slow.masked_windows(
-            batch.past[:, first:stop].flatten(0, 1),
-            batch.new[:, first:stop].flatten(0, 1),
-            actions,
-            draws.rows(rows),
-            recall,
-        )
+        rows = window_rows(torch.arange(chains), chunks, first, stop)
+        losses = self.slow.masked_windows(batch.windows(first, stop), noise.rows(rows), recall)
         return losses.unflatten(0, (chains, stop - first))
 
     @torch.no_grad()
-    def _written(self, batch: ChainBatch, draws: WindowDraws, number: int) -> Float[Tensor, "chains entries values"]:
+    def _written(self, batch: ChainBatch, noise: Noise, number: int) -> Float[Tensor, "chains entries values"]:
         """What one chunk before the segment wrote, computed anew: nothing of it need be kept."""
-        chains, chunks = batch.new.shape[:2]
-        mine = draws.rows(_window_rows(chains, chunks, number, number + 1)).to(self.slow.device)
-        past = batch.past[:, number].to(self.slow.device)
+        rows = window_rows(torch.arange(len(batch.actions)), batch.num_chunks, number, number + 1)
+        mine, past = noise.rows(rows).to(self.slow.device), batch.past[:, number].to(self.slow.device)
         past = self.slow.noising.add_noise(past, mine.past_noise, mine.past_levels)
         kept = self.slow.denoiser.encode_past(past, mine.past_levels)
         features = self.slow.denoiser.memory_features(kept)
@@ -166,8 +149,3 @@ class LocalLoop:
         entry = torch.arange(reading.shape[2], device=reading.device) // entries
         recent: Bool[Tensor, "queries entries"] = query[:, None] - entry[None, :] < horizon
         return (reading * recent) @ values + (reading * ~recent) @ values.detach()
-
-
-def _window_rows(chains: int, chunks: int, first: int, stop: int) -> Tensor:
-    """Rows of the chunks `first` to `stop - 1` of every chain among all windows, chain by chain."""
-    return (torch.arange(chains)[:, None] * chunks + torch.arange(first, stop)).flatten()

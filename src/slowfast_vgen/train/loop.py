@@ -4,9 +4,8 @@ The inner loop lets every episode of a batch write its own fast weights, chunk b
 next chunk with the fast weights that its episode has by then, and moves the slow weights by eq. 2's loss.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,10 +20,8 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
-from slowfast_vgen.models.world_model import denoiser_writer
-from slowfast_vgen.train.draws import Share
-from slowfast_vgen.train.run import TrainingRun
-from slowfast_vgen.train.slow import ALL, SlowObjective, SlowTrainingConfig
+from slowfast_vgen.train.run import ALL, Share, Step
+from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_denoiser
 
 VALIDATION_CHAINS = 32
 
@@ -96,28 +93,20 @@ def train_loop(
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged denoiser to `folder/denoiser`.
 
-    The `record` goes with it. `held_out`, where the data to validate on was taken out of the data to learn from, tells
-    how, and goes into the description of the run.
+    The `record` goes with it; `held_out` as in `TrainingRun`.
 
     Raises:
         UserError: as `TrainingRun.run`.
     """
     objective = make_objective(SlowObjective(denoiser, text_encoder, config.slow))
     windows = WindowSampler(training.source)
-    optimisation = config.slow.optimisation
     num_windows = config.num_chains * config.num_chunks // config.slow.noise_draws
 
-    def loss(step: int) -> Iterator[Tensor]:
-        rng = np.random.default_rng((optimisation.seed, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        if rng.random() >= config.plain_share:
-            yield from objective.parts(training.draw(rng, config.num_chains), generator, run.share)
-            return
-        batch = windows.draw(rng, num_windows, config.slow.lengths)
-        if rng.random() < config.slow.unmasked_share:
-            yield objective.slow.unmasked(batch, generator, run.share).mean()
+    def loss(step: Step) -> Iterator[Tensor]:
+        if step.rng.random() >= config.plain_share:
+            yield from objective.parts(training.draw(step.rng, config.num_chains), step.generator, step.share)
         else:
-            yield objective.slow.masked(batch, generator, run.share).mean()
+            yield objective.slow.step_loss(windows, num_windows, step)
 
     def validate() -> dict[str, float]:
         batch = validation.draw(np.random.default_rng(0), VALIDATION_CHAINS)
@@ -136,13 +125,5 @@ def train_loop(
             }
         return figures
 
-    description: dict[str, object] = {
-        "denoiser": {"class": type(denoiser).__name__, **json.loads(denoiser.to_json_string())},
-        "loop": asdict(config) | {"slow": asdict(config.slow) | {"optimisation": None}},
-        "memory": objective.describe(),
-        "data": training.source.key,
-    }
-    if held_out is not None:
-        description["held out"] = dict(held_out)
-    run = TrainingRun(denoiser, optimisation, folder, loss, validate, description)
-    run.train_part("denoiser", denoiser_writer(denoiser, record))
+    description = {"loop": config, "memory": objective.describe(), "data": training.source.key}
+    train_denoiser(objective.slow, folder, loss, validate, description, record, held_out)

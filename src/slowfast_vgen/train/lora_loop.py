@@ -3,10 +3,9 @@
 Step by step: the fast weights `Theta_i` with which chunk `i` is predicted are fixed in the outer loop (first order).
 """
 
-import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +14,15 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from slowfast_vgen.data.chains import ChainBatch
+from slowfast_vgen.data.chains import ChainBatch, window_rows
+from slowfast_vgen.diffusion.noising import Noise
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
 from slowfast_vgen.memory.lora import Factors
 from slowfast_vgen.tensors import write_tensors
-from slowfast_vgen.train.draws import Share, WindowDraws, draw_windows
-from slowfast_vgen.train.slow import ALL, SlowObjective
+from slowfast_vgen.train.run import ALL, Share
+from slowfast_vgen.train.slow import SlowObjective
 
 Theta = dict[str, Factors]
 
@@ -51,49 +51,41 @@ class LoraLoop:
 
     def describe(self) -> dict[str, object]:
         """The settings of the rule; how triples are kept changes nothing."""
-        return {"rule": "lora", **json.loads(json.dumps(asdict(self.config.learning)))}
+        return {"rule": "lora", **vars(self.config.learning)}
 
     def parts(self, batch: ChainBatch, generator: torch.Generator, share: Share = ALL) -> Iterator[Tensor]:
         """See `LoopObjective.parts`; one part a chunk."""
-        chains, chunks = batch.new.shape[:2]
-        past, new = batch.past.flatten(0, 1), batch.new.flatten(0, 1)
-        draws = draw_windows(self.slow.config, past.shape, new.shape, 1, generator)
-        seeds = torch.randint(2**31, (chains,), generator=generator)
-        rows = share.rows(chains)
-        batch, draws = batch.rows(rows), draws.rows((rows[:, None] * chunks + torch.arange(chunks)).flatten())
-        triples = self._inner(batch, seeds[rows].tolist())
+        mine, noise = self.slow.draw_chains(batch, generator, share)
+        seeds = torch.randint(2**31, (len(batch.actions),), generator=generator)
+        triples = self._inner(mine, seeds[share.rows(len(seeds))].tolist())
         if self.config.triples == "shards":
             triples = self._by_shards(triples, share)
         for number, theta in triples:
-            yield self._outer(batch, draws, number, theta).sum() / (len(rows) * chunks)
+            yield self._outer(mine, noise, number, theta).sum() / (len(mine.actions) * mine.num_chunks)
 
     def losses(
         self, batch: ChainBatch, generator: torch.Generator, memory: bool = True
     ) -> Float[Tensor, "chains chunks"]:
         """See `LoopObjective.losses`."""
-        chains, chunks = batch.new.shape[:2]
-        past, new = batch.past.flatten(0, 1), batch.new.flatten(0, 1)
-        draws = draw_windows(self.slow.config, past.shape, new.shape, 1, generator)
-        without: Iterator[tuple[int, Theta]] = ((number, {}) for number in range(chunks))
-        triples = self._inner(batch, list(range(chains))) if memory else without
-        return torch.stack([self._outer(batch, draws, number, theta) for number, theta in triples], dim=1)
+        batch, noise = self.slow.draw_chains(batch, generator)
+        without: Iterator[tuple[int, Theta]] = ((number, {}) for number in range(batch.num_chunks))
+        triples = self._inner(batch, list(range(len(batch.actions)))) if memory else without
+        return torch.stack([self._outer(batch, noise, number, theta) for number, theta in triples], dim=1)
 
     def _inner(self, batch: ChainBatch, seeds: list[int]) -> Iterator[tuple[int, Theta]]:
         """The inner loop: the number of each chunk, and the fast weights learned from all chunks before it."""
         memory = self.learner.fresh(seeds)
         for number in range(batch.num_chunks):
             yield number, {name: (down.detach(), up.detach()) for name, (down, up) in memory.factors.items()}
-            past, new = (each[:, number].to(self.slow.device) for each in (batch.past, batch.new))
-            text = self.slow.text_encoder([chain[number] for chain in batch.actions])
-            self.learner.learn(memory, torch.cat([past, new], dim=1), past.shape[1], text)
+            windows = batch.windows(number, number + 1).to(self.slow.device)
+            text = self.slow.text_encoder(windows.actions)
+            self.learner.learn(memory, torch.cat([windows.past, windows.new], dim=1), windows.past.shape[1], text)
 
-    def _outer(self, batch: ChainBatch, draws: WindowDraws, number: int, theta: Theta) -> Float[Tensor, " chains"]:
+    def _outer(self, batch: ChainBatch, noise: Noise, number: int, theta: Theta) -> Float[Tensor, " chains"]:
         """The outer loop's losses of one chunk of every episode, its fast weights fixed."""
-        chains, chunks = batch.new.shape[:2]
-        actions = [chain[number] for chain in batch.actions]
-        mine = draws.rows(torch.arange(chains) * chunks + number)
+        rows = window_rows(torch.arange(len(batch.actions)), batch.num_chunks, number, number + 1)
         with self.learner.slots.applied(theta):
-            return self.slow.masked_windows(batch.past[:, number], batch.new[:, number], actions, mine)
+            return self.slow.masked_windows(batch.windows(number, number + 1), noise.rows(rows))
 
     def _by_shards(self, triples: Iterator[tuple[int, Theta]], share: Share) -> Iterator[tuple[int, Theta]]:
         """Lets the inner loop run to its end first, its fast weights kept on disk, a file a chunk."""

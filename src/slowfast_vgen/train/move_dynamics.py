@@ -1,8 +1,6 @@
 """Trains the model that reads whole moves off frames (paper 3.4), so that it reads imagined ones as well."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +10,16 @@ from torch import Tensor
 
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.move_dynamics import MoveDynamics
-from slowfast_vgen.train.inverse_dynamics import FOLDER, VALIDATION_PAIRS, InverseDynamicsTrainingConfig, Pairs, worn
+from slowfast_vgen.train.inverse_dynamics import (
+    FOLDER,
+    InverseDynamicsTrainingConfig,
+    Pairs,
+    reader_description,
+    validated_pairs,
+    worn,
+)
 from slowfast_vgen.train.move_pairs import MovePairs
-from slowfast_vgen.train.run import TrainingRun
+from slowfast_vgen.train.run import Step, TrainingRun
 from slowfast_vgen.worlds.metaworld_camera import table_spots
 from slowfast_vgen.worlds.metaworld_layout import BLOCK_HALF, REACH_HIGH, REACH_LOW
 from slowfast_vgen.worlds.metaworld_table import VIEW
@@ -44,17 +49,14 @@ def train_move_dynamics(
 ) -> MoveDynamics:
     """Trains (or goes on training) in `folder` and writes the averaged model to `folder/inverse_dynamics`.
 
-    `held_out` as in `train_slow`.
+    `held_out` as in `TrainingRun`.
     """
-    assert training.names == validation.names == model.names
-    seed, device = config.optimisation.seed, model.device
-    chosen = np.unique(np.linspace(0, len(validation.first) - 1, VALIDATION_PAIRS).round().astype(np.int64))
+    device, chosen = model.device, validated_pairs(len(validation.first))
 
-    def loss(step: int) -> Iterator[Tensor]:
-        rng = np.random.default_rng((seed, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        pairs, label, spot = _cut(training, rng.integers(len(training.first), size=config.batch_size), device)
-        pairs = worn(pairs, config, codec, generator)
+    def loss(step: Step) -> Iterator[Tensor]:
+        rows = step.rng.integers(len(training.first), size=config.batch_size)
+        pairs, label, spot = _cut(training, rows, device)
+        pairs = worn(pairs, config, codec, step.generator)
         yield -(model.targets(label, spot, _HILL_METRES) * model(pairs[:, 0], pairs[:, 1])).sum((1, 2, 3)).mean()
 
     def validate() -> dict[str, float]:
@@ -68,15 +70,8 @@ def train_move_dynamics(
             figures[f"validation_error_metres{kind}"] = float(error.mean())
         return figures
 
-    description: dict[str, object] = {
-        "model": json.loads(model.to_json_string()),
-        "inverse dynamics": asdict(config) | {"optimisation": None},
-        "codec": None if codec is None else codec.fingerprint(),
-        "data": [len(training.frames), len(training.first), int(training.first.sum()), float(training.spot.sum())],
-    }
-    if held_out is not None:
-        description["held out"] = dict(held_out)
-    run = TrainingRun(model, config.optimisation, folder, loss, validate, description)
+    description = reader_description(config, model, codec, training)
+    run = TrainingRun(model, config.optimisation, folder, loss, validate, description, held_out)
     run.train_part(FOLDER)
     return model.eval()
 

@@ -25,6 +25,11 @@ class MovePairs:
     """Where it lies then, metres."""
     names: tuple[str, ...]
 
+    @property
+    def key(self) -> list[float]:
+        """Counts and sums that differ where the pairs differ, nearly always: a training resumes only with the same."""
+        return [len(self.frames), len(self.first), int(self.first.sum()), float(self.spot.sum())]
+
 
 def move_pairs(episodes: Sequence[Episode], names: tuple[str, ...] | None = None) -> MovePairs:
     """The pairs of all moves of things among `names`; None for all things that there are.

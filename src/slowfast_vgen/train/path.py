@@ -1,8 +1,7 @@
 """Trains the part that follows the actions through the plane; poses teach it, and are not needed afterwards."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.planar_path import motions_between
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.trail import ways_back
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 
 STEPPED = 0.5
 """A step was made where the true camera moved at least this share of one."""
@@ -44,7 +43,7 @@ def train_path(
 ) -> None:
     """Trains (or goes on training) in `folder` and writes the averaged part to `folder/address`.
 
-    `held_out` as in `train_slow`.
+    `held_out` as in `TrainingRun`.
     """
     seed, device = config.optimisation.seed, address.device
 
@@ -82,20 +81,14 @@ def train_path(
             "retraced": 1 - own.float().mean(),
         }
 
-    def loss(step: int) -> Iterator[Tensor]:
-        parts = errors(training, np.random.default_rng((seed, step)), config.batch_size)
+    def loss(step: Step) -> Iterator[Tensor]:
+        parts = errors(training, np.random.default_rng((seed, step.number)), config.batch_size)
         yield parts["motion"] + parts["gate"]
 
     def validate() -> dict[str, float]:
         parts = errors(validation, np.random.default_rng(0), VALIDATION_CHAINS)
         return {f"validation_{name}": float(value) for name, value in parts.items()}
 
-    description: dict[str, object] = {
-        "address": json.loads(address.to_json_string()),
-        "path": asdict(config) | {"optimisation": None},
-        "data": training.source.key,
-    }
-    if held_out is not None:
-        description["held out"] = dict(held_out)
-    run = TrainingRun(address, config.optimisation, folder, loss, validate, description)
+    description = {"address": address, "path": config, "data": training.source.key}
+    run = TrainingRun(address, config.optimisation, folder, loss, validate, description, held_out)
     run.train_part("address")

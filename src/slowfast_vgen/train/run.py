@@ -6,24 +6,26 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from slowfast_vgen.allocator import keep_freed_memory
+from slowfast_vgen.diffusion.noising import Rows
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs
 from slowfast_vgen.files import append_text, atomic_path, hold_folder
 from slowfast_vgen.models.weights import check_part_target, save_part
 from slowfast_vgen.precision import check_precision, computing
 from slowfast_vgen.train.checkpoint import Progress, is_checkpoint, load_checkpoint, save_checkpoint
-from slowfast_vgen.train.draws import Share
 
 with needs("train"):
     from accelerate import PartialState
@@ -71,6 +73,45 @@ class OptimisationConfig:
         return self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup_steps), max(0.0, remaining))
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which part of a batch one of several processes computes."""
+
+    index: int = 0
+    count: int = 1
+
+    def rows(self, size: int) -> Rows:
+        """Its rows of a batch of `size`.
+
+        Raises:
+            UserError: the batch cannot be dealt out evenly.
+        """
+        if size % self.count:
+            raise UserError(f"a batch of {size} cannot be dealt out evenly to {self.count} processes; change one")
+        length = size // self.count
+        return torch.arange(length * self.index, length * (self.index + 1))
+
+
+ALL = Share()
+"""The whole batch, in a training by one process."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the loss of one step is drawn by: its number alone, so that a resumed run repeats an uninterrupted one."""
+
+    number: int
+    rng: np.random.Generator
+    generator: torch.Generator
+    share: Share = ALL
+
+    @classmethod
+    def of(cls, seed: int, number: int, share: Share = ALL) -> "Step":
+        """The step of this number in a training of this seed."""
+        rng = np.random.default_rng((seed, number))
+        return cls(number, rng, torch.Generator().manual_seed(int(rng.integers(2**62))), share)
+
+
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
     """Ctrl-C and a termination are held back until the block ends, so that what is saved then is of one piece."""
@@ -97,6 +138,15 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
+def _plain(value: Any) -> object:
+    """What the description of a run keeps of a setting that is no JSON; its optimisation is described once."""
+    if isinstance(value, OptimisationConfig):
+        return None
+    if is_dataclass(value):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    return json.loads(value.to_json_string())  # a module with a configuration, as all of ours
+
+
 class TrainingRun:
     """Runs `loss(step)` for `num_steps` steps over the parameters of `module`.
 
@@ -104,8 +154,9 @@ class TrainingRun:
     long unroll needs the memory of its largest part only. Under `accelerate launch` each process computes its `share`
     of every batch, and the gradients are averaged; the first process alone validates and writes.
 
-    Every random choice of `loss` must come from the step's number, so that a resumed run repeats an uninterrupted one
-    exactly. Writes `log.jsonl` (a line a validation) and `checkpoint/` into `folder`.
+    Every random choice of `loss` must come from its `Step`. Writes `log.jsonl` (a line a validation) and `checkpoint/`
+    into `folder`. A run is resumed only with the same `description`: JSON values, dataclasses and configured modules.
+    `held_out`, where the data to validate on was taken out of the data to learn from, says how, and belongs to it.
     """
 
     def __init__(
@@ -113,9 +164,10 @@ class TrainingRun:
         module: nn.Module,
         optimisation: OptimisationConfig,
         folder: Path,
-        loss: Callable[[int], Iterator[Tensor]],
+        loss: Callable[[Step], Iterator[Tensor]],
         validate: Callable[[], dict[str, float]],
-        description: dict[str, object],
+        description: Mapping[str, object],
+        held_out: Mapping[str, object] | None = None,
     ) -> None:
         self.module, self.optimisation, self.folder = module, optimisation, folder
         self.loss, self.validate = loss, validate
@@ -127,9 +179,9 @@ class TrainingRun:
         )
         self.ema = EMAModel(self.parameters, decay=optimisation.ema_decay, foreach=True)
         # Only what changes the weights must match on resuming.
-        self.description: dict[str, object] = json.loads(
-            json.dumps(description | {"optimisation": asdict(optimisation) | {"checkpoint_minutes": None}})
-        )
+        described = {**description, "optimisation": asdict(optimisation) | {"checkpoint_minutes": None}}
+        described |= {} if held_out is None else {"held out": dict(held_out)}
+        self.description: dict[str, object] = json.loads(json.dumps(described, default=_plain))
         self.progress = Progress()
 
     @contextmanager
@@ -232,7 +284,7 @@ class TrainingRun:
     def _differentiate(self, step: int) -> float:
         """Fills the gradients of all parts of the loss, averaged over the processes; returns the loss."""
         total = torch.zeros((), device=self.parameters[0].device)
-        parts = self.loss(step)
+        parts = self.loss(Step.of(self.optimisation.seed, step, self.share))
         while True:
             with self._autocast():
                 part = next(parts, None)
