@@ -71,7 +71,7 @@ def _export(folder: Path, text: str) -> list[str]:
 
 
 def _card(folder: Path, text: str) -> list[str]:
-    return ["data", "info", str(_dataset(folder, text)), "--card", str(folder / "cards")]
+    return ["data", "info", str(_dataset(folder, text)), "--card", "--out", str(folder / "cards")]
 
 
 COMMANDS: dict[str, Command] = {
