@@ -90,6 +90,7 @@ def run_family(family: Family, row: Row, folder: Path, args: argparse.Namespace,
     """Runs the trials of a family that are left until the deadline."""
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # its thread would be missing in the processes that are forked
     before = time.process_time()
     numbers = numbers_of(family.prepare(folder, args.seed), args.sample, args.seed)
     try:
@@ -150,10 +151,20 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs families until all trials are done or the time is up; 1 if any failed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
 
-    torch.set_num_threads(1)  # other threads would be missing in the processes that are forked
     args = parse(words)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # other threads would be missing in the processes that are forked
+    try:
+        return run_families(args)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def run_families(args: argparse.Namespace) -> int:
+    """What `main` does."""
     names = args.family or NAMES
     with tempfile.TemporaryDirectory(prefix="slowfast-faults-", dir=place_for_trials()) as temporary:
         families = {name: family for name in names if (family := load(name)) is not None}

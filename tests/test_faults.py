@@ -2,18 +2,31 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
+from slowfast_vgen import file_system, files
+from slowfast_vgen.memory import sessions
+from slowfast_vgen.memory.episode import EpisodeMemory
 
-import faults  # noqa: E402
-from fault_families.core import NAMES, Found, NotTried, Plain, load, run_trial  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import faults
+from fault_families.core import NAMES, Found, NotTried, Plain, load, run_trial
+from fault_families.disk_full_signals_power import DiskFullSignalsPower
+from fault_families.kills import Kills
+from fault_families.nan_and_exceptions import NanAndExceptions
+from fault_families.nan_places import PLACES
+from fault_families.resume import SESSIONS, TRAININGS, Resume
+from fault_families.save_load_fork_merge import SaveLoadForkMerge
 
 FAMILIES = [name for name in NAMES if load(name) is not None]
 
@@ -71,6 +84,77 @@ def test_the_suite_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pyt
     assert faults.main([*words, "--only", "0"]) == 0 and faults.main([*words, "--only", "6"]) == 1
 
 
+SAMPLES = {"kills": 16, "resume": 6, "save_load_fork_merge": 8, "nan_and_exceptions": 16, "disk_full_signals_power": 8}
+"""Trials of a family that take some two seconds; of others `FEW`."""
+FEW = 6
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_few_trials_of_each_family(name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert faults.main(["--family", name, "--sample", "12"]) == 0, capfd.readouterr().out
+    words = ["--family", name, "--sample", str(SAMPLES.get(name, FEW)), "--seconds", "60"]
+    assert faults.main(words) == 0, capfd.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_sample_of_each_family(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--family", name, "--sample", str(20 * SAMPLES.get(name, FEW)), "--seconds", "50", "--seed", "1"]
+    assert faults.main(words) == 0, capfd.readouterr().out
+
+
+def found_by(
+    family: Any, folder: Path, wanted: Callable[[int], bool] = lambda number: True, most: int = 60
+) -> list[str]:
+    """What the trials of a family find, of `most` that are wanted, spread evenly over all."""
+    (folder / "family").mkdir()
+    numbers = [number for number in range(family.prepare(folder / "family", 0)) if wanted(number)]
+    chosen = numbers[:: max(1, len(numbers) // most)]
+    found = [run_trial(family, number, folder)[0] for number in chosen]
+    family.close()
+    if found and all(isinstance(each, NotTried) for each in found):
+        pytest.skip("for want of a mount: this user cannot mount disks")
+    return [each for each in found if isinstance(each, str)]
+
+
+def test_kills_find_a_folder_that_is_replaced_in_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put_in_place(new: Path, path: Path, place: Path) -> None:
+        if path.exists():
+            shutil.rmtree(path)
+        os.rename(new, path)
+
+    family = Kills()
+    family.names = ("part",)
+    assert found_by(family, tmp_path, lambda number: number < len(family.plan), 30) == []
+    shutil.rmtree(tmp_path / "family")
+    monkeypatch.setattr(files, "put_in_place", put_in_place)
+    found = found_by(family, tmp_path, lambda number: number < len(family.plan), 30)
+    assert any("nothing is there, not the new or old" in each or "refused" in each for each in found), found
+
+
+def test_resumes_find_a_training_that_forgets_its_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.optim.AdamW, "load_state_dict", lambda self, state: None)
+    found = found_by(Resume(), tmp_path, lambda number: SESSIONS <= number < SESSIONS + TRAININGS, 8)
+    assert any("other ['weights'" in each for each in found), found
+
+
+def test_twins_find_a_fork_that_shares_its_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EpisodeMemory, "fork", lambda self: self)
+    assert found_by(SaveLoadForkMerge(), tmp_path, lambda number: number > 14, 8)
+
+
+def test_a_check_for_nan_that_is_gone_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "check_finite", lambda what, tensors, mend: None)
+    place = list(PLACES).index("latents of a session")
+    found = found_by(NanAndExceptions(), tmp_path, lambda number: number in (place, place + len(PLACES)))
+    assert len(found) == 2 and all("it is saved in silence" in each for each in found), found
+
+
+def test_power_cuts_find_what_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_system, "_sync", lambda descriptor: None)
+    family = DiskFullSignalsPower()
+
+    def is_cut(number: int) -> bool:
+        return number < len(family.plan) and family.plan[number].sort == "cut"
+
+    found = found_by(family, tmp_path, is_cut, 12)
+    assert len(found) > 2, found

@@ -149,6 +149,19 @@ def test_merged_loras_are_nearest_to_the_sum(local_world: World) -> None:
     torch.testing.assert_close(left_over, best, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("change", ["merge", "rewind"])
+def test_a_session_goes_on_with_its_memory_as_it_is_now(local_world: World, tmp_path: Path, change: str) -> None:
+    one, other = (walked(local_world, BOTH, 2, seed=seed) for seed in (1, 2))
+    if change == "merge":
+        memory_of(one).merge(memory_of(other))
+    else:
+        memory_of(one).rewind(1)
+    one.save(tmp_path / "session")
+    loaded = local_world.resume(tmp_path / "session")
+    # What the denoiser made of the latest frames under the memory as it was before no longer counts.
+    assert np.array_equal(one.step("turn left"), loaded.step("turn left"))
+
+
 def test_memories_that_do_not_belong_together_are_not_merged(local_world: World, tiny_world: World) -> None:
     local, lora = (memory_of(walked(local_world, each, 1)) for each in (LOCAL, LORA))
     with pytest.raises(UserError, match="written by the same rules"):

@@ -60,8 +60,6 @@ class Family(Protocol):
     """In a few words, for people."""
     floor: ClassVar[int]
     """So many trials there are at least."""
-    limit_seconds: float
-    """Of one trial; see `LIMIT_SECONDS`."""
 
     def prepare(self, folder: Path, seed: int) -> int:
         """Makes in `folder`, which lasts as long as the family runs, what its trials share.
@@ -77,6 +75,10 @@ class Family(Protocol):
         """Runs a trial, 0 to `prepare`'s result - 1, in an empty folder, which is taken away after it."""
         ...
 
+    def limit_of(self, number: int) -> float:
+        """How many seconds a trial may take."""
+        ...
+
     def close(self) -> None:
         """Ends what `prepare` has started, such as a server or a mount."""
         ...
@@ -86,12 +88,17 @@ class Plain:
     """What most families need of `Family`."""
 
     limit_seconds: float = LIMIT_SECONDS
+    """Of most trials."""
     seed: int = 0
     """Of the suite; set it in `prepare`."""
 
     def rng(self, number: int) -> np.random.Generator:
         """The trial's own."""
         return np.random.default_rng([self.seed, number])
+
+    def limit_of(self, number: int) -> float:
+        """The same for all."""
+        return self.limit_seconds
 
     def close(self) -> None:
         """Nothing is left."""
@@ -154,15 +161,16 @@ def run_trial(family: Family, number: int, folder: Path) -> tuple[Found, float]:
         os.close(reader)
         _be_the_trial(family, number, place, writer)
     os.close(writer)
+    limit_seconds = family.limit_of(number)
     try:
-        told = _hear(reader, family.limit_seconds)
+        told = _hear(reader, limit_seconds)
     finally:
         os.close(reader)
         _end_group(child)
     _, status, usage = os.wait4(child, 0)
     printed = (place / "printed").read_text(errors="replace") if (place / "printed").exists() else ""
     shutil.rmtree(place, ignore_errors=True)
-    return _judge(told, status, printed, family.limit_seconds), usage.ru_utime + usage.ru_stime
+    return _judge(told, status, printed, limit_seconds), usage.ru_utime + usage.ru_stime
 
 
 def _be_the_trial(family: Family, number: int, place: Path, writer: int) -> None:

@@ -33,6 +33,8 @@ class EpisodeMemory:
         self.parts = tuple(parts)
         """One for each rule, in the order in which they take in a chunk."""
         assert self.parts, "a memory has at least one part"
+        self.changes = 0
+        """Raised by whatever changes it otherwise than by a chunk: what was computed with it before counts no more."""
 
     @classmethod
     def fresh(cls, host: Host, config: MemoryConfig, base_fingerprint: str, seeds: Sequence[int]) -> "EpisodeMemory":
@@ -200,6 +202,7 @@ class EpisodeMemory:
     def _each(self, change: Callable[[FastWeights, int], None]) -> None:
         """Changes every part, or none where one of them fails."""
         before = self.snapshot()
+        self.changes += 1
         try:
             for index, part in enumerate(self.parts):
                 change(part, index)
@@ -267,3 +270,4 @@ class EpisodeMemory:
                 f"the memory in {folder} does not fit its own settings ({error!s:.300}); save it anew"
             ) from error
         self.parts = tuple(parts)
+        self.changes += 1

@@ -48,6 +48,8 @@ class Rollout:
         self.earlier: deque[Latents] = deque(maxlen=MOST_REWINDS)
         """The history before each of the latest chunks."""
         self._past: Past | None = None
+        self._past_changes = 0
+        """`EpisodeMemory.changes` when `_past` was made."""
         self.strict: bool | None = None
         """What happens to actions that are not understood: see `telling.tell`."""
         self.told: tuple[ToldAction, ...] = ()
@@ -139,7 +141,13 @@ class Rollout:
 
     def _encode_history(self, denoiser: DenoiserModule) -> Past:
         """What the denoiser makes of the latest frames; a memory may have had it made already, when it wrote them."""
-        return self._encode(denoiser, self.history) if self._past is None else self._past
+        if self._past is not None and self._past_changes == self._memory_changes:
+            return self._past
+        return self._encode(denoiser, self.history)
+
+    @property
+    def _memory_changes(self) -> int:
+        return 0 if self.memory is None else self.memory.changes
 
     def _encode(self, denoiser: DenoiserModule, frames: Latents) -> Past:
         levels = torch.zeros(frames.shape[:2], device=self.world.device)
@@ -149,7 +157,7 @@ class Rollout:
     def _features(self) -> PatchFeatures | None:
         """What the denoiser says of the latest frames for a memory to keep; the past is encoded on the way."""
         with torch.no_grad(), self._applied() as denoiser:
-            self._past = self._encode_history(denoiser)
+            self._past, self._past_changes = self._encode_history(denoiser), self._memory_changes
             return denoiser.memory_features(self._past)
 
     def write_start(self) -> None:
