@@ -10,7 +10,7 @@ EPISODES ?= 500
 TORCH := torch==2.13.0 $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test test-all test-slow check quick bench figures planning comparisons data data-all worlds bench-data clean
+.PHONY: setup demo test test-all test-slow check quick bench figures planning comparisons data data-all worlds bench-data faults clean
 
 setup: .venv/.installed
 
@@ -132,6 +132,10 @@ bench-data: setup
 	$(BIN)/python benchmarks/engine_speed.py
 	$(BIN)/python benchmarks/loader_wait.py
 	$(BIN)/python benchmarks/mutants.py
+
+# results/reliability.json: some 15,000 faults, about an hour; goes on where it was stopped.
+faults: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py
 
 clean:
 	rm -rf .venv .venv-lerobot build dist demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

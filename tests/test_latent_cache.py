@@ -285,3 +285,15 @@ def test_an_action_that_the_text_encoder_refuses_is_named(dataset: EpisodeDatase
         latents(dataset, None, encode_text=choosy)
     found = latents(dataset, None, encode_text=choosy, max_bad_share=0.9)
     assert "pick up the ball" not in found.actions
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e5])  # the latter is too much for half precision
+def test_latents_that_are_not_finite_are_neither_used_nor_kept(
+    dataset: EpisodeDataset, tmp_path: Path, value: float
+) -> None:
+    def broken(frames: Tensor) -> Tensor:
+        return torch.full((len(frames), 4, 2, 2), value)
+
+    with pytest.raises(UserError, match=r"the encoding of .* holds values that are not finite"):
+        cached_latents(dataset, broken, "codec", tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()

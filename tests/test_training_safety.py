@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from slowfast_vgen.cli.common import Figure, write_figures
 from slowfast_vgen.cli.train_denoiser import finish_denoiser
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import hold_folder, read_json, sha256_of_file
 from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
 from slowfast_vgen.models.weights import save_part
@@ -77,6 +77,21 @@ def test_what_is_not_finite_ends_the_training_and_keeps_the_last_sound_checkpoin
     again = run_of(tmp_path, plain)
     again.train_part("part", save(again))
     assert (tmp_path / "part" / "weights.safetensors").is_file()
+
+
+def test_a_validation_that_is_not_finite_is_warned_of_and_leaves_the_log_readable(tmp_path: Path) -> None:
+    run = run_of(tmp_path, plain)
+    run.validate = lambda: {"psnr": float("inf"), "loss_of_it": 1.0}
+    with pytest.warns(SlowFastWarning, match="psnr is inf at step 6; the log tells null"):
+        run.run()
+    line = json.loads((tmp_path / "log.jsonl").read_text(), parse_constant=pytest.fail)
+    assert (line["psnr"], line["loss_of_it"]) == (None, 1.0)
+
+
+def test_a_protocol_that_is_not_finite_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot write .*Out of range float values"):
+        write_figures(tmp_path / "figures.json", {"told": [float("nan")]}, {"one": Figure.exact(1)})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_that_says_another_step_is_refused(tmp_path: Path) -> None:

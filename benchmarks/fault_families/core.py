@@ -22,6 +22,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from slowfast_vgen.threads import available_cpus
+
 NAMES = (
     "kills",
     "resume",
@@ -35,6 +37,9 @@ NAMES = (
 )
 LIMIT_SECONDS = 10.0
 """A trial that takes longer hangs."""
+POLL_SECONDS = 0.1
+BEHIND = 3.0
+"""Under a load, programs of the usual priority come so many times before one that was started with `nice -n 5`."""
 TRACES = ("Traceback (most recent call last)", "Exception ignored in", "Fatal Python error", "Segmentation fault")
 MOST_KEPT = 20
 """Failures of a family that are kept with their sentences; all are counted."""
@@ -197,15 +202,25 @@ def _be_the_trial(family: Family, number: int, place: Path, writer: int) -> None
 
 def _hear(reader: int, limit_seconds: float) -> dict[str, Any] | str:
     """The line that a trial writes; else `hangs` or `dies`."""
-    line, deadline = b"", time.monotonic() + limit_seconds
+    line, started = b"", time.monotonic()
     while not line.endswith(b"\n"):
-        if not select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return "hangs"
+        if not select.select([reader], [], [], POLL_SECONDS)[0]:
+            if time.monotonic() - started > limit_seconds and time.monotonic() - started > limit_seconds * patience():
+                return "hangs"
+            continue
         if not (more := os.read(reader, 2**16)):
             return "dies"
         line += more
+    if time.monotonic() - started > limit_seconds * patience():
+        return "hangs"
     told: dict[str, Any] = json.loads(line)
     return told
+
+
+def patience() -> float:
+    """How many times longer everything takes here than on a machine that does nothing else."""
+    cpus, load = available_cpus(), os.getloadavg()[0]
+    return 1.0 if load <= cpus else BEHIND * load / cpus
 
 
 def _end_group(child: int) -> None:

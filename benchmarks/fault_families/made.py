@@ -18,7 +18,7 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import Session, World
 from slowfast_vgen.tensors import write_tensors
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
+from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 from slowfast_vgen.types import Chunk, Episode
 
 ACTIONS = ("turn left", "turn right", "go forward", "go back")
@@ -108,10 +108,10 @@ def line_run(folder: Path, seed: int, steps: int = 5, part: Any = None) -> Train
         torch.manual_seed(seed)
         module = torch.nn.Linear(6, 3)
 
-    def loss(step: int) -> Iterator[Tensor]:
-        inputs = torch.randn(4, 6, generator=torch.Generator().manual_seed(1000 * seed + step))
+    def loss(step: Step) -> Iterator[Tensor]:
+        inputs = torch.randn(4, 6, generator=torch.Generator().manual_seed(1000 * seed + step.number))
         value = (module(inputs) - inputs[:, :3]).square().mean()
-        yield value if part is None else part(value, module, step)
+        yield value if part is None else part(value, module, step.number)
 
     config = OptimisationConfig(num_steps=steps, warmup_steps=1, validate_every=2, checkpoint_minutes=0)
     return TrainingRun(module, config, folder, loss, lambda: {"size": 1.0}, {"what": "a line", "seed": seed})

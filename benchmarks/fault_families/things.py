@@ -136,8 +136,7 @@ class Things:
 
     def _world(self) -> Thing:
         def save(path: Path, which: str) -> None:
-            world = self.worlds[which]
-            world.model.save(path, {**world.scheduler.config, "_class_name": type(world.scheduler).__name__})
+            self.worlds[which].model.save(path)
 
         return Thing("world", "world", save, lambda path: WorldModel.load(path).fingerprint)
 
@@ -180,7 +179,7 @@ class Things:
         }
 
         def read(path: Path) -> str:
-            found = load_encoded(path, "key")
+            found = load_encoded(path, "key", 9)
             if found is None:
                 raise UserError("it is damaged")
             return sha256_of_tensors({"latents": found.latents, **found.texts})

@@ -153,7 +153,9 @@ def write_figures(
             raise UserError(f"the figure {name} is not finite ({row}), so {path} was not written")
     try:
         write_json(path, {"protocol": dict(protocol), "figures": rows})
-    except (TypeError, OSError) as error:
+    except UserError:
+        raise
+    except (TypeError, ValueError, OSError) as error:
         raise UserError(f"cannot write {path}: {error}") from error
 
 

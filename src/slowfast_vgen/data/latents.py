@@ -18,6 +18,7 @@ from slowfast_vgen.data.rules import Defect, DefectiveDataError
 from slowfast_vgen.data.sources import EpisodeSource, Tables
 from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.tensors import check_finite
 
 CAMERA_KEYS = ("step_units", "fov_degrees")
 """What an episode's metadata may tell of its camera (docs/data-format.md)."""
@@ -166,7 +167,8 @@ def cached_latents(
         with_poses: whether an episode whose poses cannot be read is one of those.
 
     Raises:
-        UserError: the data set is empty, too many episodes are broken, or frames are of several sizes.
+        UserError: the data set is empty, too many episodes are broken, frames are of several sizes, or latents not
+            finite.
     """
     left_out = LeftOut(len(source), max_bad_share)
     parts: list[Encoded] = []
@@ -234,6 +236,7 @@ def _encoded(
             left_out.add(source.name(number), error)
             continue
         part = encode(frames).half()
+        check_finite(f"the encoding of {source.name(number)}", {"latents": part}, "train the codec anew")
         _refuse_other_size(source, parts[0] if parts else part, part, number)
         parts.append(part)
         sound[number] = tables[number]

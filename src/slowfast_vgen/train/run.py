@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.diffusion.noising import Rows
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.extras import needs
 from slowfast_vgen.files import append_text, atomic_path, hold_folder
 from slowfast_vgen.models.weights import check_part_target, save_part
@@ -145,6 +146,14 @@ def _plain(value: Any) -> object:
     if is_dataclass(value):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     return json.loads(value.to_json_string())  # a module with a configuration, as all of ours
+
+
+def _finite(figures: dict[str, float], step: int) -> dict[str, float | None]:
+    """The figures of a validation, None for those that JSON cannot tell, of which is warned."""
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            warnings.warn(f"{name} is {value} at step {step}; the log tells null", SlowFastWarning, stacklevel=2)
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 class TrainingRun:
@@ -314,7 +323,7 @@ class TrainingRun:
         with self.ema_weights(), torch.no_grad():
             figures = self.validate()
         loss = {"loss": sum(recent) / len(recent)}
-        record = {"step": step, "seconds": round(self.progress.seconds, 1)} | loss | figures
+        record = {"step": step, "seconds": round(self.progress.seconds, 1)} | loss | _finite(figures, step)
         with _interrupts_wait():
             append_text(self.folder / LOG_FILE, json.dumps(record) + "\n")
             recent.clear()
