@@ -27,8 +27,8 @@ from slowfast_vgen.cli.main import main as slowfast
 from slowfast_vgen.data.adapters.registry import ADAPTERS
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.statistics import Statistics, count_episodes
+from slowfast_vgen.engines import WORLDS, scripts_of
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds.registry import WORLDS, scripts_of
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

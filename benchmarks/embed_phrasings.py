@@ -6,11 +6,11 @@ Needs the package of all-MiniLM-L6-v2. Of `metaworld-moves` every text of the ta
 of exact spots.
 """
 
+from slowfast_envs.metaworld.instructions import known_texts
+from slowfast_envs.metaworld.layout import COLOURS, SHAPES
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import PHRASINGS_FILE, save_phrasings, seal_world
 from slowfast_vgen.presets.worlds import shipped_worlds, vocabulary
-from slowfast_vgen.worlds.metaworld_layout import COLOURS, SHAPES
-from slowfast_vgen.worlds.metaworld_words import known_texts
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from stock_engines import STOCK
 from tqdm import tqdm
 
 from slowfast_vgen.cli.common import Figure
+from slowfast_vgen.engines import WORLDS, open_world
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.machine import cpu_model, git_commit
-from slowfast_vgen.worlds.registry import WORLDS, open_world
 
 SCRIPT, NUM_CHUNKS, SEED = "mix", 32, 0
 

@@ -26,6 +26,7 @@ from slowfast_vgen.data.shard_stream import ShardStream, StreamConfig
 from slowfast_vgen.data.sharding import write_shards
 from slowfast_vgen.data.shards import ShardSet
 from slowfast_vgen.data.windows import WindowSampler
+from slowfast_vgen.engines import open_world
 from slowfast_vgen.evaluate.machine import machine
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
@@ -34,7 +35,6 @@ from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
-from slowfast_vgen.worlds.registry import open_world
 
 NUM_THREADS = 2
 BYTES_PER_SHARD = 2**21

@@ -15,8 +15,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_vgen.data.video import read_video
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 PANELS = {
     "imagination_psnr": ("imagination: against the true way (dB)", "each decision alone, from the true way"),

@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.walking import STEP_UNITS
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
-from slowfast_vgen.worlds.walking import STEP_UNITS
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"

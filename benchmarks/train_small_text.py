@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS
+from slowfast_envs.metaworld.instructions import carry_text, known_texts
+from slowfast_envs.metaworld.layout import COLOURS, SHAPES
 from slowfast_vgen.action_texts import tokenizer
 from slowfast_vgen.models.small_text import BUCKETS, WEIGHTS_FILE, SmallTextEncoder, features
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS
-from slowfast_vgen.worlds.metaworld_layout import COLOURS, SHAPES
-from slowfast_vgen.worlds.metaworld_words import carry_text, known_texts
 
 
 def words_in(text: str) -> list[str]:

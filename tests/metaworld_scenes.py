@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 
+from slowfast_envs.metaworld.expert import Goal, expert_action
+from slowfast_envs.metaworld.layout import COLOURS, draw_layout
+from slowfast_envs.metaworld.table import Table
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds.metaworld_layout import COLOURS, draw_layout
-from slowfast_vgen.worlds.metaworld_mover import Goal, expert_action
-from slowfast_vgen.worlds.metaworld_table import Table
 
 HOLD = np.array([0.0, 0.0, 0.0, -1.0])
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from world_checks import identity, make_two_splits, told_by_another_process
 
+from slowfast_envs.base import SPLITS
+from slowfast_envs.car_racing import engine as car_racing_engine
+from slowfast_envs.car_racing.driver import CONTROLS, PHRASINGS, Driver, Habits
+from slowfast_envs.car_racing.engine import Controls, Race
+from slowfast_envs.car_racing.renderer import SCENERY, VIEW_UNITS, View
+from slowfast_envs.car_racing.world import SCRIPTS, CarRacing
 from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds import car_racing_engine
-from slowfast_vgen.worlds.car_racing import SCRIPTS, CarRacing
-from slowfast_vgen.worlds.car_racing_driver import CONTROLS, PHRASINGS, Driver, Habits
-from slowfast_vgen.worlds.car_racing_engine import Controls, Race
-from slowfast_vgen.worlds.car_racing_view import SCENERY, VIEW_UNITS, View
-from slowfast_vgen.worlds.registry import open_world
-from slowfast_vgen.worlds.seeds import SPLITS
 
 SOURCE = Path(__file__).parents[1] / "src"
 SENSIBLE = Habits(0.0, (12.0, 26.0), 0.0)
@@ -316,7 +316,7 @@ def test_bad_input_is_told_in_one_sentence(call, told: str) -> None:
 def test_a_missing_package_tells_what_to_install(package: str) -> None:
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
-        "from slowfast_vgen.worlds.car_racing import CarRacing\n"
+        "from slowfast_envs.car_racing.world import CarRacing\n"
         "next(CarRacing('train', 0).episodes(1, 'mix', 1))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)})

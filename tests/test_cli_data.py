@@ -13,13 +13,13 @@ import pytest
 from made_sets import content_of
 from PIL import Image
 
+from slowfast_vgen import engines as registry
 from slowfast_vgen.cli import common
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_dataset
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode
-from slowfast_vgen.worlds import registry
 
 SOURCE = Path(__file__).parents[1] / "src"
 

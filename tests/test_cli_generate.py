@@ -14,6 +14,7 @@ import pytest
 from conftest import pack_tiny_world
 from PIL import Image
 
+from slowfast_envs.vizdoom.engine import VizdoomEngine
 from slowfast_vgen.cli import action_list
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.video import read_video
@@ -26,7 +27,6 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.presets import demo, worlds
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -329,7 +329,7 @@ def test_the_demo_without_its_engine(
     def fail(*_: object) -> None:
         raise NoSharedMemoryError("shm_open failed\nno space left")
 
-    monkeypatch.setattr(RoomsEngine, "load", fail)
+    monkeypatch.setattr(VizdoomEngine, "load", fail)
     assert main(["demo", "--world", str(tiny_world_folder), "--out", str(tmp_path / "demo")]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "cannot start (NoSharedMemoryError: shm_open failed no space left); use `slowfast generate`" in error

@@ -10,9 +10,9 @@ import pytest
 from made_sets import content_of, episode_of
 
 from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.engines import WORLDS, open_world, scripts_of
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.registry import WORLDS, open_world, scripts_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 

@@ -17,7 +17,7 @@ from slowfast_vgen.data.shards import ShardSet
 from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.data.statistics import DOMAINS, OTHER, count_episodes, domain_of
 from slowfast_vgen.data.words import words_of
-from slowfast_vgen.worlds.registry import WORLDS
+from slowfast_vgen.engines import WORLDS
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slowfast_envs.base import SPLITS
+from slowfast_envs.kitchen import world as franka_kitchen
+from slowfast_envs.kitchen.fixtures import AGAIN, FIXTURES, KETTLE, PHRASINGS, Task, draw_text
+from slowfast_envs.kitchen.layout import draw_kitchen
+from slowfast_envs.kitchen.recorder import MIN_CHUNKS, TASK_CHUNKS
+from slowfast_envs.kitchen.scene import TASK_FRAMES, KitchenStage
+from slowfast_envs.kitchen.world import FrankaKitchen
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
+from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds import franka_kitchen
-from slowfast_vgen.worlds.franka_kitchen import FrankaKitchen
-from slowfast_vgen.worlds.kitchen_fixtures import AGAIN, FIXTURES, KETTLE, PHRASINGS, Task, draw_text
-from slowfast_vgen.worlds.kitchen_layout import draw_kitchen
-from slowfast_vgen.worlds.kitchen_play import MIN_CHUNKS, TASK_CHUNKS
-from slowfast_vgen.worlds.kitchen_stage import TASK_FRAMES, KitchenStage
-from slowfast_vgen.worlds.registry import open_world
-from slowfast_vgen.worlds.seeds import SPLITS
 
 ALL_CLOSED = dataclasses.replace(draw_kitchen(0), states={**dict.fromkeys(FIXTURES, 0), KETTLE: 2})
 
@@ -211,7 +211,7 @@ def test_a_clip_is_one_task_and_may_be_cut(one_stage):
 
 def test_another_process_records_the_same_episode(one_stage):
     code = (
-        "import hashlib; from slowfast_vgen.worlds.franka_kitchen import FrankaKitchen;"
+        "import hashlib; from slowfast_envs.kitchen.world import FrankaKitchen;"
         "episode = next(FrankaKitchen('test', 3).episodes(1, 'clip', 2, first_index=1));"
         "print(hashlib.sha256(episode.frames.tobytes()).hexdigest())"
     )
@@ -288,7 +288,7 @@ def test_without_the_package_the_program_says_what_to_install(monkeypatch, tmp_p
 
 def test_the_program_starts_without_the_engine():
     code = (
-        "import sys; import slowfast_vgen.worlds.franka_kitchen; "
+        "import sys; import slowfast_envs.kitchen.world; "
         "print({'mujoco', 'gymnasium_robotics', 'OpenGL', 'gymnasium'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from hostile_server import Acts, dripping, serving, without_end
 
+from slowfast_envs.metaworld.instructions import CARRY
 from slowfast_vgen.plan.endpoint import MOST_BYTES, EndpointSplitter
 from slowfast_vgen.plan.goal import SubGoal
-from slowfast_vgen.worlds.metaworld_words import CARRY
 
 LIMIT = 0.3
 """Seconds that an endpoint has."""

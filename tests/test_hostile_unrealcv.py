@@ -13,9 +13,9 @@ import pytest
 from hostile_server import Acts, dripping, perform, without_end
 from unrealcv_server import MAGIC, FakeUnreal, receive, send
 
+from slowfast_envs.unrealcv.world import UnrealWorld
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds.unrealcv_world import UnrealWorld
 
 pytest.importorskip("unrealcv")
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from made_sets import make_tiny_set
 
+from slowfast_envs.actions import VERBS
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_reader import _episodes
 from slowfast_vgen.data.sources import open_episodes
@@ -28,7 +29,6 @@ from slowfast_vgen.train.inverse_dynamics import (
 )
 from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, TrainingRun
 from slowfast_vgen.types import Chunk, Episode
-from slowfast_vgen.worlds.actions import VERBS
 
 SIDE = 32
 SHIFTS = {"turn_left": (0, 5), "turn_right": (0, -5), "go_forward": (5, 0), "go_back": (-5, 0), "stay": (0, 0)}

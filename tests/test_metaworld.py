@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 from metaworld_scenes import open_table
 
+from slowfast_envs.actions import one_of
+from slowfast_envs.base import SPLITS
+from slowfast_envs.metaworld import world as metaworld_world
+from slowfast_envs.metaworld.sequences import MIN_CHUNKS
+from slowfast_envs.metaworld.task_scene import TaskStage
+from slowfast_envs.metaworld.tasks import TASKS
+from slowfast_envs.metaworld.world import LONGEST_CLIP, MetaWorld
+from slowfast_envs.mujoco import engine as metaworld_engine
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_datasets
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds import metaworld_engine, metaworld_world
-from slowfast_vgen.worlds.actions import one_of
-from slowfast_vgen.worlds.metaworld_sequence import MIN_CHUNKS
-from slowfast_vgen.worlds.metaworld_stage import TaskStage
-from slowfast_vgen.worlds.metaworld_tasks import TASKS
-from slowfast_vgen.worlds.metaworld_world import LONGEST_CLIP, MetaWorld
-from slowfast_vgen.worlds.seeds import SPLITS
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ def test_a_machine_that_cannot_draw_is_told_what_to_install(engine, tmp_path: Pa
 
 def test_the_program_starts_without_the_engine():
     code = (
-        "import sys; from slowfast_vgen.cli.main import main; import slowfast_vgen.worlds.metaworld_world; "
+        "import sys; from slowfast_vgen.cli.main import main; import slowfast_envs.metaworld.world; "
         "print({'mujoco', 'metaworld', 'OpenGL', 'gymnasium'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from metaworld_scenes import distance, open_table, where_seen
 
+from slowfast_envs.metaworld.env import ACTION_TEXTS, MetaWorldEnv
+from slowfast_envs.metaworld.expert import Goal
+from slowfast_envs.metaworld.instructions import CARRY, carry_text, named_block, read_carry
+from slowfast_envs.metaworld.layout import BLOCK_HALF, COLOURS, REACH_HIGH, REACH_LOW, draw_layout
+from slowfast_envs.metaworld.moves import MIN_CHUNKS, REST, Moves
+from slowfast_envs.metaworld.table import VIEW, Table
+from slowfast_envs.metaworld.world import MetaWorld
+from slowfast_envs.mujoco.camera import table_spots
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.metaworld_camera import table_spots
-from slowfast_vgen.worlds.metaworld_env import ACTION_TEXTS, MetaWorldEnv
-from slowfast_vgen.worlds.metaworld_layout import BLOCK_HALF, COLOURS, REACH_HIGH, REACH_LOW, draw_layout
-from slowfast_vgen.worlds.metaworld_mover import Goal
-from slowfast_vgen.worlds.metaworld_moves import MIN_CHUNKS, REST, Moves
-from slowfast_vgen.worlds.metaworld_table import VIEW, Table
-from slowfast_vgen.worlds.metaworld_words import CARRY, carry_text, named_block, read_carry
-from slowfast_vgen.worlds.metaworld_world import MetaWorld
 
 
 @pytest.fixture(scope="module")

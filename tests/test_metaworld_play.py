@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 from metaworld_scenes import distance, open_table, where_seen
 
-from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.metaworld_layout import Block, Layout, draw_layout, is_clear
-from slowfast_vgen.worlds.metaworld_mover import ARRIVED, Goal
-from slowfast_vgen.worlds.metaworld_play import LONGEST, Play
-from slowfast_vgen.worlds.metaworld_sequence import MIN_CHUNKS, play_sequence
-from slowfast_vgen.worlds.metaworld_table import TableState
-from slowfast_vgen.worlds.metaworld_words import (
+from slowfast_envs.metaworld.expert import ARRIVED, Goal
+from slowfast_envs.metaworld.instructions import (
     BESIDE_METRES,
     DIRECTIONS,
     PHRASINGS,
@@ -24,7 +18,13 @@ from slowfast_vgen.worlds.metaworld_words import (
     taken_spots,
     understand,
 )
-from slowfast_vgen.worlds.metaworld_world import MetaWorld
+from slowfast_envs.metaworld.layout import Block, Layout, draw_layout, is_clear
+from slowfast_envs.metaworld.recorder import LONGEST, Play
+from slowfast_envs.metaworld.sequences import MIN_CHUNKS, play_sequence
+from slowfast_envs.metaworld.table import TableState
+from slowfast_envs.metaworld.world import MetaWorld
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Episode
 
 LAYOUT = Layout(
     (Block("yellow", 0, (0.02, 0.53)), Block("blue", 1, (0.02, 0.68)), Block("pink", 2, (0.16, 0.54))),

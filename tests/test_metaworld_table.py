@@ -10,21 +10,15 @@ import numpy as np
 import pytest
 from metaworld_scenes import HOLD, distance, drawn, open_table, where_seen
 
+from slowfast_envs import base as recording
+from slowfast_envs.metaworld.expert import ARRIVED, Goal, expert_action, hover_action, is_done
+from slowfast_envs.metaworld.layout import BLOCK_HALF, CLEARANCE, COLOURS, REACH_HIGH, REACH_LOW, draw_layout, is_clear
+from slowfast_envs.metaworld.recorder import LONGEST
+from slowfast_envs.metaworld.table import MOST_PER_FRAME, Table
+from slowfast_envs.miniworld import engine as miniworld_engine
+from slowfast_envs.mujoco import engine as metaworld_engine
+from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds import metaworld_engine, miniworld_engine, recording
-from slowfast_vgen.worlds.metaworld_layout import (
-    BLOCK_HALF,
-    CLEARANCE,
-    COLOURS,
-    REACH_HIGH,
-    REACH_LOW,
-    draw_layout,
-    is_clear,
-)
-from slowfast_vgen.worlds.metaworld_mover import ARRIVED, Goal, expert_action, hover_action, is_done
-from slowfast_vgen.worlds.metaworld_play import LONGEST
-from slowfast_vgen.worlds.metaworld_table import MOST_PER_FRAME, Table
-from slowfast_vgen.worlds.registry import open_world
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +157,7 @@ def test_two_processes_draw_the_same(shared_table):
     code = (
         "import sys, weakref; weakref.finalize(sys, int); "  # one that is older than MuJoCo's exit handler
         "sys.path.insert(0, 'tests'); from metaworld_scenes import drawn; "
-        "from slowfast_vgen.worlds.metaworld_table import Table; from slowfast_vgen.worlds.metaworld_layout import *; "
+        "from slowfast_envs.metaworld.table import Table; from slowfast_envs.metaworld.layout import *; "
         "table = Table(draw_layout(1)); print(drawn(table, 2))"
     )
     repository = Path(__file__).parents[1]

@@ -18,18 +18,18 @@ from world_checks import (
     wandered,
 )
 
+from slowfast_envs.actions import VERBS
+from slowfast_envs.base import SPLITS, scene_seed
+from slowfast_envs.miniworld import engine as miniworld_engine
+from slowfast_envs.miniworld.camera import BOOM_METRES, view_of
+from slowfast_envs.miniworld.engine import ground, play, render
+from slowfast_envs.miniworld.map import MARGIN, UNITS_PER_METRE, House, draw_house
+from slowfast_envs.miniworld.world import MiniworldRooms, MiniworldRoomsThird
+from slowfast_envs.walking import HEADINGS, Place, poses_of
+from slowfast_envs.walking_scripts import SCRIPTS, draw_path, draw_start
 from slowfast_vgen.data.validate import check_datasets
+from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds import miniworld_engine
-from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.miniworld_camera import BOOM_METRES, view_of
-from slowfast_vgen.worlds.miniworld_engine import ground, play, render
-from slowfast_vgen.worlds.miniworld_map import MARGIN, UNITS_PER_METRE, House, draw_house
-from slowfast_vgen.worlds.miniworld_rooms import MiniworldRooms, MiniworldRoomsThird
-from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path, draw_start
-from slowfast_vgen.worlds.registry import open_world
-from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
-from slowfast_vgen.worlds.walking import HEADINGS, Place, poses_of
 
 WORLD_NUMBER = MiniworldRooms.number
 CAMERAS = ("first", "third")
@@ -263,7 +263,7 @@ def test_pictures_are_bright_and_varied(houses: list[House]) -> None:
 @pytest.mark.usefixtures("stage")
 def test_another_process_gives_the_same_frames() -> None:
     code = (
-        "import hashlib; from slowfast_vgen.worlds.registry import open_world;"
+        "import hashlib; from slowfast_vgen.engines import open_world;"
         "frames = [next(open_world(name, 'test', 1).episodes(1, 'wander', 3)).frames for name in"
         " ('miniworld-rooms-third', 'miniworld-rooms')];"
         "print(*[hashlib.sha256(one.tobytes()).hexdigest() for one in frames])"

@@ -17,6 +17,11 @@ import torch
 from conftest import pack_tiny_world
 from gymnasium.utils.env_checker import check_env
 
+from slowfast_envs.actions import PHRASINGS, VERBS
+from slowfast_envs.metaworld.instructions import CARRY
+from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.gym_env import RoomsEnv
+from slowfast_envs.walking import Place, poses_of, walk
 from slowfast_vgen.cli.main import build_parser, main
 from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
@@ -42,11 +47,6 @@ from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
 from slowfast_vgen.plan.trial import Trial, TrialConfig
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
-from slowfast_vgen.worlds.metaworld_words import CARRY
-from slowfast_vgen.worlds.rooms_env import RoomsEnv
-from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
-from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "howto" / "plan.md").read_text()

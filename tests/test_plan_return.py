@@ -12,6 +12,7 @@ import torch
 from conftest import pack_tiny_world
 from metaworld_scenes import open_table
 
+from slowfast_envs.metaworld.env import BLOCKS
 from slowfast_vgen.cli.main import build_parser, main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.video_distance import VideoFeatures
@@ -33,7 +34,6 @@ from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dyna
 from slowfast_vgen.train.move_pairs import move_pairs
 from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig
 from slowfast_vgen.types import Chunk, Episode
-from slowfast_vgen.worlds.metaworld_env import BLOCKS
 
 NAMES = ("blue cube", "pink puck")
 COLOURS = ((30, 60, 240), (250, 130, 190))

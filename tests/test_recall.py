@@ -9,6 +9,9 @@ import pytest
 import torch
 from world_checks import gaps_of
 
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.walking import walk
+from slowfast_envs.walking_scripts import draw_start, retraced, round_trip
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import recall as recall_module
@@ -32,9 +35,6 @@ from slowfast_vgen.evaluate.tour_scores import TourScores
 from slowfast_vgen.files import read_json, write_json
 from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.path_scripts import draw_start, retraced, round_trip
-from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
-from slowfast_vgen.worlds.walking import walk
 
 FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "loop-64")}
 

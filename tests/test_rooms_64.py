@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.walking import walk
+from slowfast_envs.walking_scripts import draw_start
 from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.evaluate.following import Following, generate_chunks, score_chunks
 from slowfast_vgen.evaluate.held_out import HeldOut, Tour, play_tours
@@ -12,10 +16,6 @@ from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import draw_tours
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start
-from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
-from slowfast_vgen.worlds.walking import walk
 
 NUM_CHUNKS = 8
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from slowfast_envs.actions import VERBS
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import blocks, smoke
@@ -25,7 +26,6 @@ from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.actions import VERBS
 
 pytest.importorskip("vizdoom")
 NUM_CHUNKS = 8

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 import slowfast_vgen
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.walking import Place, walk
 from slowfast_vgen.evaluate.bump_paths import LEAST_REFUSED, bumping_walks, dream_walks, is_step, refused_share
 from slowfast_vgen.evaluate.dreams import DreamsConfig, DreamsTest, end_error, judged_by, places_of, steps_shown
 from slowfast_vgen.evaluate.held_out import play_tours
@@ -17,8 +19,6 @@ from slowfast_vgen.models.inverse_dynamics import load_inverse_dynamics
 from slowfast_vgen.models.step_judge import ChangeJudge, EvidenceJudge, TrustingJudge
 from slowfast_vgen.presets.readers import shipped_reader
 from slowfast_vgen.rollout import Rollout, Session, World
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.walking import Place, walk
 
 FLAT = np.full((FRAMES_PER_CHUNK, 64, 64, 3), (150, 60, 60), np.uint8)
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from unrealcv_server import FakeUnreal, blocked, running
 
+from slowfast_envs.actions import verb_of
+from slowfast_envs.unrealcv.client import UnrealSettings
+from slowfast_envs.unrealcv.world import UnrealWorld
+from slowfast_envs.walking_scripts import SCRIPTS
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_dataset, check_datasets
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.actions import verb_of
-from slowfast_vgen.worlds.path_scripts import SCRIPTS
-from slowfast_vgen.worlds.unrealcv_client import UnrealSettings
-from slowfast_vgen.worlds.unrealcv_world import UnrealWorld
 
 pytest.importorskip("unrealcv")
 

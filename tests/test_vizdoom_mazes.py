@@ -23,25 +23,24 @@ from world_checks import (
     wandered,
 )
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, VERBS
+from slowfast_envs.base import SPLITS, scene_seed
+from slowfast_envs.scene import MARGIN, Scene
+from slowfast_envs.vizdoom.base import open_vizdoom_world
+from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.mazes import VizdoomMazes
+from slowfast_envs.vizdoom.mazes_map import draw_maze
+from slowfast_envs.vizdoom.mazes_textures import CEILINGS, FLOORS, WALL_HEIGHT, WALL_WIDTHS
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.vizdoom.rooms_map import draw_scene
+from slowfast_envs.vizdoom.rooms_textures import COLOURS
+from slowfast_envs.walking import poses_of, walk
+from slowfast_envs.walking_scripts import SCRIPTS, draw_path, draw_start
+from slowfast_vgen import engines as registry
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.held_out import HeldOut, Tour, play_tours
 from slowfast_vgen.evaluate.recall_tours import BUCKETS, PATH_SETS, TOUR_SETS, draw_tours, held_out_tours, write_tours
 from slowfast_vgen.files import read_json, write_json
-from slowfast_vgen.worlds import registry
-from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.mazes_look import CEILINGS, FLOORS, WALL_HEIGHT, WALL_WIDTHS
-from slowfast_vgen.worlds.mazes_map import draw_maze
-from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path, draw_start
-from slowfast_vgen.worlds.rooms_map import draw_scene
-from slowfast_vgen.worlds.rooms_wad import COLOURS
-from slowfast_vgen.worlds.scene import MARGIN, Scene
-from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
-from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
-from slowfast_vgen.worlds.vizdoom_mazes import VizdoomMazes
-from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
-from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
-from slowfast_vgen.worlds.walking import poses_of, walk
 
 pytest.importorskip("vizdoom")
 import freedoom

@@ -22,14 +22,16 @@ from world_checks import (
     wandered,
 )
 
+from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS, draw_phrasing, verb_of
+from slowfast_envs.base import SPLITS, scene_seed
+from slowfast_envs.vizdoom import rooms as vizdoom_rooms
+from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.vizdoom.rooms_map import MARGIN, Scene, draw_scene
+from slowfast_envs.vizdoom.rooms_textures import COLOURS
+from slowfast_envs.walking import STEP_UNITS, STEPS, Place, poses_of, walk
+from slowfast_envs.walking_scripts import SCRIPTS, draw_path, draw_start, led_walk
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds import vizdoom_rooms
-from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS, draw_phrasing, verb_of
-from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path, draw_start, led_walk
-from slowfast_vgen.worlds.rooms_map import MARGIN, Scene, draw_scene
-from slowfast_vgen.worlds.rooms_wad import COLOURS
-from slowfast_vgen.worlds.vizdoom_rooms import SPLITS, RoomsEngine, VizdoomRooms, scene_seed
-from slowfast_vgen.worlds.walking import STEP_UNITS, STEPS, Place, poses_of, walk
 
 pytest.importorskip("vizdoom")
 
@@ -41,7 +43,7 @@ def scenes() -> list[Scene]:
 
 @pytest.fixture(scope="module")
 def engine(scenes):
-    with RoomsEngine() as engine:
+    with VizdoomEngine() as engine:
         engine.load(scenes)
         yield engine
 
@@ -185,7 +187,7 @@ def test_the_field_of_view_is_as_stated(engine, scenes):
 
 def test_two_engines_give_the_same_frames(engine, scenes):
     _, start, verbs = draw_path(np.random.default_rng(3), scenes[2], "wander", 8)
-    with RoomsEngine() as other:
+    with VizdoomEngine() as other:
         again = other.play(scenes[2], poses_of([start])[0], verbs)
     assert (again.frames == engine.play(scenes[2], poses_of([start])[0], verbs).frames).all()
 
@@ -347,4 +349,4 @@ def test_bad_poses_and_verbs_are_refused(engine, scenes):
 def test_missing_vizdoom_tells_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "vizdoom", None)
     with pytest.raises(UserError, match=r"slowfast-vgen\[rooms\]"):
-        RoomsEngine()
+        VizdoomEngine()

@@ -20,21 +20,24 @@ from world_checks import (
     told_by_another_process,
 )
 
-from slowfast_vgen.errors import UserError
-from slowfast_vgen.worlds import actions
-from slowfast_vgen.worlds.car import (
+from slowfast_envs import actions
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.base import SPLITS, scene_seed
+from slowfast_envs.scene import Rect
+from slowfast_envs.vizdoom.base import open_vizdoom_world
+from slowfast_envs.vizdoom.car import (
     HEADINGS,
+    PHRASINGS,
     RADIUS,
     STEP_UNITS,
+    VERBS,
     CarPlace,
     advance,
     car_poses,
     drive,
     is_clear,
 )
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.driving_actions import PHRASINGS, VERBS
-from slowfast_vgen.worlds.driving_scripts import (
+from slowfast_envs.vizdoom.driving import (
     CHUNK_UNITS,
     SCRIPTS,
     Spot,
@@ -45,17 +48,15 @@ from slowfast_vgen.worlds.driving_scripts import (
     route,
     undone,
 )
-from slowfast_vgen.worlds.painted_look import PaintedLook
-from slowfast_vgen.worlds.scene import Rect
-from slowfast_vgen.worlds.seeds import SPLITS, scene_seed
-from slowfast_vgen.worlds.slabs import Slab, write_slabs
-from slowfast_vgen.worlds.streets_look import FACADES, GROUND, GROUND_FLOORS, TRIMS, WINDOWS, Facade, StreetsLook
-from slowfast_vgen.worlds.streets_map import BODY, ROAD, SPACINGS, StreetMap, draw_streets
-from slowfast_vgen.worlds.udmf import Panel
-from slowfast_vgen.worlds.vizdoom_engine import VizdoomEngine
-from slowfast_vgen.worlds.vizdoom_rooms import VizdoomRooms
-from slowfast_vgen.worlds.vizdoom_streets import VizdoomStreets
-from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
+from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.vizdoom.slabs import Slab, write_slabs
+from slowfast_envs.vizdoom.streets import VizdoomStreets
+from slowfast_envs.vizdoom.streets_map import BODY, ROAD, SPACINGS, StreetMap, draw_streets
+from slowfast_envs.vizdoom.streets_textures import FACADES, GROUND, GROUND_FLOORS, TRIMS, WINDOWS, Facade, StreetsLook
+from slowfast_envs.vizdoom.textures import PaintedLook
+from slowfast_envs.vizdoom.udmf import Panel
+from slowfast_vgen.errors import UserError
 
 pytest.importorskip("vizdoom")
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slowfast_envs.metaworld.instructions import known_texts
 from slowfast_vgen import ActionWarning, UserError
 from slowfast_vgen.cli import action_list
 from slowfast_vgen.cli.main import main
@@ -30,7 +31,6 @@ from slowfast_vgen.packaged import packaged_file
 from slowfast_vgen.presets import worlds
 from slowfast_vgen.presets.vocabularies import SHIPPED, table_vocabulary, walking_vocabulary
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.metaworld_words import known_texts
 
 ROOMS, RETRACE, TABLE = walking_vocabulary(), walking_vocabulary(retrace=True), table_vocabulary()
 FINGERPRINTS = {"rooms-64": "334b2896e8cd", "metaworld-moves": "", "rooms-64-retrace": ""}

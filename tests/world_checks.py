@@ -11,17 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, verb_of
+from slowfast_envs.base import SeededWorld
+from slowfast_envs.scene import Rect, Scene
+from slowfast_envs.walking import Place, poses_of, walk
+from slowfast_envs.walking_scripts import SCRIPTS, draw_path
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import gaps, revisits
 from slowfast_vgen.types import Episode, Frames, Poses
-from slowfast_vgen.worlds.actions import verb_of
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import SCRIPTS, draw_path
-from slowfast_vgen.worlds.scene import Rect, Scene
-from slowfast_vgen.worlds.seeded_world import SeededWorld
-from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
 SOURCE = Path(__file__).parents[1] / "src"
 

@@ -137,8 +137,8 @@ def _unreal_mutant(number: int, folder: Path, rng: Rng) -> Found:
 def _recorded(moment: str, acts: Callable[[bytes], Any]) -> Found:
     """A recording ends in time, by one sentence."""
     unreal = importlib.import_module("test_hostile_unrealcv")
+    from slowfast_envs.unrealcv.world import UnrealWorld
     from slowfast_vgen.errors import UserError
-    from slowfast_vgen.worlds.unrealcv_world import UnrealWorld
 
     server = unreal.HostileUnreal(moment, acts)
     os.environ |= {"SLOWFAST_UNREALCV": server.address, "SLOWFAST_UNREALCV_TIMEOUT": str(PEER_SECONDS)}

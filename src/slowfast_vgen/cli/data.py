@@ -121,7 +121,7 @@ def make_dataset(args: argparse.Namespace) -> int:
 
     from slowfast_vgen.data.format import DatasetWriter
     from slowfast_vgen.data.headers import DatasetHeader
-    from slowfast_vgen.worlds.registry import open_world
+    from slowfast_vgen.engines import open_world
 
     creation = {"seed": args.seed, "script": args.script, "num_chunks": args.num_chunks}
     world = open_world(args.world, args.split, args.seed)

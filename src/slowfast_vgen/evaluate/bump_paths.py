@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.scene import Scene
+from slowfast_envs.vizdoom.base import open_vizdoom_world
+from slowfast_envs.walking import Place, walk
+from slowfast_envs.walking_scripts import Script, draw_start, free_chunks, retraced, round_trip, wander
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import Script, draw_start, free_chunks, retraced, round_trip, wander
-from slowfast_vgen.worlds.scene import Scene
-from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
-from slowfast_vgen.worlds.walking import Place, walk
 
 DREAM_CHUNKS = 128
 BUMPING_CHUNKS = 32

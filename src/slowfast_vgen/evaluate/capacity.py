@@ -17,6 +17,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, PHRASINGS
+from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.vizdoom.rooms_map import Scene
+from slowfast_envs.walking import Place, poses_of, walk
+from slowfast_envs.walking_scripts import draw_start, free_wander
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import recalled
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
@@ -29,12 +35,6 @@ from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.rollout import Rollout, World
-from slowfast_vgen.worlds.actions import PHRASINGS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start, free_wander
-from slowfast_vgen.worlds.rooms_map import Scene
-from slowfast_vgen.worlds.vizdoom_rooms import RoomsEngine, VizdoomRooms
-from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
 VERSION = 3
 APART_STEPS = 1000.0
@@ -210,7 +210,7 @@ class CapacityTest:
     def _frames(self) -> np.ndarray:
         """uint8 `[rows, rooms, frames, height, width, 3]`."""
         rows = []
-        with RoomsEngine() as engine:
+        with VizdoomEngine() as engine:
             for walks in self._walks:
                 engine.load([one.scene for one in walks])
                 rows.append(

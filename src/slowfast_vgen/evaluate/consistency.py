@@ -11,6 +11,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.base import FPS
+from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import TURNS
@@ -30,8 +33,6 @@ from slowfast_vgen.evaluate.measures import (
 from slowfast_vgen.evaluate.networks import Networks, PairMeasure
 from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import FPS, Play
 
 SHEET_COLUMNS = 12
 WINDOW_FRAMES = 8

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.engine import Play
+from slowfast_envs.walking import STEP_UNITS
 from slowfast_vgen.evaluate.arms import Arm, ContextRollout, Stepper
 from slowfast_vgen.rollout import Rollout
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
-from slowfast_vgen.worlds.walking import STEP_UNITS
 
 SHOWN_CHUNKS, WARM_UP_CHUNKS, TIMED_CHUNKS = 32, 2, 12
 ACTIONS = ("turn left", "go forward", "turn right", "go back", "stay")

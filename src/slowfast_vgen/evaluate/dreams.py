@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.walking import STEP_UNITS, Place, advance_free, poses_of
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.blocks import Block, Progress, run_blocks
 from slowfast_vgen.evaluate.bump_paths import (
@@ -49,8 +51,6 @@ from slowfast_vgen.models.step_judge import ChangeJudge, StepJudge, TrustingJudg
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.walking import STEP_UNITS, Place, advance_free, poses_of
 
 VERSION = 1
 """Raised with every change that makes kept blocks of older code wrong."""

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from slowfast_envs.actions import VERBS
 from slowfast_vgen.evaluate.following import Following
 from slowfast_vgen.evaluate.long_rollouts import LongRollouts
 from slowfast_vgen.evaluate.revisits import RevisitReference, Revisits
 from slowfast_vgen.evaluate.statistics import Estimate, estimate, estimate_ratio
-from slowfast_vgen.worlds.actions import VERBS
 
 Estimates = dict[str, Estimate]
 

@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, VERBS
 from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.held_out import Outcomes
 from slowfast_vgen.evaluate.measures import chunk_distance, horizontal_shift, psnr
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
-from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 ROWS_PER_BATCH = 32
 """Episodes that go side by side."""

@@ -7,15 +7,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, PHRASINGS, VERBS
+from slowfast_envs.scene import Scene
+from slowfast_envs.vizdoom.base import open_vizdoom_world
+from slowfast_envs.vizdoom.engine import Play, VizdoomEngine
+from slowfast_envs.walking import Place, poses_of, walk
+from slowfast_envs.walking_scripts import draw_start, full_turn
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
-from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start, full_turn
-from slowfast_vgen.worlds.scene import Scene
-from slowfast_vgen.worlds.vizdoom_engine import Play, VizdoomEngine
-from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
-from slowfast_vgen.worlds.walking import Place, poses_of, walk
 
 SPLIT, SEED = "test", 0
 WORLD = "vizdoom-rooms"

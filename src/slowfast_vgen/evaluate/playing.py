@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.engine import Play
+from slowfast_envs.walking import STEP_UNITS
 from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import ROWS_PER_BATCH
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.ways import Way
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
-from slowfast_vgen.worlds.walking import STEP_UNITS
 
 
 def generate_tours(

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import psnr, ssim
 from slowfast_vgen.evaluate.networks import Networks
 from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 SHOWN_CHUNKS, CLIP_CHUNKS = 20, 4
 CLIP_FRAMES = FRAMES_PER_CHUNK * CLIP_CHUNKS

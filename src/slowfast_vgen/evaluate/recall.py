@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.walking import STEP_UNITS
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import memory_arm, readout_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, Records, run_blocks
@@ -28,8 +30,6 @@ from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate, estimate,
 from slowfast_vgen.evaluate.tour_scores import Own, Seen, TourScores, joined
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.walking import STEP_UNITS
 
 VERSION = 2
 """Raised with every change that makes kept blocks of older code wrong."""

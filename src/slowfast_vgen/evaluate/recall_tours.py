@@ -14,15 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, VERBS
+from slowfast_envs.scene import Scene
+from slowfast_envs.vizdoom.base import open_vizdoom_world
+from slowfast_envs.walking import Place, walk
+from slowfast_envs.walking_scripts import draw_start, free_chunks, free_wander, retraced, round_trip, wander
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.held_out import SEED, SPLIT, WORLD, Tour
 from slowfast_vgen.files import read_json, write_json
-from slowfast_vgen.worlds.actions import VERBS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start, free_chunks, free_wander, retraced, round_trip, wander
-from slowfast_vgen.worlds.scene import Scene
-from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
-from slowfast_vgen.worlds.walking import Place, walk
 
 LAP = 4
 """Chunks of a full turn on the spot."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.held_out import Tour
 from slowfast_vgen.evaluate.measures import colour_distance, feature_similarity, pad_with_nan, psnr, revisits
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 MOST_PAIRS = 16
 """Revisited frames of the longest tour; shorter ones are filled up with NaN."""

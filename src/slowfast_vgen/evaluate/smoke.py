@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.base import FRAME_SIZE
+from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate import figures as named
 from slowfast_vgen.evaluate.arms import memory_arm
@@ -43,8 +46,6 @@ from slowfast_vgen.evaluate.statistics import NUM_RESAMPLES, Estimate
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import FRAME_SIZE, Play
 
 VERSION = 2
 """Raised with every change that makes kept blocks of older code wrong."""

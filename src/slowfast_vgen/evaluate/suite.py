@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.base import FRAME_SIZE
+from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import Arm, context_arm, frozen_arm, memory_arm, readout_arm
 from slowfast_vgen.evaluate.blocks import Block, Progress, joined, run_blocks
@@ -29,8 +32,6 @@ from slowfast_vgen.evaluate.suite_figures import Scores, SuiteReport, suite_repo
 from slowfast_vgen.memory.context import ContextConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.rollout import World
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import FRAME_SIZE, Play
 
 VERSION = 1
 """Raised with every change that makes kept parts of older code wrong."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.evaluate.consistency import SHEET_COLUMNS, Revisited, RolledOut
 from slowfast_vgen.evaluate.cost import Cost
@@ -19,7 +20,6 @@ from slowfast_vgen.evaluate.statistics import Estimate, estimate
 from slowfast_vgen.evaluate.video_distance import estimate_distance, small_sample_warning
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 DRIFT_FRAMES = 32
 """Of the first and the last window of a roll-out that are compared."""

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.evaluate.features import ImageFeatures
 from slowfast_vgen.evaluate.following import row_seeds
@@ -18,8 +20,6 @@ from slowfast_vgen.evaluate.playing import generate_tours
 from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.vizdoom_rooms import Play
 
 WINDOW_FRAMES = 8
 """A pose that was last in view so many frames ago may still be in the window."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_vgen.data.rules import DefectiveDataError
 from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Frames, Poses
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 
 @dataclass(frozen=True)

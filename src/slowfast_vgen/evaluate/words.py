@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, RETRACE
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.held_out import LAP_CHUNKS, SEED, SPLIT, HeldOut
 from slowfast_vgen.evaluate.machine import provenance
@@ -31,8 +32,6 @@ from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.rollout import World
 from slowfast_vgen.rollout.telling import ToldAction, describe
 from slowfast_vgen.sealed import fits
-from slowfast_vgen.worlds.actions import RETRACE
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
 
 VERSION = 1
 LISTS = "word_lists"

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS
+from slowfast_envs.metaworld.instructions import PHRASINGS as TABLE_PHRASINGS
+from slowfast_envs.metaworld.instructions import moved_blocks
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.language.lists import written_out
 from slowfast_vgen.language.reading import read
 from slowfast_vgen.models.text import validate_action
 from slowfast_vgen.models.vocabulary import Action, Vocabulary
-from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE_PHRASINGS
-from slowfast_vgen.worlds.metaworld_words import PHRASINGS as TABLE_PHRASINGS
-from slowfast_vgen.worlds.metaworld_words import moved_blocks
 
 MOST_CHUNKS = 1000
 """Of one sub-goal, and of all of a goal."""

@@ -121,7 +121,7 @@ def from_gymnasium(
     Raises:
         UserError: another action space, or not one text for each action.
 
-    >>> from slowfast_vgen.worlds.rooms_env import RoomsEnv
+    >>> from slowfast_envs.vizdoom.gym_env import RoomsEnv
     >>> from_gymnasium(RoomsEnv(), RoomsEnv.action_texts).act("turn left")
     Traceback (most recent call last):
     slowfast_vgen.errors.UserError: the episode has not begun or is over; call reset first

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.scene import Rect, Scene
-from slowfast_vgen.worlds.vizdoom_engine import HORIZONTAL_FOV_DEGREES
-from slowfast_vgen.worlds.walking import STEP_UNITS, TURN_DEGREES, Place
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.scene import Rect, Scene
+from slowfast_envs.vizdoom.engine import HORIZONTAL_FOV_DEGREES
+from slowfast_envs.walking import STEP_UNITS, TURN_DEGREES, Place
 
 Colour = tuple[int, int, int]
 

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from slowfast_envs.metaworld.instructions import CARRY, carry_text
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
 from slowfast_vgen.models.move_dynamics import MoveDynamics, load_move_dynamics
 from slowfast_vgen.plan.environment import texts_of_verbs
-from slowfast_vgen.worlds.metaworld_words import CARRY, carry_text
 
 
 class Reading(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from slowfast_vgen.worlds.metaworld_layout import BLOCK_HALF, COLOURS, REACH_HIGH, REACH_LOW, Spot
+from slowfast_envs.metaworld.layout import BLOCK_HALF, COLOURS, REACH_HIGH, REACH_LOW, Spot
 
 Colour = tuple[int, int, int]
 

@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, PHRASINGS
+from slowfast_envs.base import FPS, FRAME_SIZE
+from slowfast_envs.vizdoom.engine import Play, VizdoomEngine
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.vizdoom.rooms_map import Scene
+from slowfast_envs.walking import poses_of
+from slowfast_envs.walking_scripts import draw_start
 from slowfast_vgen.data.video import write_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.pictures import Panel, contact_sheet, save_animation, save_picture, side_by_side, upscaled
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.actions import PHRASINGS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start
-from slowfast_vgen.worlds.rooms_map import Scene
-from slowfast_vgen.worlds.vizdoom_rooms import FPS, FRAME_SIZE, Play, RoomsEngine, VizdoomRooms
-from slowfast_vgen.worlds.walking import poses_of
 
 MAP_INDEX = 0
 """Of the test split with seed 0: no training and no choice of settings has seen this map."""
@@ -70,7 +71,7 @@ def true_path() -> Play:
     """
     scene = VizdoomRooms("test", seed=0).scene(MAP_INDEX)
     try:
-        with RoomsEngine() as engine:
+        with VizdoomEngine() as engine:
             return engine.play(scene, _start_pose(scene), VERBS)
     except UserError:
         raise

@@ -2,13 +2,12 @@
 
 from itertools import cycle, islice
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, PHRASINGS, RETRACE, RETRACE_PHRASINGS
+from slowfast_envs.metaworld.instructions import DIRECTIONS, PLACES, carry_text
+from slowfast_envs.metaworld.instructions import PHRASINGS as TABLE_PHRASINGS
+from slowfast_envs.metaworld.layout import COLOURS, SHAPES
+from slowfast_envs.walking import TURN_DEGREES
 from slowfast_vgen.models.vocabulary import Action, Motion, Vocabulary
-from slowfast_vgen.worlds.actions import PHRASINGS, RETRACE, RETRACE_PHRASINGS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.metaworld_layout import COLOURS, SHAPES
-from slowfast_vgen.worlds.metaworld_words import DIRECTIONS, PLACES, carry_text
-from slowfast_vgen.worlds.metaworld_words import PHRASINGS as TABLE_PHRASINGS
-from slowfast_vgen.worlds.walking import TURN_DEGREES
 
 WALKING_MOTIONS = {
     "turn_left": Motion(turn=FRAMES_PER_CHUNK * TURN_DEGREES),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from slowfast_envs.actions import RETRACE, VERBS
+from slowfast_envs.walking_scripts import retraced
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode, Frames
-from slowfast_vgen.worlds.actions import RETRACE, VERBS
-from slowfast_vgen.worlds.path_scripts import retraced
 
 STILL = "stay"
 _MIRRORED = {"turn_left": "turn_right", "turn_right": "turn_left"}

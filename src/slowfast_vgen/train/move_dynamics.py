@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from slowfast_envs.metaworld.layout import BLOCK_HALF, REACH_HIGH, REACH_LOW
+from slowfast_envs.metaworld.table import VIEW
+from slowfast_envs.mujoco.camera import table_spots
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.train.inverse_dynamics import (
@@ -20,9 +23,6 @@ from slowfast_vgen.train.inverse_dynamics import (
 )
 from slowfast_vgen.train.move_pairs import MovePairs
 from slowfast_vgen.train.run import Step, TrainingRun
-from slowfast_vgen.worlds.metaworld_camera import table_spots
-from slowfast_vgen.worlds.metaworld_layout import BLOCK_HALF, REACH_HIGH, REACH_LOW
-from slowfast_vgen.worlds.metaworld_table import VIEW
 
 NEAR_METRES = 0.03
 """A spot is read right within this distance."""

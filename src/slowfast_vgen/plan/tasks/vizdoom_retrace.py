@@ -10,20 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from slowfast_envs.actions import FRAMES_PER_CHUNK, PHRASINGS, VERBS
+from slowfast_envs.base import FPS, FRAME_SIZE, SPLITS
+from slowfast_envs.scene import Scene
+from slowfast_envs.vizdoom.base import open_vizdoom_world
+from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.gym_env import RoomsEnv
+from slowfast_envs.walking import STEP_UNITS, Place, poses_of, walk
+from slowfast_envs.walking_scripts import draw_start, led_walk, retraced
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.plan.environment import PlanEnvironment
 from slowfast_vgen.plan.map_view import MapView
 from slowfast_vgen.plan.tasks.task import MAP_SIDE, Maps, TaskEpisode
 from slowfast_vgen.types import Frames
-from slowfast_vgen.worlds.actions import PHRASINGS, VERBS
-from slowfast_vgen.worlds.chunks import FRAMES_PER_CHUNK
-from slowfast_vgen.worlds.path_scripts import draw_start, led_walk, retraced
-from slowfast_vgen.worlds.rooms_env import RoomsEnv
-from slowfast_vgen.worlds.scene import Scene
-from slowfast_vgen.worlds.seeds import SPLITS
-from slowfast_vgen.worlds.vizdoom_engine import FPS, FRAME_SIZE, VizdoomEngine
-from slowfast_vgen.worlds.vizdoom_world import open_vizdoom_world
-from slowfast_vgen.worlds.walking import STEP_UNITS, Place, poses_of, walk
 
 LED_CHUNKS, LEAST_ROOMS = 16, 3
 NEAR_STEPS = 2.0

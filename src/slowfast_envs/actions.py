@@ -1,0 +1,108 @@
+"""The five verbs of first-person worlds and the ways in which people say them."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Chunk
+
+PHRASINGS: dict[str, tuple[str, ...]] = {
+    "turn_left": (
+        "turn left", "rotate to the left", "look left", "turn to the left", "face left", "pan the camera left",
+        "swing round to the left", "spin left",
+    ),
+    "turn_right": (
+        "turn right", "rotate to the right", "look right", "turn to the right", "face right", "pan the camera right",
+        "swing round to the right", "spin right",
+    ),
+    "go_forward": (
+        "go forward", "move forward", "walk ahead", "step forward", "go straight ahead", "advance", "walk forward",
+        "keep going forward",
+    ),
+    "go_back": (
+        "go back", "move backward", "step back", "walk backward", "back up", "reverse", "go backward", "retreat",
+    ),
+    "stay": (
+        "stay", "stand still", "do not move", "wait", "hold still", "stay where you are", "pause", "remain in place",
+    ),
+}  # fmt: skip
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+
+VERBS = tuple(PHRASINGS)
+RETRACE = "retrace"
+"""What the way back of a led walk is told as: no motion of its own, but all motions so far, backwards."""
+RETRACE_PHRASINGS = (
+    "retrace your steps", "go back the way you came", "return along your path", "follow your own trail back",
+    "undo your last moves", "go back to where you were before", "walk the same path in reverse", "backtrack",
+)  # fmt: skip
+"""The canonical one first; none stands under a verb."""
+CANONICAL_SHARE = 0.4
+"""Share of the chunks that are told by the canonical phrasing; the others share the rest evenly."""
+
+_VERB_OF = {phrasing: verb for verb, phrasings in PHRASINGS.items() for phrasing in phrasings}
+
+
+def draw_phrasing(rng: np.random.Generator, verb: str) -> str:
+    """One of the verb's phrasings, the canonical one with probability `CANONICAL_SHARE`.
+
+    Raises:
+        UserError: `verb` is none of `VERBS`, nor `RETRACE`.
+    """
+    if verb != RETRACE:
+        check_verb(verb)
+    return one_of(rng, RETRACE_PHRASINGS if verb == RETRACE else PHRASINGS[verb])
+
+
+def one_of(rng: np.random.Generator, phrasings: tuple[str, ...]) -> str:
+    """One of the phrasings, the first with probability `CANONICAL_SHARE`."""
+    canonical, *others = phrasings
+    return canonical if rng.random() < CANONICAL_SHARE else others[rng.integers(len(others))]
+
+
+def verb_of(text: str) -> str:
+    """The verb behind a phrasing or a verb's own name; case and outer blanks do not matter.
+
+    Raises:
+        UserError: `text` is no known phrasing.
+    """
+    plain = text.strip().lower()
+    if plain in PHRASINGS:
+        return plain
+    if plain not in _VERB_OF:
+        canonical = ", ".join(phrasings[0] for phrasings in PHRASINGS.values())
+        raise UserError(f"the action {text!r} is no known phrasing; say one of: {canonical}")
+    return _VERB_OF[plain]
+
+
+def check_verb(verb: str, verbs: Collection[str] = VERBS) -> None:
+    """Raises `UserError` unless `verb` is one of `verbs`."""
+    if verb not in verbs:
+        raise UserError(f"unknown verb {verb!r}; choose one of {', '.join(verbs)}")
+
+
+PlaceT = TypeVar("PlaceT")
+
+FRAMES_PER_CHUNK = 4
+
+
+def carried_out(
+    start: PlaceT, verbs: Sequence[str], advance: Callable[[PlaceT, str], tuple[PlaceT, bool]]
+) -> tuple[list[PlaceT], list[bool]]:
+    """What `walk` returns, of anything that moves as `advance` tells: the place one frame later, and any refusal."""
+    places, refused = [start], [False]
+    for verb in verbs:
+        for _ in range(FRAMES_PER_CHUNK):
+            place, bumped = advance(places[-1], verb)
+            places.append(place)
+            refused.append(bumped)
+    return places, refused
+
+
+def chunks_of(verbs: Iterable[str], texts: Iterable[str]) -> tuple[Chunk, ...]:
+    """One chunk after the other, of `FRAMES_PER_CHUNK` frames each."""
+    return tuple(
+        Chunk(text, verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
+        for number, (verb, text) in enumerate(zip(verbs, texts, strict=True))
+    )

@@ -1,0 +1,1 @@
+"""Gymnasium's CarRacing, seen from above."""

@@ -1,0 +1,116 @@
+"""Tasks in the kitchen, one after the other, recorded with their texts: what the episodes of `franka-kitchen` are."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.kitchen.fixtures import FIXTURES, Task, draw_text
+from slowfast_envs.kitchen.scene import TASK_FRAMES, KitchenStage, KitchenState
+from slowfast_vgen.types import Chunk, Frames
+
+TASK_CHUNKS = TASK_FRAMES // FRAMES_PER_CHUNK
+"""What every task takes."""
+MIN_CHUNKS = 2 * TASK_CHUNKS
+"""Of a sequence: to do one thing and to undo it."""
+
+_RETURN_SHARE = 0.3  # how often a thing is put back before there is need to
+_WAIT_SHARE = 0.5  # how often time that is left for no task is spent at its first chance
+
+
+class KitchenPlay:
+    """A recording in the making, from the start image on. The stage must have just been reset."""
+
+    def __init__(self, stage: KitchenStage) -> None:
+        self._stage = stage
+        self._frames = [stage.frame()]
+        self.states = [stage.state()]
+        """A row a frame."""
+        self.chunks: list[Chunk] = []
+        self.sub_goals: list[dict[str, Any]] = []
+        """A row a task: `verb`, `text`, `fixture`, `state`, `start_frame`, `num_frames`."""
+
+    @property
+    def frames(self) -> Frames:
+        """All so far."""
+        return np.stack(self._frames)
+
+    def follow(self, task: Task, text: str, num_chunks: int = TASK_CHUNKS) -> None:
+        """Does a task, or its first `num_chunks` chunks."""
+        start = len(self._frames)
+        self._record(self._stage.do(task), text, task.verb, min(num_chunks, TASK_CHUNKS))
+        told = {"verb": task.verb, "text": text, "fixture": task.fixture, "state": task.state}
+        self.sub_goals.append({**told, "start_frame": start, "num_frames": len(self._frames) - start})
+
+    def wait(self, text: str) -> None:
+        """Lets a chunk pass."""
+        self._record(self._stage.wait(FRAMES_PER_CHUNK), text, "wait", 1)
+
+    def metadata(self) -> dict[str, Any]:
+        """What is told of each frame and task, ready for JSON."""
+        return {
+            "hand": [_row(state.hand) for state in self.states],
+            "joints": [_row(state.joints) for state in self.states],
+            "opening": [round(2 * state.fingers, 6) for state in self.states],
+            "fixtures": {name: [_row(state.fixtures[name]) for state in self.states] for name in FIXTURES},
+            "sub_goals": self.sub_goals,
+        }
+
+    def _record(self, states: Iterable[KitchenState], text: str, verb: str, num_chunks: int) -> None:
+        for number, state in enumerate(states):
+            if number == num_chunks * FRAMES_PER_CHUNK:
+                break
+            if number % FRAMES_PER_CHUNK == 0:
+                self.chunks.append(Chunk(text, verb, len(self._frames), FRAMES_PER_CHUNK))
+            self._frames.append(self._stage.frame())
+            self.states.append(state)
+
+
+def play_clip(stage: KitchenStage, rng: np.random.Generator, num_chunks: int) -> KitchenPlay:
+    """One task under one text, cut where there are too few chunks for it."""
+    play = KitchenPlay(stage)
+    names = list(FIXTURES)
+    task = _draw_task(rng, names[rng.integers(len(names))], stage.states)
+    play.follow(task, draw_text(rng, task.verb), num_chunks)
+    return play
+
+
+def play_sequence(stage: KitchenStage, rng: np.random.Generator, num_chunks: int) -> KitchenPlay:
+    """One task after the other, each undone later: in the end the kitchen is as it was.
+
+    Time that is left (no whole task, or an odd one) is waited away somewhere in between.
+    """
+    play = KitchenPlay(stage)
+    home = dict(stage.states)
+    away: list[str] = []
+    last = ""
+    idle = num_chunks % MIN_CHUNKS
+    while (left := num_chunks - len(play.chunks)) > 0:
+        if idle and (rng.random() < _WAIT_SHARE or left == idle):
+            play.wait(draw_text(rng, "wait"))
+            idle, last = idle - 1, ""
+            continue
+        free = [name for name in FIXTURES if name not in away]
+        must_return = (left - idle) // TASK_CHUNKS <= len(away) or not free
+        if away and (must_return or rng.random() < _RETURN_SHARE):
+            name = away.pop(int(rng.integers(len(away))))
+            task = Task(name, home[name])
+        else:
+            name = free[rng.integers(len(free))]
+            task = _draw_task(rng, name, stage.states)
+            away.append(name)
+        play.follow(task, draw_text(rng, task.verb, undoes_last=name == last))
+        # "it" needs the way back to be meant: a kettle that comes back and goes elsewhere is told where to
+        last = name if name in away else ""
+    return play
+
+
+def _draw_task(rng: np.random.Generator, name: str, states: dict[str, int]) -> Task:
+    """Something that can be done with a fixture now."""
+    others = [state for state in range(len(FIXTURES[name].values)) if state != states[name]]
+    return Task(name, others[rng.integers(len(others))])
+
+
+def _row(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 6) for value in values]

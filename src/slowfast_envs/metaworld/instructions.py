@@ -1,0 +1,231 @@
+"""How people say what is to be done at the table, and what is meant by it: texts of the script `sequence` and back.
+
+Left, right, front and back are those of the picture (see `metaworld_table.VIEW`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from slowfast_envs.metaworld.expert import Goal, check_block
+from slowfast_envs.metaworld.layout import CLEARANCE, COLOURS, SHAPES, Spot, is_clear
+from slowfast_envs.metaworld.table import TableState
+from slowfast_vgen.errors import UserError
+
+DIRECTIONS: dict[str, tuple[Spot, tuple[str, ...]]] = {
+    "left": ((1.0, 0.0), ("to the left", "left", "towards the left side", "leftwards")),
+    "right": ((-1.0, 0.0), ("to the right", "right", "towards the right side", "rightwards")),
+    "front": ((0.0, 1.0), ("to the front", "towards the camera", "forwards", "away from the robot")),
+    "back": ((0.0, -1.0), ("to the back", "away from the camera", "backwards", "towards the robot")),
+}
+"""Name -> unit step on the table, and how it is said."""
+PLACES: dict[str, tuple[Spot, tuple[str, ...]]] = {
+    "middle": ((0.0, 0.62), ("in the middle", "in the centre of the table")),
+    "front left": ((0.16, 0.7), ("in the front left corner", "at the front on the left")),
+    "front right": ((-0.16, 0.7), ("in the front right corner", "at the front on the right")),
+    "back left": ((0.16, 0.54), ("in the back left corner", "at the back on the left")),
+    "back right": ((-0.16, 0.54), ("in the back right corner", "at the back on the right")),
+}
+"""Name -> where about, and how it is said."""
+PHRASINGS: dict[str, tuple[str, ...]] = {
+    "push": ("push the {block} {where}", "slide the {block} {where}", "move the {block} {where}",
+             "shove the {block} {where}"),
+    "put": ("put the {block} {where}", "pick up the {block} and place it {where}", "set the {block} down {where}",
+            "lift the {block} and put it {where}"),
+    "put_beside": ("put the {block} next to the {other}", "place the {block} beside the {other}",
+                   "set the {block} down by the {other}", "bring the {block} to the {other}"),
+    "put_back": ("put the {block} back where it was", "return the {block} to its place",
+                 "bring the {block} back to where it started", "put the {block} back in its old place",
+                 "move the {block} back to where it was at first"),
+    "hover": ("move the hand over the {block}", "hover above the {block}", "go to the {block}",
+              "hold the hand above the {block}"),
+    "wait": ("wait", "hold still", "do not move", "stay where you are"),
+}  # fmt: skip
+"""Verb -> its templates, the canonical one first."""
+CARRY = "carry the {block} to ({x}, {y})"
+"""How a spot is said exactly: metres along x and y."""
+PUSH_METRES = (0.07, 0.18)
+"""How far a push goes, at least and at most."""
+PLACE_METRES = 0.025
+"""How far from a place, along x and along y, "in" it still is."""
+BESIDE_METRES = (CLEARANCE + 0.003, CLEARANCE + 0.03)
+"""How far from a block, middle to middle, "next to" it is."""
+
+_SLIDE_CLEARANCE = 0.1
+_BLOCK = rf"(?P<block>(?:{'|'.join(COLOURS)}) (?:{'|'.join(sorted(set(SHAPES)))}))"
+_NUMBER = r"-?\d{1,3}(?:\.\d{1,6})?"
+_CARRY = re.compile(rf"carry the {_BLOCK} to \((?P<x>{_NUMBER}), ?(?P<y>{_NUMBER})\)")
+_NAMED = re.compile(rf"\b{_BLOCK}\b")
+
+
+class Order(NamedTuple):
+    """What a text means in a scene."""
+
+    verb: str
+    """One of `PHRASINGS`, or "carry"."""
+    block: str
+    """Empty when waiting."""
+    goal: Goal | None
+    """None where no block is moved."""
+
+
+class _Meaning(NamedTuple):
+    verb: str
+    block: str = ""
+    where: str = ""
+    """A name of `DIRECTIONS` or `PLACES`, or another block's."""
+
+
+def known_texts(blocks: Sequence[str]) -> dict[str, str]:
+    """Everything that `understand` takes where these blocks are on the table: text -> verb."""
+    return {text: meaning.verb for text, meaning in _meanings(tuple(blocks)).items()}
+
+
+def understand(text: str, state: TableState, homes: Mapping[str, Spot]) -> Order:
+    """What a text asks for now. Nothing is drawn at random: the likeliest of the free spots is meant.
+
+    A push goes some 12 cm, more or less where there is no room. Where other blocks lie, or came from, stays free.
+
+    Args:
+        text: one of `known_texts`, or one of `carry_text`; case and outer blanks do not matter.
+        state: of the table now.
+        homes: where each block lay at first.
+
+    Raises:
+        UserError: the text is not known, or there is no room for what it asks.
+    """
+    carried = read_carry(text)
+    if carried is not None:
+        check_block(state, carried[0])
+        return Order("carry", carried[0], Goal(*carried))
+    meaning = _meanings(tuple(state.blocks)).get(text.strip().lower())
+    if meaning is None:
+        examples = ", ".join(f'"{one}"' for one in _examples(tuple(state.blocks)))
+        raise UserError(f'what "{text}" means at this table is not known; say something like {examples}')
+    verb, name, _ = meaning
+    if verb in ("hover", "wait"):
+        return Order(verb, name, None)
+    if verb == "put_back":
+        return Order(verb, name, Goal(name, homes[name]))
+    taken = taken_spots(name, state, homes)
+    free = [spot for spot in _candidates(meaning, state) if is_clear(spot, taken)]
+    if verb == "push":
+        free = [spot for spot in free if can_slide(name, state, spot)]
+    if not free:
+        raise UserError(f'there is no room on the table to do what "{text}" asks; move another block first')
+    return Order(verb, name, Goal(name, free[0], "slide" if verb == "push" else "carry"))
+
+
+def carry_text(block: str, spot: Spot) -> str:
+    """Says where a block is to lie, to the millimetre.
+
+    >>> carry_text("blue cube", (0.1034, 0.62)), read_carry("carry the blue cube to (0.103, 0.620)")
+    ('carry the blue cube to (0.103, 0.620)', ('blue cube', (0.103, 0.62)))
+    """
+    return CARRY.format(block=block, x=f"{spot[0]:.3f}", y=f"{spot[1]:.3f}")
+
+
+def read_carry(text: str) -> tuple[str, Spot] | None:
+    """Block and spot of such a text; None for any other."""
+    found = _CARRY.fullmatch(text.strip().lower())
+    return None if found is None else (found["block"], (float(found["x"]), float(found["y"])))
+
+
+def named_block(text: str) -> str:
+    """The first block that a text names: the one that is moved. Empty where it names none.
+
+    >>> named_block("put the yellow cube next to the blue puck")
+    'yellow cube'
+    """
+    found = _NAMED.search(text.lower())
+    return "" if found is None else found["block"]
+
+
+def moved_blocks(texts: Sequence[str]) -> list[str]:
+    """The blocks that some texts move, each once, the one that was moved last first.
+
+    >>> moved_blocks(["wait", "push the pink cube left", "put the blue puck next to the pink cube"])
+    ['blue puck', 'pink cube']
+    """
+    named = [named_block(text) for text in reversed(texts)]
+    return list(dict.fromkeys(block for block in named if block))
+
+
+def taken_spots(name: str, state: TableState, homes: Mapping[str, Spot]) -> list[Spot]:
+    """Where the other blocks lie and came from: kept free, so that each of them can go back at any time."""
+    others = [other for other in homes if other != name]
+    return [spot_of(state, other) for other in others] + [homes[other] for other in others]
+
+
+def can_slide(name: str, state: TableState, spot: Spot) -> bool:
+    """Whether the straight way of a block to a spot is wide enough for the fingers."""
+    start, end = np.array(spot_of(state, name)), np.array(spot)
+    way = start + np.linspace(0, 1, 20)[:, None] * (end - start)
+    others = [spot_of(state, other) for other in state.blocks if other != name]
+    return all(np.hypot(*(way - other).T).min() >= _SLIDE_CLEARANCE for other in others)
+
+
+def spot_of(state: TableState, name: str) -> Spot:
+    """Where a block is above the table, to the micrometre."""
+    x, y = state.blocks[name][:2].tolist()
+    return round(x, 6), round(y, 6)
+
+
+def moved(spot: Spot, dx: float, dy: float) -> Spot:
+    """Another spot, to a tenth of a millimetre."""
+    return round(float(spot[0] + dx), 4), round(float(spot[1] + dy), 4)
+
+
+def around(spot: Spot, metres: float, angle: float) -> Spot:
+    """The spot at a distance, in a direction in radians counter-clockwise from x."""
+    return moved(spot, metres * np.cos(angle), metres * np.sin(angle))
+
+
+def _candidates(meaning: _Meaning, state: TableState) -> list[Spot]:
+    """Spots that a push, put or put_beside may mean, the likeliest first."""
+    start = spot_of(state, meaning.block)
+    if meaning.verb == "push":
+        (dx, dy), _ = DIRECTIONS[meaning.where]
+        middle = sum(PUSH_METRES) / 2
+        lengths = sorted(np.linspace(*PUSH_METRES, 12), key=lambda metres: abs(metres - middle))
+        return [moved(start, dx * metres, dy * metres) for metres in lengths]
+    if meaning.verb == "put":
+        place, _ = PLACES[meaning.where]
+        steps = np.linspace(-PLACE_METRES, PLACE_METRES, 5)
+        return sorted((moved(place, dx, dy) for dx in steps for dy in steps), key=lambda spot: _apart(spot, place))
+    other = spot_of(state, meaning.where)
+    ring = [around(other, sum(BESIDE_METRES) / 2, angle) for angle in np.linspace(0, 2 * np.pi, 32, endpoint=False)]
+    return sorted(ring, key=lambda spot: _apart(spot, start))
+
+
+def _apart(first: Spot, second: Spot) -> float:
+    return float(np.hypot(first[0] - second[0], first[1] - second[1]))
+
+
+@cache
+def _meanings(blocks: tuple[str, ...]) -> dict[str, _Meaning]:
+    """Text -> what it says of these blocks."""
+    wheres = {"push": DIRECTIONS, "put": PLACES}
+    found = {text: _Meaning("wait") for text in PHRASINGS["wait"]}
+    for verb, templates in PHRASINGS.items():
+        for block in blocks if verb != "wait" else ():
+            for template in templates:
+                for where, (_, said) in wheres.get(verb, {}).items():
+                    found |= {template.format(block=block, where=one): _Meaning(verb, block, where) for one in said}
+                if verb == "put_beside":
+                    others = [other for other in blocks if other != block]
+                    found |= {template.format(block=block, other=one): _Meaning(verb, block, one) for one in others}
+                if verb in ("put_back", "hover"):
+                    found[template.format(block=block)] = _Meaning(verb, block)
+    return found
+
+
+def _examples(blocks: tuple[str, ...]) -> list[str]:
+    """The canonical text of each verb, one each."""
+    first: dict[str, str] = {}
+    for text, meaning in _meanings(blocks).items():
+        first.setdefault(meaning.verb, text)
+    return list(first.values())

@@ -1,0 +1,176 @@
+"""Acting at the table by texts or by goals, chunk by chunk, with everything noted that was done and seen.
+
+A planner's way in: say what to do in words, or name a goal, look at the four frames that come back, and measure how far
+each block is from where it lay at first.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.metaworld.expert import Goal, check_block, check_goal, expert_action, hover_action, is_done
+from slowfast_envs.metaworld.instructions import known_texts, spot_of, understand
+from slowfast_envs.metaworld.layout import Spot
+from slowfast_envs.metaworld.table import Action, Table, TableState
+from slowfast_vgen.types import Chunk, Frames
+
+LONGEST = 6
+"""Chunks that a goal takes, at most; the expert needs 3 to 6."""
+
+_OPEN_GRIP = -1.0
+
+
+@dataclass(frozen=True)
+class SubGoal:
+    """One thing that was asked for, as the metadata tells it."""
+
+    verb: str
+    """One of `metaworld_words.PHRASINGS`."""
+    text: str
+    block: str
+    """Empty when waiting."""
+    spot: Spot
+    """Where the block is to lie, or lies; metres."""
+    way: Literal["slide", "carry", ""]
+    """Empty where nothing is moved."""
+    start_frame: int
+    num_frames: int
+    done: bool
+
+
+class Play:
+    """What is done at a table, from its last reset on, and what is seen of it.
+
+    >>> with Table(draw_layout(7)) as table:  # doctest: +SKIP
+    ...     play = Play(table)
+    ...     start = play.frames[0]
+    ...     chunk = play.obey("put the blue cube in the middle")  # uint8 [4, 64, 64, 3]; say it again until it is done
+    ...     play.follow("put_back", "put the blue cube back where it was", Goal("blue cube", (0.05, 0.61)))
+    ...     play.distances_from_home()["blue cube"]
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._frames = [table.frame()]
+        self.states = [table.state()]
+        """One a frame: the truth."""
+        self.homes: dict[str, Spot] = {name: spot_of(self.states[0], name) for name in self.states[0].blocks}
+        """Name -> where the block lay at first, metres."""
+        self.actions: list[Action] = []
+        """One a frame, the start image apart."""
+        self.chunks: list[Chunk] = []
+        self.sub_goals: list[SubGoal] = []
+
+    @property
+    def frames(self) -> Frames:
+        """All frames so far, the start image first."""
+        return np.stack(self._frames)
+
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        """All that `obey` understands here."""
+        return tuple(known_texts(list(self.homes)))
+
+    def obey(self, text: str) -> Frames:
+        """Carries out a text for one chunk and gives its frames.
+
+        To move a block takes 3 to 6 chunks: the same text again goes on with it, and once it is done means it anew.
+        The last of `sub_goals` tells what the text was taken for, and whether that is done. Another text in between
+        makes the hand let go of what it carries.
+
+        Raises:
+            UserError: the text is none of `action_texts`, or there is no room for what it asks.
+        """
+        last = self.sub_goals[-1] if self.sub_goals else None
+        goal: Goal | None
+        if last and last.way and not last.done and last.text == text:
+            verb, block, goal, first = last.verb, last.block, Goal(last.block, last.spot, last.way), last.start_frame
+            self.sub_goals.pop()
+        else:
+            verb, block, goal = understand(text, self.states[-1], self.homes)
+            first = len(self.states)
+        if goal is not None:
+            wanted = goal
+            self._chunk(verb, text, lambda state: expert_action(state, wanted))
+            self._note(verb, text, goal, first)
+        elif block:
+            self.hover(text, block)
+        else:
+            self.wait(text)
+        return np.stack(self._frames[-FRAMES_PER_CHUNK:])
+
+    def follow(self, verb: str, text: str, goal: Goal, most_chunks: int = LONGEST) -> bool:
+        """Lets the expert bring a block to any goal, in whole chunks; tells whether it did.
+
+        Args:
+            verb: of the chunks, such as "put".
+            text: of the chunks; not looked at.
+            goal: which block, and where.
+            most_chunks: when to give up.
+
+        Raises:
+            UserError: no such block on the table, or a spot out of the hand's reach.
+        """
+        check_goal(self.states[-1], goal)
+        first = len(self.states)
+        while len(self.states) - first < most_chunks * FRAMES_PER_CHUNK and not is_done(self.states[-1], goal):
+            self._chunk(verb, text, lambda state: expert_action(state, goal))
+        return self._note(verb, text, goal, first)
+
+    def hover(self, text: str, block: str) -> None:
+        """Brings the open hand above a block, or a good part of the way, in one chunk.
+
+        Raises:
+            UserError: no such block on the table.
+        """
+        check_block(self.states[-1], block)
+        first = len(self.states)
+        self._chunk("hover", text, lambda state: hover_action(state, block))
+        spot = spot_of(self.states[-1], block)
+        self.sub_goals.append(SubGoal("hover", text, block, spot, "", first, FRAMES_PER_CHUNK, True))
+
+    def wait(self, text: str) -> None:
+        """Keeps the hand where it is for one chunk, open or closed as it was last."""
+        first = len(self.states)
+        grip = self.actions[-1][3] if self.actions else _OPEN_GRIP
+        self._chunk("wait", text, lambda state: np.array([0.0, 0.0, 0.0, grip]))
+        self.sub_goals.append(SubGoal("wait", text, "", (0.0, 0.0), "", first, FRAMES_PER_CHUNK, True))
+
+    def distances_from_home(self) -> dict[str, float]:
+        """Name -> how far the block is from where it lay at first, along the table; metres."""
+        here = {name: spot_of(self.states[-1], name) for name in self.homes}
+        return {name: float(np.hypot(*np.subtract(here[name], home))) for name, home in self.homes.items()}
+
+    def _chunk(self, verb: str, text: str, decide: Callable[[TableState], Action]) -> None:
+        self.chunks.append(Chunk(text, verb, len(self.states), FRAMES_PER_CHUNK))
+        for _ in range(FRAMES_PER_CHUNK):
+            action = decide(self.states[-1])
+            self._table.act(action)
+            self.actions.append(action)
+            self.states.append(self._table.state())
+            self._frames.append(self._table.frame())
+
+    def _note(self, verb: str, text: str, goal: Goal, start_frame: int) -> bool:
+        """Adds the sub-goal that was worked at since a frame; tells whether it is done."""
+        done = is_done(self.states[-1], goal)
+        self.sub_goals.append(SubGoal(verb, text, *goal, start_frame, len(self.states) - start_frame, done))
+        return done
+
+    def metadata(self) -> dict[str, Any]:
+        """The truth of every frame, as JSON values; metres, to the micrometre."""
+        states = self.states
+        return {
+            "hand": rows(state.hand for state in states),
+            "opening": [round(state.opening, 6) for state in states],
+            "objects": {name: rows(state.blocks[name] for state in states) for name in states[0].blocks},
+            "actions": rows(self.actions),
+            "sub_goals": [asdict(sub_goal) for sub_goal in self.sub_goals],
+        }
+
+
+def rows(values: Iterable[np.ndarray]) -> list[list[float]]:
+    """One list of numbers a frame, as JSON keeps it: to the micrometre."""
+    return [[round(number, 6) for number in value.tolist()] for value in values]

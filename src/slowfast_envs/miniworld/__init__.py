@@ -1,0 +1,1 @@
+"""Furnished houses on Miniworld, seen in first or third person."""

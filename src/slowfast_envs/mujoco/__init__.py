@@ -1,0 +1,1 @@
+"""MuJoCo as a camera, for the robots of `metaworld` and `kitchen`."""

@@ -1,0 +1,1 @@
+"""Whatever level a running UnrealCV server shows."""

@@ -1,0 +1,1 @@
+"""Worlds on ViZDoom: maps that are drawn here, seen from exact poses."""

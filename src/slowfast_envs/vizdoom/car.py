@@ -1,0 +1,142 @@
+"""How the car of `vizdoom-streets` moves: whole units, exact angles, and never a turn on the spot.
+
+A quarter turn is eight steps, two chunks. Going back with the same verb's mirror undoes a step, to the unit.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from slowfast_envs.actions import carried_out, check_verb
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Poses
+
+PHRASINGS: dict[str, tuple[str, ...]] = {
+    "drive_on": (
+        "drive on", "drive straight on", "keep driving", "drive forward", "carry on along the road", "go straight on",
+        "keep to the lane", "follow the road ahead",
+    ),
+    "turn_left": (
+        "turn left", "steer left", "take the turn to the left", "drive round to the left", "bear left",
+        "curve to the left", "steer the car to the left", "swing into the street on the left",
+    ),
+    "turn_right": (
+        "turn right", "steer right", "take the turn to the right", "drive round to the right", "bear right",
+        "curve to the right", "steer the car to the right", "swing into the street on the right",
+    ),
+    "reverse": (
+        "reverse", "back up", "drive backwards", "reverse straight back", "roll back", "put it in reverse",
+        "back the car up", "drive back without turning",
+    ),
+    "back_left": (
+        "reverse to the left", "back up to the left", "steer left in reverse", "back round to the left",
+        "swing the rear to the left", "reverse round the corner on the left", "back the car up to the left",
+        "curve backwards to the left",
+    ),
+    "back_right": (
+        "reverse to the right", "back up to the right", "steer right in reverse", "back round to the right",
+        "swing the rear to the right", "reverse round the corner on the right", "back the car up to the right",
+        "curve backwards to the right",
+    ),
+    "stop": (
+        "stop", "wait", "stop the car", "hold the car", "stand still", "wait at the wheel", "keep the brake down",
+        "do not drive",
+    ),
+}  # fmt: skip
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+
+VERBS = tuple(PHRASINGS)
+
+TURN_DEGREES = 11.25
+"""Turn of one frame. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
+HEADINGS = 32
+STEP_UNITS = 24
+"""Length of one frame's step on a straight line."""
+RADIUS = 96
+"""Of the circle that the car turns on. It is slower there, by a fifth."""
+REACH = 28
+"""From the car's middle to its nose, and to its tail."""
+
+
+class CarPlace(NamedTuple):
+    """A pose in exact terms: map units and heading in 32nds of a circle, counter-clockwise from east."""
+
+    x: int
+    y: int
+    heading: int
+
+
+class Ground(Protocol):
+    """Knows where a part of the car may be."""
+
+    def is_free(self, x: int, y: int) -> bool:
+        """Whether it may be at (x, y)."""
+        ...
+
+
+def _turned(quarter: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """What holds for the first quarter of a circle, for all four."""
+    found = list(quarter)
+    for _ in range(3):
+        found += [(-dy, dx) for dx, dy in found[-len(quarter) :]]
+    return tuple(found)
+
+
+def _ray(length: float) -> tuple[tuple[int, int], ...]:
+    """Whole units nearest to the point so far away, for each heading."""
+    angles = [math.radians(TURN_DEGREES * heading) for heading in range(HEADINGS // 4)]
+    return _turned([(round(length * math.cos(angle)), round(length * math.sin(angle))) for angle in angles])
+
+
+def _arcs() -> tuple[tuple[int, int], ...]:
+    """The chords of the circle, from each heading to the next; a quarter's sum is the radius both ways."""
+    angles = [math.radians(TURN_DEGREES * heading) for heading in range(HEADINGS // 4 + 1)]
+    points = [(round(RADIUS * math.sin(angle)), round(RADIUS * (1 - math.cos(angle)))) for angle in angles]
+    return _turned([(x2 - x1, y2 - y1) for (x1, y1), (x2, y2) in pairwise(points)])
+
+
+STEPS = _ray(STEP_UNITS)
+"""Displacement of one frame straight on, for each heading."""
+ARCS = _arcs()
+"""Displacement of one frame from each heading to the next one to the left; turning right from there is the same."""
+_NOSE = _ray(REACH)
+
+
+def is_clear(ground: Ground, place: CarPlace) -> bool:
+    """Whether nose, middle and tail of the car are where they may be."""
+    x, y, heading = place
+    dx, dy = _NOSE[heading]
+    return ground.is_free(x, y) and ground.is_free(x + dx, y + dy) and ground.is_free(x - dx, y - dy)
+
+
+def advance(ground: Ground, place: CarPlace, verb: str) -> tuple[CarPlace, bool]:
+    """The place one frame later, and whether the step was refused: then the car stands still."""
+    if verb == "stop":
+        return place, False
+    x, y, heading = place
+    turn = {"turn_left": 1, "back_right": 1, "turn_right": -1, "back_left": -1}.get(verb, 0)
+    sign = -1 if verb in ("reverse", "back_left", "back_right") else 1
+    dx, dy = ARCS[heading if turn > 0 else heading - 1] if turn else STEPS[heading]
+    target = CarPlace(x + sign * dx, y + sign * dy, (heading + turn) % HEADINGS)
+    return (target, False) if is_clear(ground, target) else (place, True)
+
+
+def drive(ground: Ground, start: CarPlace, verbs: Sequence[str]) -> tuple[list[CarPlace], list[bool]]:
+    """Places of frames 0 to 4 len(verbs), the start included, and for each whether its step was refused.
+
+    Raises:
+        UserError: an unknown verb, or a start where the car cannot stand.
+    """
+    for verb in verbs:
+        check_verb(verb, VERBS)
+    if not is_clear(ground, start):
+        raise UserError(f"the car cannot stand at x={start.x}, y={start.y}: a kerb is too near; choose free road")
+    return carried_out(start, verbs, lambda place, verb: advance(ground, place, verb))
+
+
+def car_poses(places: Sequence[CarPlace]) -> Poses:
+    """One row (x, y, degrees in [0, 360)) a place."""
+    return np.array([(x, y, heading * TURN_DEGREES) for x, y, heading in places], np.float64).reshape(-1, 3)

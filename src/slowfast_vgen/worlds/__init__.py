@@ -1,1 +1,0 @@
-"""Worlds: engines that make action-labelled episodes."""
