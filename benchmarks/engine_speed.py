@@ -21,7 +21,7 @@ from stock_engines import STOCK
 from tqdm import tqdm
 
 from slowfast_vgen.cli.common import Figure
-from slowfast_vgen.engines import WORLDS, open_world
+from slowfast_vgen.engines import open_world, world_names
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.machine import cpu_model, git_commit
 
@@ -114,7 +114,7 @@ def measure(name: str, num_episodes: int, num_repetitions: int) -> dict[str, Fig
 def main() -> None:
     """Prints and writes the figures of all engines, or of some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", nargs="*", default=sorted(WORLDS), metavar="NAME", help="default: all")
+    parser.add_argument("--world", nargs="*", default=world_names(), metavar="NAME", help="default: all")
     parser.add_argument("--episodes", type=int, default=32, help="of a repetition; default: 32")
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
     parser.add_argument("--json", type=Path, default=DATA_RESULTS)
@@ -143,7 +143,8 @@ def main() -> None:
         "cpu": cpu_model(),
         "git_commit": git_commit(),
     }
-    asked = [] if set(args.world) >= set(WORLDS) else [figure for name in args.world for figure in figure_names(name)]
+    every = set(args.world) >= set(world_names())
+    asked = [] if every else [figure for name in args.world for figure in figure_names(name)]
     update_results(args.json, "engine_speed", protocol, figures, asked)
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from installed_engines import install
 from made_sets import content_of
 from PIL import Image
 
-from slowfast_vgen import engines as registry
 from slowfast_vgen.cli import common
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_dataset
+from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode
 
@@ -27,6 +28,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 class TinyWorld:
     """Episodes of noise. It can be told to be interrupted, as by Ctrl-C, when it comes to an episode."""
 
+    name = "tiny"
+    scripts = ("spin",)
     interrupt_at: int | None = None
 
     def __init__(self, split: str, seed: int) -> None:
@@ -51,8 +54,10 @@ class TinyWorld:
 
 
 @pytest.fixture(autouse=True)
-def tiny_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.WORLDS, "tiny", (__name__, "TinyWorld"))
+def tiny_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    install(
+        monkeypatch, tmp_path_factory.mktemp("engines"), tiny=f"{__name__}:TinyWorld", far="no_such_engine.world:World"
+    )
     monkeypatch.setattr(TinyWorld, "interrupt_at", None)
 
 
@@ -151,10 +156,9 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path, capsys: p
     assert check_dataset(tmp_path / "set") == []
 
 
-def test_a_world_whose_engine_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.WORLDS, "far", ("no_such_engine.world", "World"))
+def test_a_world_whose_engine_is_not_installed() -> None:
     with pytest.raises(UserError, match='"far" needs the package no_such_engine'):
-        registry.open_world("far", "train", 0)
+        open_world("far", "train", 0)
 
 
 def test_check_names_defects_and_counts_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

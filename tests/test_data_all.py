@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed_engines import install
 from made_sets import content_of, episode_of
 
+from slowfast_envs.unrealcv.world import UnrealWorld
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.engines import WORLDS, open_world, scripts_of
+from slowfast_vgen.engines import open_world, world_names
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
@@ -25,6 +27,9 @@ SCRIPTS = ("spin", "jump")
 class SmallWorld:
     """Episodes of noise."""
 
+    name = "small"
+    scripts = SCRIPTS
+
     def __init__(self, split: str, seed: int) -> None:
         self.split, self.seed = split, seed
 
@@ -37,16 +42,17 @@ class SmallWorld:
 
 
 @pytest.fixture(autouse=True)
-def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WORLDS, "small", (__name__, "SmallWorld"))
+def small_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    worlds = {"small": f"{__name__}:SmallWorld", "far": "no_such_engine.world:World"}
+    install(monkeypatch, tmp_path_factory.mktemp("engines"), **worlds)
 
 
 def test_every_world_takes_the_scripts_that_it_names() -> None:
-    for name in WORLDS:
-        scripts = scripts_of(name)
-        assert "mix" not in scripts
-        for script in (*scripts, "mix"):
-            open_world(name, "train", 0).episodes(1, script, 12)  # refused before the engine starts
+    for name in set(world_names()) - {"small", "far"}:
+        world = open_world(name, "train", 0)
+        assert "mix" not in world.scripts
+        for script in (*world.scripts, "mix"):
+            world.episodes(1, script, 12)  # refused before the engine starts
 
 
 def test_a_world_is_made_checked_and_kept(tmp_path: Path) -> None:
@@ -69,7 +75,6 @@ def test_a_world_is_made_checked_and_kept(tmp_path: Path) -> None:
 
 
 def test_an_absent_engine_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WORLDS, "far", ("no_such_engine.world", "World"))
     row = make_world("far", tmp_path, 2, 0)
     assert (row.verdict, row.told) == (
         ABSENT,
@@ -100,7 +105,7 @@ def test_a_sample_is_written_imported_and_kept(tmp_path: Path) -> None:
 def test_the_recorder_of_unreal_talks_to_the_tests_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("unrealcv")
     monkeypatch.setenv("SLOWFAST_UNREALCV", "localhost:1")
-    monkeypatch.setattr(data_all, "scripts_of", lambda _: ("full-turn",))
+    monkeypatch.setattr(UnrealWorld, "scripts", ("full-turn",))
     monkeypatch.setattr(data_all, "NUM_CHUNKS", 1)
     row = make_world("unrealcv", tmp_path, 1, 0)
     assert row.verdict == SOUND, row.told

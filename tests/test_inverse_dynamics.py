@@ -10,7 +10,9 @@ import pytest
 import torch
 from made_sets import make_tiny_set
 
+from slowfast_envs import actions
 from slowfast_envs.actions import VERBS
+from slowfast_envs.walking_scripts import retraced
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_reader import _episodes
 from slowfast_vgen.data.sources import open_episodes
@@ -18,7 +20,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
 from slowfast_vgen.plan.reading import read_held_out
-from slowfast_vgen.train.frame_pairs import frame_pairs, verbs_of
+from slowfast_vgen.train.frame_pairs import MIRRORED, RETRACE, REVERSED, frame_pairs, verbs_of
 from slowfast_vgen.train.inverse_dynamics import (
     FOLDER,
     InverseDynamicsTrainingConfig,
@@ -160,6 +162,11 @@ def test_verbs_are_drawn_equally_often_however_rare_they_are() -> None:
 def test_data_that_cannot_teach_is_refused(verbs: list[str], names: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         frame_pairs([toy_episode(0, verbs)], names)
+
+
+def test_verbs_are_those_of_who_walks_and_so_is_the_way_back() -> None:
+    assert (tuple(MIRRORED), tuple(REVERSED), RETRACE) == (VERBS, VERBS, actions.RETRACE)
+    assert all(retraced([verb]) == (other,) for verb, other in REVERSED.items())
 
 
 def test_mirrors_and_time_turned_round_change_the_verb_with_the_picture() -> None:

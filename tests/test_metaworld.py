@@ -13,12 +13,12 @@ from metaworld_scenes import open_table
 
 from slowfast_envs.actions import one_of
 from slowfast_envs.base import SPLITS
+from slowfast_envs.metaworld import engine as metaworld_engine
 from slowfast_envs.metaworld import world as metaworld_world
 from slowfast_envs.metaworld.sequences import MIN_CHUNKS
 from slowfast_envs.metaworld.task_scene import TaskStage
 from slowfast_envs.metaworld.tasks import TASKS
 from slowfast_envs.metaworld.world import LONGEST_CLIP, MetaWorld
-from slowfast_envs.mujoco import engine as metaworld_engine
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_datasets

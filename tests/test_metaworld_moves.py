@@ -15,10 +15,11 @@ from slowfast_envs.metaworld.layout import BLOCK_HALF, COLOURS, REACH_HIGH, REAC
 from slowfast_envs.metaworld.moves import MIN_CHUNKS, REST, Moves
 from slowfast_envs.metaworld.table import VIEW, Table
 from slowfast_envs.metaworld.world import MetaWorld
-from slowfast_envs.mujoco.camera import table_spots
+from slowfast_envs.mujoco.camera import FOV_DEGREES
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.presets.tables import METAWORLD
 from slowfast_vgen.types import Episode
 
 
@@ -149,11 +150,17 @@ def test_the_table_is_acted_in_by_words_and_nothing_ends_the_episode(table: Tabl
 
 
 def test_what_the_camera_sees_is_where_the_table_says(table: Table, episode: Episode) -> None:
-    spots = table_spots(VIEW, 64, BLOCK_HALF)
+    spots = METAWORLD.spots(64)
     assert spots.shape == (64, 64, 2)
     for name, rows in episode.metadata["objects"].items():
         seen = where_seen(episode.frames[0], name.split()[0])
         assert len(seen) > 8 and distance(spots[seen[:, 0], seen[:, 1]].mean(0), rows[0]) < 0.015
+
+
+def test_readers_of_moves_are_trained_at_the_engines_own_table() -> None:
+    seen = METAWORLD.look_at, METAWORLD.distance, METAWORLD.azimuth, METAWORLD.elevation
+    assert seen == VIEW and METAWORLD.fov == FOV_DEGREES
+    assert (METAWORLD.height, METAWORLD.low, METAWORLD.high) == (BLOCK_HALF, REACH_LOW, REACH_HIGH)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from metaworld_scenes import HOLD, distance, drawn, open_table, where_seen
 
-from slowfast_envs import base as recording
+from slowfast_envs.base import FPS
+from slowfast_envs.metaworld import engine as metaworld_engine
 from slowfast_envs.metaworld.expert import ARRIVED, Goal, expert_action, hover_action, is_done
 from slowfast_envs.metaworld.layout import BLOCK_HALF, CLEARANCE, COLOURS, REACH_HIGH, REACH_LOW, draw_layout, is_clear
 from slowfast_envs.metaworld.recorder import LONGEST
 from slowfast_envs.metaworld.table import MOST_PER_FRAME, Table
 from slowfast_envs.miniworld import engine as miniworld_engine
-from slowfast_envs.mujoco import engine as metaworld_engine
 from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
 
@@ -206,4 +206,4 @@ def test_bad_goals_are_refused(table):
 def test_a_frame_lasts_a_tenth_of_a_second(table):
     before = table._data.time
     table.act(HOLD)
-    assert table._data.time - before == pytest.approx(1 / recording.FPS)
+    assert table._data.time - before == pytest.approx(1 / FPS)

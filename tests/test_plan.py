@@ -17,8 +17,9 @@ import torch
 from conftest import pack_tiny_world
 from gymnasium.utils.env_checker import check_env
 
-from slowfast_envs.actions import PHRASINGS, VERBS
-from slowfast_envs.metaworld.instructions import CARRY
+from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS
+from slowfast_envs.metaworld.env import MetaWorldEnv
+from slowfast_envs.metaworld.instructions import CARRY, put_back_texts
 from slowfast_envs.vizdoom.engine import VizdoomEngine
 from slowfast_envs.vizdoom.gym_env import RoomsEnv
 from slowfast_envs.walking import Place, poses_of, walk
@@ -33,7 +34,7 @@ from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.plan import stage as stage_module
 from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, NEEDS_TRAIL, PATH, Player, chosen_arms, players
 from slowfast_vgen.plan.endpoint import EndpointSplitter, Split
-from slowfast_vgen.plan.environment import texts_of_verbs
+from slowfast_vgen.plan.environment import put_back_of, texts_of_verbs
 from slowfast_vgen.plan.goal import PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, decisions, split_goal
 from slowfast_vgen.plan.gym_env import from_gymnasium
 from slowfast_vgen.plan.planner import Shown, plan, run_episodes
@@ -51,6 +52,7 @@ from slowfast_vgen.rollout import World
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "howto" / "plan.md").read_text()
 TEXTS = tuple(PHRASINGS[verb][0] for verb in VERBS)
+WALKING = VizdoomRetrace.vocabulary
 
 # --- goals ---
 
@@ -81,7 +83,7 @@ TEXTS = tuple(PHRASINGS[verb][0] for verb in VERBS)
     ],
 )
 def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | None]]) -> None:
-    assert [(one.text, one.num_chunks) for one in split_goal(goal)] == expected
+    assert [(one.text, one.num_chunks) for one in split_goal(goal, WALKING)] == expected
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | Non
 )
 def test_goals_that_cannot_be_split_are_refused(goal: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        split_goal(goal)
+        split_goal(goal, WALKING)
 
 
 def test_a_way_back_is_as_long_as_the_way_here() -> None:
@@ -117,8 +119,23 @@ def test_everything_that_was_moved_is_put_back_the_latest_first() -> None:
         "carry the pink cube to (0, 0.5)",
     ]
     back = [SubGoal(PUT_BACK_TEXT, None)]
-    assert decisions(back, led) == ["put the pink cube back where it was", "put the blue puck back where it was"]
-    assert decisions(back, ["turn left"]) == [PUT_BACK_TEXT]  # nothing was moved
+    texts = decisions(back, led, MetaWorldEnv().put_back_texts)
+    assert texts == ["put the pink cube back where it was", "put the blue puck back where it was"]
+    assert decisions(back, ["turn left"], put_back_texts) == [PUT_BACK_TEXT]  # nothing was moved
+    assert decisions(back, led) == [PUT_BACK_TEXT]  # nothing is known of things
+
+
+def test_an_environment_without_things_puts_nothing_back() -> None:
+    assert put_back_of(from_gymnasium(Slider(9), SLIDES)) is None
+    env = MetaWorldEnv()
+    assert put_back_of(env) == env.put_back_texts
+
+
+def test_all_ways_in_which_worlds_say_the_way_back_are_understood() -> None:
+    for text in RETRACE_PHRASINGS:
+        assert split_goal(f"turn left, then {text}", WALKING)[1:] == (SubGoal(RETRACE_TEXT, None),)
+    for text in WALKING.phrasings:
+        assert split_goal(text, WALKING) == (SubGoal(text),)
 
 
 # --- the endpoint ---
@@ -422,7 +439,8 @@ def test_the_memory_hears_what_was_done_or_what_was_imagined(hasty_world: World,
     assert player.arm is not None
     episodes = sliders(2)
     starts = np.stack([one.frames[0] for one in episodes])
-    policy = Counted(player.arm, bar_reader(), feedback, starts, [0, 1], 3)
+    stepper = player.arm.begin(starts, [0, 1], torch.zeros(2, 13, 3))
+    policy = Counted(hasty_world, stepper, bar_reader(), feedback, starts)
     traces = run_episodes(policy, episodes, [["slide left", "stay"], ["slide left", "slide right"]])
     codec = hasty_world.model.codec
     assert policy.heard[0][1] == ["slide right"] * 2

@@ -29,6 +29,7 @@ from slowfast_vgen.plan.stage import Stage
 from slowfast_vgen.plan.tasks.metaworld_return import MetaworldReturn, ReturnEpisode
 from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
 from slowfast_vgen.plan.trial import Trial, TrialConfig
+from slowfast_vgen.presets.tables import METAWORLD
 from slowfast_vgen.train.inverse_dynamics import FOLDER, InverseDynamicsTrainingConfig
 from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
 from slowfast_vgen.train.move_pairs import move_pairs
@@ -102,7 +103,7 @@ def test_a_reader_of_moves_learns_what_was_carried_and_where(tmp_path: Path) -> 
 
 
 def test_a_hill_is_read_at_its_middle_and_the_farther_one_does_not_pull() -> None:
-    model = new_move_dynamics(NAMES, 64)
+    model = new_move_dynamics(NAMES, 64, METAWORLD)
     there, label = torch.tensor([[0.1034, 0.6241], [-0.2, 0.5]]), torch.tensor([0, 1])
     targets = model.targets(label, there, 0.015)
     torch.testing.assert_close(targets.sum((1, 2, 3)), torch.ones(2))
@@ -251,7 +252,7 @@ def test_the_command_line_plans(
         tmp_path / "tiny", text_encoder, local=True, memory={"local": {"journal_chunks": 8}}, num_sampling_steps=1
     )
     torch.manual_seed(0)
-    new_move_dynamics(BLOCKS, 64).save_pretrained(tmp_path / "reader")
+    new_move_dynamics(BLOCKS, 64, METAWORLD).save_pretrained(tmp_path / "reader")
     report = tmp_path / "plan.json"
     words = ["plan", "--task", "metaworld-return", "--quick", "--world", str(world), "--arms", "loop,random"]
     words += ["--inverse-dynamics", str(tmp_path / "reader"), "--json", str(report), "--episodes", "1"]

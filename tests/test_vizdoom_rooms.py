@@ -24,8 +24,7 @@ from world_checks import (
 
 from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS, draw_phrasing, verb_of
 from slowfast_envs.base import SPLITS, scene_seed
-from slowfast_envs.vizdoom import rooms as vizdoom_rooms
-from slowfast_envs.vizdoom.engine import VizdoomEngine
+from slowfast_envs.vizdoom.engine import HORIZONTAL_FOV_DEGREES, VizdoomEngine
 from slowfast_envs.vizdoom.rooms import VizdoomRooms
 from slowfast_envs.vizdoom.rooms_map import MARGIN, Scene, draw_scene
 from slowfast_envs.vizdoom.rooms_textures import COLOURS
@@ -169,7 +168,7 @@ def test_a_refused_step_leaves_the_camera_in_place_and_out_of_the_solid(engine, 
 def test_the_field_of_view_is_as_stated(engine, scenes):
     """The corners of the wall straight ahead lie in the columns that the constant predicts."""
     found = 0
-    half = math.tan(math.radians(vizdoom_rooms.HORIZONTAL_FOV_DEGREES / 2))
+    half = math.tan(math.radians(HORIZONTAL_FOV_DEGREES / 2))
     for scene in scenes:
         for rect in scene.rooms:
             # nearest place from which both corners are in sight, if the room is deep enough

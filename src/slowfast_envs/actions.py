@@ -1,4 +1,4 @@
-"""The five verbs of first-person worlds and the ways in which people say them."""
+"""The five verbs of first-person worlds, the ways in which people say them, and what it means to carry them out."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
@@ -8,6 +8,10 @@ import numpy as np
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk
 
+PlaceT = TypeVar("PlaceT")
+
+FRAMES_PER_CHUNK = 4
+"""A verb is held for so many frames, whatever the world and whoever moves in it."""
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "turn_left": (
         "turn left", "rotate to the left", "look left", "turn to the left", "face left", "pan the camera left",
@@ -80,11 +84,6 @@ def check_verb(verb: str, verbs: Collection[str] = VERBS) -> None:
     """Raises `UserError` unless `verb` is one of `verbs`."""
     if verb not in verbs:
         raise UserError(f"unknown verb {verb!r}; choose one of {', '.join(verbs)}")
-
-
-PlaceT = TypeVar("PlaceT")
-
-FRAMES_PER_CHUNK = 4
 
 
 def carried_out(

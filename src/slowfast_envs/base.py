@@ -1,4 +1,4 @@
-"""What all worlds have in common: episodes of one split, each drawn from (split, seed, episode index)."""
+"""What all worlds have in common: seeds that never meet, the size of a recording, and the class `SeededWorld`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
@@ -11,6 +11,10 @@ from slowfast_envs.walking_scripts import SCRIPTS, check_script, told_chunks
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode, Frames
 
+FRAME_SIZE = 64
+"""Pixels of each side."""
+FPS = 10.0
+"""Frames a second."""
 SPLITS = ("train", "validation", "test")
 STREAMS_PER_WORLD = 16
 _MAX_SEED = 2**32
@@ -51,6 +55,8 @@ def scene_random(seed: int, kind: int) -> np.random.Generator:
 
 class SeededWorld(ABC):
     """Episodes of one split: a fresh scene, start and path each, all drawn from (split, seed, episode index).
+
+    A subclass says what an episode shows: `name`, `number`, `licence`, and `_episodes`.
 
     Raises:
         UserError: unknown split, or a seed out of range.
@@ -121,10 +127,6 @@ class SeededWorld(ABC):
             "script": script,
             "licence": self.licence,
         }
-
-
-FRAME_SIZE = 64
-FPS = 10.0
 
 
 def recorded(

@@ -1,4 +1,4 @@
-"""One map of a ViZDoom world: where its rooms are, where the camera may stand and what the engine draws.
+"""One map to walk on: where its rooms are, where the camera may stand and what the engine ViZDoom draws.
 
 Lengths are map units, x east and y north, all integers.
 """

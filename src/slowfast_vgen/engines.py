@@ -1,63 +1,108 @@
-"""Worlds by name. A world is imported only when it is asked for: engines are large, and some are optional."""
+"""Engines by name: what records episodes. They are found by entry points; the library itself has none.
 
-from collections.abc import Iterator
+A distribution adds an engine by one line in the group `slowfast_vgen.envs` of its entry points: a name, and the class
+as `module:Class`. An engine that is not installed is opened by `module:Class` in place of a name. Each is imported
+only when it is asked for: engines are large, and some are optional.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Protocol, cast
 
-from slowfast_envs import walking_scripts as path_scripts
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
-WORLDS = {
-    "car-racing": ("slowfast_envs.car_racing.world", "CarRacing"),
-    "franka-kitchen": ("slowfast_envs.kitchen.world", "FrankaKitchen"),
-    "metaworld": ("slowfast_envs.metaworld.world", "MetaWorld"),
-    "miniworld-rooms": ("slowfast_envs.miniworld.world", "MiniworldRooms"),
-    "miniworld-rooms-third": ("slowfast_envs.miniworld.world", "MiniworldRoomsThird"),
-    "unrealcv": ("slowfast_envs.unrealcv.world", "UnrealWorld"),
-    "vizdoom-mazes": ("slowfast_envs.vizdoom.mazes", "VizdoomMazes"),
-    "vizdoom-rooms": ("slowfast_envs.vizdoom.rooms", "VizdoomRooms"),
-    "vizdoom-streets": ("slowfast_envs.vizdoom.streets", "VizdoomStreets"),
-}
-"""Name -> module and class. A new world is one more line; its class is made as `WorldClass(split, seed)`."""
+GROUP = "slowfast_vgen.envs"
 
 
 class World(Protocol):
-    """A source of episodes. The same split, seed, script and index always give the same episode."""
+    """A source of episodes. The same split, seed, script and index always give the same episode.
+
+    `slowfast_envs.check.check_env_world` finds where a class breaks this contract.
+    """
+
+    @property
+    def name(self) -> str:
+        """As the metadata of its episodes and the header of their data set have it."""
+        ...
+
+    @property
+    def scripts(self) -> Collection[str]:
+        """The ways that actions are chosen, beside "mix", which every world has."""
+        ...
 
     def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
         """Episodes `first_index` to `first_index + num_episodes - 1`.
 
         Args:
-            num_episodes: how many.
+            num_episodes: how many, from 1 on.
             script: the name of the way that actions are chosen.
-            num_chunks: actions an episode.
-            first_index: number of the first episode.
+            num_chunks: actions an episode, from 1 on.
+            first_index: number of the first episode, from 0 on.
+
+        Raises:
+            UserError: an unknown script, a number out of range, or an engine that does not run here.
         """
         ...
 
 
-def open_world(name: str, split: str, seed: int) -> World:
-    """Makes the world called `name`.
+MakeWorld = Callable[[str, int], World]
+"""A world's class: makes it from a split ("train", "validation" or "test") and a seed from 0 to 2^32 - 1."""
+
+
+def world_names() -> tuple[str, ...]:
+    """The names of all worlds that are installed, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def world_class(name: str) -> MakeWorld:
+    """The class of the world called `name`, or the one that `name` gives as `module:Class`.
 
     Raises:
-        UserError: no such world; split or seed that it does not take; or a package that it needs is not installed.
+        UserError: no such world, or a package that it needs is not installed.
     """
-    if name not in WORLDS:
-        raise UserError(f'there is no world "{name}"; choose one of: {", ".join(sorted(WORLDS))}')
-    module, class_name = WORLDS[name]
+    module, _, class_name = (name if ":" in name else _registered(name)).partition(":")
+    with _packages_of(name):
+        found = getattr(import_module(module), class_name, None)
+    if not callable(found):
+        raise UserError(f'the world "{name}" is to be {class_name} of {module}, where there is no such class')
+    return cast(MakeWorld, found)
+
+
+def open_world(name: str, split: str, seed: int) -> World:
+    """Makes the world called `name`, or the one that `name` gives as `module:Class`.
+
+    Raises:
+        UserError: no such world; one that is no `World`; split or seed that it does not take; or a package that it
+            needs is not installed.
+    """
+    make = world_class(name)
+    with _packages_of(name):
+        world = make(split, seed)
+    for part in ("name", "scripts", "episodes"):
+        if not hasattr(world, part):
+            raise UserError(f'the world "{name}" has no `{part}`; see "Another engine" in docs/worlds.md')
+    return world
+
+
+def _registered(name: str) -> str:
+    """`module:Class` of a name."""
+    values = sorted({point.value for point in entry_points(group=GROUP, name=name)})
+    if not values:
+        known = ", ".join(world_names())
+        choose = f"choose one of: {known}" if known else "no engine is installed; install slowfast-vgen again, with pip"
+        raise UserError(f'there is no world "{name}"; {choose}')
+    if len(values) > 1:
+        raise UserError(f'several packages have a world "{name}"; name one of them as {" or ".join(values)}')
+    return values[0]
+
+
+@contextmanager
+def _packages_of(name: str) -> Iterator[None]:
+    """Where a package is missing inside the block, that is reported in one sentence."""
     try:
-        world = getattr(import_module(module), class_name)(split, seed)
+        yield
     except ModuleNotFoundError as error:
         raise UserError(f'the world "{name}" needs the package {error.name}; install it with pip') from error
-    return cast(World, world)
-
-
-def scripts_of(name: str) -> tuple[str, ...]:
-    """The scripts of the world called `name`, without "mix": `SCRIPTS` of its module, else those for walking.
-
-    Raises:
-        UserError: as in `open_world`.
-    """
-    open_world(name, "train", 0)
-    return tuple(getattr(import_module(WORLDS[name][0]), "SCRIPTS", path_scripts.SCRIPTS))

@@ -1,4 +1,4 @@
-"""Typed records that cross module borders. No torch here: data and worlds import only this."""
+"""Typed records that cross module borders. No torch here: data and engines import only this."""
 
 from dataclasses import dataclass, field
 from typing import Any

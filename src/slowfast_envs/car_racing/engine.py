@@ -1,4 +1,4 @@
-"""The car and the track of gymnasium's CarRacing, stepped without its pictures. `car_racing_view` draws them."""
+"""The car and the track of gymnasium's CarRacing, stepped without its pictures. `renderer` draws them."""
 
 import itertools
 import math

@@ -42,7 +42,7 @@ class Kitchen:
     brightness: float
     """Of the room's light; 1 is the engine's own."""
     states: dict[str, int]
-    """Of each fixture; see `kitchen_fixtures.FIXTURES`."""
+    """Of each fixture; see `fixtures.FIXTURES`."""
 
     @cached_property
     def digest(self) -> str:

@@ -1,10 +1,21 @@
 """Meta-World's table to act in by words, a whole move at a time: the engine of the planning task `metaworld-return`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from slowfast_envs.base import scene_seed
 from slowfast_envs.metaworld.expert import Goal
-from slowfast_envs.metaworld.instructions import CARRY, PHRASINGS, carry_text, moved, read_carry, spot_of, understand
+from slowfast_envs.metaworld.instructions import (
+    CARRY,
+    PHRASINGS,
+    carry_text,
+    moved,
+    put_back_texts,
+    read_carry,
+    spot_of,
+    understand,
+)
 from slowfast_envs.metaworld.layout import COLOURS, REACH_HIGH, REACH_LOW, SHAPES, Spot, draw_layout
 from slowfast_envs.metaworld.moves import Moves
 from slowfast_envs.metaworld.table import Table
@@ -15,7 +26,7 @@ from slowfast_vgen.types import Frames
 BLOCKS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in sorted(set(SHAPES)))
 """The names of all blocks that a scene may have."""
 ACTION_TEXTS = (CARRY, *(PHRASINGS["put_back"][0].format(block=block) for block in BLOCKS))
-"""A spot's template, and one text a block, for those that are there; all of `metaworld_words` is known as well."""
+"""A spot's template, and one text a block, for those that are there; all of `instructions` is known as well."""
 
 _ROOM = 0.085  # metres between the middles of two blocks: the fingers fit in between
 _WIDEST = 0.12  # metres that a block is put beside where it was asked for, at most
@@ -117,6 +128,10 @@ class MetaWorldEnv:
     def distances_from_home(self) -> dict[str, float]:
         """Name -> how far the block is from where it lay at first; metres."""
         return self.moves.distances_from_home()
+
+    def put_back_texts(self, texts: Sequence[str]) -> list[str]:
+        """Says how to put back what these texts moved; see `instructions.put_back_texts`."""
+        return put_back_texts(texts)
 
     def close(self) -> None:
         """Ends the drawing, unless the table is shared."""

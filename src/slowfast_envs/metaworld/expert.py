@@ -26,7 +26,7 @@ _OPEN_GRIP, _CLOSED_GRIP = -1.0, 1.0
 
 
 class Goal(NamedTuple):
-    """Where a block is to lie: any spot from `REACH_LOW` to `REACH_HIGH` of `metaworld_layout`."""
+    """Where a block is to lie: any spot from `REACH_LOW` to `REACH_HIGH` of `layout`."""
 
     block: str
     """Its name, as `Layout` has it."""

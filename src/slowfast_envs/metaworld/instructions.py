@@ -1,6 +1,6 @@
 """How people say what is to be done at the table, and what is meant by it: texts of the script `sequence` and back.
 
-Left, right, front and back are those of the picture (see `metaworld_table.VIEW`).
+Left, right, front and back are those of the picture (see `table.VIEW`).
 """
 
 import re
@@ -152,6 +152,15 @@ def moved_blocks(texts: Sequence[str]) -> list[str]:
     """
     named = [named_block(text) for text in reversed(texts)]
     return list(dict.fromkeys(block for block in named if block))
+
+
+def put_back_texts(texts: Sequence[str]) -> list[str]:
+    """Says how to put back what some texts moved: one text for each block, the one that was moved last first.
+
+    >>> put_back_texts(["push the pink cube left", "push the red cube left"])  # nothing here is red
+    ['put the pink cube back where it was']
+    """
+    return [PHRASINGS["put_back"][0].format(block=block) for block in moved_blocks(texts)]
 
 
 def taken_spots(name: str, state: TableState, homes: Mapping[str, Spot]) -> list[Spot]:

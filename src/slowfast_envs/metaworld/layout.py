@@ -27,7 +27,7 @@ REACH_LOW, REACH_HIGH = (-0.28, 0.46), (0.28, 0.78)
 """Lowest and highest x and y that a block can be brought to; the outermost are at the picture's edge."""
 
 Spot = tuple[float, float]
-"""x and y on the table, metres; see `metaworld_camera.View` for the axes."""
+"""x and y on the table, metres; see `mujoco.camera.View` for the axes."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class SubGoal:
     """One thing that was asked for, as the metadata tells it."""
 
     verb: str
-    """One of `metaworld_words.PHRASINGS`."""
+    """One of `instructions.PHRASINGS`."""
     text: str
     block: str
     """Empty when waiting."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from slowfast_envs.base import FRAME_SIZE
+from slowfast_envs.metaworld.engine import hide_base, hide_marks, import_metaworld
 from slowfast_envs.metaworld.table import STEPS_PER_FRAME, Action, Position, check_action
 from slowfast_envs.metaworld.tasks import task_named
 from slowfast_envs.mujoco.camera import Camera, Frame, View
-from slowfast_envs.mujoco.engine import hide_base, hide_marks, import_metaworld
 
 VIEW = View(look_at=(0.0, 0.68, 0.13), distance=0.92, azimuth=150.0, elevation=-36.0)
 """Past the robot's right shoulder: fronts of drawers and doors are seen."""
@@ -85,7 +85,7 @@ class TaskStage:
         return hashlib.sha256(self.task.env.encode() + seen.tobytes()).hexdigest()
 
     def act(self, action: Action) -> None:
-        """Holds an action for one frame; see `metaworld_table.Action`.
+        """Holds an action for one frame; see `table.Action`.
 
         Raises:
             UserError: not four finite numbers.

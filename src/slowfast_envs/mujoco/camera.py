@@ -12,17 +12,20 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
+from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.mujoco.engine import cannot_draw, import_mujoco
 
-FRAME_SIZE = 64
 _RENDER_SCALE = 2
-_FOV_DEGREES = 45.0  # up and down and across, as MuJoCo's free camera has it
 
 Frame = UInt8[np.ndarray, "size size 3"]
 """One RGB frame, 0 to 255."""
+
+
+FOV_DEGREES = 45.0
+"""Up and down and across, as MuJoCo's free camera has it."""
 
 
 class View(NamedTuple):
@@ -101,22 +104,6 @@ class Camera:
         with _other_context_kept():
             picture = self._renderer.render()
         return np.asarray(Image.fromarray(picture).reduce(_RENDER_SCALE))
-
-
-def table_spots(view: View, cells: int, height: float) -> Float64[np.ndarray, "cells cells 2"]:
-    """What the middles of a picture's cells show at a height above the table: x and y in metres, rows from the top.
-
-    Every line of sight must go down, as it does where the camera looks down by more than half its field of view.
-    """
-    azimuth, elevation = np.radians(view.azimuth), np.radians(view.elevation)
-    ahead = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    right = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
-    up = np.cross(right, ahead)
-    across = ((np.arange(cells) + 0.5) / cells * 2 - 1) * np.tan(np.radians(_FOV_DEGREES) / 2)
-    sight = ahead + across[None, :, None] * right - across[:, None, None] * up
-    stands = np.array(view.look_at) - view.distance * ahead
-    reached = stands + sight * ((height - stands[2]) / sight[..., 2:])
-    return reached[..., :2]
 
 
 def _close(renderer: Any) -> None:

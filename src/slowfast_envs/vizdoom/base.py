@@ -1,4 +1,7 @@
-"""What the ViZDoom worlds that one walks through have in common: the camera of `walking`, and its verbs."""
+"""What all worlds of the engine ViZDoom have in common: a fresh map for each episode, one verb a chunk, exact poses.
+
+`VizdoomSource` is any of them; `VizdoomWorld` one that is walked through, with the camera of `walking` and its verbs.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

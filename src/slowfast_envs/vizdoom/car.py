@@ -1,6 +1,7 @@
-"""How the car of `vizdoom-streets` moves: whole units, exact angles, and never a turn on the spot.
+"""The seven verbs of the car of `vizdoom-streets`, and how it moves: whole units, exact angles.
 
-A quarter turn is eight steps, two chunks. Going back with the same verb's mirror undoes a step, to the unit.
+It never turns on the spot: a quarter turn is eight steps, two chunks. Going back with the same verb's mirror undoes a
+step, to the unit.
 """
 
 import math

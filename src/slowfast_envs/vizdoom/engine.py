@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
+from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.scene import Look, Scene
 from slowfast_envs.vizdoom.wad import build_wad
 from slowfast_envs.walking import Place, check_free, poses_of, walk
@@ -25,8 +26,6 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs
 from slowfast_vgen.types import Frames, Poses
 
-FRAME_SIZE = 64
-FPS = 10.0
 # The engine renders 256x192; the middle 192x192 is averaged over 3x3 blocks. Its field of view is set in whole degrees
 # for the full 4:3 picture: 106 there leaves 3/4 of the tangent in the square.
 _RENDER_SCALE = 3

@@ -3,25 +3,9 @@
 One chunk is one verb held for four frames. Maps, textures and palette are generated here (MIT, like this package).
 """
 
-from slowfast_envs.base import FPS, FRAME_SIZE, SPLITS, scene_seed
 from slowfast_envs.scene import Scene
 from slowfast_envs.vizdoom.base import VizdoomWorld
-from slowfast_envs.vizdoom.engine import HORIZONTAL_FOV_DEGREES, VERTICAL_FOV_DEGREES, Play, VizdoomEngine
 from slowfast_envs.vizdoom.rooms_map import draw_scene
-
-__all__ = [
-    "FPS",
-    "FRAME_SIZE",
-    "HORIZONTAL_FOV_DEGREES",
-    "SPLITS",
-    "VERTICAL_FOV_DEGREES",
-    "Play",
-    "VizdoomEngine",
-    "VizdoomRooms",
-    "scene_seed",
-]
-
-VizdoomEngine = VizdoomEngine
 
 
 class VizdoomRooms(VizdoomWorld):

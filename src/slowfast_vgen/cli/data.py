@@ -26,7 +26,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
     make = commands.add_parser("make", help="record episodes of a world; goes on where it was stopped")
-    make.add_argument("--world", required=True, metavar="NAME", help="such as vizdoom-rooms")
+    make.add_argument("--world", required=True, metavar="NAME", help="such as vizdoom-rooms, or MODULE:CLASS")
     make.add_argument("--episodes", required=True, type=whole_number(1, 999_999), metavar="N", help="how many")
     make.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the data set")
     make.add_argument("--split", choices=("train", "validation", "test"), default="train", help="default: train")
@@ -125,7 +125,7 @@ def make_dataset(args: argparse.Namespace) -> int:
 
     creation = {"seed": args.seed, "script": args.script, "num_chunks": args.num_chunks}
     world = open_world(args.world, args.split, args.seed)
-    writer = DatasetWriter(args.out, DatasetHeader(args.world, args.split, args.episodes, creation))
+    writer = DatasetWriter(args.out, DatasetHeader(world.name, args.split, args.episodes, creation))
     num_kept = writer.num_present
     num_new = max(args.episodes - num_kept, 0)
     if num_kept:
@@ -147,7 +147,7 @@ def make_dataset(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     rate = num_frames / seconds
     print(f"wrote {writer.num_present - num_kept} episodes ({num_frames} frames) to {args.out}, {rate:.0f} frames/s")
-    protocol = {"command": "data make", "world": args.world, "split": args.split, **creation, "seconds": seconds}
+    protocol = {"command": "data make", "world": world.name, "split": args.split, **creation, "seconds": seconds}
     figures = {"episodes": writer.num_present, "new_frames": num_frames, "frames_per_second": rate}
     _write_counts(args.json, protocol, figures)
     return 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slowfast_vgen.plan.arms import Player
     from slowfast_vgen.plan.goal import SubGoal
     from slowfast_vgen.plan.stage import Stage
+    from slowfast_vgen.plan.tasks.task import Task
 
 _ABOUT = """\
 Plans in a real engine: a goal in words is split into sub-goals, a world model imagines a chunk of video for each, an
@@ -105,7 +106,7 @@ def run_plan(args: argparse.Namespace) -> int:
     config = TrialConfig.quick() if args.quick else TrialConfig()
     config = replaced(config, num_episodes=args.episodes, num_seeds=args.seeds)
     reader = load_reader(args.inverse_dynamics or shipped_reader(task.reader), task.action_texts)
-    sub_goals, warning = _sub_goals(args, args.goal or task.goal, task.action_texts)
+    sub_goals, warning = _sub_goals(args, args.goal or task.goal, task)
     arms, missing = players(
         load_world(args, task.world_model),
         load_denoiser(args.slow) if args.slow else None,
@@ -148,14 +149,16 @@ def _kept_rows(args: argparse.Namespace) -> "dict[str, Any] | None":
     return kept
 
 
-def _sub_goals(args: argparse.Namespace, goal: str, texts: tuple[str, ...]) -> "tuple[tuple[SubGoal, ...], str]":
+def _sub_goals(args: argparse.Namespace, goal: str, task: "Task") -> "tuple[tuple[SubGoal, ...], str]":
     """The goal's sub-goals, and why the endpoint did not give them, where it was asked and did not."""
     from slowfast_vgen.plan.endpoint import EndpointSplitter
     from slowfast_vgen.plan.goal import split_goal
 
     if not args.endpoint:
-        return split_goal(goal), ""
-    sub_goals, warning = EndpointSplitter(args.endpoint, args.endpoint_model).split(goal, texts)
+        return split_goal(goal, task.vocabulary), ""
+    sub_goals, warning = EndpointSplitter(args.endpoint, args.endpoint_model).split(
+        goal, task.action_texts, task.vocabulary
+    )
     if warning:
         print(warning)
     return sub_goals, warning

@@ -116,6 +116,7 @@ def _verbs(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[In
 
 def _moves(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[MoveDynamics, MovePairs]":
     from slowfast_vgen.plan.reading import read_held_out_moves
+    from slowfast_vgen.presets.tables import METAWORLD
     from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
     from slowfast_vgen.train.move_pairs import move_pairs
 
@@ -124,5 +125,5 @@ def _moves(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[Mo
         raise UserError(f"moves are read off square frames, got {width}x{height}; give data of the world metaworld")
     training = move_pairs(episodes)
     validation = move_pairs(held_out, training.names)
-    model = new_move_dynamics(training.names, height)
+    model = new_move_dynamics(training.names, height, METAWORLD)
     return _Reading(model, training, validation, train_move_dynamics, read_held_out_moves)

@@ -5,7 +5,7 @@ Every arm draws the same noise for the same seed, so differences between arms ar
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,24 +14,11 @@ from torch import Tensor
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
 from slowfast_vgen.models.denoiser import Latents, Recall
-from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.rollout import Rollout, Stepper, World
 from slowfast_vgen.types import Frames
 
 Poses = Float[Tensor, "episodes frames 3"]
 """x, y in steps, heading in radians: of every frame of each path, the start included."""
-
-
-class Stepper(Protocol):
-    """Episodes side by side, as `Rollout` steps them."""
-
-    def predict(self, actions: Sequence[str]) -> Latents:
-        """The next chunk, without going on to it."""
-        ...
-
-    def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
-        """Goes on with a chunk, generated or true."""
-        ...
-
 
 Begin = Callable[[Frames, Sequence[int], Poses], Stepper]
 """Start images `[episodes, height, width, 3]`, a seed and the poses of each."""

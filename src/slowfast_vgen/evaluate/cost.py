@@ -10,8 +10,8 @@ from jaxtyping import Float
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.vizdoom.engine import Play
 from slowfast_envs.walking import STEP_UNITS
-from slowfast_vgen.evaluate.arms import Arm, ContextRollout, Stepper
-from slowfast_vgen.rollout import Rollout
+from slowfast_vgen.evaluate.arms import Arm, ContextRollout
+from slowfast_vgen.rollout import Rollout, Stepper
 
 SHOWN_CHUNKS, WARM_UP_CHUNKS, TIMED_CHUNKS = 32, 2, 12
 ACTIONS = ("turn left", "go forward", "turn right", "go back", "stay")

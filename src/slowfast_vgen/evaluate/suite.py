@@ -67,7 +67,7 @@ class SuiteConfig:
     parts: tuple[str, ...] = PARTS
     """What is measured of `PARTS`."""
     paths_of: str = HOME
-    """The world whose held-out paths are walked, by its name in `worlds.registry`."""
+    """The world whose held-out paths are walked, by its name in `engines`."""
 
     def __post_init__(self) -> None:
         if self.num_maps < 2 or self.num_seeds < 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.evaluate.arms import Arm, context_arm, memory_arm
@@ -62,8 +63,11 @@ class Player:
             starts = np.stack([one.frames[0] for one in episodes])
             if self.name == PATH:
                 return PathPolicy(self.arm.world, task.action_texts, starts, seeds)
+            # No arm here looks at poses: they fix how many frames there are, no more.
             num_chunks = len(episodes[0].actions) + task.num_decisions
-            return ImaginingPolicy(self.arm, reader, feedback, starts, seeds, num_chunks)
+            num_frames = 1 + num_chunks * self.arm.world.model.config.num_new_frames
+            stepper = self.arm.begin(starts, seeds, torch.zeros(len(starts), num_frames, 3))
+            return ImaginingPolicy(self.arm.world, stepper, reader, feedback, starts)
         if self.name == "random":
             return RandomPolicy(task.draw_action, seeds)
         ways = np.stack([one.true_way for one in episodes])

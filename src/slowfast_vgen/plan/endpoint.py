@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.plan.goal import MOST_CHUNKS, OPEN_TEXTS, PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, split_goal
 from slowfast_vgen.plan.timed_post import post
 
@@ -59,12 +60,13 @@ class EndpointSplitter:
         if not 0 < self.seconds <= 3600:
             raise UserError(f"the endpoint's time limit must lie between 0 and 3600 seconds, got {self.seconds}")
 
-    def split(self, goal: str, action_texts: Sequence[str]) -> Split:
+    def split(self, goal: str, action_texts: Sequence[str], vocabulary: Vocabulary | None = None) -> Split:
         """The goal's sub-goals; with a warning, those of the rules, where the endpoint gives none that can be used.
 
         Args:
             goal: in words.
             action_texts: what the environment can do; the endpoint is told to use these texts, and `OPEN_TEXTS`.
+            vocabulary: for the rules; see `split_goal`.
 
         Raises:
             UserError: a goal that the rules cannot split either.
@@ -74,7 +76,7 @@ class EndpointSplitter:
         except (OSError, HTTPException, ValueError, RecursionError) as error:  # UserError is a ValueError
             reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
             warning = f"the endpoint {self.url} gave no sub-goals ({reason:.200}), so the rules split the goal"
-            return Split(split_goal(goal), warning)
+            return Split(split_goal(goal, vocabulary), warning)
 
     def _answer(self, goal: str, action_texts: Sequence[str]) -> Any:
         listed = ", ".join(json.dumps(text) for text in (*action_texts, *OPEN_TEXTS))

@@ -1,9 +1,10 @@
 """What a planner acts in: one episode of some engine, seen as frames and told what to do in words."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.plan.goal import PutBack
 from slowfast_vgen.types import Frames
 
 
@@ -30,6 +31,23 @@ class PlanEnvironment(Protocol):
         Whatever it raises ends this episode, and no other.
         """
         ...
+
+
+@runtime_checkable
+class PutsBack(Protocol):
+    """What an environment of things has beside `PlanEnvironment`."""
+
+    def put_back_texts(self, texts: Sequence[str]) -> list[str]:
+        """Says in the environment's words how to put back what these texts moved.
+
+        One text for each thing, the one that was moved last first.
+        """
+        ...
+
+
+def put_back_of(environment: PlanEnvironment) -> PutBack | None:
+    """How things are put back there; None where the environment has no things."""
+    return environment.put_back_texts if isinstance(environment, PutsBack) else None
 
 
 def texts_of_verbs(verbs: Sequence[str], action_texts: Sequence[str]) -> dict[str, str]:

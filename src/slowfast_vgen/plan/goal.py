@@ -1,22 +1,19 @@
 """A goal in words, split into sub-goals by rules (paper 3.4, where a language model does it; see `endpoint`)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS
-from slowfast_envs.metaworld.instructions import PHRASINGS as TABLE_PHRASINGS
-from slowfast_envs.metaworld.instructions import moved_blocks
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.language.lists import written_out
 from slowfast_vgen.language.reading import read
 from slowfast_vgen.models.text import validate_action
-from slowfast_vgen.models.vocabulary import Action, Vocabulary
+from slowfast_vgen.models.vocabulary import Vocabulary
 
 MOST_CHUNKS = 1000
 """Of one sub-goal, and of all of a goal."""
-RETRACE_TEXT = RETRACE_PHRASINGS[0]
+RETRACE_TEXT = "retrace your steps"
 """What a sub-goal is called that leads back along the way that was come."""
 PUT_BACK_TEXT = "put everything back where it was"
 """What a sub-goal is called that becomes one for each thing that was moved."""
@@ -37,13 +34,15 @@ _RETRACE = re.compile(
     r"|(?:back|return)\b.*\b(?:start|begin|beginning|began|started|came from|where you (?:were|stood))"
     r"|undo your)\b"
 )
+_ALSO_RETRACE = ("return along your path", "follow your own trail back", "walk the same path in reverse")
 _PUT_BACK = re.compile(
     r"\b(?:put|bring|move|return|set|get|take|carry)\b.*\b(?:everything|all|each|every)\b"
     r"(?:.*\b(?:back|was|were|places?|began|started)\b)|\btidy up\b"
 )
 _POLITE = re.compile(r"^(?:(?:please|now|first|next|finally|afterwards)\b[, ]*)+")
-_KNOWN = {text for texts in PHRASINGS.values() for text in texts}
-_WALKING = Vocabulary(tuple(Action(verb, texts) for verb, texts in PHRASINGS.items()))
+
+PutBack = Callable[[Sequence[str]], list[str]]
+"""Gives the texts that put back what some texts moved, one for each thing; see `environment.PutsBack`."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,21 @@ class SubGoal:
             raise UserError(f"a sub-goal takes 1 to {MOST_CHUNKS} chunks, got {self.num_chunks} for {self.text!r}")
 
 
-def split_goal(goal: str) -> tuple[SubGoal, ...]:
+def split_goal(
+    goal: str, vocabulary: Vocabulary | None = None, known_texts: Collection[str] = ()
+) -> tuple[SubGoal, ...]:
     """The sub-goals of a goal, in order.
 
-    Parts are separated by `;`, full stops, "then" and "and then"; by commas and "and" too where every part is an action
-    that the worlds know. "twice", "3 times" and "for 5 chunks" repeat a part; other ways to say so, and groups in
-    brackets, are read as lists of actions are (docs/words.md). Whatever asks for the way back ("go back
-    the way you came", "return to the start") becomes `RETRACE_TEXT`, for as many chunks as led there; whatever asks to
-    put all things back becomes `PUT_BACK_TEXT`.
+    Parts are separated by `;`, full stops, "then" and "and then"; by commas and "and" too where every part is a known
+    action. "twice", "3 times" and "for 5 chunks" repeat a part; where there is a vocabulary, other ways to say so, and
+    groups in brackets, are read as lists of actions are (docs/words.md). Whatever asks for the way back ("go back the
+    way you came", "return to the start") becomes `RETRACE_TEXT`, for as many chunks as led there; whatever asks to put
+    all things back becomes `PUT_BACK_TEXT`.
+
+    Args:
+        goal: in words.
+        vocabulary: of verbs, without the way back; None where no verbs are known.
+        known_texts: what else single actions are called.
 
     Raises:
         UserError: no words, a count out of range, or a walk that says what not to do.
@@ -78,33 +84,31 @@ def split_goal(goal: str) -> tuple[SubGoal, ...]:
     parts = [part for part in _SEPARATORS.split(written_out(goal.strip().lower())) if part.strip(" ,")]
     if not parts:
         raise UserError(f"the goal {goal!r:.60} holds no words; say what to do, such as 'turn left, then go forward'")
-    return tuple(sub_goal for part in parts for sub_goal in _sub_goals(part))
+    known = {*known_texts, *(vocabulary.phrasings if vocabulary else ())}
+    return tuple(sub_goal for part in parts for sub_goal in _sub_goals(part, vocabulary, known))
 
 
-def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str]) -> list[str]:
+def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str], put_back: PutBack | None = None) -> list[str]:
     """One text a decision; a sub-goal without a number takes as many chunks as there were before it, at least one.
 
-    To put everything back becomes one text for each thing that the texts before it name as moved, the latest first.
+    To put everything back becomes what `put_back` gives for the texts before it; where that is nothing, it stays.
 
     Args:
         sub_goals: in order.
         led: the text of each chunk before the first.
+        put_back: the environment's own; None where it knows of no things.
 
     Raises:
         UserError: more than `MOST_CHUNKS` in all.
 
     >>> decisions([SubGoal("turn left", 2), SubGoal("retrace your steps", None)], ["go forward"])
     ['turn left', 'turn left', 'retrace your steps', 'retrace your steps', 'retrace your steps']
-    >>> decisions([SubGoal("put everything back where it was", None)], ["push the red cube left"])
-    ['put everything back where it was']
-    >>> decisions([SubGoal("put everything back where it was", None)], ["push the pink cube left"])
-    ['put the pink cube back where it was']
     """
     texts: list[str] = []
     for sub_goal in sub_goals:
-        moved = moved_blocks([*led, *texts]) if sub_goal.text == PUT_BACK_TEXT else []
-        if moved:
-            texts += [TABLE_PHRASINGS["put_back"][0].format(block=block) for block in moved]
+        back = put_back([*led, *texts]) if put_back and sub_goal.text == PUT_BACK_TEXT else []
+        if back:
+            texts += back
         elif sub_goal.num_chunks is not None:
             texts += [sub_goal.text] * sub_goal.num_chunks
         else:
@@ -114,30 +118,31 @@ def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str]) -> list[str]:
     return texts
 
 
-def _sub_goals(part: str) -> list[SubGoal]:
+def _sub_goals(part: str, vocabulary: Vocabulary | None, known: Collection[str]) -> list[SubGoal]:
     meant = read(part)
     if meant.refused and not meant.verbs:
         raise UserError(f"{part!r:.80} says what not to do; say in the goal what to do")
     listed = [each for each in _LOOSE.split(part) if each]
-    if len(listed) > 1 and all(_counted(each)[0] in _KNOWN for each in listed):
+    if len(listed) > 1 and all(_counted(each)[0] in known for each in listed):
         return [SubGoal(*_counted(each)) for each in listed]
     text, count = _counted(part)
     if _PUT_BACK.search(text):
         return [SubGoal(PUT_BACK_TEXT, None)]
-    if text not in _KNOWN and (text in RETRACE_PHRASINGS or _RETRACE.search(text)):
+    if text not in known and (text in _ALSO_RETRACE or _RETRACE.search(text)):
         return [SubGoal(RETRACE_TEXT, None)]
-    return (text not in _KNOWN and _walked(part)) or [SubGoal(text, count)]
+    several = _understood(part, vocabulary) if vocabulary and text not in known else []
+    return several or [SubGoal(text, count)]
 
 
-def _walked(part: str) -> list[SubGoal]:
-    """What the worlds' words make of a part that tells several chunks; nothing where they do not know it."""
-    heard = _WALKING.sequence(part)
+def _understood(part: str, vocabulary: Vocabulary) -> list[SubGoal]:
+    """What a vocabulary makes of a part that tells several chunks; nothing where it does not know it."""
+    heard = vocabulary.sequence(part)
     told = next((one for one in heard if one.problem and read(one.text).verbs), None)
     if told is not None:
         raise UserError(f"{told.problem}; say in the goal what to do, and how often")
     if len(heard) == 1 or not all(one.verb and not one.note for one in heard):
         return []
-    texts = (_WALKING.action(one.verb).text for one in heard)
+    texts = (vocabulary.action(one.verb).text for one in heard)
     return [SubGoal(each, len(list(group))) for each, group in groupby(texts)]
 
 

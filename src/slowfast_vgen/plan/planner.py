@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.arms import memory_arm
 from slowfast_vgen.memory.config import MemorySetting
-from slowfast_vgen.plan.environment import PlanEnvironment
-from slowfast_vgen.plan.goal import SubGoal, decisions, split_goal
+from slowfast_vgen.models.vocabulary import Action, Vocabulary
+from slowfast_vgen.plan.environment import PlanEnvironment, put_back_of
+from slowfast_vgen.plan.goal import RETRACE_TEXT, SubGoal, decisions, split_goal
 from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, Policy
 from slowfast_vgen.plan.reader import Reader
 from slowfast_vgen.rollout import World
@@ -152,7 +152,9 @@ def plan(
         UserError: a goal without words, a led action that the environment does not know, or frames of another size than
             the world's. What an engine raises while it is reset or led is passed on.
     """
-    sub_goals = decisions(split_goal(goal) if isinstance(goal, str) else goal, led)
+    known = [text.lower() for text in environment.action_texts]
+    split = split_goal(goal, _verbs_of(world), known) if isinstance(goal, str) else goal
+    sub_goals = decisions(split, led, put_back_of(environment))
     frames = np.concatenate([environment.reset(seed), *(environment.act(action) for action in led)])
     config = world.model.config
     if frames.shape[1:3] != world.frame_size or len(frames) != 1 + config.num_new_frames * len(led):
@@ -161,7 +163,14 @@ def plan(
             f"actions, but the world {config.name} has chunks of {config.num_new_frames} frames of "
             f"{world.frame_size[0]}x{world.frame_size[1]}; set size and frames_per_chunk accordingly"
         )
-    arm = memory_arm("plan", "planner", world, world.memory_config(memory))
-    num_chunks = len(led) + len(sub_goals)
-    policy = ImaginingPolicy(arm, reader, feedback, frames[:1], [seed], num_chunks)
+    stepper = world.start_batch(frames[:1], world.memory_config(memory) or False, [seed])
+    policy = ImaginingPolicy(world, stepper, reader, feedback, frames[:1])
     return run_episodes(policy, [Shown(environment, frames, tuple(led))], [sub_goals], on_decision)[0]
+
+
+def _verbs_of(world: World) -> Vocabulary | None:
+    """What the world calls its verbs, as goals are read by it; None where it has none."""
+    told = world.model.vocabulary.actions if world.model.vocabulary else ()
+    # Motions would have "turn left 180 degrees" be two chunks; the way back is read by `goal` itself.
+    verbs = tuple(Action(action.verb, action.phrasings) for action in told if action.text != RETRACE_TEXT)
+    return Vocabulary(verbs) if verbs else None

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from slowfast_vgen.evaluate.arms import Arm
 from slowfast_vgen.plan.reader import Reader, Reading
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import Stepper, World
 from slowfast_vgen.types import Frames
 
 Feedback = Literal["real", "imagined"]
@@ -56,28 +55,23 @@ class ImaginingPolicy:
 
     def __init__(
         self,
-        arm: Arm,
+        world: World,
+        stepper: Stepper,
         reader: Reader,
         feedback: Feedback,
         starts: Frames,
-        seeds: Sequence[int],
-        num_chunks: int,
     ) -> None:
         """Begins the episodes.
 
         Args:
-            arm: imagines.
+            world: has the codec of what `stepper` imagines.
+            stepper: imagines; it has begun these very episodes.
             reader: reads actions off frames.
             feedback: what goes on into the memory.
             starts: the start image of each.
-            seeds: one each.
-            num_chunks: at most so many follow.
         """
-        self.codec, self.device = arm.world.model.codec, arm.world.device
-        self.reader, self.feedback = reader, feedback
-        # No arm here looks at poses: they fix how many frames there are, no more.
-        num_frames = 1 + num_chunks * arm.world.model.config.num_new_frames
-        self.stepper = arm.begin(starts, seeds, torch.zeros(len(starts), num_frames, 3))
+        self.codec, self.device = world.model.codec, world.device
+        self.stepper, self.reader, self.feedback = stepper, reader, feedback
         self.last = starts
         self._ahead: tuple[torch.Tensor, Chunks, list[str]] | None = None
 

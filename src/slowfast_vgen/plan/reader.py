@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from slowfast_envs.metaworld.instructions import CARRY, carry_text
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
@@ -62,16 +61,20 @@ class VerbReader:
 
 
 class MoveReader:
-    """Reads which thing was moved to which spot."""
+    """Reads which thing was moved to which spot.
+
+    The environment says it by a template among its `action_texts`, such as "carry the {block} to ({x}, {y})".
+    """
 
     def __init__(self, model: MoveDynamics, action_texts: Sequence[str]) -> None:
-        """Raises `UserError` where the environment cannot carry things."""
-        if CARRY not in action_texts:
+        """Raises `UserError` where the environment has no such template."""
+        templates = [text for text in action_texts if all(f"{{{part}}}" in text for part in ("block", "x", "y"))]
+        if not templates:
             raise UserError(
                 f"the inverse dynamics model reads moves of things, but the environment can only "
                 f"{', '.join(action_texts)}; train it on episodes of this environment"
             )
-        self.model = model
+        self.model, self.template = model, templates[0]
 
     @property
     def fingerprint(self) -> str:
@@ -79,10 +82,11 @@ class MoveReader:
         return self.model.fingerprint
 
     def read(self, frames: UInt8[Tensor, "chunks f_g+1 height width 3"]) -> Reading:
-        """See `Reader`."""
+        """See `Reader`. Spots are told to the millimetre."""
         read = self.model.read(frames)
-        spots = [(float(x), float(y)) for x, y in read.spots]
-        return Reading([carry_text(*move) for move in zip(read.names, spots, strict=True)], read.confidence)
+        moves = zip(read.names, read.spots.tolist(), strict=True)
+        texts = [self.template.format(block=block, x=f"{x:.3f}", y=f"{y:.3f}") for block, (x, y) in moves]
+        return Reading(texts, read.confidence)
 
 
 def _verbs(folder: Path, action_texts: Sequence[str]) -> Reader:

@@ -15,6 +15,7 @@ from slowfast_vgen.evaluate.blocks import Progress
 from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.video_distance import ClipFeatures, VideoFeatures
 from slowfast_vgen.plan.arms import Player
+from slowfast_vgen.plan.environment import put_back_of
 from slowfast_vgen.plan.goal import SubGoal, decisions
 from slowfast_vgen.plan.planner import Decision, OnDecision, Shown, run_episodes
 from slowfast_vgen.plan.policy import Feedback
@@ -60,7 +61,7 @@ class Stage:
     def words(self, episode: TaskEpisode) -> list[str]:
         """One sub-goal a decision; how many there are is told by the task's way-points."""
         count = self.task.num_decisions
-        texts = decisions(self.sub_goals, episode.actions)[:count]
+        texts = decisions(self.sub_goals, episode.actions, put_back_of(episode.environment))[:count]
         return texts + [texts[-1]] * (count - len(texts))
 
     @cached_property

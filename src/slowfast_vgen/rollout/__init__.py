@@ -5,6 +5,7 @@ Everything between two chunks stays in latents; frames are decoded when someone 
 
 from slowfast_vgen.rollout.batch import Rollout
 from slowfast_vgen.rollout.session import Session
+from slowfast_vgen.rollout.stepper import Stepper
 from slowfast_vgen.rollout.world import World
 
-__all__ = ["Rollout", "Session", "World"]
+__all__ = ["Rollout", "Session", "Stepper", "World"]

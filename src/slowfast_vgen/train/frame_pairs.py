@@ -1,18 +1,28 @@
 """Pairs of consecutive frames with the verb of their chunk: what an inverse dynamics model learns from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from slowfast_envs.actions import RETRACE, VERBS
-from slowfast_envs.walking_scripts import retraced
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode, Frames
 
 STILL = "stay"
-_MIRRORED = {"turn_left": "turn_right", "turn_right": "turn_left"}
+"""The verb under which nothing moves."""
+RETRACE = "retrace"
+"""The verb of a way back: many motions are recorded under it, so that none is learned from it."""
+MIRRORED = {
+    "turn_left": "turn_right",
+    "turn_right": "turn_left",
+    "go_forward": "go_forward",
+    "go_back": "go_back",
+    "stay": "stay",
+}
+"""Verb of who walks through rooms -> the one that a mirror shows; in the order in which a reader has its verbs."""
+REVERSED = MIRRORED | {"go_forward": "go_back", "go_back": "go_forward"}
+"""Verb -> the one that the video shows backwards."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,9 @@ def shows_nothing(frames: UInt8[np.ndarray, "f_g+1 height width 3"], verb: str) 
 
 
 def verbs_of(episodes: Iterable[Episode]) -> tuple[str, ...]:
-    """All verbs of the episodes: those of first-person worlds in their own order, others by name."""
+    """All verbs of the episodes: those of who walks in their own order, others by name."""
     found = {told_verb(chunk) for episode in episodes for chunk in episode.chunks} - {""}
-    return tuple(verb for verb in VERBS if verb in found) + tuple(sorted(found - set(VERBS)))
+    return tuple(verb for verb in MIRRORED if verb in found) + tuple(sorted(found - set(MIRRORED)))
 
 
 def frame_pairs(episodes: Sequence[Episode], names: tuple[str, ...] | None = None) -> FramePairs:
@@ -89,19 +99,7 @@ def frame_pairs(episodes: Sequence[Episode], names: tuple[str, ...] | None = Non
     return FramePairs(np.concatenate([one.frames for one in episodes]), np.concatenate(firsts), label, names)
 
 
-def mirrored_labels(names: Sequence[str]) -> Int64[np.ndarray, " verbs"] | None:
-    """For each verb the one that a mirror shows; None where a verb's mirror image is not known."""
-    if not set(names) <= set(VERBS):
-        return None
-    return _indices(names, [_MIRRORED.get(name, name) for name in names])
-
-
-def reversed_labels(names: Sequence[str]) -> Int64[np.ndarray, " verbs"] | None:
-    """For each verb the one that the video shows backwards; None where that is not known."""
-    if not set(names) <= set(VERBS):
-        return None
-    return _indices(names, [retraced([name])[0] for name in names])
-
-
-def _indices(names: Sequence[str], others: Sequence[str]) -> Int64[np.ndarray, " verbs"] | None:
-    return np.array([names.index(other) for other in others]) if set(others) <= set(names) else None
+def swapped_labels(names: Sequence[str], others: Mapping[str, str]) -> Int64[np.ndarray, " verbs"] | None:
+    """For each verb the index of its other, as `MIRRORED` or `REVERSED` has it; None where one is not among `names`."""
+    swapped = [others.get(name, "") for name in names]
+    return np.array([names.index(other) for other in swapped]) if set(swapped) <= set(names) else None

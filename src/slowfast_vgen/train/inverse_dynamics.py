@@ -14,7 +14,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.models.move_dynamics import MoveDynamics
-from slowfast_vgen.train.frame_pairs import FramePairs, mirrored_labels, reversed_labels
+from slowfast_vgen.train.frame_pairs import MIRRORED, REVERSED, FramePairs, swapped_labels
 from slowfast_vgen.train.move_pairs import MovePairs
 from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 
@@ -130,7 +130,8 @@ def turned(
     pairs: Pairs, labels: Int64[Tensor, " pairs"], names: tuple[str, ...], rng: np.random.Generator
 ) -> tuple[Pairs, Int64[Tensor, " pairs"]]:
     """Half of the pairs mirrored and half backwards, labels with them, where it is known what verbs become then."""
-    for swap, axis in ((mirrored_labels(names), -1), (reversed_labels(names), 1)):
+    for others, axis in ((MIRRORED, -1), (REVERSED, 1)):
+        swap = swapped_labels(names, others)
         if swap is not None:
             chosen = torch.from_numpy(rng.random(len(pairs)) < 0.5).to(pairs.device)
             pairs = torch.where(chosen[:, None, None, None, None], pairs.flip(axis), pairs)

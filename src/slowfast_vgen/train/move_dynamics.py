@@ -8,11 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from slowfast_envs.metaworld.layout import BLOCK_HALF, REACH_HIGH, REACH_LOW
-from slowfast_envs.metaworld.table import VIEW
-from slowfast_envs.mujoco.camera import table_spots
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.move_dynamics import MoveDynamics
+from slowfast_vgen.models.table_geometry import TableGeometry
 from slowfast_vgen.train.inverse_dynamics import (
     FOLDER,
     InverseDynamicsTrainingConfig,
@@ -30,12 +28,18 @@ _HILL_METRES = 0.015
 _MARGIN = 0.03  # metres beyond the arm's reach
 
 
-def new_move_dynamics(names: tuple[str, ...], frame_size: int) -> MoveDynamics:
-    """An untrained reader of moves at Meta-World's table, which knows where its camera stands."""
-    low = REACH_LOW[0] - _MARGIN, REACH_LOW[1] - _MARGIN
-    high = REACH_HIGH[0] + _MARGIN, REACH_HIGH[1] + _MARGIN
+def new_move_dynamics(names: tuple[str, ...], frame_size: int, table: TableGeometry) -> MoveDynamics:
+    """An untrained reader of moves.
+
+    Args:
+        names: the things that are moved.
+        frame_size: pixels of each side of a frame, a multiple of 8 from 32 on.
+        table: where the camera stands and what is in reach.
+    """
+    low = table.low[0] - _MARGIN, table.low[1] - _MARGIN
+    high = table.high[0] + _MARGIN, table.high[1] + _MARGIN
     model = MoveDynamics(names, low, high, frame_size // 2)
-    return model.place(torch.from_numpy(table_spots(VIEW, frame_size // 2, BLOCK_HALF)).float())
+    return model.place(torch.from_numpy(table.spots(frame_size // 2)).float())
 
 
 def train_move_dynamics(

@@ -71,6 +71,10 @@ class ReturnEpisode:
         self.env.moves.rewind(self._led)
         return self.frames[-1:]
 
+    def put_back_texts(self, texts: Sequence[str]) -> list[str]:
+        """See `PutsBack`."""
+        return self.env.put_back_texts(texts)
+
     def act(self, action_text: str) -> Frames:
         """See `PlanEnvironment`; what cannot be done leaves everything as it is."""
         return self.env.act(action_text)
@@ -139,6 +143,7 @@ class MetaworldReturn:
     fps = NOMINAL_FPS
     world_model, reader = "metaworld-moves", "moves"
     action_texts = ACTION_TEXTS
+    vocabulary = None
     frame_size = (FRAME_SIZE, FRAME_SIZE)
     frames_per_chunk = FRAMES_PER_CHUNK
     num_decisions = len(SHAPES)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 
+from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.plan.environment import PlanEnvironment
 from slowfast_vgen.types import Frames
 
@@ -74,6 +75,8 @@ class Task(Protocol):
     """The shipped inverse dynamics model that reads its actions."""
     action_texts: tuple[str, ...]
     """See `PlanEnvironment`."""
+    vocabulary: Vocabulary | None
+    """What people call its actions; see `goal.split_goal`."""
     frame_size: tuple[int, int]
     frames_per_chunk: int
 

@@ -19,6 +19,7 @@ from slowfast_envs.vizdoom.gym_env import RoomsEnv
 from slowfast_envs.walking import STEP_UNITS, Place, poses_of, walk
 from slowfast_envs.walking_scripts import draw_start, led_walk, retraced
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.vocabulary import Action, Vocabulary
 from slowfast_vgen.plan.environment import PlanEnvironment
 from slowfast_vgen.plan.map_view import MapView
 from slowfast_vgen.plan.tasks.task import MAP_SIDE, Maps, TaskEpisode
@@ -129,6 +130,7 @@ class VizdoomRetrace:
     fps = FPS
     world_model, reader = "rooms-64-retrace", "rooms"
     action_texts = RoomsEnv.action_texts
+    vocabulary = Vocabulary(tuple(Action(verb, texts) for verb, texts in PHRASINGS.items()))
     frame_size = (FRAME_SIZE, FRAME_SIZE)
     frames_per_chunk = FRAMES_PER_CHUNK
 

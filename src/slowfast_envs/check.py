@@ -1,0 +1,133 @@
+"""Whether a world keeps the contract of `slowfast_vgen.engines.World`, as gymnasium's `check_env` has it."""
+
+import json
+from collections.abc import Callable
+from itertools import islice
+
+import numpy as np
+
+from slowfast_envs.base import SPLITS
+from slowfast_vgen.engines import MakeWorld, World, world_class
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.types import Episode
+
+TOLD = ("world", "split", "scene", "script", "licence")
+"""What the metadata of every episode have; `scene` tells the scene from every other, such as a hash of its map."""
+
+
+def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool = True) -> None:
+    """Records some short episodes and holds them against the contract.
+
+    Two of "mix" and one of each script, of the split "train", and one of each other split.
+
+    Args:
+        world: a class, the name of an installed world, or `module:Class`.
+        num_chunks: actions an episode: as many as its longest script needs.
+        repeats: whether a place that is seen again must look the same and splits must not share a scene; False where a
+            game that is not ours decides that.
+
+    Raises:
+        AssertionError: what is wrong, in one sentence.
+        UserError: no such world, or its engine does not run here.
+    """
+    make = world_class(world) if isinstance(world, str) else world
+    _check_refusals(make)
+    opened = make("train", 7)
+    first, second = _record(opened, "mix", num_chunks, count=2)
+    for episode in (first, second):
+        _check_episode(episode, opened, "train", num_chunks)
+    if repeats:
+        _expect(_scene(first) != _scene(second), "two episodes show one scene")
+    (alone,) = _record(make("train", 7), "mix", num_chunks, first_index=1)
+    _expect(_identity(alone) == _identity(second), "episode 1 is another when it is recorded without episode 0")
+    scripts = list(opened.scripts)
+    _expect(bool(scripts) and "mix" not in scripts, f'its scripts {scripts} are none, or hold "mix"')
+    for script in scripts:
+        (episode,) = _record(opened, script, num_chunks)
+        _check_episode(episode, opened, "train", num_chunks)
+        told = episode.metadata["script"]
+        _expect(told == script, f"an episode of the script {script!r} says that it is of {told!r}")
+        if repeats:
+            _check_revisits(episode)
+    for split in SPLITS[1:]:
+        (episode,) = _record(make(split, 7), "mix", num_chunks)
+        _check_episode(episode, opened, split, num_chunks)
+        if repeats:
+            _expect(_scene(episode) not in (_scene(first), _scene(second)), f'"{split}" and "train" share a scene')
+
+
+def _check_refusals(make: MakeWorld) -> None:
+    """What cannot be recorded is refused in a sentence, before an engine starts."""
+    _expect_refused("an unknown split", lambda: make("exam", 0))
+    _expect_refused("the seed -1", lambda: make("train", -1))
+    world = make("train", 0)
+    _expect(isinstance(world.name, str) and world.name.strip() == world.name != "", "it has no name")
+    _expect_refused("an unknown script", lambda: world.episodes(1, "no such script", 4))
+    _expect_refused("an episode without a chunk", lambda: world.episodes(1, "mix", 0))
+    _expect_refused("no episode", lambda: world.episodes(0, "mix", 4))
+    _expect_refused("the index -1", lambda: world.episodes(1, "mix", 4, first_index=-1))
+
+
+def _check_episode(episode: Episode, world: World, split: str, num_chunks: int) -> None:
+    frames, chunks, poses = episode.frames, episode.chunks, episode.poses
+    shape = (1 + sum(chunk.num_frames for chunk in chunks), *frames.shape[1:3], 3)
+    sound = frames.dtype == np.uint8 and frames.shape == shape
+    _expect(sound, f"frames are {frames.dtype} {frames.shape}, not uint8 {shape}")
+    starts = [1 + sum(chunk.num_frames for chunk in chunks[:number]) for number in range(len(chunks))]
+    _expect([chunk.start_frame for chunk in chunks] == starts, "chunks do not tile the frames after the first")
+    _expect(len(chunks) == num_chunks, f"{len(chunks)} chunks were recorded where {num_chunks} were asked for")
+    _expect(all(chunk.action.strip() and chunk.num_frames >= 1 for chunk in chunks), "a chunk has no words or no frame")
+    _expect(episode.fps > 0, f"{episode.fps} frames a second is no speed")
+    if poses is not None:
+        _expect(poses.dtype == np.float64 and poses.shape == (len(frames), 3), "poses are not float64, one row a frame")
+        _expect(bool(np.isfinite(poses).all()), "a pose is not finite")
+        _expect(bool(((poses[:, 2] >= 0) & (poses[:, 2] < 360)).all()), "a heading is not in [0, 360) degrees")
+    told = episode.metadata
+    _expect(set(TOLD) <= set(told), f"the metadata lack {', '.join(sorted(set(TOLD) - set(told)))}")
+    _expect((told["world"], told["split"]) == (world.name, split), "the metadata name another world or split")
+    _expect(told["script"] in world.scripts, f"the metadata name the script {told['script']!r}, which it does not have")
+    try:
+        _expect(json.loads(json.dumps(told, allow_nan=False)) == told, "the metadata are others when read back as JSON")
+    except (TypeError, ValueError) as error:
+        _expect(False, f"the metadata are no JSON ({error})")
+
+
+def _check_revisits(episode: Episode) -> None:
+    """The same pose shows the same pixels; where the camera stands still, something else moves."""
+    poses = episode.poses
+    if poses is None or (poses == poses[0]).all():
+        return
+    seen: dict[bytes, bytes] = {}
+    for pose, frame in zip(poses, episode.frames, strict=True):
+        same = seen.setdefault(pose.tobytes(), frame.tobytes()) == frame.tobytes()
+        _expect(same, f"the pose {tuple(pose.tolist())} shows two pictures in one episode")
+
+
+def _record(world: World, script: str, num_chunks: int, count: int = 1, first_index: int = 0) -> list[Episode]:
+    episodes = list(islice(world.episodes(count, script, num_chunks, first_index=first_index), count + 1))
+    _expect(len(episodes) == count, f"{len(episodes)} episodes were recorded where {count} were asked for")
+    return episodes
+
+
+def _identity(episode: Episode) -> object:
+    """All of an episode that can be compared."""
+    poses = None if episode.poses is None else episode.poses.tobytes()
+    return episode.frames.tobytes(), episode.chunks, poses, episode.fps, episode.metadata
+
+
+def _scene(episode: Episode) -> object:
+    return episode.metadata["scene"]
+
+
+def _expect_refused(what: str, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except UserError as error:
+        _expect(bool(str(error).strip()), f"{what} is refused without a word")
+        return
+    _expect(False, f"{what} is not refused by a UserError, at once")
+
+
+def _expect(is_kept: bool, sentence: str) -> None:
+    if not is_kept:  # not an assert: those vanish under python -O
+        raise AssertionError(f"the world breaks its contract: {sentence}")
