@@ -149,6 +149,23 @@ def lock_folder(folder: Path) -> FolderLock | None:
     return lock
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Whether no process, this one included, holds the folder's lock; False where that cannot be told."""
+    if fcntl is None:
+        return False
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def _flock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

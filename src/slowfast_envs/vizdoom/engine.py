@@ -5,10 +5,6 @@ A pose seen twice gives the same pixels, in every process: nothing in a scene mo
 
 import math
 import os
-import shlex
-import signal
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +16,7 @@ from PIL import Image
 
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.scene import Look, Scene
+from slowfast_envs.vizdoom.process import EngineFolder
 from slowfast_envs.vizdoom.wad import build_wad
 from slowfast_envs.walking import Place, check_free, poses_of, walk
 from slowfast_vgen.errors import UserError
@@ -41,9 +38,6 @@ _CONFIG = "".join(f"[{game}.AutoExec]\n" for game in ("Doom", "Heretic", "Hexen"
 # When the engine ends, its static destructors read a table that is already freed; where malloc has given the page back,
 # that is a crash (one close in five, with a log in the working directory). So the engine's malloc shall give none back.
 _ENGINE_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
-
-
-_PR_SET_PDEATHSIG = 1
 
 
 class DrawnMap(Protocol):
@@ -91,7 +85,7 @@ class VizdoomEngine:
             import vizdoom
         self._vizdoom = vizdoom
         self._game: Any = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: EngineFolder | None = None
         self._maps: dict[tuple[str, int], int] = {}  # world and scene seed -> number of its map in the WAD
 
     def __enter__(self) -> "VizdoomEngine":
@@ -106,7 +100,7 @@ class VizdoomEngine:
             self._game.close()
             self._game = None
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
         self._maps = {}
 
@@ -119,8 +113,8 @@ class VizdoomEngine:
         look = scenes[0].look
         assert all(scene.look == look for scene in scenes), "one WAD has one palette"
         self.close()
-        self._folder = tempfile.TemporaryDirectory(prefix="slowfast-vizdoom-")
-        wad, config = Path(self._folder.name, "maps.wad"), Path(self._folder.name, "vizdoom.ini")
+        self._folder = EngineFolder()
+        wad, config = self._folder.path / "maps.wad", self._folder.path / "vizdoom.ini"
         textures = {name for scene in scenes for name in scene.textures}
         wad.write_bytes(build_wad([scene.text for scene in scenes], look, textures))
         config.write_text(_CONFIG)
@@ -128,7 +122,7 @@ class VizdoomEngine:
         game = vizdoom.DoomGame()
         # Freedoom, also where someone has put another game beside it: its textures are those of some worlds
         game.set_doom_game_path(str(Path(*vizdoom.__path__, "freedoom2.wad")))
-        engine = _ending_with_us(Path(*vizdoom.__path__, "vizdoom"), Path(self._folder.name, "engine"))
+        engine = self._folder.starter(Path(*vizdoom.__path__, "vizdoom"))
         if engine is not None:
             game.set_vizdoom_path(str(engine))
         game.set_doom_scenario_path(str(wad))
@@ -213,26 +207,6 @@ class VizdoomEngine:
         self._game.send_game_command(f"fov {_ENGINE_FOV_DEGREES}")
         self._game.make_action([0], _WARM_UP_TICS)
         return 0  # the map's start looks east
-
-
-def _ending_with_us(engine: Path, script: Path) -> Path | None:
-    """Writes a script that starts the engine so that the kernel ends it when this process ends, even by kill -9.
-
-    The wish is one that only the engine's own process can utter, before the engine takes it over. None where a system
-    has no such thing, or starts no programs from temporary folders; an engine that is then left over can be ended by
-    hand.
-    """
-    if not sys.platform.startswith("linux") or not engine.is_file():
-        return None
-    program = (
-        "import ctypes, os, sys\n"
-        f"ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGKILL)})\n"
-        f"if os.getppid() != {os.getpid()}: sys.exit(1)\n"  # we had ended already
-        f"os.execv({str(engine)!r}, [{str(engine)!r}, *sys.argv[1:]])\n"
-    )
-    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S -c {shlex.quote(program)} "$@"\n')
-    script.chmod(0o700)
-    return script if os.access(script, os.X_OK) else None
 
 
 def _square(screen: np.ndarray) -> np.ndarray:
