@@ -50,16 +50,19 @@ def text_encoder() -> TextEncoder:
 
 def pack_tiny_world(folder: Path, text_encoder: TextEncoder, local: bool = False, **settings: Any) -> Path:
     """Packs untrained weights that are not all zero, as a world named "tiny"."""
+    memory = {"lora": {"lora": {"rank": 4}, "learning_rate": 1e-3}}
+    config = WorldConfig("tiny", **({"memory": memory} | settings))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         codec = Codec.from_config(CodecConfig())
-        denoiser = VideoTransformer(width=64, depth=2, num_heads=4, memory_width=4 if local else 0)
+        height, width = (size // codec.downsampling for size in (config.frame_height, config.frame_width))
+        denoiser = VideoTransformer(
+            width=64, depth=2, num_heads=4, memory_width=4 if local else 0, latent_height=height, latent_width=width
+        )
         # A fresh denoiser ends in zeros and says nothing, and a fresh codec decodes to black.
         for parameter in (*denoiser.parameters(), *codec.parameters()):
             parameter.data += 0.05 * torch.randn_like(parameter)
         address = PlanarAddress(key_width=64) if local else None
-    memory = {"lora": {"lora": {"rank": 4}, "learning_rate": 1e-3}}
-    config = WorldConfig("tiny", **({"memory": memory} | settings))
     model = WorldModel(config, codec, denoiser, text_encoder, address)
     model.save(folder)
     return folder

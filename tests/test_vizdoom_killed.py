@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from slowfast_vgen.data.validate import check_dataset
 from slowfast_envs.vizdoom.process import SEGMENTS, EngineFolder, clear_leftovers, segments_of
+from slowfast_vgen.data.validate import check_dataset
 
 pytest.importorskip("vizdoom")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with a parent")
