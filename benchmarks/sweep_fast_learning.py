@@ -14,12 +14,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from slowfast_vgen.evaluate.arms import memory_arm
+from slowfast_vgen.evaluate.following import row_seeds
 from slowfast_vgen.evaluate.held_out import HeldOut, play_tours
 from slowfast_vgen.evaluate.long_rollouts import generate_long
 from slowfast_vgen.evaluate.measures import psnr
-from slowfast_vgen.evaluate.revisits import generate_tours, tour_pairs
+from slowfast_vgen.evaluate.playing import generate_tours
+from slowfast_vgen.evaluate.revisits import tour_pairs
 from slowfast_vgen.evaluate.statistics import estimate
 from slowfast_vgen.files import write_json
+from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.presets.worlds import load
@@ -67,11 +71,13 @@ def main() -> None:
     figures: dict[str, dict[str, float]] = {}
     without, sharp_without = np.zeros(len(tours)), np.zeros(LONG_EPISODES)
     for name, config in tqdm(settings.items(), unit="setting"):
-        videos = generate_tours(world, tours, plays, config, SEED, True, lambda _: None)
+        memory = None if config is None else MemoryConfig(config)
+        seeds = row_seeds(SEED, 0, len(tours))
+        videos = generate_tours(memory_arm(name, name, world, memory), tours, plays, seeds, True, lambda _: None)
         scores = np.array(
             [psnr(video[row], play.frames[row]).mean() for video, play, row in zip(videos, plays, later, strict=True)]
         )
-        sharp = generate_long(world, wanders, config, SEED, False, lambda _: None).sharpness[:, -1]
+        sharp = generate_long(world, wanders, memory, SEED, False, lambda _: None).sharpness[:, -1]
         if config is None:
             without, sharp_without = scores, sharp
         gain, ratio = estimate((scores - without)[:, None]), estimate((sharp / sharp_without.mean())[:, None])

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import slowfast_vgen
+from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.rollout import World
 
 IMAGE = np.zeros((64, 64, 3), np.uint8)
@@ -62,6 +64,32 @@ def test_a_setting_of_another_kind_is_refused(local_world: World, settings: dict
 def test_a_setting_that_no_local_memory_has_is_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(slowfast_vgen.UserError, match=told):
         slowfast_vgen.LocalRuleConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"learning_rate": "x"}, "learning_rate of fast learning is a number, got 'x'"),
+        ({"learning_rate": None}, "got None"),
+        ({"updates_per_chunk": 1.5}, "updates_per_chunk of fast learning is a whole number, got 1.5"),
+        ({"guard_ratio": True}, "got True"),
+    ],
+)
+def test_a_setting_that_no_lora_learns_by_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(slowfast_vgen.UserError, match=told):
+        FastLearningConfig(**settings)
+    with pytest.raises(slowfast_vgen.UserError, match="a LoRA's rank is a whole number, got"):
+        LoraConfig(2.5)  # type: ignore[arg-type]
+
+
+def test_what_is_no_name_is_refused(local_world: World) -> None:
+    for name in (None, 3):
+        with pytest.raises(slowfast_vgen.UserError, match=f"a world is a name or a folder, got {name}"):
+            slowfast_vgen.load(name)  # type: ignore[arg-type]
+    with pytest.raises(slowfast_vgen.UserError, match="a device is named, such as 'cpu' or 'cuda', got None"):
+        slowfast_vgen.load("rooms-64", device=None)  # type: ignore[arg-type]
+    with pytest.raises(slowfast_vgen.UserError, match="a session is saved into a folder, got None"):
+        local_world.start(IMAGE, memory=False).save(None)  # type: ignore[arg-type]
 
 
 def test_numbers_of_numpy_are_numbers(local_world: World, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ def open_device(name: "torch.device | str") -> "torch.device":
     """
     import torch
 
+    if not isinstance(name, (str, torch.device)):
+        raise UserError(f"a device is named, such as 'cpu' or 'cuda', got {name!r}")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()  # "meta" holds nothing that could be read

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.given import whole
 from slowfast_vgen.memory.lora import LoraConfig, LoraSlots
 from slowfast_vgen.memory.lora_weights import OPTIMIZERS, LoraWeights
 from slowfast_vgen.memory.seeds import mixed_seed
@@ -57,6 +59,11 @@ class FastLearningConfig:
     """How many chunks the memory can be rewound by; each costs a copy of its weights and moments."""
 
     def __post_init__(self) -> None:
+        for name in ("replay_windows", "updates_per_chunk", "noise_draws", "rewind_chunks"):
+            whole(getattr(self, name), f"{name} of fast learning is a whole number")
+        for name in ("learning_rate", "guard_ratio"):
+            if not isinstance(value := getattr(self, name), Real) or isinstance(value, bool):
+                raise UserError(f"{name} of fast learning is a number, got {value!r}")
         if self.rule not in RULES:
             raise UserError(f"unknown rule of fast learning {self.rule!r}; choose one of {', '.join(RULES)}")
         if self.replay_windows < 1 or self.rewind_chunks < 0:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.given import whole
 
 HIGHEST_RANK = 4096
 """Wider than most layers: their own rank, which no addition can exceed."""
@@ -31,7 +32,7 @@ class LoraConfig:
     """Linear layers whose dotted name ends in one of these; none given means the denoiser's own (`lora_layers`)."""
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
+        if whole(self.rank, "a LoRA's rank is a whole number") < 1:
             raise UserError(f"a LoRA's rank must be at least 1, got {self.rank}")
         if self.rank > HIGHEST_RANK:
             raise UserError(f"a LoRA's rank must be at most {HIGHEST_RANK}, got {self.rank}")

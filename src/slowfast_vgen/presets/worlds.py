@@ -47,9 +47,12 @@ def world_folder(name: str | Path) -> Path:
     "rooms-64" is the newest version of a shipped world, "rooms-64@1" that one.
 
     Raises:
-        UserError: neither; for a version that is not shipped any more, the error names the release that has it.
+        UserError: neither, or no name at all; for a version that is not shipped any more, the error names the release
+            that has it.
     """
     shipped = shipped_worlds()
+    if not isinstance(name, (str, Path)):
+        raise UserError(f"a world is a name or a folder, got {name!r}; shipped are: {', '.join(shipped)}")
     if str(name) in shipped:
         return shipped[str(name)]
     try:

@@ -86,6 +86,8 @@ class Session:
         Raises:
             UserError: the folder cannot be written.
         """
+        if not isinstance(folder, (str, Path)):
+            raise UserError(f"a session is saved into a folder, got {folder!r}; give its name")
         rollout = self._rollout
         saved = SavedSession(
             world=rollout.world.model.config.full_name,
