@@ -53,6 +53,8 @@ def rewrite(shards: Path, change: Any) -> None:
     path.write_bytes(sample + bytes(1024))
     record = {name: value for name, value in read_json(shards / SHARDS_FILE).items() if name != OWN}
     (shard,) = record["shards"]
+    whole = hashlib.sha256(hashlib.sha256(sample).hexdigest().encode()).hexdigest()
+    record |= {"num_bytes": len(sample) + 1024, "content_sha256": whole}
     shard |= {"num_bytes": len(sample) + 1024, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     shard |= {"sample_bytes": [len(sample)], "sample_sha256": [hashlib.sha256(sample).hexdigest()]}
     write_record(shards / SHARDS_FILE, record)

@@ -136,11 +136,11 @@ def test_addresses_do_not_hang_on_where_the_origin_is(address: PlanarAddress) ->
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"key_width": 7}, "even number from 2 on, got 7"),
-        ({"key_width": 0}, "even number from 2 on, got 0"),
+        ({"key_width": 7}, "even number from 2 to 65536, got 7"),
+        ({"key_width": 0}, "even number from 2 to 65536, got 0"),
         ({"place_widths": (1.0, 0.0)}, "must all be above 0"),
         ({"ray_width_degrees": -1.0}, "must all be above 0"),
-        ({"num_columns": 0}, "1 column or more, got 0"),
+        ({"num_columns": 0}, "1 to 4096 columns, got 0"),
         ({"fov_degrees": 180.0}, "between 0 and 180 degrees, got 180"),
         ({"step_units": 0.0}, "above 0 and finite, got 0"),
     ],

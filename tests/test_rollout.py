@@ -233,8 +233,8 @@ def test_guidance_is_read_saved_and_taken_up_again(tiny_world: World, tmp_path: 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"guidance_scale": -1.0}, "a number from 0 on, got -1.0"),
-        ({"guidance_scale": float("nan")}, "a number from 0 on, got nan"),
+        ({"guidance_scale": -1.0}, "a number from 0 on, where 1 is off, got -1.0"),
+        ({"guidance_scale": float("nan")}, "a number from 0 on, where 1 is off, got nan"),
         ({"seed": -1}, "0 to 2147483647, got -1"),
         ({"seed": 2**31}, "got 2147483648"),
         ({"num_sampling_steps": 0}, "1 to 1000 steps, got 0"),

@@ -188,7 +188,7 @@ def _report_of(path: Path, told: Any) -> ImportReport:
         report.noticed = {printable(reason): _tally(tally) for reason, tally in told["noticed"].items()}
         return report
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no report of an import ({error!r:.80}); use a new folder") from error
+        raise UserError(f"{path} is no report of an import ({error!r:.80}); give a new or empty folder") from error
 
 
 def _tally(told: Any) -> Tally:

@@ -517,8 +517,9 @@ class LocalMemory:
         self.num_chunks = int(counts["local_chunks"])
         self.limit = int(counts.get("journal_limit", self.limit))
         self.tick = int(counts.get("tick", ticks[-1] if ticks else 0))
-        numbers = (self.num_chunks, self.limit - 1, self.tick, *(entry.tick for entry in entries))
-        if not all(0 <= number < 2**31 for number in numbers) or not all(-1 <= chunk < 2**31 for chunk in chunks):
+        counted = (self.num_chunks, self.limit - 1, self.tick)
+        numbered = (*chunks, *(entry.tick for entry in entries))  # -1 and below: what a merge put before the start
+        if not all(0 <= number < 2**31 for number in counted) or not all(abs(number) < 2**31 for number in numbered):
             raise ValueError("its counts are out of range")
         self.factor = None
         self._factor()  # what no memory has written cannot be solved for

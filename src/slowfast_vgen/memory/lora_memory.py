@@ -206,7 +206,7 @@ class LoraMemory:
         weights.num_chunks = int(counts["lora_chunks"])
         weights.times_rolled_back += int(counts["rollbacks"])
         weights.seeds = (int(counts["seed"]),)
-        if min(weights.num_chunks, *weights.seeds, *weights.rollbacks) < 0 or max(weights.seeds) >= 2**31:
+        if min(weights.num_chunks, int(counts["rollbacks"]), *weights.seeds) < 0 or max(weights.seeds) >= 2**31:
             raise ValueError("its counts or its seed are out of range")
         names = sorted((name for name in tensors if name.startswith("replay/")), key=lambda name: int(name[7:]))
         for name in names:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, atomic_path, parse_json, read_bytes
-from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.codec import Codec, check_sides
 from slowfast_vgen.models.denoiser import DenoiserModule, check_latents
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
@@ -207,6 +207,7 @@ class WorldModel(nn.Module):
         known = {} if content is None else _phrasings(folder / PHRASINGS_FILE, content)
         text_encoder = TextEncoder.for_world(known, reads_words(denoiser))
         side = codec.downsampling
+        check_sides(config.frame_height, config.frame_width, side)
         shape = (codec.latent_channels, config.frame_height // side, config.frame_width // side)
         check_latents(denoiser, shape, f"the world in {folder}", "pack it anew")
         model = cls(config, codec, denoiser, text_encoder, address, vocabulary)
