@@ -15,13 +15,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 setup: .venv/.installed
 
 # torch goes first and is pinned by the constraint in every step. What pip would fetch is looked at before it is fetched:
-# the public index has the CUDA build of several GB.
+# the public index has the CUDA build of several GB. An older egg-info beside the sources would hide new entry points.
 .venv/.installed: pyproject.toml constraints.txt requirements-no-deps.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 with venv is needed; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	CUDA=$(CUDA) $(BIN)/python tools/before_install.py --constraint constraints.txt $(TORCH)
 	$(PIP) $(TORCH)
 	$(PIP) --no-deps -r requirements-no-deps.txt
+	rm -rf src/*.egg-info
 	$(PIP) -e '.[dev]'
 	touch $@
 
