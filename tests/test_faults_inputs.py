@@ -1,5 +1,6 @@
 """The fault suite's families of inputs find faults that are planted, and in a larger sample none that are not."""
 
+import mmap
 import sys
 import tempfile
 import threading
@@ -114,11 +115,16 @@ def test_peers_that_keep_one_waiting_and_text_that_steers_are_found(
 
 
 def test_what_grows_and_what_mixes_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = []
+    kept: list[Any] = []
+
+    def pages() -> mmap.mmap:  # new ones, where the process has freed memory to spare as well
+        new = mmap.mmap(-1, 2_000_000)
+        new.write(b"a" * 2_000_000)
+        return new
 
     def leaking(what: str) -> Iterator[None]:
         for _ in range(30):
-            kept.append(bytearray(b"a" * 2_000_000) if what == "memory" else tempfile.TemporaryFile())  # noqa: SIM115
+            kept.append(pages() if what == "memory" else tempfile.TemporaryFile())  # noqa: SIM115
             yield
 
     assert str(steady(leaking("memory"))).startswith("memory grew")
