@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import faults  # noqa: E402
 from fault_families.core import Family, run_trial  # noqa: E402
 from fault_families.hostile import Hostile  # noqa: E402
 from fault_families.mutants import Mutants  # noqa: E402
@@ -134,11 +133,3 @@ def test_what_grows_and_what_mixes_is_found(tmp_path: Path, monkeypatch: pytest.
     family, main = Soak(), threading.current_thread()
     monkeypatch.setattr(family, "frames", lambda rule, seed: threading.current_thread() is main)
     assert str(family.threads(1)).startswith("beside others")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "count"), [("mutants", 1200), ("videos_and_tables", 120), ("hostile", 160), ("soak", 60)]
-)
-def test_a_larger_sample(name: str, count: int, capfd: pytest.CaptureFixture[str]) -> None:
-    assert faults.main(["--family", name, "--sample", str(count), "--seed", "1"]) == 0, capfd.readouterr().out
