@@ -86,8 +86,6 @@ def test_the_suite_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pyt
 
 
 FEW = 3
-KNOWN = "streamed card 012 closed"
-"""Unexplained: this trial finds no card written, while the same command from a shell, all streams closed, writes it."""
 
 
 def run_suite(folder: Path, *words: str) -> dict[str, Any]:
@@ -98,8 +96,7 @@ def run_suite(folder: Path, *words: str) -> dict[str, Any]:
     assert results.is_file(), run.stdout + run.stderr[-2000:]
     rows: dict[str, Any] = json.loads(results.read_text())["families"]
     assert all(row["tried"] for row in rows.values()), run.stdout
-    found = [each for row in rows.values() for each in row["failures"] if KNOWN not in json.dumps(each)]
-    assert found == [], run.stdout
+    assert run.returncode == 0 and not any(row["failed"] for row in rows.values()), run.stdout
     return rows
 
 

@@ -85,8 +85,8 @@ COMMANDS: dict[str, Command] = {
     "no such word": (lambda folder, text: ["data", text], (2,)),
 }
 """Name -> what makes it, and the codes that it may leave with."""
-WORK = {"card": "cards/set.md", "export": "out/meta/info.json"}
-"""What some of them write."""
+WORK = {"card": "cards/{0.name}-set.md", "export": "out/meta/info.json"}
+"""What some of them write into their folder, whose name a card's has."""
 
 
 def said(command: str, text: str, encoding: str, folder: Path, rng: Rng) -> Found:
@@ -170,7 +170,7 @@ def streamed(command: str, stream: str, folder: Path, rng: Rng) -> Found:
     told_of = any(number == 1 for number, _ in STREAMS[stream])
     if code not in (*codes, *((2, 141) if told_of else ())):
         return f"it left with {code}"
-    if (work := WORK.get(command)) and not (folder / work).is_file():
+    if (work := WORK.get(command)) and not (folder / work.format(folder)).is_file():
         return f"its work is lost: there is no {work}"
     return None
 
