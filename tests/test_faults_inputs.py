@@ -103,7 +103,7 @@ def test_peers_that_keep_one_waiting_and_text_that_steers_are_found(
     numbers = [0, names.index(("said", "info", "clears", "utf-8")), names.index(("streamed", "info", "1 closed"))]
     assert found_by(family, numbers, tmp_path) == ["None"] * 3
     monkeypatch.setattr(terminal, "plain", lambda text: text)
-    monkeypatch.setattr(endpoint.EndpointSplitter, "split", lambda self, goal, texts: threading.Event().wait(6))
+    monkeypatch.setattr(endpoint.EndpointSplitter, "split", lambda self, goal, texts: threading.Event().wait(600))
     family.limit_seconds = 3
     waited, steered, _ = found_by(family, numbers, tmp_path)
     assert "it took more than 3 s" in waited
