@@ -25,8 +25,8 @@ from tqdm import tqdm
 from slowfast_vgen.cli.common import whole_number
 from slowfast_vgen.cli.main import main as slowfast
 from slowfast_vgen.data.adapters.registry import ADAPTERS
+from slowfast_vgen.data.cards.statistics import Statistics, count_episodes
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.data.statistics import Statistics, count_episodes
 from slowfast_vgen.engines import open_world, world_names
 from slowfast_vgen.errors import UserError
 

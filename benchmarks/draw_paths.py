@@ -1,12 +1,12 @@
-"""Draws evaluate/paths/, the path scripts of the evaluation, anew: `python benchmarks/draw_paths.py`.
+"""Draws slowfast_bench/paths/scripts/, the path scripts of the evaluation, anew: `python benchmarks/draw_paths.py`.
 
 The files do not change unless the drawing does, and then every figure made on them is another.
 """
 
 import argparse
 
-from slowfast_vgen.evaluate.held_out import WORLD
-from slowfast_vgen.evaluate.recall_tours import LEAST_ROOMS, PATH_SETS, write_tours
+from slowfast_bench.paths.episodes import WORLD
+from slowfast_bench.paths.tours import LEAST_ROOMS, PATH_SETS, write_tours
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from slowfast_vgen.cli.common import Figure
 from slowfast_vgen.engines import open_world, world_names
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.machine import cpu_model, git_commit
+from slowfast_vgen.machine import cpu_model, git_commit
 
 SCRIPT, NUM_CHUNKS, SEED = "mix", 32, 0
 

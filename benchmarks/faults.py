@@ -33,7 +33,7 @@ MEMORY_DISK_BYTES = 2 * 2**30
 
 
 def protocol_of(seed: int, sample: int | None) -> dict[str, Any]:
-    from slowfast_vgen.evaluate.machine import git_commit, machine
+    from slowfast_vgen.machine import git_commit, machine
 
     return {
         "command": "benchmarks",
@@ -47,8 +47,8 @@ def protocol_of(seed: int, sample: int | None) -> dict[str, Any]:
 
 def rows_before(path: Path | None, protocol: dict[str, Any]) -> dict[str, Row]:
     """Where the families stood when a run of the same seed and commit ended; none if files differ from the commit's."""
-    from slowfast_vgen.evaluate.machine import CHANGES
     from slowfast_vgen.files import read_json
+    from slowfast_vgen.machine import CHANGES
 
     if path is None or not path.is_file():
         return {}

@@ -22,12 +22,12 @@ from slowfast_vgen.cli.main import build_parser
 from slowfast_vgen.data.format import DatasetWriter
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.latents import LatentSet, cached_latents
-from slowfast_vgen.data.shard_stream import ShardStream, StreamConfig
-from slowfast_vgen.data.sharding import write_shards
-from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.shards.read import ShardSet
+from slowfast_vgen.data.shards.stream import ShardStream, StreamConfig
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.engines import open_world
-from slowfast_vgen.evaluate.machine import machine
+from slowfast_vgen.machine import machine
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.precision import PRECISIONS

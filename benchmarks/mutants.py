@@ -49,7 +49,7 @@ def main() -> None:
     """Prints the figures, and whatever went wrong; leaves with 1 then."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from slowfast_vgen.cli.common import Figure
-    from slowfast_vgen.evaluate.machine import git_commit
+    from slowfast_vgen.machine import git_commit
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=600, help="default: 600, half of them videos")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from train_worlds import world_folders
 
+from slowfast_bench.paths.ways import recorded_ways
 from slowfast_vgen.data.sources import open_episodes
-from slowfast_vgen.evaluate.ways import recorded_ways
 from slowfast_vgen.pictures import Panel, contact_sheet, save_picture
 from slowfast_vgen.presets.worlds import load
 

@@ -11,17 +11,17 @@ from pathlib import Path
 from tqdm import tqdm
 from train_worlds import KNOWN_WORLD, world_folders
 
+from slowfast_bench.domains import DomainsConfig, shown_then_generated
+from slowfast_bench.paths.ways import recorded_ways
+from slowfast_bench.scores.following import row_seeds
+from slowfast_bench.scores.next_chunk import CLIP_CHUNKS, NextChunks
+from slowfast_bench.variants import memory_arm
 from slowfast_vgen.data.sources import open_episodes
-from slowfast_vgen.evaluate.arms import memory_arm
-from slowfast_vgen.evaluate.domains import DomainsConfig, shown_then_generated
-from slowfast_vgen.evaluate.following import row_seeds
-from slowfast_vgen.evaluate.networks import GivenWeights, Networks
-from slowfast_vgen.evaluate.quality import CLIP_CHUNKS, NextChunks
-from slowfast_vgen.evaluate.statistics import estimate
-from slowfast_vgen.evaluate.ways import recorded_ways
 from slowfast_vgen.files import write_json
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.metrics.bootstrap import estimate
+from slowfast_vgen.metrics.networks import GivenWeights, Networks
 from slowfast_vgen.models.world_model import load_denoiser
 from slowfast_vgen.presets.worlds import load
 

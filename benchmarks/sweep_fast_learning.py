@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from slowfast_vgen.evaluate.arms import memory_arm
-from slowfast_vgen.evaluate.following import row_seeds
-from slowfast_vgen.evaluate.held_out import HeldOut, play_tours
-from slowfast_vgen.evaluate.long_rollouts import generate_long
-from slowfast_vgen.evaluate.measures import psnr
-from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.evaluate.revisits import tour_pairs
-from slowfast_vgen.evaluate.statistics import estimate
+from slowfast_bench.generate import generate_tours
+from slowfast_bench.paths.episodes import HeldOut, play_tours
+from slowfast_bench.scores.following import row_seeds
+from slowfast_bench.scores.long_videos import generate_long
+from slowfast_bench.scores.revisits import tour_pairs
+from slowfast_bench.variants import memory_arm
 from slowfast_vgen.files import write_json
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.metrics.bootstrap import estimate
+from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.presets.worlds import load
 
 SEED = 0

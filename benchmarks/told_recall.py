@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest, _teleport, _with_key_width
+from slowfast_bench.scores.capacity import CapacityConfig, CapacityTest, _teleport, _with_key_width
 from slowfast_vgen.memory.journal import Written
-from slowfast_vgen.memory.local_memory import LocalMemory
+from slowfast_vgen.memory.ridge_memory import LocalMemory
 from slowfast_vgen.presets.worlds import load
 
 

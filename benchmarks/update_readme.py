@@ -305,7 +305,7 @@ def readme_planning() -> str:
 
 def _place(arm: str) -> int:
     """Where an arm stands in the table: those that imagine, the path alone, the bounds."""
-    from slowfast_vgen.plan.arms import ARMS
+    from slowfast_bench.planning.arms import ARMS
 
     return ARMS.index(arm) if arm in ARMS else len(ARMS)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport
 
-from slowfast_vgen.evaluate import features
+from slowfast_vgen.metrics import features
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.codec import Codec, CodecConfig
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel

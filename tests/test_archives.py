@@ -17,15 +17,15 @@ from made_films import make_film
 from made_sets import make_tiny_set
 from made_sources import SOURCES, make_folder, write_csv
 
+from slowfast_bench.cache import Block, compute, finished
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.rules import DefectiveDataError
-from slowfast_vgen.data.shard_index import SHARDS_FILE
-from slowfast_vgen.data.sharding import write_shards
-from slowfast_vgen.data.shards import ShardSet, check_shards
+from slowfast_vgen.data.shards.index import SHARDS_FILE
+from slowfast_vgen.data.shards.read import ShardSet, check_shards
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.validate import check_dataset
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.blocks import Block, compute, finished
 from slowfast_vgen.files import read_json
 from slowfast_vgen.sealed import OWN, write_record
 

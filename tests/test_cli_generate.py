@@ -14,6 +14,7 @@ import pytest
 from conftest import pack_tiny_world
 from PIL import Image
 
+from slowfast_bench import demo
 from slowfast_envs.vizdoom.engine import VizdoomEngine
 from slowfast_vgen.cli import action_list
 from slowfast_vgen.cli.main import main
@@ -25,7 +26,7 @@ from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldModel
-from slowfast_vgen.presets import demo, worlds
+from slowfast_vgen.presets import worlds
 from slowfast_vgen.rollout import World
 
 SOURCE = Path(__file__).parents[1] / "src"

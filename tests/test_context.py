@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from slowfast_bench.cost import measured_cost
+from slowfast_bench.generate import generate_tours
+from slowfast_bench.paths.episodes import play_tours
+from slowfast_bench.paths.tours import held_out_tours
+from slowfast_bench.variants import ContextRollout, context_arm, foreign_memory_arm, frozen_arm, memory_arm
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.arms import ContextRollout, context_arm, foreign_memory_arm, frozen_arm, memory_arm
-from slowfast_vgen.evaluate.cost import measured_cost
-from slowfast_vgen.evaluate.held_out import play_tours
-from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser

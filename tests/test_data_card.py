@@ -11,12 +11,12 @@ from PIL import Image
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.adapters.registry import ADAPTERS
+from slowfast_vgen.data.cards.statistics import DOMAINS, OTHER, count_episodes, domain_of
+from slowfast_vgen.data.cards.words import words_of
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.data.sharding import write_shards
-from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.shards.read import ShardSet
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import EpisodeSource
-from slowfast_vgen.data.statistics import DOMAINS, OTHER, count_episodes, domain_of
-from slowfast_vgen.data.words import words_of
 from slowfast_vgen.engines import world_names
 
 
@@ -47,7 +47,7 @@ def test_words_of_actions(action: str, verbs: str, nouns: str) -> None:
 def test_every_world_and_source_has_a_domain() -> None:
     names = {*world_names(), *ADAPTERS}
     without = {name for name in names if domain_of(name) == OTHER}
-    assert without == {"folder"}, "a new world or source needs a line in data/statistics.py"
+    assert without == {"folder"}, "a new world or source needs a line in data/cards/statistics.py"
     assert set(DOMAINS.values()) == {"driving", "games", "human activities", "robotics", "simulation"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from test_data_format import HEADER, make_episode
 
 from slowfast_vgen.data.format import DatasetWriter
-from slowfast_vgen.data.sharding import write_shards
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, write_json
 

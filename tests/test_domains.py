@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import pack_tiny_world
 
+from slowfast_bench.paths.ways import recorded_ways
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.ways import recorded_ways
 from slowfast_vgen.models.text import TextEncoder
 
 

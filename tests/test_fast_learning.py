@@ -15,8 +15,8 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, FastLearner, FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.lora_weights import LoraWeights
-from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
+from slowfast_vgen.seeds import mixed_seed
 
 RANK_4 = LoraConfig(rank=4)
 ATTENTION = LoraConfig(rank=4, layers=("to_q", "to_v"))

@@ -68,7 +68,7 @@ def test_whatever_goes_wrong_in_a_trial_is_told(tmp_path: Path) -> None:
 
 
 def test_the_suite_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from slowfast_vgen.evaluate import machine
+    from slowfast_vgen import machine
 
     monkeypatch.setattr(machine, "git_commit", lambda: "a" * 40)
     monkeypatch.setattr(faults, "load", lambda name: Made())

@@ -8,8 +8,8 @@ import skimage.data
 import torch
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate import features as features_module
-from slowfast_vgen.evaluate.features import ImageFeatures, preprocess
+from slowfast_vgen.metrics import features as features_module
+from slowfast_vgen.metrics.features import ImageFeatures, preprocess
 
 # Pictures that come inside the scikit-image wheel, and ImageNet classes that name what they show.
 TABBY, TIGER_CAT, EGYPTIAN_CAT = 281, 282, 285

@@ -18,13 +18,13 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from fault_families import sound_data, sound_models  # noqa: E402
 from fault_families.forge import mend  # noqa: E402
 
+from slowfast_bench.planning.rows import check_rows  # noqa: E402
+from slowfast_bench.words import WordList  # noqa: E402
 from slowfast_vgen.errors import UserError  # noqa: E402
-from slowfast_vgen.evaluate.words import WordList  # noqa: E402
 from slowfast_vgen.files import read_bytes, read_json  # noqa: E402
 from slowfast_vgen.memory.config import MemoryConfig  # noqa: E402
 from slowfast_vgen.models.vocabulary import Motion, Vocabulary  # noqa: E402
 from slowfast_vgen.models.world_model import load_codec, load_denoiser, load_phrasings  # noqa: E402
-from slowfast_vgen.plan.rows import check_rows  # noqa: E402
 from slowfast_vgen.tensors import check_moments, parse_tensors, write_tensors  # noqa: E402
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_block_is_computed_anew(tmp_path: Path) -> None:
 
 
 def test_counts_of_an_index_are_held_against_its_shards(tmp_path: Path) -> None:
-    from slowfast_vgen.data.shard_index import read_index
+    from slowfast_vgen.data.shards.index import read_index
 
     sound_data._save_shards(tmp_path / "shards", 0)
     sound = read_json(tmp_path / "shards" / "shards.json")

@@ -19,7 +19,7 @@ from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
-from slowfast_vgen.plan.reading import read_held_out
+from slowfast_vgen.plan.reader_accuracy import read_held_out
 from slowfast_vgen.train.frame_pairs import MIRRORED, RETRACE, REVERSED, frame_pairs, verbs_of
 from slowfast_vgen.train.inverse_dynamics import (
     FOLDER,

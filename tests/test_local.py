@@ -7,7 +7,7 @@ from tiny import randn
 from torch import Tensor
 
 from slowfast_vgen.memory.columns import from_columns, to_columns
-from slowfast_vgen.memory.local import LocalRuleConfig, LocalState, causal_reading, familiar_weights
+from slowfast_vgen.memory.ridge import LocalRuleConfig, LocalState, causal_reading, familiar_weights
 
 KEY_WIDTH, VALUE_WIDTH = 48, 7
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.local import LocalRuleConfig
-from slowfast_vgen.memory.local_memory import LocalMemory
-from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Session, World
 

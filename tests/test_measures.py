@@ -8,8 +8,9 @@ from PIL import Image, ImageFilter
 from skimage.metrics import structural_similarity
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.features import ImageFeatures
-from slowfast_vgen.evaluate.measures import (
+from slowfast_vgen.metrics.bootstrap import estimate, estimate_ratio
+from slowfast_vgen.metrics.features import ImageFeatures
+from slowfast_vgen.metrics.frames import (
     chunk_distance,
     collapsed,
     colour_distance,
@@ -28,7 +29,6 @@ from slowfast_vgen.evaluate.measures import (
     sharpness,
     ssim,
 )
-from slowfast_vgen.evaluate.statistics import estimate, estimate_ratio
 
 
 def picture(seed: int, size: int = 64) -> np.ndarray:

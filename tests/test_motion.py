@@ -15,7 +15,7 @@ from slowfast_vgen.data.latents import LatentSet, joined_sets
 from slowfast_vgen.data.motion import Motion, common_motion, measured_step, motion_of
 from slowfast_vgen.data.windows import WindowLengths, WindowSampler
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.planar_address import PlanarAddress
+from slowfast_vgen.models.addressing.address import PlanarAddress
 
 WALK = ("walk on", "turn left", "walk on", "wait", "turn right", "turn right", "walk on")
 

@@ -12,18 +12,18 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate import alexnet, perceptual, resnet18, video_distance
-from slowfast_vgen.evaluate.features import ImageFeatures, preprocess
-from slowfast_vgen.evaluate.measures import feature_similarity
-from slowfast_vgen.evaluate.perceptual import FrameDistance, Lpips, PerceptualDistance, ResNet18Features
-from slowfast_vgen.evaluate.video_distance import (
+from slowfast_vgen.files import sha256_of_file
+from slowfast_vgen.metrics import alexnet, perceptual, resnet18, video_distance
+from slowfast_vgen.metrics.features import ImageFeatures, preprocess
+from slowfast_vgen.metrics.frames import feature_similarity
+from slowfast_vgen.metrics.perceptual import FrameDistance, Lpips, PerceptualDistance, ResNet18Features
+from slowfast_vgen.metrics.video_distance import (
     RECOMMENDED_VIDEOS,
     ClipFeatures,
     I3DFeatures,
     frechet_distance,
     small_sample_warning,
 )
-from slowfast_vgen.files import sha256_of_file
 
 State = dict[str, Tensor]
 OTHER_SHA256 = "0" * 64

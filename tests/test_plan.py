@@ -17,6 +17,23 @@ import torch
 from conftest import pack_tiny_world
 from gymnasium.utils.env_checker import check_env
 
+from slowfast_bench.planning import runner as stage_module
+from slowfast_bench.planning.arms import (
+    ARMS,
+    NEEDS_CONTEXT,
+    NEEDS_SLOW,
+    NEEDS_TRAIL,
+    PATH,
+    Player,
+    chosen_arms,
+    players,
+)
+from slowfast_bench.planning.rows import joined_rows
+from slowfast_bench.planning.runner import Stage
+from slowfast_bench.planning.tasks import open_task
+from slowfast_bench.planning.trial import Trial, TrialConfig
+from slowfast_bench.planning.videos import record_episodes
+from slowfast_bench.planning.vizdoom_retrace import VizdoomRetrace
 from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS
 from slowfast_envs.metaworld.env import MetaWorldEnv
 from slowfast_envs.metaworld.instructions import CARRY, put_back_texts
@@ -26,13 +43,11 @@ from slowfast_envs.walking import Place, poses_of, walk
 from slowfast_vgen.cli.main import build_parser, main
 from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.video_distance import VideoFeatures
+from slowfast_vgen.metrics.video_distance import VideoFeatures
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, Readings
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldModel
-from slowfast_vgen.plan import stage as stage_module
-from slowfast_vgen.plan.arms import ARMS, NEEDS_CONTEXT, NEEDS_SLOW, NEEDS_TRAIL, PATH, Player, chosen_arms, players
 from slowfast_vgen.plan.endpoint import EndpointSplitter, Split
 from slowfast_vgen.plan.environment import put_back_of, texts_of_verbs
 from slowfast_vgen.plan.goal import PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, decisions, split_goal
@@ -40,12 +55,6 @@ from slowfast_vgen.plan.gym_env import from_gymnasium
 from slowfast_vgen.plan.planner import Shown, plan, run_episodes
 from slowfast_vgen.plan.policy import Decided, ImaginingPolicy, OraclePolicy
 from slowfast_vgen.plan.reader import VerbReader
-from slowfast_vgen.plan.record import record_episodes
-from slowfast_vgen.plan.rows import joined_rows
-from slowfast_vgen.plan.stage import Stage
-from slowfast_vgen.plan.tasks import open_task
-from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
-from slowfast_vgen.plan.trial import Trial, TrialConfig
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
 
@@ -811,7 +820,7 @@ def test_videos_can_be_watched_while_they_grow(trial: Trial, tmp_path: Path, mon
     imagined, real, mapped = (video[:, 40:280, left : left + 240].astype(float) for left in (14, 276, 538))
     assert np.abs(imagined[20] - real[20]).mean() < 4 < np.abs(imagined[10] - real[10]).mean()  # led, nothing imagined
     assert np.abs(mapped[20] - mapped[-1]).mean() > 0.05
-    monkeypatch.setattr("slowfast_vgen.plan.record._SIDE_BY_SIDE", 1)
+    monkeypatch.setattr("slowfast_bench.planning.videos._SIDE_BY_SIDE", 1)
     quiet = record_episodes(trial.stage, Player("random", "random"), 2, tmp_path / "more", live=False)
     assert [one.path.name for one in quiet] == ["random-000.mp4", "random-001.mp4"] and not any(e for _, e in quiet)
     assert lengths[4:] == [41] * 8  # another arm's file was not touched

@@ -12,23 +12,23 @@ import torch
 from conftest import pack_tiny_world
 from metaworld_scenes import open_table
 
+from slowfast_bench.planning.arms import Player
+from slowfast_bench.planning.metaworld_return import MetaworldReturn, ReturnEpisode
+from slowfast_bench.planning.runner import Stage
+from slowfast_bench.planning.trial import Trial, TrialConfig
+from slowfast_bench.planning.vizdoom_retrace import VizdoomRetrace
 from slowfast_envs.metaworld.env import BLOCKS
 from slowfast_vgen.cli.main import build_parser, main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.video_distance import VideoFeatures
+from slowfast_vgen.metrics.video_distance import VideoFeatures
 from slowfast_vgen.models.codec import frames_to_pixels
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.models.move_dynamics import MoveDynamics, load_move_dynamics
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import load_address
-from slowfast_vgen.plan.arms import Player
 from slowfast_vgen.plan.goal import split_goal
 from slowfast_vgen.plan.reader import MoveReader, Reading, VerbReader, load_reader
-from slowfast_vgen.plan.reading import read_held_out_moves
-from slowfast_vgen.plan.stage import Stage
-from slowfast_vgen.plan.tasks.metaworld_return import MetaworldReturn, ReturnEpisode
-from slowfast_vgen.plan.tasks.vizdoom_retrace import VizdoomRetrace
-from slowfast_vgen.plan.trial import Trial, TrialConfig
+from slowfast_vgen.plan.reader_accuracy import read_held_out_moves
 from slowfast_vgen.presets.tables import METAWORLD
 from slowfast_vgen.train.inverse_dynamics import FOLDER, InverseDynamicsTrainingConfig
 from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics

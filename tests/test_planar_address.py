@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tiny import randn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.planar_address import PlanarAddress
-from slowfast_vgen.models.planar_path import PlanarPath, compose, motions_between
+from slowfast_vgen.models.addressing.address import PlanarAddress
+from slowfast_vgen.models.addressing.path import PlanarPath, compose, motions_between
+from slowfast_vgen.models.addressing.retrace import SAME_PLACE, way_back, ways_back
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.trail import SAME_PLACE, way_back, ways_back
 
 STEP = 2 * math.pi / 16
 

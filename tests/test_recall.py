@@ -9,19 +9,10 @@ import pytest
 import torch
 from world_checks import gaps_of
 
-from slowfast_envs.vizdoom.rooms import VizdoomRooms
-from slowfast_envs.walking import walk
-from slowfast_envs.walking_scripts import draw_start, retraced, round_trip
-from slowfast_vgen.cli.main import main
-from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate import recall as recall_module
-from slowfast_vgen.evaluate import rules as rules_module
-from slowfast_vgen.evaluate import tour_scores
-from slowfast_vgen.evaluate.arms import readout_arm, recalled
-from slowfast_vgen.evaluate.capacity import CapacityConfig, CapacityTest
-from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.evaluate.recall import RecallConfig, RecallTest
-from slowfast_vgen.evaluate.recall_tours import (
+from slowfast_bench import recall as recall_module
+from slowfast_bench import rules as rules_module
+from slowfast_bench.generate import generate_tours
+from slowfast_bench.paths.tours import (
     BUCKETS,
     PATH_SETS,
     PATHS,
@@ -30,10 +21,19 @@ from slowfast_vgen.evaluate.recall_tours import (
     held_out_tours,
     write_tours,
 )
-from slowfast_vgen.evaluate.statistics import estimate_share
-from slowfast_vgen.evaluate.tour_scores import TourScores
+from slowfast_bench.recall import RecallConfig, RecallTest
+from slowfast_bench.scores import tour_scores
+from slowfast_bench.scores.capacity import CapacityConfig, CapacityTest
+from slowfast_bench.scores.tour_scores import TourScores
+from slowfast_bench.variants import readout_arm, recalled
+from slowfast_envs.vizdoom.rooms import VizdoomRooms
+from slowfast_envs.walking import walk
+from slowfast_envs.walking_scripts import draw_start, retraced, round_trip
+from slowfast_vgen.cli.main import main
+from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
-from slowfast_vgen.memory.local import LocalRuleConfig
+from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.metrics.bootstrap import estimate_share
 from slowfast_vgen.rollout import World
 
 FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "loop-64")}

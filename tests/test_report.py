@@ -25,16 +25,17 @@ from made_results import (
 )
 from PIL import Image
 
+from slowfast_bench.report import others
+from slowfast_bench.report import variant_plots as arm_plots
+from slowfast_bench.report.cautions import cautions
+from slowfast_bench.report.comparison import compare
+from slowfast_bench.report.judgements import interval, mean, verdict
+from slowfast_bench.report.measures import CONSISTENCY, COST, GAPS, QUALITY, REVISITS, Scale, scale_of
+from slowfast_bench.report.verdict import Headline, headline
+from slowfast_bench.report.write import write_report
+from slowfast_bench.results import SUITE_VERSION, Figure, read_all, read_results
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.report import arm_plots, others
-from slowfast_vgen.evaluate.report.cautions import cautions
-from slowfast_vgen.evaluate.report.comparison import compare
-from slowfast_vgen.evaluate.report.headline import Headline, headline
-from slowfast_vgen.evaluate.report.scales import CONSISTENCY, COST, GAPS, QUALITY, REVISITS, Scale, scale_of
-from slowfast_vgen.evaluate.report.verdicts import interval, mean, verdict
-from slowfast_vgen.evaluate.report.write import write_report
-from slowfast_vgen.evaluate.results import SUITE_VERSION, Figure, read_all, read_results
 
 # By name: whatever else is measured later would change what these tests count.
 RESULTS = [
@@ -193,8 +194,8 @@ def test_a_recall_file_gives_a_verdict_of_its_own(report: Callable[..., Page]) -
 
 
 def test_gaps_are_those_that_are_measured() -> None:
-    from slowfast_vgen.evaluate.recall_tours import BUCKETS
-    from slowfast_vgen.evaluate.suite import VERSION
+    from slowfast_bench.experiment import VERSION
+    from slowfast_bench.paths.tours import BUCKETS
 
     assert GAPS == BUCKETS
     assert VERSION == SUITE_VERSION

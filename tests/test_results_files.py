@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slowfast_vgen.evaluate import blocks as blocks_module
-from slowfast_vgen.evaluate import machine as machine_module
-from slowfast_vgen.evaluate.blocks import Block, run_blocks
-from slowfast_vgen.evaluate.machine import CHANGES, commit_of, git_commit, provenance
-from slowfast_vgen.evaluate.statistics import estimate
-from slowfast_vgen.evaluate.tour_scores import Own
+from slowfast_bench import cache as blocks_module
+from slowfast_bench.cache import Block, run_blocks
+from slowfast_bench.scores.tour_scores import Own
+from slowfast_vgen import machine as machine_module
 from slowfast_vgen.files import read_json
+from slowfast_vgen.machine import CHANGES, commit_of, git_commit, provenance
+from slowfast_vgen.metrics.bootstrap import estimate
 
 RESULTS = Path(__file__).parents[1] / "results"
 NOT_CLEAN = {

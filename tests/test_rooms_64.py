@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from slowfast_bench.generate import generate_tours
+from slowfast_bench.paths.episodes import HeldOut, Tour, play_tours
+from slowfast_bench.paths.tours import draw_tours
+from slowfast_bench.scores.following import Following, generate_chunks, score_chunks
+from slowfast_bench.variants import memory_arm
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.vizdoom.rooms import VizdoomRooms
 from slowfast_envs.walking import walk
 from slowfast_envs.walking_scripts import draw_start
-from slowfast_vgen.evaluate.arms import memory_arm
-from slowfast_vgen.evaluate.following import Following, generate_chunks, score_chunks
-from slowfast_vgen.evaluate.held_out import HeldOut, Tour, play_tours
-from slowfast_vgen.evaluate.measures import colour_spread, psnr, sharpness
-from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.evaluate.recall_tours import draw_tours
+from slowfast_vgen.metrics.frames import colour_spread, psnr, sharpness
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
 

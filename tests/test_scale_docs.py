@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from made_sets import make_tiny_set
 
+from slowfast_bench.results import read_results
 from slowfast_vgen.cli.common import Figure
 from slowfast_vgen.cli.main import build_parser, main
-from slowfast_vgen.evaluate.results import read_results
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "howto" / "train-at-scale.md").read_text()

@@ -14,9 +14,9 @@ from PIL import Image
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.measures import psnr
 from slowfast_vgen.extras import EXTRAS
 from slowfast_vgen.files import read_json
+from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.presets import selfcheck as selfcheck_module
 from slowfast_vgen.presets.selfcheck import Check, SelfCheck, psnr_db
 from slowfast_vgen.presets.worlds import shipped_worlds, start_image

@@ -17,14 +17,14 @@ from made_sets import make_tiny_set
 
 from slowfast_vgen.cli import shard as shard_commands
 from slowfast_vgen.cli.main import main
-from slowfast_vgen.data import sharding
-from slowfast_vgen.data import shards as shards_module
 from slowfast_vgen.data.format import CHUNKS_FILE, EpisodeDataset
 from slowfast_vgen.data.rules import DefectiveDataError
-from slowfast_vgen.data.shard_index import SHARDS_FILE, read_index
-from slowfast_vgen.data.shard_stream import Part, ShardStream, StreamConfig, epoch_order
-from slowfast_vgen.data.sharding import DEFAULT_MAX_BYTES, write_shards
-from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.shards.index import SHARDS_FILE, read_index
+from slowfast_vgen.data.shards.read import ShardSet
+from slowfast_vgen.data.shards.read import read as shards_module
+from slowfast_vgen.data.shards.read import write as sharding
+from slowfast_vgen.data.shards.stream import Part, ShardStream, StreamConfig, epoch_order
+from slowfast_vgen.data.shards.write import DEFAULT_MAX_BYTES, write_shards
 from slowfast_vgen.data.tables import write_chunks
 from slowfast_vgen.data.validate import check_dataset, check_datasets
 from slowfast_vgen.errors import UserError

@@ -8,22 +8,23 @@ import pytest
 import torch
 from PIL import Image
 
+from slowfast_bench import cache as blocks
+from slowfast_bench import smoke
+from slowfast_bench.cache import cache_folder
+from slowfast_bench.generate import generate_tours
+from slowfast_bench.paths.episodes import HeldOut, Outcomes, play_tours
+from slowfast_bench.scores.following import generate_chunks, row_seeds, score_chunks
+from slowfast_bench.scores.long_videos import generate_long, score_video
+from slowfast_bench.scores.revisits import reference_scores, score_tours, tour_pairs
+from slowfast_bench.smoke import SmokeConfig, SmokeTest
+from slowfast_bench.variants import memory_arm
 from slowfast_envs.actions import VERBS
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate import blocks, smoke
-from slowfast_vgen.evaluate.arms import memory_arm
-from slowfast_vgen.evaluate.blocks import cache_folder
-from slowfast_vgen.evaluate.features import ImageFeatures
-from slowfast_vgen.evaluate.following import generate_chunks, row_seeds, score_chunks
-from slowfast_vgen.evaluate.held_out import HeldOut, Outcomes, play_tours
-from slowfast_vgen.evaluate.long_rollouts import generate_long, score_video
-from slowfast_vgen.evaluate.playing import generate_tours
-from slowfast_vgen.evaluate.revisits import reference_scores, score_tours, tour_pairs
-from slowfast_vgen.evaluate.smoke import SmokeConfig, SmokeTest
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
 

@@ -7,7 +7,7 @@ from made_sets import episode_of, make_set
 
 from slowfast_vgen.cli.main import build_parser
 from slowfast_vgen.cli.train_data import HELD_OUT_SHARE, open_sets
-from slowfast_vgen.data.sharding import write_shards
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import EpisodeSource, open_episodes
 from slowfast_vgen.data.splitting import split_held_out
 from slowfast_vgen.errors import UserError

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 import slowfast_vgen
+from slowfast_bench.dreams import DreamsConfig, DreamsTest, end_error, judged_by, places_of, steps_shown
+from slowfast_bench.paths.bumps import LEAST_REFUSED, bumping_walks, dream_walks, is_step, refused_share
+from slowfast_bench.paths.episodes import play_tours
+from slowfast_bench.paths.tours import held_out_tours
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.walking import Place, walk
-from slowfast_vgen.evaluate.bump_paths import LEAST_REFUSED, bumping_walks, dream_walks, is_step, refused_share
-from slowfast_vgen.evaluate.dreams import DreamsConfig, DreamsTest, end_error, judged_by, places_of, steps_shown
-from slowfast_vgen.evaluate.held_out import play_tours
-from slowfast_vgen.evaluate.recall_tours import held_out_tours
 from slowfast_vgen.memory.relocalise import MOST_WAYS, chunk_options, extended, shortened
 from slowfast_vgen.models.inverse_dynamics import load_inverse_dynamics
 from slowfast_vgen.models.step_judge import ChangeJudge, EvidenceJudge, TrustingJudge

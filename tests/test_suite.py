@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from slowfast_bench import experiment as suite_module
+from slowfast_bench.comparisons import ablation_arms, isolation_arms
+from slowfast_bench.experiment import Suite, SuiteConfig, suite_arms
+from slowfast_bench.paths.episodes import play_tours
+from slowfast_bench.paths.tours import held_out_tours
+from slowfast_bench.scores.consistency import RolledOut, score_revisits, score_rollouts
+from slowfast_bench.scores.next_chunk import CLIP_FRAMES, score_clips
+from slowfast_bench.signatures import signatures
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.diffusion.sampler import SamplerConfig
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate import suite as suite_module
-from slowfast_vgen.evaluate.comparisons import ablation_arms, isolation_arms
-from slowfast_vgen.evaluate.consistency import RolledOut, score_revisits, score_rollouts
-from slowfast_vgen.evaluate.held_out import play_tours
-from slowfast_vgen.evaluate.networks import GivenWeights, Networks
-from slowfast_vgen.evaluate.quality import CLIP_FRAMES, score_clips
-from slowfast_vgen.evaluate.recall_tours import held_out_tours
-from slowfast_vgen.evaluate.signatures import signatures
-from slowfast_vgen.evaluate.suite import Suite, SuiteConfig, suite_arms
-from slowfast_vgen.evaluate.video_distance import estimate_distance
 from slowfast_vgen.files import read_json
+from slowfast_vgen.metrics.networks import GivenWeights, Networks
+from slowfast_vgen.metrics.video_distance import estimate_distance
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 
@@ -60,7 +60,7 @@ def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     sets = {"gap16": ("full-turn-16", "out-and-back-16"), "gap64": ("out-and-back-64",), "gap200": ("full-turn-16",)}
     monkeypatch.setattr(suite_module, "REVISIT_SETS", sets)
     monkeypatch.setattr(suite_module, "EPISODES_PER_PART", 2)
-    monkeypatch.setattr("slowfast_vgen.evaluate.cost.SHOWN_CHUNKS", 4)
+    monkeypatch.setattr("slowfast_bench.cost.SHOWN_CHUNKS", 4)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from made_sources import make_folder, write_csv
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.terminal import PlainStream, plain
-from slowfast_vgen.data.card import write_data_cards
+from slowfast_vgen.data.cards.card import write_data_cards
 from slowfast_vgen.data.format import DatasetWriter
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.types import Chunk, Episode

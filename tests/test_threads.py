@@ -14,12 +14,12 @@ from torch import nn
 
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
+from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.memory.sharing import sharing_weights
 from slowfast_vgen.models import text
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import World
 

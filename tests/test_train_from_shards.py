@@ -14,8 +14,8 @@ from torch import Tensor
 
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_data import some_episodes
-from slowfast_vgen.data.shard_index import read_index
-from slowfast_vgen.data.sharding import write_shards
+from slowfast_vgen.data.shards.index import read_index
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.text import TextEncoder

@@ -23,6 +23,8 @@ from world_checks import (
     wandered,
 )
 
+from slowfast_bench.paths.episodes import HeldOut, Tour, play_tours
+from slowfast_bench.paths.tours import BUCKETS, PATH_SETS, TOUR_SETS, draw_tours, held_out_tours, write_tours
 from slowfast_envs.actions import FRAMES_PER_CHUNK, VERBS
 from slowfast_envs.base import SPLITS, scene_seed
 from slowfast_envs.scene import MARGIN, Scene
@@ -37,8 +39,6 @@ from slowfast_envs.vizdoom.rooms_textures import COLOURS
 from slowfast_envs.walking import poses_of, walk
 from slowfast_envs.walking_scripts import SCRIPTS, draw_path, draw_start
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.held_out import HeldOut, Tour, play_tours
-from slowfast_vgen.evaluate.recall_tours import BUCKETS, PATH_SETS, TOUR_SETS, draw_tours, held_out_tours, write_tours
 from slowfast_vgen.files import read_json, write_json
 
 pytest.importorskip("vizdoom")

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slowfast_bench.vocabularies import SHIPPED, table_vocabulary, walking_vocabulary
+from slowfast_bench.words import shipped_lists
 from slowfast_envs.metaworld.instructions import known_texts
 from slowfast_vgen import ActionWarning, UserError
 from slowfast_vgen.cli import action_list
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.data.told import read_told
-from slowfast_vgen.evaluate.words import shipped_lists
 from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.language import lexicon
 from slowfast_vgen.language.lists import without_marker
@@ -29,7 +30,6 @@ from slowfast_vgen.models.vocabulary import Action, Motion, Vocabulary, vocabula
 from slowfast_vgen.models.world_model import WORLD, WorldModel
 from slowfast_vgen.packaged import packaged_file
 from slowfast_vgen.presets import worlds
-from slowfast_vgen.presets.vocabularies import SHIPPED, table_vocabulary, walking_vocabulary
 from slowfast_vgen.rollout import World
 
 ROOMS, RETRACE, TABLE = walking_vocabulary(), walking_vocabulary(retrace=True), table_vocabulary()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slowfast_bench.paths.episodes import Tour
 from slowfast_envs.actions import FRAMES_PER_CHUNK, verb_of
 from slowfast_envs.base import SeededWorld
 from slowfast_envs.scene import Rect, Scene
@@ -18,8 +19,7 @@ from slowfast_envs.walking import Place, poses_of, walk
 from slowfast_envs.walking_scripts import SCRIPTS, draw_path
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.evaluate.held_out import Tour
-from slowfast_vgen.evaluate.measures import gaps, revisits
+from slowfast_vgen.metrics.frames import gaps, revisits
 from slowfast_vgen.types import Episode, Frames, Poses
 
 SOURCE = Path(__file__).parents[1] / "src"

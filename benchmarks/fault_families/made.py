@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import EMBED_DIM, TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel

@@ -22,7 +22,7 @@ from fault_families.made import (
     write_line,
 )
 from fault_families.steps import die, in_a_process, strike_at_steps, told_by_a_process
-from slowfast_vgen.evaluate.blocks import Block, run_blocks
+from slowfast_bench.cache import Block, run_blocks
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.rollout import Session

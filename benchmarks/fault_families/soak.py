@@ -97,8 +97,8 @@ class Soak(Plain):
     def shards(self, folder: Path) -> Iterator[None]:
         """The same as shards."""
         from fault_families.sound_data import checked
-        from slowfast_vgen.data.sharding import write_shards
-        from slowfast_vgen.data.shards import ShardSet
+        from slowfast_vgen.data.shards.read import ShardSet
+        from slowfast_vgen.data.shards.write import write_shards
 
         for _ in range(READS // 2):
             write_shards([self.folder / "set"], folder / "shards", max_bytes=8000)

@@ -12,6 +12,10 @@ import torch
 from PIL import Image
 
 from fault_families.sound import Kind, told
+from slowfast_bench.cache import Block, compute, finished
+from slowfast_bench.planning.rows import SAME, check_rows, joined_rows
+from slowfast_bench.results import read_results
+from slowfast_bench.words import WordList
 from slowfast_vgen.cli.action_list import read_actions
 from slowfast_vgen.cli.common import Figure, write_figures
 from slowfast_vgen.data.adapters.base import ImportSettings
@@ -21,18 +25,14 @@ from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.importing import import_dataset
 from slowfast_vgen.data.latents import cached_latents
 from slowfast_vgen.data.rules import DefectiveDataError
-from slowfast_vgen.data.shard_stream import ShardStream, StreamConfig
-from slowfast_vgen.data.sharding import JOURNAL_FILE, write_shards
-from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.shards.read import ShardSet
+from slowfast_vgen.data.shards.stream import ShardStream, StreamConfig
+from slowfast_vgen.data.shards.write import JOURNAL_FILE, write_shards
 from slowfast_vgen.data.validate import check_dataset
 from slowfast_vgen.data.video import write_video
-from slowfast_vgen.evaluate.blocks import Block, compute, finished
-from slowfast_vgen.evaluate.results import read_results
-from slowfast_vgen.evaluate.statistics import Estimate
-from slowfast_vgen.evaluate.words import WordList
 from slowfast_vgen.images import frame_from_image
+from slowfast_vgen.metrics.bootstrap import Estimate
 from slowfast_vgen.models.vocabulary import Vocabulary, vocabulary_of
-from slowfast_vgen.plan.rows import SAME, check_rows, joined_rows
 from slowfast_vgen.tensors import check_finite, parse_tensors, write_tensors
 from slowfast_vgen.types import Chunk, Episode
 

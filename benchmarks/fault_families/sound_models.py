@@ -14,11 +14,11 @@ from fault_families.sound import Kind, told, without_warnings
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import EMBED_DIM, TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
 from slowfast_vgen.models.video_transformer import VideoTransformer

@@ -26,8 +26,8 @@ from fault_families.made import (
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset, read_episode, write_episode
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.latent_cache import Encoded, load_encoded, save_encoded
-from slowfast_vgen.data.sharding import write_shards
-from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.shards.read import ShardSet
+from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.video import read_video, write_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.file_system import recover

@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.memory.episode import EpisodeMemory
     from slowfast_vgen.memory.fast_learning import FastLearningConfig
-    from slowfast_vgen.memory.local import LocalRuleConfig
     from slowfast_vgen.memory.lora import LoraConfig
+    from slowfast_vgen.memory.ridge import LocalRuleConfig
     from slowfast_vgen.models.vocabulary import Vocabulary
     from slowfast_vgen.presets.worlds import load
     from slowfast_vgen.rollout import Session, World
@@ -17,7 +17,7 @@ _HOMES = {
     "ActionWarning": "slowfast_vgen.errors",
     "UserError": "slowfast_vgen.errors",
     "EpisodeMemory": "slowfast_vgen.memory.episode",
-    "LocalRuleConfig": "slowfast_vgen.memory.local",
+    "LocalRuleConfig": "slowfast_vgen.memory.ridge",
     "MemoryConfig": "slowfast_vgen.memory.config",
     "FastLearningConfig": "slowfast_vgen.memory.fast_learning",
     "LoraConfig": "slowfast_vgen.memory.lora",

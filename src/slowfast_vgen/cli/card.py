@@ -16,7 +16,7 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
 
 def write_cards(args: argparse.Namespace) -> int:
     """`slowfast data info --card`."""
-    from slowfast_vgen.data.card import write_data_cards
+    from slowfast_vgen.data.cards.card import write_data_cards
     from slowfast_vgen.errors import UserError
 
     if args.contact_sheet:

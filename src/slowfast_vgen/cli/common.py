@@ -16,6 +16,7 @@ from slowfast_vgen.files import STANDARD_OUTPUT, write_json
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from slowfast_vgen.metrics.bootstrap import Estimate
     from slowfast_vgen.rollout import World
 
 DEFAULT_WORLD = "rooms-64"
@@ -166,3 +167,15 @@ def print_figures(headlines: Mapping[str, str], figures: Mapping[str, Figure]) -
         if name in figures:
             one = figures[name]
             print(f"{text:<{width}} {one.mean:>9.3f}   {one.low:.3f} to {one.high:.3f}")
+
+
+def cell_of(one: "Estimate | None") -> str:
+    """Mean and interval; a dash where nothing was measured."""
+    return "-" if one is None else f"{one.mean:.3g} [{one.low:.3g}, {one.high:.3g}]"
+
+
+def add_scale_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--scale`."""
+    parser.add_argument(
+        "--scale", type=whole_number(1, 32), default=4, metavar="N", help="video pixels a frame pixel; default: 4"
+    )

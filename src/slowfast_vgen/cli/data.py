@@ -243,10 +243,10 @@ def check_data(args: argparse.Namespace) -> int:
 
 def describe_data(args: argparse.Namespace) -> int:
     """`slowfast data info`."""
+    from slowfast_vgen.data.cards.statistics import count_episodes
     from slowfast_vgen.data.contact_sheet import save_contact_sheet
     from slowfast_vgen.data.import_report import read_report, seal_note
     from slowfast_vgen.data.sources import open_episodes
-    from slowfast_vgen.data.statistics import count_episodes
     from slowfast_vgen.data.tables import content_hash
 
     if args.card:

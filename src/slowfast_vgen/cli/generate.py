@@ -1,4 +1,4 @@
-"""`slowfast generate` and `slowfast demo`: videos from a packed world."""
+"""`slowfast generate`: a video from a packed world."""
 
 import argparse
 import os
@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +16,7 @@ from slowfast_vgen.cli.action_list import parse_actions, read_actions
 from slowfast_vgen.cli.common import (
     Figure,
     add_json_argument,
+    add_scale_argument,
     add_world_argument,
     load_world,
     number,
@@ -39,22 +39,6 @@ Makes a video from a start image and a list of actions, a few frames an action, 
 With the memory on, what a chunk shows is kept with the place where it was seen, and comes back there.
 The same world, image, actions and seed give the same video on the same machine."""
 
-_DEMO = """\
-Shows what the memory does, end to end: a room of the test split, which no training has seen; a path of 24 actions that
-comes back to places; the same path generated twice from the start image alone, with the memory on and off; and the true
-frames from the engine beside both. Needs ViZDoom, which comes with this package, and a minute or two on two cores."""
-
-_DEMO_EXAMPLES = """\
-The folder then holds start.png, with_memory.mp4, without_memory.mp4, side_by_side.mp4 (true frames above, both videos
-below), contact_sheet.png and demo.json with the figures. PSNR to truth: first visits show what no model can know from
-the start image; revisits are poses whose first visit is more than 8 frames ago. PSNR to own first visit: whether a
-place looks again as it did in the same video.
-
-examples:
-  slowfast demo
-  slowfast demo --world worlds/mine --out mine --seed 3 --gif mine.gif
-"""
-
 _GENERATE_EXAMPLES = """\
 An action is free text, brought to the nearest verb of the world's vocabulary (`slowfast models`) where it has one; what
 is not understood, or says what not to do, is refused with the nearest known action. Actions are parted by semicolons,
@@ -74,7 +58,7 @@ examples:
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the commands `generate` and `demo`."""
+    """Adds the command `generate`."""
     generate = subparsers.add_parser(
         "generate",
         help="make a video from a start image and actions",
@@ -113,30 +97,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_scale_argument(generate)
     add_json_argument(generate)
     generate.set_defaults(handler=generate_video)
-
-    demo = subparsers.add_parser(
-        "demo",
-        help="see what the memory does, in two minutes",
-        description=_DEMO,
-        epilog=_DEMO_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_world_argument(demo)
-    demo.add_argument("--out", type=path_name, default=Path("demo"), metavar="DIR", help="folder; default: demo")
-    demo.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
-    demo.add_argument(
-        "--gif", type=path_name, metavar="FILE", help="also write a small animated picture (.gif, .png or .webp)"
-    )
-    add_scale_argument(demo)
-    add_json_argument(demo)
-    demo.set_defaults(handler=make_demo)
-
-
-def add_scale_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds `--scale`."""
-    parser.add_argument(
-        "--scale", type=whole_number(1, 32), default=4, metavar="N", help="video pixels a frame pixel; default: 4"
-    )
 
 
 def generate_video(args: argparse.Namespace) -> int:
@@ -296,59 +256,6 @@ def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Setting
                 f"{getattr(settings, name)}; leave the option away"
             )
     return world.resume(args.load_memory, strict), settings
-
-
-def make_demo(args: argparse.Namespace) -> int:
-    """`slowfast demo`."""
-    check_output_folder(args.out)
-    if args.gif is not None:
-        check_output_file(args.gif, ".gif", ".png", ".webp")
-    if args.json is not None:
-        check_output_file(args.json)
-    check_apart(gif=args.gif, json=args.json)
-
-    from tqdm import tqdm
-
-    from slowfast_vgen.presets import demo as presets
-
-    world = load_world(args, batched=False)
-    with tqdm(total=2 * len(presets.VERBS), unit="chunk", dynamic_ncols=True) as bar:
-
-        def show(arm: str, _: int) -> None:
-            bar.set_description_str(arm, refresh=False)
-            bar.update()
-
-        demo = presets.make_demo(world, args.seed, show)
-    written = [path.name for path in presets.write_demo(demo, args.out, args.scale)]
-    if args.gif is not None:
-        presets.write_animation(demo, args.gif)
-    figures = {
-        "frames a second, memory on": Figure.exact(demo.memory_on.frames_per_second),
-        "frames a second, memory off": Figure.exact(demo.memory_off.frames_per_second),
-    }
-    for name, values in presets.measure(demo).items():
-        figures[name] = Figure.exact(float(values.mean()), len(values))
-    protocol = {
-        "command": "demo",
-        "world": world.model.config.name,
-        "world_sha256": world.model.fingerprint,
-        "map": f"vizdoom-rooms, split test, seed 0, episode index {presets.MAP_INDEX}",
-        "actions": list(demo.actions),
-        "seed": args.seed,
-        "sampling_steps": world.model.config.num_sampling_steps,
-        **computed_with(args),
-        "frame_size": list(world.frame_size),
-        "intervals": "none: these are means over the frames of one episode, an illustration",
-    }
-    for path in filter(None, (args.out / "demo.json", args.json)):
-        write_figures(path, protocol, figures)
-    print(f"{'':<34} {'memory on':>10} {'memory off':>11}")
-    for name in dict.fromkeys(name.rpartition(", ")[0] for name in figures):
-        on, off = (figures[f"{name}, memory {state}"] for state in ("on", "off"))
-        unit = "dB" if name.startswith("PSNR") else ""
-        print(f"{name:<34} {on.mean:>10.1f} {off.mean:>11.1f} {unit}".rstrip())
-    print(f"wrote {', '.join([*written, 'demo.json'])} in {args.out}{f'; {args.gif}' if args.gif else ''}")
-    return 0
 
 
 @contextmanager

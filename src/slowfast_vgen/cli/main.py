@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any
 
 from slowfast_vgen.cli.streams import quiet_output, steady_streams
@@ -18,12 +18,14 @@ from slowfast_vgen.extras import EXTRAS, missing
 from slowfast_vgen.files import STANDARD_OUTPUT
 from slowfast_vgen.threads import let_threads_sleep
 
-GROUPS = ("generate", "memory", "models", "data", "train", "evaluate", "plan", "bench", "selfcheck")
-"""Modules of this package, one a group of commands.
+GROUPS = ("generate", "memory", "models", "data", "train", "selfcheck")
+"""Modules of this package, one a group of commands; `COMMANDS` names more.
 
 Each has `register(subparsers)`, which sets `handler` for its commands: a function from the parsed arguments to the exit
 code. They import torch, engines and the like inside handlers only, so that `--help` is instant.
 """
+COMMANDS = "slowfast_vgen.commands"
+"""The group of entry points by which other packages add modules of the same kind."""
 
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells have it
 TERMINATED_EXIT_CODE = 143  # 128 + SIGTERM
@@ -39,6 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", dest="group", metavar="COMMAND", required=True)
     for group in GROUPS:
         importlib.import_module(f"slowfast_vgen.cli.{group}").register(subparsers)
+    for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
+        point.load().register(subparsers)
     return parser
 
 

@@ -33,7 +33,7 @@ def run_selfcheck(args: argparse.Namespace) -> int:
     if args.json:
         check_output_file(args.json)
     device = start_computing(args, batched=False)
-    from slowfast_vgen.evaluate.machine import git_commit, machine
+    from slowfast_vgen.machine import git_commit, machine
     from slowfast_vgen.presets.selfcheck import SelfCheck
 
     print(f"computing on {told_shortly(args)}")

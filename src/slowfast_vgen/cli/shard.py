@@ -24,7 +24,7 @@ def shard_datasets(args: argparse.Namespace) -> int:
     """`slowfast data shard`."""
     from tqdm import tqdm
 
-    from slowfast_vgen.data.sharding import write_shards
+    from slowfast_vgen.data.shards.write import write_shards
 
     num_done = 0
     try:

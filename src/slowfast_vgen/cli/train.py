@@ -91,8 +91,8 @@ def train_codec(args: argparse.Namespace) -> int:
 
 def train_path(args: argparse.Namespace) -> int:
     """`slowfast train path`."""
+    from slowfast_vgen.models.addressing.address import PlanarAddress
     from slowfast_vgen.models.denoiser import memory_grid
-    from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.train.path import PathTrainingConfig, train_path
 
     device, text_encoder = start_on_texts(args)
@@ -114,7 +114,7 @@ def train_path(args: argparse.Namespace) -> int:
 
 def _field_of_view(args: argparse.Namespace, told: float | None) -> float:
     """What the user gives, else what the data tells, else that of the ViZDoom worlds."""
-    from slowfast_vgen.models.planar_address import FOV_DEGREES
+    from slowfast_vgen.models.addressing.address import FOV_DEGREES
 
     if args.fov is not None and told is not None and abs(args.fov - told) > 1:
         raise UserError(f"the data tells a field of view of {told:g} degrees, not {args.fov:g}; leave out --fov")
@@ -125,7 +125,7 @@ def _field_of_view(args: argparse.Namespace, told: float | None) -> float:
 
 def write_still_path(args: argparse.Namespace) -> int:
     """`slowfast train still-path`."""
-    from slowfast_vgen.models.planar_address import PlanarAddress
+    from slowfast_vgen.models.addressing.address import PlanarAddress
     from slowfast_vgen.models.weights import check_part_target, save_part
 
     folder = args.out / "address"

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from slowfast_vgen.data.motion import Motion
     from slowfast_vgen.data.sources import EpisodeSource
     from slowfast_vgen.data.windows import WindowLengths
+    from slowfast_vgen.models.addressing.address import PlanarAddress
     from slowfast_vgen.models.codec import Codec
-    from slowfast_vgen.models.planar_address import PlanarAddress
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.training_record import TrainingRecord
     from slowfast_vgen.train.run import OptimisationConfig

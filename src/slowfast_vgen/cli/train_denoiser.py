@@ -121,8 +121,8 @@ def train_slow(args: argparse.Namespace) -> int:
 def train_loop(args: argparse.Namespace) -> int:
     """`slowfast train loop`."""
     from slowfast_vgen.models.world_model import load_address, load_denoiser
-    from slowfast_vgen.train.local_loop import LocalLoop, LocalLoopConfig
     from slowfast_vgen.train.loop import LoopConfig, train_loop
+    from slowfast_vgen.train.ridge_loop import LocalLoop, LocalLoopConfig
 
     local = args.rule == "local"
     settle(args, local, "is of --rule local", address=None, write_gradients=None, segment=None)

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, cell_of, path_name, whole_number, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
-from slowfast_vgen.cli.plan_tables import print_reading
 from slowfast_vgen.cli.train_data import Commands, add_training, open_sets, optimisation, some_episodes, start_training
 from slowfast_vgen.errors import UserError
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from slowfast_vgen.models.codec import Codec
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics
     from slowfast_vgen.models.move_dynamics import MoveDynamics
-    from slowfast_vgen.plan.reading import ReadingReport
+    from slowfast_vgen.plan.reader_accuracy import ReadingReport
     from slowfast_vgen.train.frame_pairs import FramePairs
     from slowfast_vgen.train.inverse_dynamics import InverseDynamicsTrainingConfig
     from slowfast_vgen.train.move_pairs import MovePairs
@@ -104,7 +103,7 @@ def _verbs(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[In
     import torch
 
     from slowfast_vgen.models.inverse_dynamics import InverseDynamics, check_frames
-    from slowfast_vgen.plan.reading import read_held_out
+    from slowfast_vgen.plan.reader_accuracy import read_held_out
     from slowfast_vgen.train.frame_pairs import frame_pairs
     from slowfast_vgen.train.inverse_dynamics import train_inverse_dynamics
 
@@ -115,7 +114,7 @@ def _verbs(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[In
 
 
 def _moves(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[MoveDynamics, MovePairs]":
-    from slowfast_vgen.plan.reading import read_held_out_moves
+    from slowfast_vgen.plan.reader_accuracy import read_held_out_moves
     from slowfast_vgen.presets.tables import METAWORLD
     from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
     from slowfast_vgen.train.move_pairs import move_pairs
@@ -127,3 +126,13 @@ def _moves(episodes: "list[Episode]", held_out: "list[Episode]") -> "_Reading[Mo
     validation = move_pairs(held_out, training.names)
     model = new_move_dynamics(training.names, height, METAWORLD)
     return _Reading(model, training, validation, train_move_dynamics, read_held_out_moves)
+
+
+def print_reading(report: "ReadingReport") -> None:
+    """Accuracy and confusion of an inverse dynamics model on held-out episodes."""
+    for name, one in report.figures.items():
+        print(f"{name.replace('_', ' '):<32} {cell_of(one)}")
+    print("\nchunks by what they show (lines) and by what was read (columns)")
+    print(" " * 14 + "".join(f"{name[:12]:>13}" for name in report.names))
+    for name, row in zip(report.names, report.confusion.tolist(), strict=True):
+        print(f"{name[:13]:<14}" + "".join(f"{count:>13}" for count in row))

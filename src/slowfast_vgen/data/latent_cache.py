@@ -16,7 +16,7 @@ from jaxtyping import Float, Float16
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from slowfast_vgen.data.left_out import tell
+from slowfast_vgen.data.skipped import tell
 from slowfast_vgen.data.sources import Tables
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path

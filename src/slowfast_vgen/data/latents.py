@@ -13,8 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from slowfast_vgen.data.latent_cache import Encoded, EncodeText, cache_key, cache_path, load_encoded, save_encoded
-from slowfast_vgen.data.left_out import LeftOut
 from slowfast_vgen.data.rules import Defect, DefectiveDataError
+from slowfast_vgen.data.skipped import LeftOut
 from slowfast_vgen.data.sources import EpisodeSource, Tables
 from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError

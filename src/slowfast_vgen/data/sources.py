@@ -6,10 +6,10 @@ from typing import Protocol
 
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.headers import DatasetHeader, EpisodeHeader
-from slowfast_vgen.data.left_out import LeftOut
 from slowfast_vgen.data.rules import DefectiveDataError
-from slowfast_vgen.data.shard_index import is_sharded
-from slowfast_vgen.data.shards import ShardSet
+from slowfast_vgen.data.shards.index import is_sharded
+from slowfast_vgen.data.shards.read import ShardSet
+from slowfast_vgen.data.skipped import LeftOut
 from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 
 Tables = tuple[EpisodeHeader, tuple[Chunk, ...]]

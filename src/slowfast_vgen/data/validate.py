@@ -24,8 +24,8 @@ from slowfast_vgen.data.format import (
 from slowfast_vgen.data.headers import EpisodeHeader, read_dataset_header
 from slowfast_vgen.data.import_report import read_report
 from slowfast_vgen.data.rules import Defect, DefectiveDataError, require
-from slowfast_vgen.data.shard_index import is_sharded, read_index
-from slowfast_vgen.data.shards import ShardSet, check_shards
+from slowfast_vgen.data.shards.index import is_sharded, read_index
+from slowfast_vgen.data.shards.read import ShardSet, check_shards
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.file_system import contents
 

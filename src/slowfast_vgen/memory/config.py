@@ -5,9 +5,9 @@ from typing import Any, get_type_hints
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.memory.registry import KINDS
+from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.sealed import fits
 
 

@@ -12,9 +12,9 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.given import whole
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_weights import Chunk, FastWeights, Host, Start
-from slowfast_vgen.memory.local_memory import LocalMemory
 from slowfast_vgen.memory.lora_memory import LoraMemory
 from slowfast_vgen.memory.registry import KINDS
+from slowfast_vgen.memory.ridge_memory import LocalMemory
 from slowfast_vgen.memory.store import SavedMemory, read_memory, write_memory
 from slowfast_vgen.models.denoiser import DenoiserModule, Recall
 from slowfast_vgen.models.text import TextEmbedding

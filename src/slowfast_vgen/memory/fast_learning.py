@@ -23,10 +23,10 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.given import whole
 from slowfast_vgen.memory.lora import LoraConfig, LoraSlots
 from slowfast_vgen.memory.lora_weights import OPTIMIZERS, LoraWeights
-from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.precision import computing
+from slowfast_vgen.seeds import mixed_seed
 
 LEARNING_NOISE = 1
 """Which stream of an episode's seed the noise of fast learning comes from (the sampler's is 0)."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.diffusion.noising import Noising
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, PatchFeatures, Recall
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEmbedding
 
 

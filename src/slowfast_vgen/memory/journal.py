@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.memory.columns import ColumnValues
-from slowfast_vgen.memory.local import LocalState, exact_dtype, with_rows
+from slowfast_vgen.memory.ridge import LocalState, exact_dtype, with_rows
 
 KeysOf = Callable[[Float[Tensor, "episodes frames 3"]], Float[Tensor, "episodes entries key_width"]]
 """Addresses of frames seen from some poses."""

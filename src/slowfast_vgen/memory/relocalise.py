@@ -16,11 +16,11 @@ from torch import Tensor
 
 from slowfast_vgen.memory.columns import to_columns
 from slowfast_vgen.memory.journal import Block, rebuilt
+from slowfast_vgen.models.addressing.path import compose
 from slowfast_vgen.models.denoiser import Latents
-from slowfast_vgen.models.planar_path import compose
 
 if TYPE_CHECKING:
-    from slowfast_vgen.memory.local_memory import LocalMemory
+    from slowfast_vgen.memory.ridge_memory import LocalMemory
 
 MOST_WAYS = 12
 MOST_CHUNKS = 12

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, atomic_path, parse_json, read_bytes
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.codec import Codec, check_sides
 from slowfast_vgen.models.denoiser import DenoiserModule, check_latents
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TARGETS, TrainingRecord, read_record, write_record
 from slowfast_vgen.models.video_transformer import VideoTransformer

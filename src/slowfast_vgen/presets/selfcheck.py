@@ -13,8 +13,8 @@ from jaxtyping import Float
 
 from slowfast_vgen.devices import known_devices
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.evaluate.bench import peak_rss_mb
 from slowfast_vgen.files import sha256_of_file
+from slowfast_vgen.machine import peak_rss_mb
 from slowfast_vgen.models.world_model import WORLD as WORLD_SEAL
 from slowfast_vgen.precision import emulation_factor, has_bfloat16
 from slowfast_vgen.presets.worlds import load, shipped_worlds, start_image

@@ -14,11 +14,11 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.given import whole
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_weights import Chunk, Start
-from slowfast_vgen.memory.seeds import mixed_seed
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, Past, PatchFeatures
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.precision import computing
 from slowfast_vgen.rollout.telling import ToldAction, tell
+from slowfast_vgen.seeds import mixed_seed
 
 if TYPE_CHECKING:
     from slowfast_vgen.rollout.world import World

@@ -16,7 +16,7 @@ from slowfast_vgen.memory.columns import from_columns
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.journal import Written
-from slowfast_vgen.memory.local_memory import LocalMemory
+from slowfast_vgen.memory.ridge_memory import LocalMemory
 from slowfast_vgen.precision import computing
 from slowfast_vgen.rollout.world import World
 

@@ -21,11 +21,11 @@ from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_n
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.fast_weights import Host
-from slowfast_vgen.memory.local import LocalRuleConfig
 from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session, read_memory_of
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.denoiser import DenoiserModule
-from slowfast_vgen.models.planar_address import PlanarAddress
 from slowfast_vgen.models.text import KNOWN
 from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.models.world_model import WorldModel

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainSampler
-from slowfast_vgen.models.planar_address import PlanarAddress
-from slowfast_vgen.models.planar_path import motions_between
+from slowfast_vgen.models.addressing.address import PlanarAddress
+from slowfast_vgen.models.addressing.path import motions_between
+from slowfast_vgen.models.addressing.retrace import ways_back
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.trail import ways_back
 from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
 
 STEPPED = 0.5

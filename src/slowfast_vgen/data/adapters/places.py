@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from slowfast_vgen.data.adapters.base import UnusableError
-from slowfast_vgen.data.left_out import tell
+from slowfast_vgen.data.skipped import tell
 
 
 def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:

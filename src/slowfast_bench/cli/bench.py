@@ -1,0 +1,76 @@
+"""`slowfast bench`: how fast a world is on this machine, and what its memory costs."""
+
+import argparse
+from dataclasses import asdict
+
+from slowfast_vgen.cli.common import (
+    Figure,
+    add_json_argument,
+    add_world_argument,
+    load_world,
+    print_figures,
+    write_figures,
+)
+from slowfast_vgen.cli.computing import computed_with
+from slowfast_vgen.cli.outputs import check_output_file
+
+READING = "median of a repetition's chunks; mean, low, high: median, least, greatest of the repetitions"
+HEADLINES = {
+    "fps_memory_off": "frames a second, no memory",
+    "fps_memory_on": "frames a second, memory",
+    "memory_cost_ratio": "time with memory over without",
+    "memory_cost_ratio_paper": "  with the paper's settings",
+    "memory_cost_ratio_50_steps": "time with memory over without, 50 sampling steps",
+    "memory_cost_ratio_paper_50_steps": "  with the paper's settings",
+    "chunk200_over_chunk10": "time of chunk 200 over chunk 10, memory",
+    "fps_batch8_memory_off": "frames a second, 8 side by side, no memory",
+    "fps_batch8_memory_on": "frames a second, 8 side by side, memory",
+    "encode_ms_per_frame": "encoding (ms a frame)",
+    "decode_ms_per_frame": "decoding (ms a frame)",
+    "peak_rss_mb": "peak memory of the process (MB)",
+}
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command `bench`."""
+    bench = subparsers.add_parser("bench", help="how fast a world is on this machine, and what its memory costs")
+    add_world_argument(bench)
+    bench.add_argument("--quick", action="store_true", help="a few chunks only: does it run?")
+    add_json_argument(bench)
+    bench.set_defaults(handler=run_bench)
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """`slowfast bench`."""
+    from slowfast_bench.speed import BATCH, EARLY_CHUNK, Bench, BenchConfig
+    from slowfast_vgen.machine import git_commit, machine
+
+    if args.json:
+        check_output_file(args.json)
+    config = BenchConfig.quick() if args.quick else BenchConfig()
+    commit = git_commit()
+    world = load_world(args, batched=False)
+    bench = Bench(world, config)
+    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
+    print_figures(HEADLINES, figures)
+    print(READING)
+    model = world.model
+    protocol = {
+        "command": "bench",
+        "world": model.config.name,
+        "weights_sha256": model.fingerprint,
+        "resolution": list(world.frame_size),
+        "past_frames": model.config.num_past_frames,
+        "new_frames": model.config.num_new_frames,
+        "sampling_steps": model.config.num_sampling_steps,
+        **computed_with(args),
+        "memory": {name: arm.to_json() if arm else None for name, arm in bench.arms.items()},
+        "batch": BATCH,
+        "early_chunk": EARLY_CHUNK,
+        **asdict(config),
+        "reading": READING,
+        "machine": machine(world.device),
+        "git_commit": commit,
+    }
+    write_figures(args.json, protocol, figures)
+    return 0

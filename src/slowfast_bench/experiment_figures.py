@@ -1,0 +1,245 @@
+"""From the suite's kept scores to named figures, curves, signatures of failure and contact sheets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from slowfast_bench.cost import Cost
+from slowfast_bench.paths.tours import BUCKETS
+from slowfast_bench.scores.consistency import SHEET_COLUMNS, Revisited, RolledOut
+from slowfast_bench.scores.next_chunk import NextChunks
+from slowfast_bench.signatures import Signature, signatures
+from slowfast_bench.variants import Arm
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_vgen.metrics.bootstrap import Estimate, estimate
+from slowfast_vgen.metrics.frames import drift, horizon
+from slowfast_vgen.metrics.networks import Networks
+from slowfast_vgen.metrics.video_distance import estimate_distance, small_sample_warning
+from slowfast_vgen.pictures import Panel
+from slowfast_vgen.types import Frames
+
+DRIFT_FRAMES = 32
+"""Of the first and the last window of a roll-out that are compared."""
+HORIZON_FRAMES = 8
+SHEET_ARMS = ("memory", "no_memory", "raw_context_8", "retrieval")
+
+Samples = Float[np.ndarray, "maps seeds *more"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All kept scores, by arm; a list has an entry a seed. What was not measured is empty."""
+
+    clips: Mapping[str, Sequence[NextChunks]]
+    revisits: Mapping[str, Mapping[str, Sequence[Revisited]]]
+    rollouts: Mapping[str, RolledOut]
+    costs: Mapping[str, Cost]
+    true_clips: Callable[[], UInt8[np.ndarray, "clips frames height width 3"]]
+    true_revisits: Callable[[], UInt8[np.ndarray, "maps columns height width 3"]]
+    true_rollouts: Callable[[], UInt8[np.ndarray, "maps frames height width 3"]]
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """What the suite gives."""
+
+    protocol: dict[str, Any]
+    figures: dict[str, Estimate]
+    sheets: dict[str, list[Panel]] = field(default_factory=dict)
+    """Contact sheets by name, `SHEET_COLUMNS` frames a row."""
+
+
+def suite_report(scores: Scores, arms: Sequence[Arm], networks: Networks) -> SuiteReport:
+    """The figures of every arm, the differences from the first one, and what is seen in them."""
+    samples = {arm.name: _samples(scores, arm.name) for arm in arms}
+    figures: dict[str, Estimate] = {}
+    for name, own in samples.items():
+        figures |= {f"{measure}_{name}": estimate(values) for measure, values in own.items()}
+        figures |= _worst(scores, name)
+        figures |= _costs(scores.costs[name], name)
+    if scores.clips:
+        figures |= _distances(scores, arms, networks)
+    first, *others = arms
+    for other in others:
+        for measure, values in samples[first.name].items():
+            if measure in samples[other.name]:
+                difference = values - samples[other.name][measure]
+                figures[f"{measure}_{first.name}_minus_{other.name}"] = estimate(difference)
+    figures = {name: one for name, one in figures.items() if one.n}
+    count = max(len(values) for values in samples[arms[0].name].values())
+    warnings = [] if count >= 64 else [f"only {count} episodes of each kind: intervals are wide, 64 are wanted"]
+    for clips in list(scores.clips.values())[:1]:
+        warnings += filter(None, [small_sample_warning(count * len(clips))])
+    protocol = {
+        "curves": _curves(scores),
+        "signatures": [one.to_json() for one in _signatures(scores, figures)],
+        "warnings": warnings,
+    }
+    return SuiteReport(protocol, figures, _sheets(scores, first.name))
+
+
+def _samples(scores: Scores, arm: str) -> dict[str, Samples]:
+    """Everything that is measured episode by episode: the same maps and seeds in every arm."""
+    values: dict[str, Samples] = {}
+    if clips := scores.clips.get(arm):
+        values |= {
+            "psnr": np.stack([one.psnr[:, :FRAMES_PER_CHUNK] for one in clips], 1),
+            "ssim": np.stack([one.ssim for one in clips], 1),
+            "distance_mbv2": np.stack([one.distance for one in clips], 1),
+            "lpips": np.stack([one.lpips for one in clips], 1),
+        }
+    for gap, by_arm in scores.revisits.items():
+        fewest, most = BUCKETS[gap]
+        seeds = by_arm[arm]
+        chosen = [(one.gap >= fewest) & (one.gap <= most) for one in seeds]
+        for measure, attribute in (("psnr", "psnr"), ("ssim", "ssim"), ("distance_mbv2", "distance")):
+            rows = [np.where(mask, getattr(one, attribute), np.nan) for mask, one in zip(chosen, seeds, strict=True)]
+            values[f"truth_{measure}_{gap}"] = np.stack(rows, 1)
+    if arm not in scores.rollouts:
+        return values
+    rollout = scores.rollouts[arm]
+    for gap, (fewest, most) in BUCKETS.items():
+        mask = (rollout.gap >= fewest) & (rollout.gap <= most)
+        for measure, attribute in (("psnr", "psnr"), ("ssim", "ssim"), ("distance_mbv2", "distance")):
+            values[f"history_{measure}_{gap}"] = np.where(mask, getattr(rollout, f"history_{attribute}"), np.nan)[
+                :, None
+            ]
+    values |= {
+        "src_mbv2": rollout.similarity[:, None],
+        "src": rollout.similarity_resnet18[:, None],
+        "mirror_mse": rollout.mirror[:, None],
+        "scuts": rollout.scene_cuts[:, None],
+        "motion": rollout.motion[:, None],
+        "following": rollout.following[:, None],
+        "drift_sharpness": drift(rollout.sharpness, DRIFT_FRAMES)[:, None],
+        "drift_psnr_db": drift(rollout.truth_psnr, DRIFT_FRAMES)[:, None],
+    }
+    return values
+
+
+def _worst(scores: Scores, arm: str) -> dict[str, Estimate]:
+    """Mean of the worst twentieth of the revisited frames, for each gap."""
+    figures = {}
+    for gap, by_arm in scores.revisits.items():
+        fewest, most = BUCKETS[gap]
+        rows = [np.where((one.gap >= fewest) & (one.gap <= most), one.psnr, np.nan) for one in by_arm[arm]]
+        values = np.stack(rows, 1)
+        if not np.isfinite(values).any():
+            continue
+        limit = np.nanquantile(values, 0.05)
+        figures[f"worst5_truth_psnr_{gap}_{arm}"] = estimate(np.where(values <= limit, values, np.nan))
+    return figures
+
+
+def _costs(cost: Cost, arm: str) -> dict[str, Estimate]:
+    seconds = cost.seconds_per_frame
+    low, high = np.quantile(seconds, (0.25, 0.75))
+    ratios = seconds / cost.seconds_per_frame_no_memory
+    low_ratio, high_ratio = np.quantile(ratios, (0.25, 0.75))
+    size = float(cost.megabytes)
+    return {
+        f"seconds_per_frame_{arm}": Estimate(float(np.median(seconds)), float(low), float(high), len(seconds), ()),
+        f"time_over_no_memory_{arm}": Estimate(
+            float(np.median(ratios)), float(low_ratio), float(high_ratio), len(ratios), ()
+        ),
+        f"memory_mb_{arm}": Estimate(size, size, size, 1, ()),
+    }
+
+
+def _distances(scores: Scores, arms: Sequence[Arm], networks: Networks) -> dict[str, Estimate]:
+    """Fréchet distances between all clips of an arm and the true ones."""
+    figures = {}
+    true = scores.true_clips()
+    for measure, encode, attribute in (("fvd_mbv2", networks.clips, "clip"), ("fvd", networks.i3d, "i3d")):
+        if encode is None:
+            continue
+        reference = encode(true)
+        for arm in arms:
+            made = np.stack([getattr(one, attribute) for one in scores.clips[arm.name]], 1)
+            figures[f"{measure}_{arm.name}"] = estimate_distance(made, reference)
+    return figures
+
+
+def _curves(scores: Scores) -> dict[str, Any]:
+    """PSNR against how far the video has come: short clips after the truth, and roll-outs from the start image."""
+    curves: dict[str, Any] = {}
+    if scores.clips:
+        clips = {arm: np.stack([one.psnr for one in seeds], 1) for arm, seeds in scores.clips.items()}
+        frames = list(range(1, 1 + next(iter(clips.values())).shape[-1]))
+        truth = "PSNR against the truth (dB)"
+        curves["clip_psnr"] = _curve("After the true past", "frames generated", truth, frames, clips)
+    if scores.rollouts:
+        long = {arm: horizon(one.truth_psnr, HORIZON_FRAMES)[:, None] for arm, one in scores.rollouts.items()}
+        sharp = {arm: horizon(one.sharpness, HORIZON_FRAMES)[:, None] for arm, one in scores.rollouts.items()}
+        history = {arm: _by_gap(one)[:, None] for arm, one in scores.rollouts.items()}
+        windows = [HORIZON_FRAMES * (index + 1) for index in range(next(iter(long.values())).shape[-1])]
+        gaps = [GAP_WIDTH * (index + 1) for index in range(next(iter(history.values())).shape[-1])]
+        made, truth = "frames generated", "PSNR against the truth (dB)"
+        curves |= {
+            "rollout_psnr": _curve("From the start image alone, there and back", made, truth, windows, long),
+            "history_psnr": _curve(
+                "The way back against the video's own way out", "gap (frames)", "PSNR (dB)", gaps, history
+            ),
+            "rollout_sharpness": _curve("Sharpness", made, "mean difference of neighbours", windows, sharp),
+        }
+    return curves
+
+
+GAP_WIDTH = 16
+
+
+def _by_gap(rollout: RolledOut) -> Float[np.ndarray, "maps gaps"]:
+    """Mean history PSNR for each 16 frames of gap."""
+    longest = int(np.nanmax(rollout.gap))
+    columns = []
+    for low in range(0, longest, GAP_WIDTH):
+        mask = (rollout.gap > low) & (rollout.gap <= low + GAP_WIDTH)
+        counts = mask.sum(1)
+        sums = np.where(mask, rollout.history_psnr, 0).sum(1)
+        columns.append(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
+    return np.stack(columns, 1)
+
+
+def _curve(title: str, x_label: str, y_label: str, x: list[int], lines: Mapping[str, Samples]) -> dict[str, Any]:
+    drawn = {}
+    kept = [index for index in range(len(x)) if all(np.isfinite(each[..., index]).any() for each in lines.values())]
+    for arm, values in lines.items():
+        points = [estimate(values[..., index]) for index in kept]
+        drawn[arm] = {side: [round(getattr(point, side), 5) for point in points] for side in ("mean", "low", "high")}
+    return {"title": title, "x_label": x_label, "y_label": y_label, "x": [x[index] for index in kept], "lines": drawn}
+
+
+def _signatures(scores: Scores, figures: Mapping[str, Estimate]) -> list[Signature]:
+    found: list[Signature] = []
+    for arm, rollout in scores.rollouts.items():
+        found += signatures(arm, rollout, scores.true_rollouts(), figures)
+    return found
+
+
+def _sheets(scores: Scores, first: str) -> dict[str, list[Panel]]:
+    """The best, the median and the worst episode of the first arm: revisits at the middle gap, and roll-outs."""
+    sheets: dict[str, list[Panel]] = {}
+    if scores.revisits:
+        seen = {arm: seeds[0] for arm, seeds in scores.revisits["gap64"].items()}
+        for name, row in _ranked(seen[first].psnr):
+            rows = {arm: one.sheet[row] for arm, one in seen.items() if arm in SHEET_ARMS or arm == first}
+            sheets[f"revisit_{name}"] = _panels({"true": scores.true_revisits()[row]} | rows)
+    if scores.rollouts:
+        true = scores.true_rollouts()
+        shown = np.linspace(0, true.shape[1] - 1, SHEET_COLUMNS).round().astype(int)
+        for name, row in _ranked(scores.rollouts[first].history_psnr):
+            rows = {arm: one.sheet[row] for arm, one in scores.rollouts.items() if arm in SHEET_ARMS or arm == first}
+            sheets[f"rollout_{name}"] = _panels({"true": true[row, shown]} | rows)
+    return sheets
+
+
+def _ranked(values: Float[np.ndarray, "maps frames"]) -> list[tuple[str, int]]:
+    order = np.argsort(-np.nanmean(values, 1))
+    return [("best", int(order[0])), ("median", int(order[len(order) // 2])), ("worst", int(order[-1]))]
+
+
+def _panels(rows: Mapping[str, Frames]) -> list[Panel]:
+    return [Panel(name.replace("_", " "), frames) for name, frames in rows.items()]

@@ -1,0 +1,322 @@
+"""Does a world remember? Places seen before and out of the window, at several gaps, on maps that it never saw.
+
+Each tour is played on true frames up to where all that follows was seen before; the rest is generated, once by every
+arm: no memory, the shipped memory, and a longer raw context instead of a memory; or read out of the memory, with no
+denoising. References that need no model: the last frame frozen, and the codec's ceiling, the true frame of the same
+pose as the codec gives it back, the most that any memory could bring.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from slowfast_bench.cache import Block, Progress, Records, run_blocks
+from slowfast_bench.paths.episodes import SEED, SPLIT, HeldOut
+from slowfast_bench.paths.tours import BUCKETS, TOUR_SETS
+from slowfast_bench.scores.following import ROWS_PER_BATCH, row_seeds
+from slowfast_bench.scores.tour_scores import Own, Seen, TourScores, joined
+from slowfast_bench.variants import memory_arm, readout_arm
+from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.walking import STEP_UNITS
+from slowfast_vgen.errors import UserError
+from slowfast_vgen.machine import provenance
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate, estimate, estimate_share
+from slowfast_vgen.metrics.frames import psnr
+from slowfast_vgen.pictures import Panel
+from slowfast_vgen.rollout import World
+
+VERSION = 2
+"""Raised with every change that makes kept blocks of older code wrong."""
+OWN_SETS = ("full-turn-16", "out-and-back-16", "loop-64")
+"""Tours that are also generated whole from the start image, for what a session shows of its own earlier frames."""
+RAW_PAST_FRAMES = 8
+"""Past frames of the arm "raw": the longest context that the slow model was trained on, and dearer than the memory."""
+NEAR_STEPS, NEAR_RADIANS = 4.0, 1.0
+"""A pose is new where no earlier one is as near as this, in steps and in heading."""
+SAME_RADIANS = 0.2
+"""Headings of one view: half a frame's turn. How far its place is from the nearest one seen decides what is gained."""
+BESIDE_STEPS = (0, 1, 2, 3, 4)
+"""Steps beside a seen pose at which the gain is told: 0 is the very pose, 1 up to one step away, and so on."""
+SHEET_SETS = ("full-turn-64", "out-and-back-64", "loop-200")
+
+
+@dataclass(frozen=True)
+class RecallConfig:
+    """How large the measurement is."""
+
+    num_maps: int = 64
+    num_seeds: int = 3
+    num_novel_chunks: int = 24
+    """Chunks of each walk on which new places are looked at."""
+
+    def __post_init__(self) -> None:
+        if min(self.num_maps, self.num_seeds, self.num_novel_chunks) < 1:
+            raise UserError(
+                "at least 1 map, 1 seed and 1 chunk are needed, got "
+                f"{self.num_maps}, {self.num_seeds} and {self.num_novel_chunks}"
+            )
+
+    @classmethod
+    def quick(cls) -> "RecallConfig":
+        """Shows that everything runs; its figures mean nothing."""
+        return cls(num_maps=2, num_seeds=1, num_novel_chunks=4)
+
+
+@dataclass(frozen=True)
+class Novel:
+    """Next chunks after the true past: PSNR of those at places never seen, and of all; NaN elsewhere."""
+
+    new_places: Float[np.ndarray, "walks chunks"]
+    all_places: Float[np.ndarray, "walks chunks"]
+
+
+@dataclass(frozen=True)
+class RecallReport:
+    """What a run gives."""
+
+    protocol: dict[str, Any]
+    figures: dict[str, Estimate]
+    sheet: list[Panel]
+
+
+class RecallTest:
+    """One world under one configuration: `RecallTest(world, config).run(folder)`."""
+
+    def __init__(self, world: World, config: RecallConfig) -> None:
+        self.world, self.config = world, config
+        longer = world.with_parts(num_past_frames=RAW_PAST_FRAMES)
+        self.arms = {
+            "off": memory_arm("off", "no memory", world, None),
+            "on": memory_arm("on", "memory", world, world.shipped_memory),
+            "raw": memory_arm("raw", "raw context twice as long, not trained as a baseline", longer, None),
+        }
+        self.unseeded = (
+            {} if world.shipped_memory.local is None else {"readout": readout_arm(world, world.shipped_memory)}
+        )
+        """Arms that no seed changes."""
+        self.tours = TourScores(config.num_maps)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Everything that decides the figures, as JSON values."""
+        model = self.world.model
+        return {
+            "command": "evaluate recall",
+            "version": VERSION,
+            "world": model.config.name,
+            "weights_sha256": model.fingerprint,
+            "resolution": list(self.world.frame_size),
+            "past_frames": model.config.num_past_frames,
+            "new_frames": model.config.num_new_frames,
+            "sampling_steps": model.config.num_sampling_steps,
+            "precision": self.world.precision,
+            "memory": self.world.shipped_memory.to_json(),
+            "src_network": "MobileNetV2 on ImageNet, embedded; the paper's SRC has ResNet-18",
+            "raw_context_frames": RAW_PAST_FRAMES,
+            "arms": {name: arm.describe() for name, arm in (self.arms | self.unseeded).items()},
+            "split": SPLIT,
+            "map_seed": SEED,
+            "tours": list(TOUR_SETS),
+            "own_tours": list(OWN_SETS),
+            "gaps_in_frames": {name: list(bounds) for name, bounds in BUCKETS.items()},
+            **asdict(self.config),
+            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples; of costs least and greatest repetition",
+        }
+
+    def run(self, folder: Path | None = None) -> RecallReport:
+        """Computes what `folder` does not hold yet, and the figures.
+
+        Raises:
+            UserError: a needed package is missing, or `folder` cannot be written.
+            KeyboardInterrupt: says how much is done.
+        """
+        return self._report(run_blocks(list(self._blocks()), folder))
+
+    def _blocks(self) -> Iterator[Block[Any]]:
+        for seed in range(self.config.num_seeds):  # seed by seed: a run that is stopped has whole seeds
+            for name in TOUR_SETS:
+                work = self.config.num_maps * 40
+                if seed == 0:
+                    yield Block(f"{name}-frozen", Seen, 0, partial(self._reference, name, "frozen"))
+                    yield Block(f"{name}-ceiling", Seen, 0, partial(self._reference, name, "ceiling"))
+                    for arm in self.unseeded:
+                        yield Block(f"{name}-{arm}-0", Seen, work, partial(self._seen, name, arm, seed))
+                for arm in self.arms:
+                    yield Block(f"{name}-{arm}-{seed}", Seen, work, partial(self._seen, name, arm, seed))
+            for name in OWN_SETS:
+                for arm in ("off", "on"):
+                    yield Block(f"own-{name}-{arm}-{seed}", Own, work, partial(self._own, name, arm, seed))
+            for arm in ("off", "on"):
+                work = self.config.num_maps * self.config.num_novel_chunks
+                yield Block(f"novel-{arm}-{seed}", Novel, work, partial(self._novel, arm, seed))
+
+    def _seen(self, name: str, arm: str, seed: int, progress: Progress) -> Seen:
+        progress(self.config.num_maps * 40)
+        return self.tours.seen(name, (self.arms | self.unseeded)[arm], seed)
+
+    def _own(self, name: str, arm: str, seed: int, progress: Progress) -> Own:
+        progress(self.config.num_maps * 40)
+        return self.tours.own(name, self.arms[arm], seed)
+
+    def _reference(self, name: str, reference: Literal["frozen", "ceiling"], progress: Progress) -> Seen:
+        return self.tours.reference(name, self.world.model.codec, reference)
+
+    def _novel(self, arm: str, seed: int, progress: Progress) -> Novel:
+        walks, num_chunks = self._walks.wanders, self.config.num_novel_chunks
+        rows, codec = [], self.world.model.codec
+        for begin in range(0, len(walks), ROWS_PER_BATCH):
+            block = walks[begin : begin + ROWS_PER_BATCH]
+            true = np.stack([one.frames for one in block])
+            seeds, poses = row_seeds(seed, begin, len(block)), torch.zeros(*true.shape[:2], 3)  # nobody looks at poses
+            rollout = self.arms[arm].begin(true[:, 0], seeds, poses)
+            scores = []
+            for number in range(num_chunks):
+                now = slice(1 + FRAMES_PER_CHUNK * number, 1 + FRAMES_PER_CHUNK * (number + 1))
+                actions = [one.chunks[number].action for one in block]
+                new = codec.decode(rollout.predict(actions)).cpu().numpy()
+                scores.append(psnr(new, true[:, now]).mean(-1))
+                latents = codec.encode(torch.from_numpy(np.ascontiguousarray(true[:, now])).to(self.world.device))
+                rollout.observe_latents(latents, actions)
+                progress(len(block))
+            rows.append(np.stack(scores, 1))
+        values = np.concatenate(rows)
+        return Novel(np.where(self._new_places, values, np.nan), values)
+
+    @cached_property
+    def _walks(self) -> HeldOut:
+        return HeldOut(self.config.num_maps, self.config.num_novel_chunks)
+
+    @cached_property
+    def _new_places(self) -> Bool[np.ndarray, "walks chunks"]:
+        found = []
+        for walk in self._walks.wanders:
+            assert walk.poses is not None
+            away, turned = _apart(walk.poses)
+            near = (away < NEAR_STEPS) & (turned < NEAR_RADIANS)
+            row = []
+            for number in range(self.config.num_novel_chunks):
+                now = 1 + FRAMES_PER_CHUNK * number
+                window = max(0, now - self.world.model.config.num_past_frames)
+                row.append(not near[now : now + FRAMES_PER_CHUNK, :window].any())
+            found.append(row)
+        return np.array(found)
+
+    @cached_property
+    def _steps_beside(self) -> Float[np.ndarray, "walks chunks"]:
+        """How far a chunk leads from what was seen and has left the window: that of its farthest frame, in steps.
+
+        Of each frame it is the distance to the nearest place that was looked from in the same direction; infinite for
+        a direction that is new.
+        """
+        past = self.world.model.config.num_past_frames
+        found = np.full((len(self._walks.wanders), self.config.num_novel_chunks), np.inf)
+        for row, walk in enumerate(self._walks.wanders):
+            assert walk.poses is not None
+            away, turned = _apart(walk.poses)
+            away = np.where(turned < SAME_RADIANS, away, np.inf)
+            for number in range(self.config.num_novel_chunks):
+                now = 1 + FRAMES_PER_CHUNK * number
+                if now > past:
+                    found[row, number] = away[now : now + FRAMES_PER_CHUNK, : now - past].min(1).max()
+        return found
+
+    def _report(self, records: Records) -> RecallReport:
+        seeds = range(self.config.num_seeds)
+        figures = self._seen_figures(records)
+        own: dict[str, dict[str, np.ndarray]] = {}
+        for arm in ("off", "on"):
+            parts = {name: [records[f"own-{name}-{arm}-{seed}"] for seed in seeds] for name in OWN_SETS}
+            own[arm] = {
+                "history_psnr_db": joined(parts, "history_psnr"),
+                "src": joined(parts, "similarity"),
+                "scuts": joined(parts, "scene_cuts"),
+                "motion": joined(parts, "motion"),
+            }
+            figures |= {f"{name}_{arm}": estimate(values) for name, values in own[arm].items()}
+        figures["history_gain_db"] = estimate(own["on"]["history_psnr_db"] - own["off"]["history_psnr_db"])
+        figures["src_gain"] = estimate(own["on"]["src"] - own["off"]["src"])
+        novel = {arm: [records[f"novel-{arm}-{seed}"] for seed in seeds] for arm in ("off", "on")}
+        for name, field in (("novel", "new_places"), ("next_chunk", "all_places")):
+            values = {arm: np.stack([getattr(one, field) for one in parts], 1) for arm, parts in novel.items()}
+            figures |= {f"{name}_psnr_db_{arm}": estimate(each) for arm, each in values.items()}
+            figures[f"{name}_gain_db"] = estimate(values["on"] - values["off"])
+        gains = {arm: np.stack([one.all_places for one in parts], 1) for arm, parts in novel.items()}
+        for steps in BESIDE_STEPS:
+            at = (np.ceil(self._steps_beside - 0.1) == steps)[:, None]
+            found = estimate(np.where(at, gains["on"] - gains["off"], np.nan))
+            figures[f"next_chunk_gain_db_{steps}_steps_beside"] = found
+        sheet: list[Panel] = []
+        for name in SHEET_SETS:
+            rows = {"true": self.tours.reference(name, self.world.model.codec, "true").sheet}
+            rows |= {label: records[f"{name}-{arm}-0"].sheet for arm, label in (("on", "memory"), ("off", "no memory"))}
+            for index in range(len(rows["true"])):
+                sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in rows.items()]
+        return RecallReport(
+            self.protocol | provenance(figures, self.world.device, records.commits),
+            {name: one for name, one in figures.items() if one.n},
+            sheet,
+        )
+
+    def _seen_figures(self, records: dict[str, Any]) -> dict[str, Estimate]:
+        """Recall against the true frames: by gap over all tours, and by kind of tour."""
+        seeds = range(self.config.num_seeds)
+        values: dict[str, dict[str, np.ndarray]] = {}
+        gaps = {name: records[f"{name}-frozen"].gap for name in TOUR_SETS}
+        for name in TOUR_SETS:
+            values[name] = {
+                arm: np.stack([records[f"{name}-{arm}-{seed}"].psnr for seed in seeds], 1) for arm in self.arms
+            }
+            for reference, block in [
+                ("frozen", "frozen"),
+                ("ceiling", "ceiling"),
+                *((one, f"{one}-0") for one in self.unseeded),
+            ]:
+                one = records[f"{name}-{block}"].psnr
+                values[name][reference] = np.repeat(one[:, None], len(seeds), 1)
+        figures: dict[str, Estimate] = {}
+        everywhere: dict[str, list[np.ndarray]] = {arm: [] for arm in next(iter(values.values()))}
+        for bucket, (fewest, most) in BUCKETS.items():
+            chosen = {name: ((gap >= fewest) & (gap <= most))[:, None] for name, gap in gaps.items()}
+            kinds = [name for name in TOUR_SETS if chosen[name].any()]
+            if not kinds:
+                continue
+            masked = {arm: [np.where(chosen[name], values[name][arm], np.nan) for name in kinds] for arm in everywhere}
+            joined = {arm: np.concatenate(parts, -1) for arm, parts in masked.items()}
+            for arm, parts in masked.items():
+                everywhere[arm] += parts
+                figures[f"recall_psnr_db_{arm}_{bucket}"] = estimate(joined[arm])
+            figures[f"recall_gain_db_{bucket}"] = estimate(joined["on"] - joined["off"])
+            figures[f"recall_worst_5_percent_gain_db_{bucket}"] = _worst(joined["on"] - joined["off"])
+            for place, name in enumerate(kinds):
+                kind = name.rsplit("-", 1)[0] if name[-1].isdigit() else name
+                own = masked["on"][place] - masked["off"][place]
+                if name.endswith(bucket.removeprefix("gap")) or kind == name:
+                    figures[f"recall_gain_db_{kind.replace('-', '_')}_{bucket}"] = estimate(own)
+        all_of = {arm: np.concatenate(parts, -1) for arm, parts in everywhere.items()}
+        figures["recall_gain_db"] = estimate(all_of["on"] - all_of["off"])
+        figures["gain_over_raw_context_db"] = estimate(all_of["on"] - all_of["raw"])
+        figures["raw_context_gain_db"] = estimate(all_of["raw"] - all_of["off"])
+        figures["ceiling_gap_closed"] = estimate_share(all_of["on"], all_of["off"], all_of["ceiling"])
+        figures["gain_over_frozen_db"] = estimate(all_of["on"] - all_of["frozen"])
+        if "readout" in all_of:
+            figures["readout_minus_memory_db"] = estimate(all_of["readout"] - all_of["on"])
+        return figures
+
+
+def _apart(poses: Float[np.ndarray, "frames 3"]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and radians between every two poses `[frames, frames]`, in map units and degrees."""
+    places, headings = poses[:, :2] / STEP_UNITS, np.deg2rad(poses[:, 2])
+    away = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    return away, np.abs((headings[:, None] - headings[None] + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _worst(gains: np.ndarray) -> Estimate:
+    """The mean of the worst twentieth of the frames."""
+    limit = np.nanquantile(gains, 0.05)
+    return estimate(np.where(gains <= limit, gains, np.nan))

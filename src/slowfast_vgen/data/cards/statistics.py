@@ -1,0 +1,126 @@
+"""What data sets hold, counted: for one, or for several together. No video is decoded."""
+
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from itertools import accumulate
+
+from slowfast_vgen.data.cards.words import words_of
+from slowfast_vgen.data.sources import EpisodeSource
+
+DOMAINS = {
+    "car-racing": "driving",
+    "epic-kitchens": "human activities",
+    "franka-kitchen": "human activities",
+    "hdd": "driving",
+    "lerobot": "robotics",
+    "metaworld": "robotics",
+    "miniworld": "simulation",
+    "rlds": "robotics",
+    "unrealcv": "simulation",
+    "vizdoom": "games",
+    "vizdoom-streets": "driving",
+    "vpt": "games",
+}
+"""Beginning of a world's or source's name, the longest that fits -> one of the paper's five domains (3.1.2).
+
+An episode's own `metadata["domain"]` goes before it."""
+OTHER = "other"
+
+
+@dataclass
+class Statistics:
+    """Counts over episodes. A clip is one action with the frames that it brings: a chunk."""
+
+    num_bytes: int = 0
+    """On disk."""
+    episode_frames: list[int] = field(default_factory=list)
+    episode_seconds: list[float] = field(default_factory=list)
+    clip_seconds: Counter[float] = field(default_factory=Counter)
+    """How many clips are so long."""
+    scenes: set[str] = field(default_factory=set)
+    clips_by_domain: Counter[str] = field(default_factory=Counter)
+    clips_by_verb: Counter[str] = field(default_factory=Counter)
+    """By the canonical verbs of the tables; clips without one do not count."""
+    verbs: Counter[str] = field(default_factory=Counter)
+    """Words of the action texts; see words.py."""
+    nouns: Counter[str] = field(default_factory=Counter)
+    phrasings: Counter[str] = field(default_factory=Counter)
+    """The action texts themselves."""
+    episodes_by_world: Counter[str] = field(default_factory=Counter)
+    episodes_by_split: Counter[str] = field(default_factory=Counter)
+    episodes_by_size: Counter[str] = field(default_factory=Counter)
+    """By "height x width"."""
+    episodes_by_fps: Counter[float] = field(default_factory=Counter)
+    episodes_by_licence: Counter[str] = field(default_factory=Counter)
+    episodes_by_script: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes."""
+        return len(self.episode_frames)
+
+    @property
+    def num_clips(self) -> int:
+        """Number of clips."""
+        return self.phrasings.total()
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return sum(self.episode_frames)
+
+    @property
+    def seconds(self) -> float:
+        """Length of all videos together."""
+        return sum(self.episode_seconds)
+
+    def add(self, other: "Statistics") -> None:
+        """Counts another's episodes as well."""
+        for each in fields(self):
+            mine, more = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, mine | more if isinstance(mine, set) else mine + more)
+
+
+def count_episodes(source: EpisodeSource) -> Statistics:
+    """Counts what is in a data set.
+
+    Raises:
+        DefectiveDataError: a header or a table that is missing or broken.
+    """
+    found = Statistics(num_bytes=source.num_bytes)
+    stops = list(accumulate(dataset.num_episodes for dataset in source.headers))[:-1]
+    for number in range(len(source)):
+        header, chunks = source.tables(number)
+        dataset, metadata = source.headers[bisect_right(stops, number)], header.metadata
+        world = str(metadata.get("world", dataset.world))
+        found.episode_frames.append(header.num_frames)
+        found.episode_seconds.append(header.num_frames / header.fps)
+        found.clip_seconds.update(round(chunk.num_frames / header.fps, 3) for chunk in chunks)
+        found.scenes.add(str(metadata.get("scene", source.name(number))))
+        found.clips_by_domain[str(metadata.get("domain", domain_of(world)))] += len(chunks)
+        found.clips_by_verb.update(chunk.verb for chunk in chunks if chunk.verb)
+        found.episodes_by_world[world] += 1
+        found.episodes_by_split[dataset.split] += 1
+        found.episodes_by_size[f"{header.height}x{header.width}"] += 1
+        found.episodes_by_fps[header.fps] += 1
+        found.episodes_by_licence[str(metadata.get("licence", "not stated"))] += 1
+        found.episodes_by_script[str(metadata.get("script", "unknown"))] += 1
+        found.phrasings.update(chunk.action for chunk in chunks)
+    for text, count in found.phrasings.items():  # each text is taken apart once
+        words = words_of(text)
+        for word in words.verbs:
+            found.verbs[word] += count
+        for word in words.nouns:
+            found.nouns[word] += count
+    return found
+
+
+def domain_of(world: str) -> str:
+    """The domain of a world or of a source of recordings.
+
+    >>> [domain_of(name) for name in ("vizdoom-mazes", "vizdoom-streets", "my-robot")]
+    ['games', 'driving', 'other']
+    """
+    fitting = [name for name in DOMAINS if world == name or world.startswith(f"{name}-")]
+    return DOMAINS[max(fitting, key=len)] if fitting else OTHER
