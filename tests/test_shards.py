@@ -19,10 +19,10 @@ from slowfast_vgen.cli import shard as shard_commands
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import CHUNKS_FILE, EpisodeDataset
 from slowfast_vgen.data.rules import DefectiveDataError
-from slowfast_vgen.data.shards.index import SHARDS_FILE, read_index
-from slowfast_vgen.data.shards.read import ShardSet
 from slowfast_vgen.data.shards import read as shards_module
 from slowfast_vgen.data.shards import write as sharding
+from slowfast_vgen.data.shards.index import SHARDS_FILE, read_index
+from slowfast_vgen.data.shards.read import ShardSet
 from slowfast_vgen.data.shards.stream import Part, ShardStream, StreamConfig, epoch_order
 from slowfast_vgen.data.shards.write import DEFAULT_MAX_BYTES, write_shards
 from slowfast_vgen.data.tables import write_chunks
