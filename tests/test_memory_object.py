@@ -95,7 +95,26 @@ def test_rewinding_further_than_it_goes_is_refused_and_changes_nothing(local_wor
     assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(session)), strict=True))
     small = walked(local_world, LocalRuleConfig(journal_chunks=2))
     with pytest.raises(UserError, match="keeps the latest 2"):
-        memory_of(small).rewind(2)
+        memory_of(small).fork().rewind(2)
+
+
+@pytest.mark.parametrize("memory", [LOCAL, LORA, BOTH], ids=["local", "lora", "both"])
+def test_a_session_and_its_memory_do_not_come_apart(local_world: World, memory: MemorySetting, tmp_path: Path) -> None:
+    session = walked(local_world, memory)
+    session.save(tmp_path)
+    before = [each.clone() for each in state_of(memory_of(session))]
+    with pytest.raises(UserError, match=r"take both back by `session\.rewind`"):
+        memory_of(session).rewind(1)
+    with pytest.raises(UserError, match=r"memory=world\.load_memory"):
+        memory_of(session).load(tmp_path / "memory")
+    for again in (session.fork(), local_world.resume(tmp_path)):
+        with pytest.raises(UserError, match="a session goes on with this memory"):
+            memory_of(again).rewind(1)
+    memory_of(session).rewind(0)
+    assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(session)), strict=True))
+    alone = memory_of(session).fork()
+    alone.rewind(1)
+    assert (alone.num_chunks, memory_of(session).num_chunks) == (3, 4)
 
 
 def test_forgetting_takes_out_single_chunks(local_world: World) -> None:

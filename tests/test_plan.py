@@ -89,6 +89,9 @@ WALKING = VizdoomRetrace.vocabulary
         ("turn left x4", [("turn left", 4)]),
         ("3x walk on, go back twice", [("go forward", 3), ("go back", 2)]),
         ("(turn left; go forward) x2", [("turn left", 1), ("go forward", 1)] * 2),
+        ("turn left x2 and go back the way you came", [("turn left", 2), (RETRACE_TEXT, None)]),
+        ("return to the start, turn left", [(RETRACE_TEXT, None), ("turn left", 1)]),
+        ("return to the start once", [(RETRACE_TEXT, None)]),
     ],
 )
 def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | None]]) -> None:
@@ -105,6 +108,10 @@ def test_goals_are_split_by_rules(goal: str, expected: list[tuple[str, int | Non
         ("turn left -1 times", "says what not to do"),
         ("go forward, then do not go back", "'do not go back' says what not to do"),
         ("never go back the way you came", "says what not to do"),
+        ("go back the way you came x2", "says how often"),
+        ("turn left, then go back the way you came twice", "says how often"),
+        ("return to the start for 5 chunks", "says how often"),
+        ("put everything back where it was, 3 times", "says how often"),
     ],
 )
 def test_goals_that_cannot_be_split_are_refused(goal: str, sentence: str) -> None:

@@ -16,6 +16,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Session, World
@@ -103,6 +104,26 @@ def test_what_cannot_be_rewritten_is_told(local_world: World, new_world: World) 
         rewritten(session.memory, local_world, local_world)
     with pytest.raises(UserError, match="not learned on the weights of next@1"):
         rewritten(session.memory, new_world, local_world)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (PlanarAddress.still(), "stands still"),
+        (PlanarAddress(key_width=64, fov_degrees=60.0), "sees 60 degrees"),
+    ],
+    ids=["still", "narrow"],
+)
+def test_another_camera_takes_over_no_memory(local_world: World, address: PlanarAddress, told: str) -> None:
+    model, memory = local_world.model, walked(local_world, LocalRuleConfig()).memory
+    other = World(
+        WorldModel(replace(model.config, name="other"), model.codec, model.denoiser, model.text_encoder, address)
+    )
+    assert memory is not None
+    with pytest.raises(
+        UserError, match=f"the camera of tiny@1 moves and sees 89.7 degrees and that of other@1.*{told}"
+    ):
+        rewritten(memory, local_world, other)
 
 
 def test_by_the_command_line_and_a_hint_where_it_helps(

@@ -127,9 +127,11 @@ def test_amounts_are_followed_or_told() -> None:
     assert "0 chunks" in ROOMS.understand("turn left x0").problem
     assert len(ROOMS.understand("turn left x 1,000").verbs) == 1000
     assert ROOMS.understand("turn-left-90").verb == "turn_left"
-    for text in ("turn left several times", "go back a few times", "wait many times"):
+    for text in ("turn left several times", "go back a few times", "wait many times", "turn left again and again"):
         heard = ROOMS.understand(text)
         assert len(heard.verbs) == 1 and "is not followed" in heard.note
+    for text in ("turn left again", "again, turn left", "one more time: turn left"):
+        assert ROOMS.understand(text).verbs == ("turn_left",) and not ROOMS.understand(text).note
     several = ROOMS.understand("turn left and go forward")
     assert several.kind == "several" and several.problem.endswith("asks for 2 chunks: 'turn left', then 'go forward'")
 
@@ -234,6 +236,11 @@ LEFT, FORWARD = "turn left", "go forward"
         )),
         ("((turn left, go forward) x2, go forward) x2", [LEFT, FORWARD, LEFT, FORWARD, FORWARD] * 2),
         ("turn left a couple of times", [LEFT] * 2),
+        *((text, [LEFT] * 2) for text in (
+            "turn left, again", "turn left, and again, please", "Turn left. Once more!", "turn left, one more time",
+            "turn left then another", "turn left. Once more, turn left",
+        )),
+        ("turn left, again, and again, then go forward", [LEFT, LEFT, LEFT, FORWARD]),
     ],
 )  # fmt: skip
 def test_a_list_is_read_as_people_write_lists(text: str, actions: list[str], tmp_path: Path) -> None:
@@ -261,7 +268,7 @@ def test_a_list_of_narrations_keeps_its_commas(tmp_path: Path) -> None:
         "turn left 4", "turn left x0", "turn left; do not go back", "turn left x4 go forward x2",
         "turn left x-1", "turn left x -3", "turn left -1 times", "turn left -90 degrees", "-2x turn left",
         "turn left \u22122 times", "(turn left, go back) about 3 times", "(turn left\ngo back) x2",
-        "3 times (turn left",
+        "3 times (turn left", "turn left, go forward, again", "turn left; again", "turn left x2, again", "again",
     ],
 )  # fmt: skip
 def test_what_a_list_does_not_make_clear_is_no_action(text: str) -> None:

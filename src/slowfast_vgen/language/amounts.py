@@ -14,6 +14,7 @@ _STEPS = frozenset(("step", "steps", "pace", "paces", "stride", "strides", "move
 _RADIAN_DEGREES = 57.29578
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _VAGUE = frozenset(("several", "few", "many", "multiple", "numerous", "some", "countless"))
+_OVER = ("again and again", "over and over again", "over and over")
 
 
 class Amount(NamedTuple):
@@ -66,8 +67,8 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
             between.append(words[unit])
             unit += 1
         kind = _UNITS.get(words[unit], "") if unit < len(words) else ""
-        if word.isalpha() and value <= 1 and kind in ("", "lengths"):
-            rest.append(word)  # "one more", "one step": no amount
+        if word.isalpha() and value <= 1 and (kind in ("", "lengths") or "more" in between):
+            rest.append(word)  # "one more time", "one step": no amount
             index += 1
             continue
         if kind == "lengths" and value == 1:
@@ -99,7 +100,10 @@ def times_alone(words: Sequence[str]) -> int:
 
 
 def _vague(words: list[str], index: int) -> tuple[Amount, int] | None:
-    """What "a couple of times" says, which is two, or "a few times", which is no number; and where it ends."""
+    """What "a couple of times" says, which is two, or "a few times", "over and over": no number; and where it ends."""
+    for said in _OVER:
+        if words[index : index + said.count(" ") + 1] == said.split():
+            return Amount("vague", 0.0, said), index + said.count(" ") + 1
     start = index + (words[index] == "a")
     how_many = words[start : start + 1]
     end = start + 1 + (words[start + 1 : start + 2] == ["of"])

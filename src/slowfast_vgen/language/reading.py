@@ -100,6 +100,7 @@ _PURPOSE = re.compile(
 _THEN = re.compile(r"\b(?:followed by|after that|after which|afterwards|afterward|and next|before(?= \w+ing\b))\b")
 _AFTER = re.compile(r"^after (?=\w+ing\b)")
 _BECAUSE = re.compile(r"\s\.?\s?(?:because|cause|cuz|coz)\b[^.]*(?=\.|$)")
+_AGAIN = re.compile(r"\b(?:again|once more|one more|another)\b")
 _NEGATIONS = frozenset((*table.WORDS[NOT].split(), "t", "no", "nothing"))
 _REFERENCES = {"@origin": ORIGIN, "@ahead": FORWARD}
 _NOUNS = frozenset(("movement", "movements", "motion", "motions", "rotation"))
@@ -292,14 +293,22 @@ class _Reader:
         self.dangling = False
         """Whether a negation stands at the end of what was read so far, and waits for what it says no to."""
         self.choice = False
+        self.again = False
+        """Whether "again", or its like, stands for itself without an action before it."""
 
     def problem(self, problem: str) -> Reading:
         return Reading(refused=tuple(self.refused), problem=problem, hints=self.hints)
 
     def read(self, clauses: Sequence[tuple[str, list[Item]]]) -> Reading:
         after_negation = False
-        for parted, items in clauses:
+        for place, (parted, items) in enumerate(clauses):
             pieces = _pieces(items)
+            if not after_negation and not self._leads_in(clauses[place + 1 :]) and _is_again(items):
+                if len(set(self.verbs)) > 1 or self.amounts:
+                    return self.problem("words")  # the last, or all of them?
+                self.again = not self.verbs
+                self.verbs, self.said = [*self.verbs, *self.verbs[-1:]], [*self.said, *self.said[-1:]]
+                continue
             if after_negation and not any(piece.negated for piece in pieces) and _carries(parted, pieces):
                 pieces = [piece._replace(negated=bool(piece.meaning)) for piece in pieces]
             if OR in parted and not after_negation:
@@ -311,6 +320,11 @@ class _Reader:
             if any(piece.meaning for piece in pieces):
                 after_negation = pieces[-1].negated
         return self._end()
+
+    def _leads_in(self, later: Sequence[tuple[str, list[Item]]]) -> bool:
+        """Whether the next clause tells what the one before it only led in: "once more, turn left"."""
+        told = next((piece.meaning for _, items in later for piece in _pieces(items) if piece.meaning), "")
+        return bool(told) and (not self.verbs or told == self.verbs[-1])
 
     def _take(self, piece: _Piece, parted: str) -> bool:
         """Adds what a piece says; False where it makes no sense."""
@@ -360,7 +374,11 @@ class _Reader:
         if not self.verbs:
             if _MOTION in self.refused:
                 return Reading(("stay",), amounts=self.amounts, hints=self.hints)
-            return Reading(refused=tuple(self.refused), problem="" if self.refused else "nothing", hints=self.hints)
+            return Reading(
+                refused=tuple(self.refused),
+                problem="" if self.refused else "words" if self.again else "nothing",
+                hints=self.hints,
+            )
         clash = set(self.verbs) & set(self.refused)
         turned = _UNFINISHED_TURN in self.refused and any(verb.startswith("turn") for verb in self.verbs)
         if clash or turned or (_MOTION in self.refused and set(self.verbs) != {"stay"}):
@@ -396,6 +414,11 @@ def _goes_on(meaning: str, items: Sequence[Item], said: Sequence[Item], parted: 
         return True
     verbs, before = ({item.word for item in row if item.sense in _VERBS} for row in (items, said))
     return not parted and verbs != before
+
+
+def _is_again(items: Sequence[Item]) -> bool:
+    """Whether a clause says nothing but "again": what was told is to be done once more."""
+    return all(item.sense in (FILLER, OWN) for item in items) and bool(_AGAIN.search(" ".join(i.word for i in items)))
 
 
 def _same_words(items: Sequence[Item], said: Sequence[Item]) -> bool:

@@ -226,10 +226,10 @@ PHRASES: dict[str, str] = {
         delay, without hesitation, without further ado, with no delay, without any delay, no matter what, on the
         double, in one go, all the way, a long way, a short way, a little way, some way, part of the way, in the
         direction of, in the direction, straight away, right off, all right, come on, going to, got to, have got to,
-        has to, at all, under any circumstances, whatever you do, whatever happens, and so on, again and again, over
-        and over, hang a, hang, as usual, as before, it is time to, it s time to, that is, to be precise, if it s ok,
-        if that s ok, a few, a couple, a couple of, in a moment, here we go, there we go, there you go, thank you, i
-        say, i said, you know, as follows, et cetera
+        has to, at all, under any circumstances, whatever you do, whatever happens, and so on, hang a, hang, as usual,
+        as before, it is time to, it s time to, that is, to be precise, if it s ok, if that s ok, a few, a couple, a
+        couple of, in a moment, here we go, there we go, there you go, thank you, i say, i said, you know, as follows,
+        et cetera
     """,
     STRANGE: """
         left handed, right handed, right angle, left angle, right angles, right triangle, right answer, he left, she

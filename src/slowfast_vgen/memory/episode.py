@@ -35,6 +35,8 @@ class EpisodeMemory:
         assert self.parts, "a memory has at least one part"
         self.changes = 0
         """Raised by whatever changes it otherwise than by a chunk: what was computed with it before counts no more."""
+        self.is_in_session = False
+        """Whether a session goes on with it: the two stand at one time, to which the session alone takes them back."""
 
     @classmethod
     def fresh(cls, host: Host, config: MemoryConfig, base_fingerprint: str, seeds: Sequence[int]) -> "EpisodeMemory":
@@ -98,6 +100,13 @@ class EpisodeMemory:
                 "one by one"
             )
 
+    def _check_alone(self, done: str, instead: str) -> None:
+        if self.is_in_session:
+            raise UserError(
+                f"a session goes on with this memory, and would not stand where it stands once it is {done} alone; "
+                f"{instead}, or change a `session.memory.fork()`"
+            )
+
     # ------------------------------------------------------------------------------------------- generating and writing
 
     def begin_again(self) -> None:
@@ -148,11 +157,17 @@ class EpisodeMemory:
         """Forgets the latest `chunks` chunks, and where they led. `Session.rewind` takes the whole session back.
 
         Raises:
-            UserError: further than the memory goes back; nothing is changed then.
+            UserError: further than the memory goes back, or over chunks of the session that goes on with it; nothing
+                is changed then.
         """
         chunks = whole(chunks, "a memory is rewound by a whole number of chunks")
         if chunks < 0:
             raise UserError(f"a memory is rewound by 0 chunks or more, got {chunks}")
+        if chunks >= self._chunks_behind(1):
+            self._check_alone("rewound", "take both back by `session.rewind`")
+        self._rewind(chunks)
+
+    def _rewind(self, chunks: int) -> None:
         for part in self.parts:
             part.check_rewind(chunks)
         self._each(lambda part, _: part.rewind(chunks))
@@ -163,7 +178,10 @@ class EpisodeMemory:
         Raises:
             UserError: see `rewind`.
         """
-        self.rewind(steps if self.local is None else self.local.chunks_behind(steps))
+        self._rewind(self._chunks_behind(steps))
+
+    def _chunks_behind(self, steps: int) -> int:
+        return steps if self.local is None else self.local.chunks_behind(steps)
 
     def forget(self, first_chunk: int, stop_chunk: int) -> None:
         """Forgets what chunks `first_chunk` to `stop_chunk - 1` (from 0) showed, and keeps all else.
@@ -245,8 +263,11 @@ class EpisodeMemory:
         """Becomes what `save` wrote, in place, on the device where it is.
 
         Raises:
-            UserError: no memory there, damaged files, or one of other weights or rules; nothing is changed then.
+            UserError: no memory there, damaged files, one of other weights or rules, or a session goes on with this
+                one; nothing is changed then.
         """
+        self._check_single("becomes a saved one")
+        self._check_alone("replaced", "start a session with `world.start(image, memory=world.load_memory(folder))`")
         self.take(read_memory(Path(folder), self.base_fingerprint), Path(folder))
 
     def take(self, saved: SavedMemory, folder: Path) -> None:

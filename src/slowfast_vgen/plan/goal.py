@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.language.amounts import take_amounts
 from slowfast_vgen.language.lists import written_out
+from slowfast_vgen.language.normal import words_of
 from slowfast_vgen.language.reading import read
 from slowfast_vgen.models.text import validate_action
 from slowfast_vgen.models.vocabulary import Vocabulary
@@ -76,7 +78,7 @@ def split_goal(
         known_texts: what else single actions are called.
 
     Raises:
-        UserError: no words, a count out of range, or a walk that says what not to do.
+        UserError: no words, a count out of range, a walk that says what not to do, or the way back so and so often.
 
     >>> split_goal("turn left twice, then go back the way you came")
     (SubGoal(text='turn left', num_chunks=2), SubGoal(text='retrace your steps', num_chunks=None))
@@ -126,12 +128,32 @@ def _sub_goals(part: str, vocabulary: Vocabulary | None, known: Collection[str])
     if len(listed) > 1 and all(_counted(each)[0] in known for each in listed):
         return [SubGoal(*_counted(each)) for each in listed]
     text, count = _counted(part)
-    if _PUT_BACK.search(text):
-        return [SubGoal(PUT_BACK_TEXT, None)]
-    if text not in known and (text in _ALSO_RETRACE or _RETRACE.search(text)):
-        return [SubGoal(RETRACE_TEXT, None)]
+    if (open_text := _open_text(text, known)) is not None:
+        told = [_open_text(each, known) or each in known or read(each).verbs for each in listed]
+        if len(listed) > 1 and all(told) and open_text in told:
+            return [sub_goal for each in listed for sub_goal in _sub_goals(each, vocabulary, known)]
+        return [_whole(open_text, part)]
     several = _understood(part, vocabulary) if vocabulary and text not in known else []
     return several or [SubGoal(text, count)]
+
+
+def _open_text(text: str, known: Collection[str]) -> str | None:
+    """Which of `OPEN_TEXTS` a part asks for, if any."""
+    if _PUT_BACK.search(text):
+        return PUT_BACK_TEXT
+    retraces = text not in known and (text in _ALSO_RETRACE or _RETRACE.search(text))
+    return RETRACE_TEXT if retraces else None
+
+
+def _whole(text: str, part: str) -> SubGoal:
+    """One of `OPEN_TEXTS`, which says by itself how long it takes."""
+    _, amounts = take_amounts([word.text for word in words_of(part)])
+    if _counted(part)[1] != 1 or any(each.kind in ("times", "vague") and each.value != 1 for each in amounts):
+        raise UserError(
+            f"{part!r:.80} says how often, and the way back is gone, or all is put back, once and as a whole; say it "
+            "without a number"
+        )
+    return SubGoal(text, None)
 
 
 def _understood(part: str, vocabulary: Vocabulary) -> list[SubGoal]:

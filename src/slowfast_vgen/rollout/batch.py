@@ -42,6 +42,8 @@ class Rollout:
         history: Latents,
     ) -> None:
         self.world, self.sampler, self.memory, self.seeds = world, sampler, memory, tuple(seeds)
+        if memory is not None:
+            memory.is_in_session = True
         self.history = history
         """The latest frames' latents, at most `f_p` of them."""
         self.num_chunks = 0

@@ -17,6 +17,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.journal import Written
 from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.precision import computing
 from slowfast_vgen.rollout.world import World
 
@@ -40,7 +41,7 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
 
     Raises:
         UserError: a memory without a local part or without frames, one that is not of `old`, or a new world in which
-            such a memory cannot act.
+            such a memory cannot act, or whose camera is another one.
     """
     source = memory.local
     if source is None:
@@ -56,6 +57,7 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
     target = None if made is None else made.local
     assert made is not None and target is not None
     scale = _scale(old, new)
+    _check_camera(old, new)
     past = torch.empty(1, 0, *new.model.latent_shape, device=new.device)
     entries = source.journal
     for entry in entries:
@@ -67,6 +69,26 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
         target.put(entry.chunk, entry.poses.to(new.device) * scale, latents, features, entry.tick)
     target.stand(source.pose.to(new.device) * scale, source.num_chunks, source.tick)
     return Rewritten(made, sum(entry.poses.shape[1] for entry in entries), _left_out(memory, source, entries))
+
+
+def _check_camera(old: World, new: World) -> None:
+    """Whether what one world's camera saw from a pose is what the other's would see from it.
+
+    Raises:
+        UserError: one camera moves and the other stands still, or their fields of view differ.
+    """
+    assert old.model.address is not None and new.model.address is not None
+    seen = [_camera(old.model.address), _camera(new.model.address)]
+    if seen[0] != seen[1]:
+        names = [world.model.config.full_name for world in (old, new)]
+        raise UserError(
+            f"the camera of {names[0]} {seen[0]} and that of {names[1]} {seen[1]}, so the poses of this memory mean "
+            "nothing there; rewrite it for a world with the same camera"
+        )
+
+
+def _camera(address: PlanarAddress) -> str:
+    return "stands still" if address.is_still else f"moves and sees {address.config.fov_degrees:g} degrees"
 
 
 def _scale(old: World, new: World) -> Tensor:
