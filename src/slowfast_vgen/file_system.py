@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 try:
     import fcntl
@@ -112,18 +112,42 @@ def make_folder(path: Path) -> None:
 
 
 class FolderLock:
-    """A folder that one process keeps others from writing to, until `release` or its end."""
+    """Keeps other programs from writing to a folder, once it is taken, until `release` or the end of whoever has it.
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
+    Whoever has it may be stopped at any line, Ctrl-C included: the lock goes with the last reference to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the folder, which must be there; takes nothing yet.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self.descriptor = os.open(folder, os.O_RDONLY)
+        self._close = finalize(self, os.close, self.descriptor)
+
+    def take(self) -> bool:
+        """Whether no other process has it; True where nothing can be locked, since nobody can be told apart there."""
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in _IN_USE
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not been released."""
+        return self._close.alive
 
     def release(self) -> None:
         """Lets others in; may be called twice."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._close()
 
-    __del__ = release
+    def __enter__(self) -> "FolderLock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 _held: WeakValueDictionary[tuple[int, int], FolderLock] = WeakValueDictionary()
@@ -135,17 +159,17 @@ def lock_folder(folder: Path) -> FolderLock | None:
     Asked for again by the same process, it is the same lock. Where nothing can be locked, everyone gets one.
     """
     if fcntl is None:
-        return FolderLock(os.open(os.devnull, os.O_RDONLY))
-    descriptor = os.open(folder, os.O_RDONLY)
-    status = os.fstat(descriptor)
+        return FolderLock(Path(os.devnull))
+    lock = FolderLock(folder)
+    status = os.fstat(lock.descriptor)
     key = (status.st_dev, status.st_ino)
-    if (lock := _held.get(key)) is not None and lock._descriptor is not None:
-        os.close(descriptor)
-        return lock
-    if not _flock(descriptor):
-        os.close(descriptor)
+    if (held := _held.get(key)) is not None and held.is_open:
+        lock.release()
+        return held
+    if not lock.take():
+        lock.release()
         return None
-    lock = _held[key] = FolderLock(descriptor)
+    _held[key] = lock
     return lock
 
 
@@ -154,36 +178,22 @@ def is_abandoned(folder: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        with FolderLock(folder) as lock:
+            fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _flock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in _IN_USE  # a disk without locks: nobody can be told apart
     return True
 
 
 @contextmanager
 def workplace(path: Path) -> Iterator[Path]:
     """An empty folder beside `path` for its writer alone, taken away in the end, as what killed writers left is."""
-    place, descriptor = _own_place(path)
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-        if descriptor is not None:
-            os.close(descriptor)
+    place, lock = _own_place(path)
+    with lock:
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def contents(folder: Path) -> list[Path]:
@@ -197,33 +207,29 @@ def tidy(folder: Path) -> None:
         if (match := _PLACE.fullmatch(place.name)) is None or fcntl is None:
             continue
         recover(place.with_name(match[1]))
-        try:
-            descriptor = os.open(place, os.O_RDONLY)
-        except OSError:  # its writer ended just now
-            continue
-        if _flock(descriptor):
-            shutil.rmtree(place, ignore_errors=True)
-        os.close(descriptor)
+        with suppress(OSError), FolderLock(place) as lock:  # its writer may have ended just now
+            if lock.take():
+                shutil.rmtree(place, ignore_errors=True)
 
 
-def _own_place(path: Path) -> tuple[Path, int | None]:
+def _own_place(path: Path) -> tuple[Path, FolderLock]:
     if fcntl is None:  # nobody can tell whether a writer lives: each has a name of its own
         place = path.with_name(f".{path.name}.part-{os.getpid()}-{time.monotonic_ns()}")
         place.mkdir()
-        return place, None
+        return place, FolderLock(Path(os.devnull))
     for number in range(_MOST_WRITERS):
         place = path.with_name(f".{path.name}.part-{number}")
         with suppress(FileExistsError):
             place.mkdir()
         try:
-            descriptor = os.open(place, os.O_RDONLY)
+            lock = FolderLock(place)
         except FileNotFoundError:  # its writer ended just now
             continue
-        if _flock(descriptor) and _is_still(place, descriptor):
+        if lock.take() and _is_still(place, lock.descriptor):
             for leftover in place.iterdir():
                 shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink()
-            return place, descriptor
-        os.close(descriptor)
+            return place, lock
+        lock.release()
     raise OSError(errno.EBUSY, f"{_MOST_WRITERS} programs write it at once", str(path))
 
 
@@ -276,14 +282,10 @@ def recover(path: Path) -> None:
                 found = sorted(place.glob(f"{_SET_ASIDE}-*"), key=lambda each: int(each.name.rpartition("-")[2]))
                 if not found:
                     continue
-                descriptor = None if fcntl is None else os.open(place, os.O_RDONLY)
-                try:
-                    if descriptor is None or _flock(descriptor):
+                with FolderLock(Path(os.devnull) if fcntl is None else place) as lock:
+                    if fcntl is None or lock.take():
                         os.rename(found[-1], path)
                         return
-                finally:
-                    if descriptor is not None:
-                        os.close(descriptor)
                 living = True
             except OSError:  # the writer goes on, or another reader was quicker
                 living = True

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,11 @@ def _interrupts_wait() -> Iterator[None]:
         yield
         return
     held: list[int] = []
-    waiting = (signal.SIGINT, signal.SIGTERM)
-    handlers = [signal.signal(number, lambda number, _: held.append(number)) for number in waiting]
-    try:
+    with ExitStack() as stack:  # a signal that comes between two of its steps leaves none of them out
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
+            signal.signal(number, lambda number, _: held.append(number))
         yield
-    finally:
-        for number, handler in zip(waiting, handlers, strict=True):
-            signal.signal(number, handler or signal.SIG_DFL)
     if held:
         signal.raise_signal(held[0])
 
@@ -201,8 +199,12 @@ class TrainingRun:
             self.ema.copy_to(self.parameters)
             yield
         finally:
-            with _interrupts_wait():
-                self.ema.restore(self.parameters)
+            self._take_weights_back()
+
+    def _take_weights_back(self) -> None:
+        """Ends `ema_weights`, wherever it was broken off: while weights are stored there, those are the true ones."""
+        if self.ema.temp_stored_params is not None:
+            self.ema.restore(self.parameters)
 
     def train_part(
         self,
@@ -236,11 +238,16 @@ class TrainingRun:
                 or weights are no longer finite; the last sound checkpoint is kept.
         """
         keep_freed_memory()
-        lock = hold_folder(self.folder) if self.processes.is_main_process else None
-        checkpoint = self.folder / "checkpoint"
+        with hold_folder(self.folder) if self.processes.is_main_process else nullcontext():
+            self._run(self.folder / "checkpoint")
+
+    def _run(self, checkpoint: Path) -> None:
+        self._take_weights_back()
+        self.optimizer.zero_grad(set_to_none=True)  # a step may have been broken off
         if is_checkpoint(checkpoint):
             self.progress = load_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.description)
-            self._cut_log()
+            if self.processes.is_main_process:
+                self._cut_log()
         progress, num_steps = self.progress, self.optimisation.num_steps
         saved = time.monotonic()
         started = saved - progress.seconds
@@ -261,9 +268,6 @@ class TrainingRun:
             except KeyboardInterrupt:
                 self._save(checkpoint)
                 raise
-            finally:
-                if lock is not None:
-                    lock.release()
 
     def _autocast(self) -> AbstractContextManager[object]:
         return computing(self.parameters[0].device, self.optimisation.precision)
@@ -342,4 +346,5 @@ class TrainingRun:
     def _save(self, checkpoint: Path) -> None:
         if not self.processes.is_main_process:
             return
+        self._take_weights_back()
         save_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.progress, self.description)

@@ -90,23 +90,22 @@ def write_shards(
     if not plan or len(plan) > MOST_SHARDS:
         raise UserError(f"{len(entries)} episodes make {len(plan)} shards; want 1 to {MOST_SHARDS}")
     finished = _finished(out, digest)
-    lock = hold_folder(out)
-    _note(out, {"sources_sha256": digest})
-    done = 0
-    shards = []
-    for number, part in enumerate(plan):
-        shard = finished.get(shard_name(number))
-        if shard is None:
-            first = done
-            shard = _write_shard(out, number, first, part, lambda done: on_progress(done, len(entries)))
-            _note(out, {"shard": asdict(shard)})
-        done += len(part)
-        on_progress(done, len(entries))
-        shards.append(shard)
-    index = ShardIndex(split, max_bytes, digest, headers, tuple(shards))
-    write_index(out, index)
-    (out / JOURNAL_FILE).unlink(missing_ok=True)
-    lock.release()
+    with hold_folder(out):
+        _note(out, {"sources_sha256": digest})
+        done = 0
+        shards = []
+        for number, part in enumerate(plan):
+            shard = finished.get(shard_name(number))
+            if shard is None:
+                first = done
+                shard = _write_shard(out, number, first, part, lambda done: on_progress(done, len(entries)))
+                _note(out, {"shard": asdict(shard)})
+            done += len(part)
+            on_progress(done, len(entries))
+            shards.append(shard)
+        index = ShardIndex(split, max_bytes, digest, headers, tuple(shards))
+        write_index(out, index)
+        (out / JOURNAL_FILE).unlink(missing_ok=True)
     return index
 
 
