@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from slowfast_vgen import file_system, files
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.file_system import is_abandoned, workplace
 from slowfast_vgen.files import atomic_folder, atomic_path, check_folder_target, hold_folder, write_json
 
 # Each of these calls is a step at which a program can be killed.
@@ -273,6 +275,7 @@ def test_one_program_at_a_time_adds_to_a_folder(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.file_system import is_abandoned, workplace
 from slowfast_vgen.files import hold_folder
 try:
     hold_folder(Path(sys.argv[1]))
@@ -378,3 +381,20 @@ def test_without_posix_calls_all_is_written_all_the_same(tmp_path: Path, monkeyp
     assert (tmp_path / "a.json").read_text() == '"two"\n'
     assert (tmp_path / "folder" / "b").read_text() == "two"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.json", "folder", "set"]
+
+
+def test_ctrl_c_while_a_folder_is_taken_leaves_it_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = file_system.fcntl.flock
+
+    def struck(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file_system.fcntl, "flock", struck)
+        for take in (lambda: hold_folder(tmp_path), lambda: workplace(tmp_path / "part").__enter__()):
+            with suppress(KeyboardInterrupt):
+                take()
+    assert is_abandoned(tmp_path) and is_abandoned(tmp_path / ".part.part-0")
+    hold_folder(tmp_path).release()
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,10 @@
 """`slowfast train ... --data SHARDS`: the very training of the folder, gone on with exactly; damage."""
 
 import argparse
+import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from made_sets import episode_of, make_set
+from safetensors.torch import load_file
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
@@ -20,8 +24,8 @@ from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.models.codec import Codec, CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import load_denoiser
-from slowfast_vgen.train.checkpoint import read_header
-from slowfast_vgen.train.run import TrainingRun
+from slowfast_vgen.train.checkpoint import STATE_FILE, read_header
+from slowfast_vgen.train.run import LOG_FILE, TrainingRun
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,6 +116,30 @@ def test_codec_and_path_train_from_shards(folder: Path, tmp_path: Path) -> None:
     codecs = [Codec.load(tmp_path / f"codec-{name}" / "codec") for name in ("folder", "shards")]
     assert codecs[0].fingerprint() == codecs[1].fingerprint()
     assert codecs[0].latent_channels == 2
+
+
+@pytest.mark.slow  # test_training_safety asks the same of a training without a command
+@pytest.mark.parametrize("kind", ["slow", "codec", "path"])
+def test_two_processes_take_the_steps_of_one_and_write_once(folder: Path, tmp_path: Path, kind: str) -> None:
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    assert main(words(folder, alone, kind)) == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", port]
+    program = [sys.executable, "-m", *launch, "-m", "slowfast_vgen", *words(folder, both, kind)]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(program, capture_output=True, text=True, timeout=900, env=environment)
+    assert run.returncode == 0, run.stderr
+    part = {"slow": "denoiser", "path": "address"}.get(kind, kind)
+    assert run.stdout.splitlines().count(f"wrote {both / part}") == 1, run.stdout
+    logs = [[json.loads(line) for line in (out / LOG_FILE).read_text().splitlines()] for out in (alone, both)]
+    assert [line["step"] for line in logs[1]] == [line["step"] for line in logs[0]] == [4]
+    assert logs[1][0]["loss"] == pytest.approx(logs[0][0]["loss"], rel=1e-4)
+    assert {each.name for each in both.iterdir()} == {each.name for each in alone.iterdir()}
+    one, other = (load_file(out / "checkpoint" / STATE_FILE) for out in (alone, both))
+    for name in (each for each in one if each.endswith("exp_avg")):  # the gradients, which are rounded otherwise
+        assert (other[name] - one[name]).abs().max() <= 1e-4 * one[name].abs().max(), name
 
 
 def test_a_codec_does_not_go_on_with_other_data(

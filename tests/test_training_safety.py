@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -128,6 +129,22 @@ def test_a_checkpoint_of_before_there_were_seals_is_gone_on_with(tmp_path: Path)
     resumed = run_of(tmp_path / "run", plain)
     resumed.run()
     assert torch.equal(resumed.module.state_dict()["weight"], whole.module.state_dict()["weight"])
+
+
+def test_averaged_weights_are_never_saved_as_those_of_the_training(tmp_path: Path) -> None:
+    whole, run = run_of(tmp_path / "whole", plain), run_of(tmp_path / "run", plain)
+    whole.run()
+    restore = run.ema.restore
+
+    def struck(parameters: Any) -> None:
+        run.ema.restore = restore
+        raise KeyboardInterrupt
+
+    run.ema.restore = struck
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    kept, wanted = (CHECKPOINT.read(each.folder / "checkpoint").tensors(STATE_FILE) for each in (run, whole))
+    assert kept.keys() == wanted.keys() and all(torch.equal(kept[name], wanted[name]) for name in wanted)
 
 
 def test_a_second_program_may_not_train_in_the_same_folder(tmp_path: Path) -> None:

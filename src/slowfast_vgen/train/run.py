@@ -324,8 +324,7 @@ class TrainingRun:
             self.processes.wait_for_everyone()
             return {}
         self.module.eval()
-        with self.ema_weights(), torch.no_grad():
-            figures = self.validate()
+        figures = self._validate_averaged()
         loss = {"loss": sum(recent) / len(recent)}
         record = {"step": step, "seconds": round(self.progress.seconds, 1)} | loss | _finite(figures, step)
         with _interrupts_wait():
@@ -333,6 +332,11 @@ class TrainingRun:
             recent.clear()
         self.processes.wait_for_everyone()
         return loss | figures
+
+    @torch.no_grad()
+    def _validate_averaged(self) -> dict[str, float]:
+        with self.ema_weights():
+            return self.validate()
 
     def _cut_log(self) -> None:
         """Takes out the lines written after the checkpoint: its steps are taken, and logged, again."""
