@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.outputs import check_output_folder
+from slowfast_vgen.cli.quick_start import import_diffusers_quickly
 from slowfast_vgen.cli.unused import OptionsBehind
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import read_json, sha256_of_file
@@ -82,6 +83,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def list_models(args: argparse.Namespace) -> int:
     """`slowfast models`."""
+    import_diffusers_quickly()
     from slowfast_vgen.models.world_model import WORLD
     from slowfast_vgen.presets.worlds import shipped_worlds
 

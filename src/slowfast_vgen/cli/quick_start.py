@@ -2,9 +2,13 @@
 
 import importlib
 import sys
+from types import ModuleType
+from typing import Any
 
 UNUSED = ("accelerate", "peft", "scipy", "transformers")
 """Packages that diffusers imports wherever they are installed: half of the time to a first frame, and not needed."""
+COMPILER = "torch._dynamo"
+"""What compiles networks, which no command does: diffusers marks a few classes and methods for it, and no more."""
 
 
 def import_diffusers_quickly() -> None:
@@ -14,12 +18,23 @@ def import_diffusers_quickly() -> None:
     """
     if "diffusers" in sys.modules:
         return
-    hidden = [name for name in UNUSED if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment] # the import system takes it for "not there"
+    stand_ins = {name: None for name in UNUSED} | {COMPILER: _no_compiler()}  # None: the import system finds nothing
+    hidden = {name: stand_in for name, stand_in in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(hidden)  # type: ignore[arg-type]
     try:
         importlib.import_module("slowfast_vgen.models.world_model")
     finally:
-        for name in hidden:
-            if sys.modules.get(name) is None:
+        for name, stand_in in hidden.items():
+            if sys.modules.get(name) is stand_in:
                 sys.modules.pop(name, None)
+
+
+def _no_compiler() -> ModuleType:
+    """A module whose marks leave what they are put on as it is."""
+
+    def mark(marked: Any = None, *_: Any, **__: Any) -> Any:
+        return (lambda other: other) if marked is None else marked
+
+    module = ModuleType(COMPILER)
+    module.allow_in_graph = module.disable = mark  # type: ignore[attr-defined]
+    return module
