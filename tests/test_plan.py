@@ -787,7 +787,7 @@ def test_rows_join_those_that_are_there(trial: Trial) -> None:
     }
     trial.players = [one for one in every if one.name in ("no_loop", "random")]
     other, added = trial.run()
-    joined, rows = joined_rows(file, other | {"git_commit": "newer"}, added)
+    joined, rows = joined_rows(file, other | {"git_commit": "newer"}, added, "a.json")
     commits = {name: about["git_commit"] for name, about in joined["arms"].items()}
     assert commits == {"no_loop": "newer", "loop": "older", "oracle": "older", "random": "newer"}
     assert joined["git_commit"] == "older"
@@ -798,13 +798,13 @@ def test_rows_join_those_that_are_there(trial: Trial) -> None:
     assert "distance_no_loop_minus_loop" not in rows  # one of the two is of another run
     assert rows["crashed"]["n"] == 2 + 2 + 1 + 1
     assert set(joined["by_decision"]["distance"]) == set(joined["arms"])
-    again, same = joined_rows({"protocol": joined, "figures": rows}, other | {"git_commit": "newer"}, added)
+    again, same = joined_rows({"protocol": joined, "figures": rows}, other | {"git_commit": "newer"}, added, "a.json")
     assert (again, same) == (joined, rows)
     for wrong in ({"num_episodes": 2}, {"precision": "bfloat16"}):
-        with pytest.raises(UserError, match=f"another {next(iter(wrong))}"):
-            joined_rows({"protocol": protocol | wrong, "figures": rows}, other, added)
-    with pytest.raises(UserError, match="holds no rows of `slowfast plan`"):
-        joined_rows({"protocol": {}}, other, added)
+        with pytest.raises(UserError, match=f"a.json holds rows of another {next(iter(wrong))}"):
+            joined_rows({"protocol": protocol | wrong, "figures": rows}, other, added, "a.json")
+    with pytest.raises(UserError, match="a.json holds no rows of `slowfast plan`"):
+        joined_rows({"protocol": {}}, other, added, "a.json")
 
 
 # --- videos ---

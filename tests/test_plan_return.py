@@ -98,7 +98,7 @@ def test_a_reader_of_moves_learns_what_was_carried_and_where(tmp_path: Path) -> 
     )
     assert carried.actions[0].startswith(f"carry the {held_out[0].metadata['sub_goals'][0]['block']} to (0.")
     assert 0 < carried.confidence[0] <= 1
-    with pytest.raises(UserError, match="but the environment can only turn left"):
+    with pytest.raises(UserError, match=f"{FOLDER}: .* but the environment can only turn left"):
         load_reader(tmp_path / FOLDER, VizdoomRetrace.action_texts)
 
 

@@ -76,6 +76,11 @@ def test_a_resumed_session_goes_on_bit_for_bit(
     # otherwise.
     last = tiny_world.model.codec.decode(session._rollout.history[0])[-1].numpy()
     assert np.abs(resumed.start_frame.astype(int) - last).max() <= 1
+    back = [each.fork() for each in (resumed, session)]  # to before it was saved
+    assert np.array_equal(*(each.rewind(2) for each in back))
+    assert np.array_equal(*(each.step("go forward") for each in back))
+    if session.memory is not None:
+        assert all(torch.equal(*pair) for pair in zip(*map(tensors_of, back), strict=True))
     for action in ("go forward", "turn right"):
         assert np.array_equal(resumed.step(action), session.step(action))
     assert torch.equal(resumed._rollout.history, session._rollout.history)
@@ -102,6 +107,20 @@ def test_the_count_of_rollbacks_is_kept(tiny_world: World, tmp_path: Path) -> No
     assert resumed.memory is not None
     assert resumed.memory.rollbacks == [2]
     assert np.array_equal(resumed.step("stay"), session.step("stay"))
+
+
+def test_states_to_rewind_to_must_lead_to_where_a_memory_stands(tiny_world: World) -> None:
+    lora = session_of(tiny_world)._rollout.memory.lora
+    tensors, counts = lora.tensors(), lora.counts()
+    one = counts["lora_earlier"][0]
+    for rows, told in (([one] * 3, "3 states to rewind to"), ([one] * 2, "do not lead to its 2 chunks")):
+        with pytest.raises(ValueError, match=told):
+            lora.empty().fill(tensors, counts | {"lora_earlier": rows})
+    older = {name: value for name, value in tensors.items() if not name.startswith("lora_earlier/")}
+    memory = lora.empty()
+    memory.fill(older, {name: value for name, value in counts.items() if name != "lora_earlier"})
+    with pytest.raises(UserError, match="can be rewound by 0 chunks"):
+        memory.rewind(1)
 
 
 def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folder: Path, tmp_path: Path) -> None:

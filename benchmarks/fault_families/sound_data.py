@@ -189,10 +189,11 @@ def _plan_protocol(arm: str) -> dict[str, object]:
 def _add_plan_rows(folder: Path) -> str:
     from slowfast_vgen.files import read_json
 
+    where = str(folder / "a.json")
     kept = read_json(folder / "a.json")
-    check_rows(kept, str(folder / "a.json"))
+    check_rows(kept, where)
     figures = {"new_score": Estimate(1.0, 0.0, 2.0, 3, (1.0,))}
-    return told(*joined_rows(kept, _plan_protocol("new"), figures))
+    return told(*joined_rows(kept, _plan_protocol("new"), figures, where))
 
 
 WORDS = json.dumps({"paraphrases": [{"text": "x", "verb": "y"}], "nonsense": ["z"], "sequences": []})

@@ -126,7 +126,7 @@ def run_plan(args: argparse.Namespace) -> int:
     own = {"goal": args.goal or task.goal, "needs_weights": missing, "warnings": [warning] if warning else []}
     own |= computed_with(args)
     if kept is not None:
-        write_figures(args.json, *joined_rows(kept, protocol | own, figures))
+        write_figures(args.json, *joined_rows(kept, protocol | own, figures, str(args.json)))
         return 0
     rows = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in figures.items()}
     write_figures(args.json, with_own_commits(protocol | own), rows)

@@ -34,7 +34,7 @@ def with_own_commits(protocol: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def joined_rows(
-    kept: Mapping[str, Any], protocol: Mapping[str, Any], figures: Mapping[str, Estimate]
+    kept: Mapping[str, Any], protocol: Mapping[str, Any], figures: Mapping[str, Estimate], where: str
 ) -> tuple[dict[str, Any], Figures]:
     """The rows of a results file and new ones; an arm that both have is told by the new one.
 
@@ -42,6 +42,7 @@ def joined_rows(
         kept: the results file, as read.
         protocol: of the new rows.
         figures: of the new rows.
+        where: the results file's name, for messages.
 
     Returns:
         The protocol and the figures of all rows. What belongs to no single row stays as it was, unless the reference
@@ -51,12 +52,12 @@ def joined_rows(
         UserError: rows of other episodes or settings.
     """
     new = {name: {key: asdict(one)[key] for key in ("mean", "low", "high", "n")} for name, one in figures.items()}
-    before, old = check_rows(kept)
+    before, old = check_rows(kept, where)
     other = [key for key in SAME if before[key] != protocol[key]]
     if other:
         raise UserError(
-            f"the results file holds rows of another {' and '.join(other)}, so new ones cannot stand beside them; give "
-            "the same settings, or write to another file"
+            f"{where} holds rows of another {' and '.join(other)}, so new ones cannot stand beside them; give the same "
+            "settings, or write to another file"
         )
     after = with_own_commits(protocol)
     if REFERENCE not in after["arms"] and REFERENCE in before["arms"]:
@@ -81,7 +82,7 @@ def joined_rows(
     }, rows
 
 
-def check_rows(kept: Any, where: str = "the results file") -> tuple[dict[str, Any], Figures]:
+def check_rows(kept: Any, where: str) -> tuple[dict[str, Any], Figures]:
     """The protocol and the figures of a results file, where it has those of `slowfast plan`.
 
     Raises:

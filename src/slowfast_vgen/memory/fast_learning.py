@@ -56,7 +56,7 @@ class FastLearningConfig:
     denoise than without any memory. It is then rolled back to what it was before the chunk."""
 
     rewind_chunks: int = 2
-    """How many chunks the memory can be rewound by; each costs a copy of its weights and moments."""
+    """How many chunks the memory can be rewound by; each costs a copy of its weights and moments, on disk as well."""
 
     def __post_init__(self) -> None:
         for name in ("replay_windows", "updates_per_chunk", "noise_draws", "rewind_chunks"):

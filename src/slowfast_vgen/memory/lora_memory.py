@@ -19,6 +19,9 @@ from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.tensors import check_moments
 
+EARLIER = "lora_earlier"
+"""How the states that a memory can be rewound to are called on disk."""
+
 
 class LoraMemory:
     """What episodes have learned by gradients, and how they go on learning; see `FastWeights`.
@@ -171,22 +174,32 @@ class LoraMemory:
         return self.weights.num_bytes()
 
     def tensors(self) -> dict[str, Tensor]:
-        """See `FastWeights`; the factors under peft's names of their kinds."""
-        weights = self.weights
-        found: dict[str, Tensor] = {}
-        for name, (down, up) in weights.factors.items():
-            found |= {f"lora_A/{name}": down.detach()[0], f"lora_B/{name}": up.detach()[0]}
-        found |= {f"replay/{index}": window for index, window in enumerate(weights.replay)}
-        for index, entries in weights.optimizer.state_dict()["state"].items():
-            found |= {f"optimizer/{index}/{name}": value for name, value in entries.items()}
+        """See `FastWeights`; the factors under peft's names of their kinds, and states to rewind to by their place."""
+        found = _tensors_of(self.weights)
+        for place, weights in enumerate(self._earlier):
+            found |= {f"{EARLIER}/{place}/{name}": value for name, value in _tensors_of(weights).items()}
         return found
 
     def counts(self) -> dict[str, Any]:
         """See `FastWeights`."""
-        return {"lora_chunks": self.num_chunks, "rollbacks": self.rollbacks[0], "seed": self.weights.seeds[0]}
+        return _counts_of(self.weights) | {EARLIER: [_counts_of(weights) for weights in self._earlier]}
 
     def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
-        """See `FastWeights`; the optimiser goes on as it would have."""
+        """See `FastWeights`; the optimiser goes on as it would have. Older files have no states to rewind to."""
+        weights, earlier = self._filled(tensors, counts), []
+        rows = counts.get(EARLIER, [])
+        if len(rows) > self.config.rewind_chunks:
+            raise ValueError(f"it has {len(rows)} states to rewind to, and its settings {self.config.rewind_chunks}")
+        for place, row in enumerate(rows):
+            prefix = f"{EARLIER}/{place}/"
+            own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            earlier.append(self._filled(own, row))
+            if earlier[-1].num_chunks != weights.num_chunks - len(rows) + place:
+                raise ValueError(f"its states to rewind to do not lead to its {weights.num_chunks} chunks")
+        self.weights, self._earlier = weights, tuple(earlier)
+
+    def _filled(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> LoraWeights:
+        """One state."""
         weights = self.weights.empty()
         expected: dict[str, Tensor] = {}
         for name, (down, up) in weights.factors.items():
@@ -214,8 +227,24 @@ class LoraMemory:
             if one.dim() != 5 or len(one) != 1 or tuple(one.shape[2:]) != self.host.latent_shape:
                 raise ValueError(f"{name} has the shape {list(one.shape)}, which no window has")
         weights.replay = [tensors[name].to(self.host.device, torch.float32) for name in names]
-        self.weights, self._earlier = weights, ()
+        return weights
 
     def to(self, device: torch.device | str) -> None:
         """See `FastWeights`."""
         self.weights, self._earlier = self.weights.to(device), tuple(each.to(device) for each in self._earlier)
+
+
+def _tensors_of(weights: LoraWeights) -> dict[str, Tensor]:
+    """All that has to be saved of one state."""
+    found: dict[str, Tensor] = {}
+    for name, (down, up) in weights.factors.items():
+        found |= {f"lora_A/{name}": down.detach()[0], f"lora_B/{name}": up.detach()[0]}
+    found |= {f"replay/{index}": window for index, window in enumerate(weights.replay)}
+    for index, entries in weights.optimizer.state_dict()["state"].items():
+        found |= {f"optimizer/{index}/{name}": value for name, value in entries.items()}
+    return found
+
+
+def _counts_of(weights: LoraWeights) -> dict[str, Any]:
+    """The numbers that go with `_tensors_of`."""
+    return {"lora_chunks": weights.num_chunks, "rollbacks": weights.rollbacks[0], "seed": weights.seeds[0]}

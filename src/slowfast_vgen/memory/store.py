@@ -2,7 +2,7 @@
 
 DIR/
   memory.json                   rules, counts, hash of the slow weights, a SHA-256 of each file and of itself
-  memory.safetensors            the local memory with its journal; the optimiser's moments and replayed windows
+  memory.safetensors            the local memory with its journal; the optimiser's moments, replayed windows, earlier LoRAs
   adapter_config.json           where a LoRA is part of it, PEFT's config: any PEFT program reads it as an adapter
   adapter_model.safetensors     its fast weights under PEFT's names
 """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -89,19 +89,11 @@ class MoveReader:
         return Reading(texts, read.confidence)
 
 
-def _verbs(folder: Path, action_texts: Sequence[str]) -> Reader:
-    return VerbReader(load_inverse_dynamics(folder), action_texts)
-
-
-def _moves(folder: Path, action_texts: Sequence[str]) -> Reader:
-    return MoveReader(load_move_dynamics(folder), action_texts)
-
-
-READERS: dict[str, Callable[[Path, Sequence[str]], Reader]] = {
-    InverseDynamics.__name__: _verbs,
-    MoveDynamics.__name__: _moves,
+READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any, Sequence[str]], Reader]]] = {
+    InverseDynamics.__name__: (load_inverse_dynamics, VerbReader),
+    MoveDynamics.__name__: (load_move_dynamics, MoveReader),
 }
-"""By the class name in the folder's config.json. A new kind of reader is one more line."""
+"""How the model is loaded, and what reads with it, by the class name in the folder's config.json."""
 
 
 def load_reader(folder: Path, action_texts: Sequence[str]) -> Reader:
@@ -117,4 +109,9 @@ def load_reader(folder: Path, action_texts: Sequence[str]) -> Reader:
     config = read_json(folder / "config.json")
     name = config.get("_class_name") if isinstance(config, dict) else None
     # A class that is not known is told in one sentence by the loader of verbs.
-    return READERS.get(str(name), _verbs)(folder, action_texts)
+    load, reader = READERS.get(str(name), READERS[InverseDynamics.__name__])
+    model = load(folder)
+    try:
+        return reader(model, action_texts)
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from error
