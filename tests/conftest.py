@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from alone import pytest_pyfunc_call
 from no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport
 
 from slowfast_vgen.metrics import features
@@ -17,7 +18,8 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World
 
-__all__ = ["pytest_addoption", "pytest_make_collect_report", "pytest_runtest_makereport"]  # hooks
+# Hooks of pytest.
+__all__ = ["pytest_addoption", "pytest_make_collect_report", "pytest_pyfunc_call", "pytest_runtest_makereport"]
 
 pytest.register_assert_rewrite("world_checks")  # so that a failure there shows its figures
 

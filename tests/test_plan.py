@@ -801,9 +801,9 @@ def test_rows_join_those_that_are_there(trial: Trial) -> None:
     again, same = joined_rows({"protocol": joined, "figures": rows}, other | {"git_commit": "newer"}, added, "a.json")
     assert (again, same) == (joined, rows)
     for wrong in ({"num_episodes": 2}, {"precision": "bfloat16"}):
-        with pytest.raises(UserError, match=f"a.json holds rows of another {next(iter(wrong))}"):
+        with pytest.raises(UserError, match=rf"a\.json holds rows of another {next(iter(wrong))}"):
             joined_rows({"protocol": protocol | wrong, "figures": rows}, other, added, "a.json")
-    with pytest.raises(UserError, match="a.json holds no rows of `slowfast plan`"):
+    with pytest.raises(UserError, match=r"a\.json holds no rows of `slowfast plan`"):
         joined_rows({"protocol": {}}, other, added, "a.json")
 
 

@@ -22,6 +22,7 @@ from slowfast_vgen.memory.sessions import HEADER_FILE, MEMORY_FOLDER, STATE_FILE
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import WorldModel, load_denoiser
 from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.tensors import parse_metadata, parse_tensors, write_tensors
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 STRONG = FastLearningConfig(LoraConfig(rank=4, alpha=8.0), learning_rate=1e-2, updates_per_chunk=3)
@@ -121,6 +122,16 @@ def test_states_to_rewind_to_must_lead_to_where_a_memory_stands(tiny_world: Worl
     memory.fill(older, {name: value for name, value in counts.items() if name != "lora_earlier"})
     with pytest.raises(UserError, match="can be rewound by 0 chunks"):
         memory.rewind(1)
+
+
+def test_the_same_tensors_and_texts_give_the_same_bytes(tmp_path: Path) -> None:
+    tensors, texts = {"b": torch.zeros(3), "a": torch.arange(2)}, {name: f'{name} é "' for name in "hgfedcba"}
+    for name in ("one", "other"):
+        write_tensors(tmp_path / name, tensors, texts)
+    content = (tmp_path / "one").read_bytes()
+    assert content == (tmp_path / "other").read_bytes() and parse_metadata(content) == texts
+    read = parse_tensors(tmp_path / "one", content)
+    assert read.keys() == tensors.keys() and all(torch.equal(read[name], tensors[name]) for name in read)
 
 
 def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folder: Path, tmp_path: Path) -> None:

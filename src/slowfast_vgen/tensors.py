@@ -15,8 +15,19 @@ from slowfast_vgen.errors import UserError
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Writes a safetensors file; call it inside `atomic_path` or `atomic_folder`."""
-    path.write_bytes(save({name: value.contiguous().clone() for name, value in tensors.items()}, metadata))
+    """Writes a safetensors file, the same bytes each time; call it inside `atomic_path` or `atomic_folder`."""
+    content = save({name: value.contiguous().clone() for name, value in tensors.items()}, metadata)
+    path.write_bytes(content if metadata is None else _with_sorted_texts(content))
+
+
+def _with_sorted_texts(content: bytes) -> bytes:
+    """The same file with the texts beside its tensors by their names: the library writes them in a random order."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    told = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    told += b" " * (-len(told) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(told).to_bytes(8, "little") + told + content[8 + size :]
 
 
 def parse_tensors(path: Path, content: bytes) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 DIR/
   memory.json                   rules, counts, hash of the slow weights, a SHA-256 of each file and of itself
-  memory.safetensors            the local memory with its journal; the optimiser's moments, replayed windows, earlier LoRAs
+  memory.safetensors            the local memory with its journal; a LoRA's moments, windows and earlier states
   adapter_config.json           where a LoRA is part of it, PEFT's config: any PEFT program reads it as an adapter
   adapter_model.safetensors     its fast weights under PEFT's names
 """

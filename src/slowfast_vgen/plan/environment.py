@@ -64,8 +64,8 @@ def texts_of_verbs(verbs: Sequence[str], action_texts: Sequence[str]) -> dict[st
         matching = [text for text in action_texts if text in (verb, verb.replace("_", " "))]
         if not matching:
             raise UserError(
-                f"the inverse dynamics model reads {verb!r:.80}, but the environment can only {', '.join(action_texts)}; "
-                "train it on episodes of this environment"
+                f"the inverse dynamics model reads {verb!r:.80}, but the environment can only "
+                f"{', '.join(action_texts)}; train it on episodes of this environment"
             )
         found[verb] = matching[0]
     return found

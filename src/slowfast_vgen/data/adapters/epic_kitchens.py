@@ -86,10 +86,10 @@ class EpicKitchens:
             return
         if facts.is_cut or (told_seconds or 0) > facts.seconds + 1:
             message = f"{path} has {facts.seconds:.1f} s"
-            message += f" of {told_seconds:.1f} s" if told_seconds else ""
+            message += f" of the {told_seconds:g} s in {VIDEO_INFO}" if told_seconds else ""
             yield Finding(video_id, "short-video", f"{message}{', and is cut off' * facts.is_cut}", lost=False)
         if told_seconds and facts.seconds > 1.01 * told_seconds + 1:
-            message = f"{path} lasts {facts.seconds:.1f} s, {VIDEO_INFO} tells {told_seconds:.1f} s"
+            message = f"{path} lasts {facts.seconds:.1f} s, {VIDEO_INFO} tells {told_seconds:g} s"
             yield from (Finding(_name(row), "wrong-time", message) for row in rows)
             return
         for row in rows:

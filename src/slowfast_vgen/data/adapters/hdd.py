@@ -113,9 +113,9 @@ class Hdd:
             seconds = clock[1] - clock[0] + 1 / facts.fps if clock else facts.length
             rate = len(labels) / seconds
             if max(seconds, facts.length) > LONGEST_RECORDING or not LABEL_RATES[0] <= rate <= LABEL_RATES[1]:
-                raise UnusableError("broken-file", f"{len(labels)} labels do not belong to {seconds:.1f} s")
+                raise UnusableError("broken-file", f"{len(labels)} labels do not belong to {seconds:g} s")
             if facts.length > 1.01 * seconds + 1:
-                raise UnusableError("wrong-time", f"{video} lasts {facts.length:.1f} s, its clock {seconds:.1f} s")
+                raise UnusableError("wrong-time", f"{video} lasts {facts.length:.1f} s, its clock {seconds:g} s")
             times = frame_times(0.0, facts.length - 1 / facts.fps, self._settings)
             between = (times[1:] + times[:-1]) / 2
             signals, more_findings = self._signals(session, clock[0] if clock else None, facts.length)
@@ -123,7 +123,7 @@ class Hdd:
             yield Finding(session, error.reason, error.message)
             return
         if facts.is_cut or abs(facts.length - seconds) > 1:
-            message = f"{video} has {facts.length:.1f} s of {seconds:.1f} s{', and is cut off' * facts.is_cut}"
+            message = f"{video} has {facts.length:.1f} s of {seconds:g} s{', and is cut off' * facts.is_cut}"
             yield Finding(session, "short-video", message, lost=False)
         yield from [*findings, *more_findings]
         words = _words(labels[np.minimum((between * rate).astype(int), len(labels) - 1)], between, signals)
@@ -175,7 +175,7 @@ class Hdd:
                 # Without the frames' clock, the bus is taken to start with the video.
                 signals[name] = told - [told[0, 0] if start is None else start, 0.0]
                 if (end := float(signals[name][-1, 0])) < seconds - 1:
-                    message = f"{path.name} ends at {end:.1f} s of {seconds:.1f} s"
+                    message = f"{path.name} ends at {end:g} s of {seconds:g} s"
                     findings.append(Finding(session, "broken-file", message, lost=False))
         return signals, findings
 
