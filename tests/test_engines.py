@@ -24,8 +24,8 @@ from slowfast_vgen.types import Chunk, Episode
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PAGE = (ROOT / "docs" / "worlds.md").read_text()
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE.partition("## Another engine\n")[2], re.S)
+PAGE = (ROOT / "docs" / "howto" / "add-an-engine.md").read_text()
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 Change = Callable[[Episode], Episode]
 
@@ -73,7 +73,7 @@ def test_worlds_that_cannot_be_opened_are_one_sentence(tmp_path: Path, monkeypat
         ("no_such_engine:World", "needs the package no_such_engine; install it with pip"),
         ("json:World", '"json:World" is to be World of json, where there is no such class'),
         ("json:", "where there is no such class"),
-        ("operator:add", '"operator:add" has no `name`; see "Another engine"'),
+        ("operator:add", '"operator:add" has no `name`; see docs/howto/add-an-engine.md'),
     ):
         with pytest.raises(UserError, match=re.escape(sentence)):
             open_world(name, "train", 0) if name != "operator:add" else open_world(name, 1, 2)  # type: ignore[arg-type]

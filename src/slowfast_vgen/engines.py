@@ -83,7 +83,7 @@ def open_world(name: str, split: str, seed: int) -> World:
         world = make(split, seed)
     for part in ("name", "scripts", "episodes"):
         if not hasattr(world, part):
-            raise UserError(f'the world "{name}" has no `{part}`; see "Another engine" in docs/worlds.md')
+            raise UserError(f'the world "{name}" has no `{part}`; see docs/howto/add-an-engine.md')
     return world
 
 

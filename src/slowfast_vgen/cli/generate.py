@@ -29,7 +29,7 @@ from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
 from slowfast_vgen.cli.quick_start import import_diffusers_quickly
 from slowfast_vgen.cli.unused import check_apart
 from slowfast_vgen.errors import ActionWarning, UserError
-from slowfast_vgen.memory.names import MEMORY_NAMES
+from slowfast_vgen.memory.names import MEMORY_NAMES, memory_name
 
 if TYPE_CHECKING:
     from slowfast_vgen.rollout import Session, World
@@ -81,9 +81,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument("--out", required=True, type=path_name, metavar="FILE.mp4", help="the video to write")
     generate.add_argument(
         "--memory",
-        choices=MEMORY_NAMES,
+        type=memory_name,
         metavar="RULE",
-        help=f"{', '.join(MEMORY_NAMES)}; default: on, the world's own, or as the loaded session has it",
+        help=f"{', '.join(MEMORY_NAMES)}, or MODULE:CLASS; default: on, the world's own, or the loaded session's",
     )
     generate.add_argument("--seed", type=whole_number(0), metavar="N", help="default: 0, or the loaded session's")
     generate.add_argument("--save-memory", type=path_name, metavar="DIR", help="save the session here")

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
-from slowfast_vgen.memory.registry import KINDS
+from slowfast_vgen.memory.registry import KINDS, imported_kind
 from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.sealed import fits
 
@@ -95,6 +95,8 @@ class MemoryConfig:
 def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
     """The memory behind a name that a user gives: `on` is the world's own, `off` none, the others are rules.
 
+    `module:Class` names a rule of the user's own, with its default settings.
+
     A part that the world's own memory has as well comes with the world's settings, but for what the name says.
 
     >>> memory_by_name("off", MemoryConfig(LocalRuleConfig())) is None
@@ -103,8 +105,10 @@ def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
     0.1
 
     Raises:
-        UserError: a name that is not known.
+        UserError: a name that is not known, or a class that is no memory.
     """
+    if ":" in name:
+        return MemoryConfig(imported_kind(name).config_class())
     local, lora = shipped.local or LocalRuleConfig(), shipped.lora or FastLearningConfig()
     known: dict[str, MemoryConfig | None] = {
         "on": shipped or None,

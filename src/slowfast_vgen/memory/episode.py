@@ -50,7 +50,10 @@ class EpisodeMemory:
         return cls(config, base_fingerprint, parts)
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{part.kind} ({part.config.rule})" for part in self.parts)
+        rules = [getattr(part.config, "rule", None) for part in self.parts]
+        parts = ", ".join(
+            f"{part.kind} ({rule})" if rule else part.kind for part, rule in zip(self.parts, rules, strict=True)
+        )
         megabytes = self.num_bytes() / 2**20
         return (
             f"<EpisodeMemory: {parts}, {self.num_chunks} chunks, {megabytes:.1f} MB, of {self.base_fingerprint[:12]}>"
@@ -82,16 +85,12 @@ class EpisodeMemory:
     @property
     def rollbacks(self) -> list[int]:
         """How often each episode's LoRA was found diverging and taken back."""
-        if self.lora is not None:
-            return self.lora.rollbacks
-        return [0] * (self.local.num_episodes if self.local else 1)
+        return [0] * self.num_episodes if self.lora is None else self.lora.rollbacks
 
     @property
     def num_episodes(self) -> int:
         """Episodes side by side whose memory it is."""
-        if self.lora is not None:
-            return len(self.lora.weights.seeds)
-        return self.local.num_episodes if self.local else 1
+        return self.parts[0].num_episodes
 
     def _check_single(self, what: str) -> None:
         if self.num_episodes != 1:

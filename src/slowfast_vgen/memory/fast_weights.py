@@ -1,6 +1,7 @@
 """The one Protocol behind which every memory of an episode stands, and what a memory is given to work with.
 
-A new kind of memory is one file with a class that has these methods, and one line in `memory.registry`.
+A new kind of memory is one file: a class with these methods, under `memory.registry.register`
+(docs/howto/add-a-memory-rule.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,11 @@ class FastWeights(Protocol):
     @property
     def needs_actions(self) -> bool:
         """Whether chunks can only be written together with the actions that they came from."""
+        ...
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes in the batch."""
         ...
 
     @property

@@ -63,6 +63,11 @@ class LoraMemory:
         return self._learner
 
     @property
+    def num_episodes(self) -> int:
+        """Number of episodes in the batch."""
+        return len(self.weights.seeds)
+
+    @property
     def num_chunks(self) -> int:
         """Chunks learned from."""
         return self.weights.num_chunks

@@ -1,5 +1,7 @@
 """Names of memories. No torch here: the command line needs them for its help."""
 
+from argparse import ArgumentTypeError
+
 MEMORY_NAMES = (
     "on",
     "off",
@@ -11,4 +13,11 @@ MEMORY_NAMES = (
     "replay",
     "local+denoising",
 )
-"""What `memory.config.memory_by_name` knows."""
+"""What `memory.config.memory_by_name` knows, next to `module:Class`."""
+
+
+def memory_name(text: str) -> str:
+    """An argparse type: one of `MEMORY_NAMES`, or `module:Class`."""
+    if text not in MEMORY_NAMES and ":" not in text:
+        raise ArgumentTypeError(f"invalid choice: {text!r:.80} (choose from {', '.join(MEMORY_NAMES)}, MODULE:CLASS)")
+    return text
