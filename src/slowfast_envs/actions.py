@@ -1,4 +1,4 @@
-"""The five verbs of first-person worlds, the ways in which people say them, and what it means to carry them out."""
+"""The five verbs of first-person worlds, their phrasings, and how they are carried out."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
@@ -11,7 +11,7 @@ from slowfast_vgen.types import Chunk
 PlaceT = TypeVar("PlaceT")
 
 FRAMES_PER_CHUNK = 4
-"""A verb is held for so many frames, whatever the world and whoever moves in it."""
+"""Number of frames for which a verb is held, in every world."""
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "turn_left": (
         "turn left", "rotate to the left", "look left", "turn to the left", "face left", "pan the camera left",
@@ -32,27 +32,27 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "stay", "stand still", "do not move", "wait", "hold still", "stay where you are", "pause", "remain in place",
     ),
 }  # fmt: skip
-"""Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 
 VERBS = tuple(PHRASINGS)
 RETRACE = "retrace"
-"""What the way back of a led walk is told as: no motion of its own, but all motions so far, backwards."""
+"""Verb of the way back of a led walk: no motion of its own, but all motions so far, backwards."""
 RETRACE_PHRASINGS = (
     "retrace your steps", "go back the way you came", "return along your path", "follow your own trail back",
     "undo your last moves", "go back to where you were before", "walk the same path in reverse", "backtrack",
 )  # fmt: skip
-"""The canonical one first; none stands under a verb."""
+"""Phrasings of `RETRACE`, the canonical one first; none belongs to another verb."""
 CANONICAL_SHARE = 0.4
-"""Share of the chunks that are told by the canonical phrasing; the others share the rest evenly."""
+"""Share of the chunks that have the canonical phrasing; the others share the rest evenly."""
 
 _VERB_OF = {phrasing: verb for verb, phrasings in PHRASINGS.items() for phrasing in phrasings}
 
 
 def draw_phrasing(rng: np.random.Generator, verb: str) -> str:
-    """One of the verb's phrasings, the canonical one with probability `CANONICAL_SHARE`.
+    """Draws one of the verb's phrasings, the canonical one with probability `CANONICAL_SHARE`.
 
     Raises:
-        UserError: `verb` is none of `VERBS`, nor `RETRACE`.
+        UserError: `verb` is neither one of `VERBS` nor `RETRACE`.
     """
     if verb != RETRACE:
         check_verb(verb)
@@ -60,7 +60,7 @@ def draw_phrasing(rng: np.random.Generator, verb: str) -> str:
 
 
 def one_of(rng: np.random.Generator, phrasings: tuple[str, ...]) -> str:
-    """One of the phrasings, the first with probability `CANONICAL_SHARE`."""
+    """Draws one of the phrasings, the first with probability `CANONICAL_SHARE`."""
     canonical, *others = phrasings
     return canonical if rng.random() < CANONICAL_SHARE else others[rng.integers(len(others))]
 
@@ -89,7 +89,7 @@ def check_verb(verb: str, verbs: Collection[str] = VERBS) -> None:
 def carried_out(
     start: PlaceT, verbs: Sequence[str], advance: Callable[[PlaceT, str], tuple[PlaceT, bool]]
 ) -> tuple[list[PlaceT], list[bool]]:
-    """What `walk` returns, of anything that moves as `advance` tells: the place one frame later, and any refusal."""
+    """Place of each frame and whether its step was refused; `advance` gives both for the frame after a place."""
     places, refused = [start], [False]
     for verb in verbs:
         for _ in range(FRAMES_PER_CHUNK):
@@ -100,7 +100,7 @@ def carried_out(
 
 
 def chunks_of(verbs: Iterable[str], texts: Iterable[str]) -> tuple[Chunk, ...]:
-    """One chunk after the other, of `FRAMES_PER_CHUNK` frames each."""
+    """Consecutive chunks of `FRAMES_PER_CHUNK` frames each."""
     return tuple(
         Chunk(text, verb, 1 + FRAMES_PER_CHUNK * number, FRAMES_PER_CHUNK)
         for number, (verb, text) in enumerate(zip(verbs, texts, strict=True))

@@ -1,4 +1,4 @@
-"""What all worlds have in common: seeds that never meet, the size of a recording, and the class `SeededWorld`."""
+"""Parts that all worlds share: disjoint seeds, the size of a recording, and the class `SeededWorld`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
@@ -12,16 +12,16 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode, Frames
 
 FRAME_SIZE = 64
-"""Pixels of each side."""
+"""Side of a frame in pixels."""
 FPS = 10.0
-"""Frames a second."""
+"""Frames per second."""
 SPLITS = ("train", "validation", "test")
 STREAMS_PER_WORLD = 16
 _MAX_SEED = 2**32
 
 
 def scene_seed(split: str, seed: int, episode_index: int, world_number: int = 0) -> int:
-    """The seed of an episode's scene: world, split, seed and index side by side in one number.
+    """The seed of an episode's scene: world, split, seed and index packed into one number.
 
     Different arguments give different numbers, so two splits, or two worlds, never draw from the same seed.
 
@@ -40,7 +40,7 @@ def scene_seed(split: str, seed: int, episode_index: int, world_number: int = 0)
 def path_random(world_number: int, split: str, seed: int, episode_index: int) -> np.random.Generator:
     """The generator of an episode's path and phrasings; no other episode of any split or world has it."""
     scene = scene_seed(split, seed, episode_index, world_number)
-    return np.random.default_rng([scene >> 64, seed, episode_index, 2])  # the last tells it from the scene's
+    return np.random.default_rng([scene >> 64, seed, episode_index, 2])  # the last number separates it from the scene's
 
 
 def scene_random(seed: int, kind: int) -> np.random.Generator:
@@ -48,7 +48,7 @@ def scene_random(seed: int, kind: int) -> np.random.Generator:
 
     Args:
         seed: any int >= 0, such as `scene_seed` gives.
-        kind: parts the scenes of one seed; 1, 4 and 5 are rooms, mazes and streets.
+        kind: separates scenes of the same seed; 1, 4 and 5 are rooms, mazes and streets.
     """
     return np.random.default_rng([seed % _MAX_SEED, (seed >> 32) % _MAX_SEED, seed >> 64, kind])
 
@@ -56,7 +56,7 @@ def scene_random(seed: int, kind: int) -> np.random.Generator:
 class SeededWorld(ABC):
     """Episodes of one split: a fresh scene, start and path each, all drawn from (split, seed, episode index).
 
-    A subclass says what an episode shows: `name`, `number`, `licence`, and `_episodes`.
+    A subclass defines what an episode shows: `name`, `number`, `licence`, and `_episodes`.
 
     Raises:
         UserError: unknown split, or a seed out of range.
@@ -64,11 +64,11 @@ class SeededWorld(ABC):
 
     name: ClassVar[str]
     number: ClassVar[int]
-    """Parts the world's random streams from those of the others."""
+    """Number that separates the world's random streams from those of the others."""
     licence: ClassVar[str]
-    """Of the episodes, as their metadata tells it."""
+    """Licence of the episodes, as in their metadata."""
     scripts: ClassVar[Collection[str]] = SCRIPTS
-    """What `episodes` may be asked for, beside "mix"."""
+    """Names of the scripts that `episodes` takes in addition to "mix"."""
 
     def __init__(self, split: str, seed: int) -> None:
         scene_seed(split, seed, 0, self.number)
@@ -84,7 +84,7 @@ class SeededWorld(ABC):
         return scene_seed(self.split, self.seed, episode_index, self.number)
 
     def random(self, stream: int, *numbers: int) -> np.random.Generator:
-        """A generator for the stream (0 to 15) and the numbers; no other world has it."""
+        """Random generator of the stream (0 to 15) and the numbers; no other world has it."""
         assert 0 <= stream < STREAMS_PER_WORLD
         return np.random.default_rng([STREAMS_PER_WORLD * self.number + stream, *numbers])
 
@@ -93,7 +93,7 @@ class SeededWorld(ABC):
         return path_random(self.number, self.split, self.seed, episode_index)
 
     def check(self, script: str, num_chunks: int) -> None:
-        """Raises `UserError` unless there is such a script, and chunks enough for it."""
+        """Raises `UserError` unless there is such a script, and enough chunks for it."""
         check_script(script, num_chunks, self.scripts)
 
     def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
@@ -102,7 +102,7 @@ class SeededWorld(ABC):
         An episode depends on its index, the script and the number of chunks alone, not on how many are asked for.
 
         Raises:
-            UserError: unknown script, no chunk or episode, an index out of range, or an engine that is not there.
+            UserError: unknown script, no chunk or episode, an index out of range, or an engine that is not available.
         """
         self.check(script, num_chunks)
         if num_episodes < 1:
@@ -114,10 +114,10 @@ class SeededWorld(ABC):
 
     @abstractmethod
     def _episodes(self, indices: range, script: str, num_chunks: int) -> Iterator[Episode]:
-        """Makes the episodes, one after the other; what was asked for has been checked."""
+        """Yields the episodes one after the other; the arguments have been checked."""
 
     def _told(self, episode_index: int, scene: str, script: str) -> dict[str, Any]:
-        """What the metadata of every episode begin with."""
+        """First entries of the metadata of every episode."""
         return {
             "world": self.name,
             "split": self.split,
@@ -137,15 +137,15 @@ def recorded(
     verbs: Sequence[str],
     metadata: dict[str, Any],
 ) -> Episode:
-    """The episode of a walk: told in words (see `told_chunks`), and what every world tells is added.
+    """Makes the episode of a walk: draws its texts (see `told_chunks`) and adds the metadata that all walks share.
 
     Args:
         rng: draws the phrasings.
         frames: the start image and `FRAMES_PER_CHUNK` frames a verb.
-        places: one a frame.
+        places: one per frame.
         refused: for each frame whether its step was refused.
-        verbs: one a chunk.
-        metadata: what else there is to tell; "script" must be there.
+        verbs: one per chunk.
+        metadata: further entries; "script" is required.
     """
     chunks = told_chunks(rng, metadata["script"], verbs)
     common = {

@@ -1,4 +1,4 @@
-"""Whether a world keeps the contract of `slowfast_vgen.engines.World`, as gymnasium's `check_env` has it."""
+"""Check that a world keeps the contract of `slowfast_vgen.engines.World`, like gymnasium's `check_env`."""
 
 import json
 from collections.abc import Callable
@@ -12,22 +12,22 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
 TOLD = ("world", "split", "scene", "script", "licence")
-"""What the metadata of every episode have; `scene` tells the scene from every other, such as a hash of its map."""
+"""Keys that the metadata of every episode must have; `scene` identifies the scene, such as a hash of its map."""
 
 
 def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool = True) -> None:
-    """Records some short episodes and holds them against the contract.
+    """Records some short episodes and checks them against the contract.
 
-    Two of "mix" and one of each script, of the split "train", and one of each other split.
+    It records two of "mix" and one of each script in the split "train", and one in each other split.
 
     Args:
         world: a class, the name of an installed world, or `module:Class`.
-        num_chunks: actions an episode: as many as its longest script needs.
-        repeats: whether a place that is seen again must look the same and splits must not share a scene; False where a
-            game that is not ours decides that.
+        num_chunks: actions per episode: as many as its longest script needs.
+        repeats: whether a place that is seen again must look the same and splits must not share a scene; False where
+            another game decides that.
 
     Raises:
-        AssertionError: what is wrong, in one sentence.
+        AssertionError: the contract is broken; the message is one sentence.
         UserError: no such world, or its engine does not run here.
     """
     make = world_class(world) if isinstance(world, str) else world
@@ -57,7 +57,7 @@ def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool =
 
 
 def _check_refusals(make: MakeWorld) -> None:
-    """What cannot be recorded is refused in a sentence, before an engine starts."""
+    """Checks that invalid requests are refused in a sentence, before an engine starts."""
     _expect_refused("an unknown split", lambda: make("exam", 0))
     _expect_refused("the seed -1", lambda: make("train", -1))
     world = make("train", 0)
@@ -93,7 +93,7 @@ def _check_episode(episode: Episode, world: World, split: str, num_chunks: int) 
 
 
 def _check_revisits(episode: Episode) -> None:
-    """The same pose shows the same pixels; where the camera stands still, something else moves."""
+    """Checks that the same pose shows the same pixels, unless the camera never moves: then something else does."""
     poses = episode.poses
     if poses is None or (poses == poses[0]).all():
         return
@@ -110,7 +110,7 @@ def _record(world: World, script: str, num_chunks: int, count: int = 1, first_in
 
 
 def _identity(episode: Episode) -> object:
-    """All of an episode that can be compared."""
+    """Contents of an episode, for comparison."""
     poses = None if episode.poses is None else episode.poses.tobytes()
     return episode.frames.tobytes(), episode.chunks, poses, episode.fps, episode.metadata
 

@@ -1,4 +1,4 @@
-"""One map to walk on: where its rooms are, where the camera may stand and what the engine ViZDoom draws.
+"""One map to walk on: its rooms, the space that is open to the camera, and what the engine ViZDoom draws.
 
 Lengths are map units, x east and y north, all integers.
 """
@@ -14,28 +14,28 @@ Lump = tuple[str, bytes]
 
 
 class Look(Protocol):
-    """Generated textures that travel with the maps, or some that the engine has anyway."""
+    """Textures of a map: generated ones that are stored with it, or ones that the engine has built in."""
 
     @property
     def world(self) -> str:
-        """Name of the world that looks so."""
+        """Name of the world that has these textures."""
         ...
 
     def palette(self) -> list[Lump]:
-        """What replaces the game's own colours; empty where nothing does."""
+        """Lumps that replace the game's own colours; empty to keep them."""
         ...
 
     def textures(self, names: Iterable[str]) -> list[Lump]:
-        """What the archive must hold so that the engine knows these textures; empty where it knows them anyway."""
+        """Lumps that the archive must have for the engine to find these textures; empty if they are built in."""
         ...
 
     def identity(self, names: Iterable[str]) -> Iterator[bytes]:
-        """What tells the named textures from any others, for a digest."""
+        """Bytes that identify the named textures, for `digest_of`."""
         ...
 
 
 CELL = 32
-"""Maps are drawn on a grid of so many units."""
+"""Spacing in map units of the grid that maps are drawn on."""
 MARGIN = 40
 """The camera keeps this far from walls, measured along each axis (a square body)."""
 
@@ -50,7 +50,7 @@ class Rect:
     top: int
 
     def holds(self, x: int, y: int) -> bool:
-        """Whether the point lies inside or on the border."""
+        """True if the point lies inside or on the border."""
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
     def grown(self, by_x: int, by_y: int) -> "Rect":
@@ -58,14 +58,14 @@ class Rect:
         return Rect(self.left - by_x, self.bottom - by_y, self.right + by_x, self.top + by_y)
 
     def meets(self, other: "Rect") -> bool:
-        """Whether the two have a point in common."""
+        """True if the two have a point in common."""
         meets_x = self.left <= other.right and other.left <= self.right
         return meets_x and self.bottom <= other.top and other.bottom <= self.top
 
 
 @dataclass(frozen=True)
 class Corridor:
-    """A straight passage between the rooms `first` and `second`; `along_x` tells its direction."""
+    """A straight passage between the rooms `first` and `second`; `along_x` is its direction."""
 
     rect: Rect
     first: int
@@ -75,37 +75,37 @@ class Corridor:
 
 @dataclass(frozen=True)
 class Scene:
-    """One map: where the rooms are and the UDMF text that draws them; made anew from `seed` by its world."""
+    """One map: its rooms and the UDMF text that draws them; its world can draw it again from `seed`."""
 
     seed: int
     rooms: tuple[Rect, ...]
-    """The rooms, or the junctions of a maze: what scripts count as another place to go to."""
+    """The rooms, or the junctions of a maze: the places that scripts go to."""
     corridors: tuple[Corridor, ...]
     starts: tuple[Rect, ...]
-    """Where paths may start: not too near to walls."""
+    """Areas where paths may start: not too near to walls."""
     start_chunks: int
-    """Chunks forward that are free at a start, so that its image shows more than the wall ahead."""
+    """Number of chunks forward that are free at a start, so that its image shows more than the wall ahead."""
     loop_chunks: int
-    """Paths that walk loops start where one of at most so many chunks is free."""
+    """Paths that walk loops start where a loop of at most this many chunks is free."""
     text: str
     """The map in UDMF, the engine's text format."""
     textures: tuple[str, ...]
     """Names of the textures that the text mentions, sorted."""
     look: Look
-    """Where the engine finds those textures."""
+    """Source of those textures."""
 
     @property
     def world(self) -> str:
-        """Name of the world that the map is of."""
+        """Name of the map's world."""
         return self.look.world
 
     @cached_property
     def walkable(self) -> tuple[Rect, ...]:
-        """Where the camera may stand: the rooms less the margin, joined through the corridors."""
+        """Areas open to the camera: the rooms less the margin, joined through the corridors."""
         return inner_space(self.rooms, self.corridors, MARGIN)
 
     def is_free(self, x: int, y: int) -> bool:
-        """Whether the camera may stand at (x, y): no solid point within `MARGIN` along either axis."""
+        """True if the camera may be at (x, y): no solid point within `MARGIN` along either axis."""
         return any(rect.holds(x, y) for rect in self.walkable)
 
     def room_at(self, x: int, y: int) -> int | None:
@@ -119,7 +119,7 @@ class Scene:
 
 
 def inner_space(rooms: Sequence[Rect], corridors: Sequence[Corridor], margin: int) -> tuple[Rect, ...]:
-    """Where one keeps the margin from all walls: the rooms less the margin, joined through the corridors."""
+    """Areas that keep the margin from all walls: the rooms less the margin, joined through the corridors."""
     inner = [room.grown(-margin, -margin) for room in rooms]
     for corridor in corridors:
         by_x, by_y = (margin, -margin) if corridor.along_x else (-margin, margin)
@@ -133,7 +133,7 @@ def room_around(rooms: Sequence[Rect], x: int, y: int) -> int | None:
 
 
 def digest_of(text: str, look: Look, textures: tuple[str, ...]) -> str:
-    """Hex SHA-256 of a map's text and of what its textures are."""
+    """Hex SHA-256 of a map's text and of its textures."""
     sha = hashlib.sha256(text.encode())
     for part in look.identity(textures):
         sha.update(part)

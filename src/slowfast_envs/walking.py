@@ -1,4 +1,4 @@
-"""How one walks in the worlds of exact poses: a turn, a step or standing still a frame.
+"""Walking in the worlds of exact poses: one turn, one step or a pause per frame.
 
 Everything here is exact integer arithmetic on a `Place`, so that a pose seen twice is the very same pose.
 """
@@ -15,10 +15,10 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Poses
 
 TURN_DEGREES = 22.5
-"""Turn of one frame. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
+"""Turn of one frame in degrees. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
 HEADINGS = 16
 STEP_UNITS = 24
-"""Length of one frame's step, up to the rounding of its two parts to whole units."""
+"""Length of one frame's step in map units, up to the rounding of its two components to whole units."""
 
 
 class Place(NamedTuple):
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 
 def poses_of(places: Sequence[Place]) -> Poses:
-    """One row (x, y, degrees in [0, 360)) a place."""
+    """Poses of the places: one row (x, y, degrees in [0, 360)) each."""
     return np.array([(x, y, heading * TURN_DEGREES) for x, y, heading in places], np.float64).reshape(-1, 3)
 
 
@@ -61,13 +61,13 @@ STEPS = tuple(_half_circle_steps() + [(-dx, -dy) for dx, dy in _half_circle_step
 
 
 def check_free(scene: Scene, place: Place) -> None:
-    """Raises `UserError` where the camera cannot stand."""
+    """Raises `UserError` if the camera cannot be at the place."""
     if not scene.is_free(place.x, place.y):
         raise UserError(f"the camera cannot stand at x={place.x}, y={place.y}: a wall is too near; choose free space")
 
 
 def advance_free(place: Place, verb: str) -> Place:
-    """The place one frame later where no wall is in the way.
+    """The place one frame later if no wall is in the way.
 
     >>> advance_free(Place(0, 0, 0), "go_back")
     Place(x=-24, y=0, heading=0)
@@ -94,7 +94,7 @@ def walk(scene: Scene, start: Place, verbs: Sequence[str]) -> tuple[list[Place],
     """Places of frames 0 to 4 len(verbs), the start included, and for each whether its step was refused.
 
     Raises:
-        UserError: an unknown verb, or a start where the camera cannot stand.
+        UserError: an unknown verb, or a start that is too near a wall.
     """
     for verb in verbs:
         check_verb(verb)

@@ -1,4 +1,4 @@
-"""Scripts that decide where the walker goes, one verb a chunk. See `walking` for how it moves."""
+"""Scripts that decide where the walker goes, one verb per chunk. See `walking` for how it moves."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ from slowfast_vgen.types import Chunk
 
 
 def _end(scene: Scene, place: Place, verbs: Sequence[str]) -> Place | None:
-    """Where the verbs lead, None where a step on the way is refused."""
+    """Place that the verbs lead to; None if a step on the way is refused."""
     for verb in verbs:
         for _ in range(FRAMES_PER_CHUNK):
             place, bumped = advance(scene, place, verb)
@@ -23,7 +23,7 @@ def _end(scene: Scene, place: Place, verbs: Sequence[str]) -> Place | None:
 
 
 def free_chunks(scene: Scene, place: Place, verb: str, most: int) -> int:
-    """How many chunks of `verb` go without a refused step, at most `most`."""
+    """Number of chunks of `verb` that are free of a refused step, at most `most`."""
     count = 0
     after = _end(scene, place, [verb])
     while count < most and after is not None:
@@ -41,12 +41,12 @@ def _other(turn: str) -> str:
 
 
 def full_turn(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """Turns one way all the time; four chunks are a lap."""
+    """Turns in one direction throughout; four chunks are a full turn."""
     return [_turn(rng)] * num_chunks
 
 
 def turn_and_return(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """Some chunks one way, as many back, again and again. Ends at the start pose."""
+    """Turns some chunks one way and as many back, repeatedly. Ends at the start pose."""
     verbs: list[str] = []
     while (left := num_chunks - len(verbs)) >= 2:
         count = int(rng.integers(1, min(6, left // 2) + 1))
@@ -56,9 +56,9 @@ def turn_and_return(rng: np.random.Generator, scene: Scene, start: Place, num_ch
 
 
 def out_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """Some chunks forward on a free line and as many back, again and again. Ends at the start pose.
+    """Walks some chunks forward on a free line and as many back, repeatedly. Ends at the start pose.
 
-    Where not even one chunk forward is free it turns and returns instead.
+    If not even one chunk forward is free, it turns and returns instead.
     """
     line = free_chunks(scene, start, "go_forward", num_chunks // 2)
     verbs: list[str] = []
@@ -72,7 +72,7 @@ def out_and_back(rng: np.random.Generator, scene: Scene, start: Place, num_chunk
 def loop(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
     """Walks rectangles, each closed by its fourth turn. Ends at the start pose.
 
-    What is left when no further rectangle fits (each takes at least 8 chunks) goes into a lap and turns and returns.
+    If no further rectangle fits (each takes at least 8 chunks), the remaining chunks turn fully, and turn and return.
     """
     verbs: list[str] = []
     loops = loops_from(scene, start, num_chunks)
@@ -84,7 +84,7 @@ def loop(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) 
 
 
 def loops_from(scene: Scene, start: Place, num_chunks: int) -> list[list[str]]:
-    """All rectangular ways of at most `num_chunks` chunks from the start pose back to itself in free space."""
+    """All rectangular paths of at most `num_chunks` chunks from the start pose back to itself in free space."""
     found = []
     longest = (num_chunks - 6) // 2  # the longer side of a rectangle whose other side is one chunk
     for turn in ("turn_left", "turn_right"):
@@ -113,7 +113,7 @@ def wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int
         elif draw < 0.69:
             plan = ["go_forward"] * int(rng.integers(0, free_chunks(scene, place, "go_forward", 4) + 1))
         elif draw < 0.81:
-            # up to the wall and once more: the model shall learn what a bump looks like
+            # up to the wall and once more, so that the model learns what a bump looks like
             plan = ["go_forward"] * (free_chunks(scene, place, "go_forward", 6) + 1)
         elif draw < 0.92:
             plan = ["go_back"] * int(rng.integers(0, free_chunks(scene, place, "go_back", 3) + 1))
@@ -125,7 +125,7 @@ def wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int
 
 
 def _route(rng: np.random.Generator, scene: Scene, start: Place) -> list[str]:
-    """A shortest way, in chunks without a refused step, into a random other room; empty where there is none."""
+    """A shortest path, in chunks without a refused step, into a random other room; empty if there is none."""
     here = scene.room_at(start.x, start.y)
     others = [index for index in range(len(scene.rooms)) if index != here]
     goal = others[rng.integers(len(others))]
@@ -133,7 +133,7 @@ def _route(rng: np.random.Generator, scene: Scene, start: Place) -> list[str]:
 
 
 def _shortest(rng: np.random.Generator, scene: Scene, start: Place, arrived: Callable[[Place], bool]) -> list[str]:
-    """A shortest way, in chunks without a refused step, to where `arrived` holds; empty where there is none.
+    """A shortest path, in chunks without a refused step, to where `arrived` holds; empty if there is none.
 
     Chunks move on a lattice of 96 units that the start pose fixes, so the places that can be reached are few.
     """
@@ -157,9 +157,9 @@ def _shortest(rng: np.random.Generator, scene: Scene, start: Place, arrived: Cal
 
 
 def round_trip(rng: np.random.Generator, scene: Scene, start: Place, num_rooms: int) -> list[str]:
-    """A way through `num_rooms` random other rooms, one after the other, and back to the very start pose.
+    """A path through `num_rooms` random other rooms, one after the other, and back to exactly the start pose.
 
-    Empty where the rooms cannot be reached from the start pose's lattice.
+    Empty if the rooms cannot be reached from the start pose's lattice.
     """
     verbs: list[str] = []
     place = start
@@ -206,9 +206,9 @@ _LED_TRIES = 200
 
 
 def led_walk(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """From room to room without a bump, never twice at the same pose at a chunk's end: a way worth retracing.
+    """Goes from room to room without a bump, never twice at the same pose at a chunk's end, to be retraced.
 
-    Loops are cut off as they close. Empty where so long a way is not found.
+    Loops are cut off as they close. Empty if no path of this length is found.
     """
     verbs: list[str] = []
     trail = [start]
@@ -228,13 +228,13 @@ def led_walk(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: i
 
 
 def retrace(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
-    """A led walk and all the way back along it; waits first where the number is odd, or where there is no such walk."""
+    """A led walk and all the way back along it; waits first if the number is odd, or throughout if there is no walk."""
     out = led_walk(rng, scene, start, num_chunks // 2)
     return ["stay"] * (num_chunks - 2 * len(out)) + out + list(retraced(out))
 
 
 def told_chunks(rng: np.random.Generator, script: str, verbs: Sequence[str]) -> tuple[Chunk, ...]:
-    """Each verb told by one of its phrasings, the way back of `retrace` by those of `RETRACE`."""
+    """Chunks of the verbs with drawn phrasings; the way back of `retrace` has phrasings of `RETRACE`."""
     back = sum(verb != "stay" for verb in verbs) // 2 if script == "retrace" else 0
     told = [*verbs[: len(verbs) - back], *[RETRACE] * back]
     return chunks_of(told, (draw_phrasing(rng, verb) for verb in told))
@@ -250,7 +250,7 @@ SCRIPTS: dict[str, Script] = {
     "retrace": retrace,
 }
 MIX = {"wander": 0.5, "full-turn": 0.15, "turn-and-return": 0.1, "out-and-back": 0.15, "loop": 0.1}
-"""Shares of the scripts where the script is "mix"."""
+"""Shares of the scripts in "mix"."""
 
 
 def check_script(name: str, num_chunks: int, scripts: Collection[str] = SCRIPTS) -> None:
@@ -262,12 +262,12 @@ def check_script(name: str, num_chunks: int, scripts: Collection[str] = SCRIPTS)
 
 
 def draw_script(rng: np.random.Generator, script: str, shares: Mapping[str, float] = MIX) -> str:
-    """The script itself; where it is "mix", one that is drawn by the shares."""
+    """The script itself; if it is "mix", one that is drawn by the shares."""
     return str(rng.choice(list(shares), p=list(shares.values()))) if script == "mix" else script
 
 
 def draw_path(rng: np.random.Generator, scene: Scene, script: str, num_chunks: int) -> tuple[str, Place, list[str]]:
-    """Draws the script (where it is "mix"), a start that suits it, and the verbs.
+    """Draws the script (if it is "mix"), a start that suits it, and the verbs.
 
     Raises:
         UserError: unknown script, or no chunk.

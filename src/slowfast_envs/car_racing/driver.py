@@ -1,4 +1,4 @@
-"""Who drives in `car-racing`: seven verbs, how people say them, and a driver who looks at the track's tiles."""
+"""The driver of `car-racing`: seven verbs, their phrasings, and a driver that looks at the track's tiles."""
 
 import itertools
 import math
@@ -38,7 +38,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "pull right", "corner to the right", "go round to the right",
     ),
 }  # fmt: skip
-"""Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 
 CONTROLS: dict[str, Controls] = {
     "accelerate": Controls(0.0, 0.08, 0.0),
@@ -49,33 +49,33 @@ CONTROLS: dict[str, Controls] = {
     "steer_left": Controls(-0.3, 0.0, 0.0),
     "steer_right": Controls(0.3, 0.0, 0.0),
 }
-"""What each verb does all through its chunk. Without gas the car keeps its speed nearly."""
+"""Controls that each verb holds for its whole chunk. Without gas the car nearly keeps its speed."""
 
 CHUNK_SECONDS = 0.4
 _WHEELBASE = 3.24  # units from the front to the rear axle
 _WHEEL_RATE = 3.0  # radians a second, at which the front wheels turn
 _STEERING = ("drive_on", "bear_left", "bear_right", "steer_left", "steer_right")
-_AHEAD = 4  # tiles; to where the driver looks from where the car would be
+_AHEAD = 4  # tiles, from the car's predicted place to the one that the driver looks at
 _NEED = 12.0  # where going straight costs no more than this beyond the best plan, there is time for the pedals
 # Units a second.
-_SLACK = 2.5  # that the speed may be off
+_SLACK = 2.5  # by which the speed may be wrong
 _TOO_FAST = 9.0  # to steer at all
 _LEAST_SPEED = 4.0  # to plan with: a car at rest must look somewhere too
 
 
 class Habits(NamedTuple):
-    """How somebody drives."""
+    """Habits of a driver."""
 
     random_share: float
-    """Of the chunks that begin some random verb, held for one or two chunks."""
+    """Share of the chunks that begin a random verb, held for one or two chunks."""
     speeds: tuple[float, float]
-    """Units a second: in the sharpest bends, and where the road is straight."""
+    """Units per second: in the sharpest bends, and on straight road."""
     stop_share: float
-    """Of the chunks that begin to brake for three to six, until the car stands."""
+    """Share of the chunks that begin to brake for three to six, until the car stops."""
 
 
 class _State(NamedTuple):
-    """A car as the driver thinks of it: where it is, its heading and its front wheels' angle, in radians."""
+    """A car in the driver's model: its place, its heading and its front wheels' angle, in radians."""
 
     x: float
     y: float
@@ -92,7 +92,7 @@ class Driver:
         self._tiles = race.track[:, 2:]
 
     def verb(self) -> str:
-        """What to do for the next chunk."""
+        """The verb of the next chunk."""
         if not self._planned:
             self._planned = self._whim()
         return self._planned.pop() if self._planned else self._sensible()
@@ -107,7 +107,7 @@ class Driver:
         return []
 
     def _sensible(self) -> str:
-        """Steers to where the road goes; where it need not steer, it minds the speed."""
+        """Steers along the road; if it need not steer, it controls the speed."""
         race = self._race
         x, y, degrees = race.pose
         start = _State(x, y, math.radians(degrees), race.steering)
@@ -121,7 +121,7 @@ class Driver:
         return "brake" if excess > _TOO_FAST else best[0]
 
     def _wanted_speed(self) -> float:
-        """By the sharpest bend on the next tiles."""
+        """Speed in units per second that the sharpest bend on the next tiles allows."""
         x, y, _ = self._race.pose
         near = self._nearest(x, y)
         headings = self._race.track[(near + np.arange(14)) % len(self._tiles), 1]
@@ -145,7 +145,7 @@ class Driver:
 
 
 def _ahead(state: _State, speed: float, verb: str) -> _State:
-    """Where a car that does not slip would be after a chunk, in eight small steps."""
+    """State after a chunk of a car that does not slip, in eight small steps."""
     x, y, angle, wheels = state
     dt = CHUNK_SECONDS / 8
     goal = -CONTROLS[verb].steer

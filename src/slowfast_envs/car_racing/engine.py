@@ -12,18 +12,18 @@ from jaxtyping import Float64
 from slowfast_vgen.errors import UserError
 
 STEPS_PER_FRAME = 5
-"""The engine makes 50 steps a second; we record 10 frames."""
+"""Steps of the engine per frame: it makes 50 steps per second, of which 10 frames are recorded."""
 
 
 class Controls(NamedTuple):
-    """What the driver does while a chunk lasts."""
+    """Controls that are held for a chunk."""
 
     steer: float
-    """-1 full left to 1 full right; the wheels cannot follow beyond 0.4."""
+    """Steering from -1 (full left) to 1 (full right); the wheels cannot follow beyond 0.4."""
     gas: float
-    """0 to 1."""
+    """Gas pedal from 0 to 1."""
     brake: float
-    """0 to 1."""
+    """Brake pedal from 0 to 1."""
 
 
 class Tile(NamedTuple):
@@ -31,9 +31,9 @@ class Tile(NamedTuple):
 
     corners: list[tuple[float, float]]
     shade: int
-    """How much brighter than others, so that speed can be seen. The engine forgets it where a wheel has been."""
+    """Extra brightness, so that speed can be seen. The engine forgets it where a wheel has been."""
     colour: tuple[int, int, int] | None
-    """None where it has the road's."""
+    """Colour of the tile; None for the road's."""
 
 
 class Race:
@@ -48,7 +48,7 @@ class Race:
         self._env, car_class = _make()
         self._env.reset(seed=seed)
         self.track: Float64[np.ndarray, "num_tiles 4"] = np.array(self._env.track)
-        """A row a tile, in driving order: an angle that nobody needs, the heading less a quarter turn, x, y."""
+        """One row per tile, in driving order: an unused angle, the heading less a quarter turn, x, y."""
         self._env.car.destroy()
         tile = int(start * len(self.track)) % len(self.track)
         self._env.car = car_class(self._env.world, *self.track[tile, 1:])
@@ -71,7 +71,7 @@ class Race:
 
     @property
     def speed(self) -> float:
-        """Units a second."""
+        """Speed in units per second."""
         return float(self._env.car.hull.linearVelocity.length)
 
     @property
@@ -81,7 +81,7 @@ class Race:
 
     @property
     def is_off_road(self) -> bool:
-        """Whether no wheel is on the road."""
+        """True if no wheel is on the road."""
         return not any(wheel.tiles for wheel in self._env.car.wheels)
 
     @property
@@ -106,7 +106,7 @@ class Race:
         ]
 
     def frame(self, controls: Controls) -> None:
-        """Drives on for the time of one frame."""
+        """Drives for the time of one frame."""
         for _ in range(STEPS_PER_FRAME):
             self._env.step(np.array(controls))
 
@@ -118,7 +118,7 @@ def _classes() -> tuple[Any, Any]:
     try:
         from gymnasium.envs.box2d.car_dynamics import Car
         from gymnasium.envs.box2d.car_racing import CarRacing
-    except Exception as error:  # gymnasium tells of what it lacks in a class of its own
+    except Exception as error:  # gymnasium reports missing packages by a class of its own
         missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__
         if not isinstance(missing, ImportError):
             raise

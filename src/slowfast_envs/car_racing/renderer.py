@@ -1,6 +1,6 @@
 """Pictures of a race from above: the car below the middle, headed up. No numbers and no bar, unlike the engine's own.
 
-They hang on the poses of car and wheels alone: a tile that was driven on looks as before.
+They depend only on the poses of car and wheels: a tile that was driven on looks as before.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.car_racing.engine import Race
 
 VIEW_UNITS = 40
-"""Of the world on a side of the picture. The road is some 13 wide."""
-_SCALE = 3  # drawn so much larger and averaged
+"""Side of the picture in units of the world. The road is about 13 wide."""
+_SCALE = 3  # factor by which pictures are drawn larger, then averaged
 _SIDE = FRAME_SIZE * _SCALE
 _ZOOM = _SIDE / VIEW_UNITS
 _CAR = (_SIDE / 2, 0.75 * _SIDE)  # where it is drawn, from the upper left
@@ -58,14 +58,14 @@ class View:
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of all that does not move. Corners are told to a millionth: processors differ beyond."""
+        """Hex SHA-256 of all that does not move. Corners are rounded to a millionth: processors differ beyond."""
         sha = hashlib.sha256(np.round(self._quads, 6).tobytes())
         for colours in (np.array([self._ground], np.uint8), self._colours):
             sha.update(colours.tobytes())
         return sha.hexdigest()
 
     def frame(self) -> UInt8[np.ndarray, "64 64 3"]:
-        """What is seen now."""
+        """Picture of the current state."""
         x, y, degrees = self._race.pose
         image = Image.new("RGB", (_SIDE, _SIDE), self._ground)
         draw = ImageDraw.Draw(image)

@@ -1,7 +1,7 @@
 """The world `car-racing`: gymnasium's CarRacing seen from above, a fresh track for each episode.
 
-A verb is held for a chunk; what it does hangs on the speed too, which the frames before show. Unlike in the worlds of
-exact poses, no place is met twice to the unit: whoever drives a lap comes back to nearly the same view.
+A verb is held for a chunk; its effect also depends on the speed, which the frames before show. Unlike in the worlds of
+exact poses, no place is reached twice to the unit: a lap leads back to nearly the same view.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ SCRIPTS: dict[str, Habits] = {
     "stop-and-go": Habits(random_share=0.03, speeds=(10.0, 16.0), stop_share=0.05),
 }
 MIX = {"race": 0.4, "weave": 0.4, "stop-and-go": 0.2}
-"""Shares of the scripts where the script is "mix"."""
+"""Shares of the scripts in "mix"."""
 
 
 class CarRacing(SeededWorld):
-    """Drives on tracks. See `SeededWorld`."""
+    """Episodes on racing tracks. See `SeededWorld`."""
 
     name = "car-racing"
     number = 6

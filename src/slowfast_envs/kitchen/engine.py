@@ -1,4 +1,4 @@
-"""The model of gymnasium-robotics' FrankaKitchen, made light: nothing is simulated here, it is only posed and drawn."""
+"""The model of gymnasium-robotics' FrankaKitchen, made light: it is only posed and drawn, not simulated."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +14,8 @@ _MODEL = "envs/assets/kitchen_franka/kitchen_assets/kitchen_env_model.xml"
 def load_model() -> Any:
     """The kitchen and its robot, a `mujoco.MjModel`.
 
-    The arm is drawn with the meshes that it collides with, 2,000 triangles instead of 133,000: at 64x64 nobody sees
-    it, and loading and drawing take a fraction of the time.
+    The arm is drawn with its collision meshes, 2,000 triangles instead of 133,000: this cannot be seen at 64x64, and
+    loading and drawing take a fraction of the time.
 
     Raises:
         UserError: a package or the system's EGL is missing.

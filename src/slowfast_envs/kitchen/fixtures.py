@@ -1,4 +1,4 @@
-"""What can be moved in the kitchen of the world `franka-kitchen`, and how people say it. Needs no engine."""
+"""Things that can be moved in the kitchen of the world `franka-kitchen`, and phrasings for it. Needs no engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ class Fixture:
     """A thing that is in one of a few states, each of which has a verb that leads to it."""
 
     joint: str
-    """Its joint in the model."""
+    """Name of its joint in the model."""
     handle: str
-    """The site that the hand takes hold of."""
+    """Name of the site that the hand grasps."""
     values: tuple[tuple[float, ...], ...]
-    """What each state is: the joint's angle in radians or shift in metres; for the kettle x, y and z."""
+    """Value of each state: the joint's angle in radians or shift in metres; for the kettle x, y and z."""
     verbs: tuple[str, ...]
-    """One a state: what brings the thing into it."""
+    """One verb per state, which brings the thing into it."""
     approach: Direction = _AHEAD
-    """Which way the hand points when it takes hold."""
+    """Direction in which the hand points when it grasps."""
     follower: tuple[str, float] = ("", 0.0)
-    """A joint that moves along, and by how much for 1 of this one's."""
+    """A joint that moves along, and the ratio of its motion to this one's."""
     turns_hand: bool = False
-    """Whether the hand turns with the thing."""
+    """True if the hand turns with the thing."""
 
 
 def _door(joint: str, handle: str, opened: float, name: str) -> Fixture:
@@ -129,7 +129,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
     **{f"kettle_to_{place}": _said(_KETTLE_TO, names) for place, names in _BURNERS.items()},
     "wait": ("wait", "hold still", "do nothing", "stay where you are", "keep the arm still"),
 }  # fmt: skip
-"""Verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+"""Verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 AGAIN: dict[str, tuple[str, ...]] = {
     "open": ("open it again", "open it", "pull it open again"),
     "close": ("close it", "close it again", "shut it", "push it shut again"),
@@ -138,31 +138,31 @@ AGAIN: dict[str, tuple[str, ...]] = {
     "turn_off": ("turn it off", "turn it off again", "turn that one off"),
     "kettle": ("put it back where it was", "move it back", "take the kettle back", "bring it back to its old place"),
 }
-"""How verbs that begin so are said right after the same thing was moved the other way: the text before tells what."""
+"""Phrasings by the start of the verb, for use right after the opposite move of a thing that the text before names."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing brought into one state."""
+    """The task of bringing one thing into one state."""
 
     fixture: str
     """A name of `FIXTURES`."""
     state: int
-    """The state that it is brought into."""
+    """Index of the state that it is brought into."""
 
     @property
     def verb(self) -> str:
-        """The canonical name of what is done."""
+        """The verb of the task."""
         return FIXTURES[self.fixture].verbs[self.state]
 
 
 def draw_text(rng: np.random.Generator, verb: str, undoes_last: bool = False) -> str:
-    """One way to say it, the canonical one with probability `CANONICAL_SHARE`.
+    """Draws a phrasing, the canonical one with probability `CANONICAL_SHARE`.
 
     Args:
         rng: draws it.
         verb: one of `PHRASINGS`.
-        undoes_last: whether the task before is undone: half of the time only "it" is said then.
+        undoes_last: whether the task before is undone: half of the texts then only say "it".
     """
     phrasings: Sequence[str] = PHRASINGS[verb]
     if undoes_last and rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Inverse kinematics of the kitchen's robot arm: which joint angles bring the hand to a place."""
+"""Inverse kinematics of the kitchen's robot arm: joint angles that bring the hand to a place."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from slowfast_envs.kitchen.fixtures import Direction
 from slowfast_envs.mujoco.engine import import_mujoco
 
 Angles = Float64[np.ndarray, "7"]
-"""Of the arm's joints from the base to the hand, radians."""
+"""Angles of the arm's joints from the base to the hand, radians."""
 REST: Angles = np.array([-1.0, -0.3, 0.0, -2.6, 0.0, 0.7, 0.8])
-"""Where the arm waits: upright, out of sight of all that can be moved."""
+"""Posture of the waiting arm: upright, away from everything that can be moved."""
 SEARCH: Angles = np.array([0.15, -1.76, 1.84, -2.48, 0.26, 0.71, 1.6])
-"""From where handles on fronts are searched: folded, the hand before the stove."""
+"""Posture where the search for handles on fronts starts: folded, the hand in front of the stove."""
 _STRETCHED: Angles = np.array([0.0, 0.3, 0.0, -1.9, 0.0, 0.5, 0.8])
 _SITE = "end_effector"
 _NUM_JOINTS = 7
@@ -27,7 +27,7 @@ _STEPS = 120
 
 
 def stretched(target: Float64[np.ndarray, "3"]) -> Angles:
-    """The arm bent in one upright plane with a place: where to search from for what must be led to all sides."""
+    """The arm bent in one upright plane with a place: start of the search for things that move in all directions."""
     return np.array([np.arctan2(-target[0], target[1]), *_STRETCHED[1:]])
 
 
@@ -43,7 +43,7 @@ class Arm:
 
     @property
     def angles(self) -> Angles:
-        """As they are now."""
+        """The current angles."""
         return np.array(self._data.qpos[:_NUM_JOINTS])
 
     @angles.setter
@@ -53,7 +53,7 @@ class Arm:
 
     @property
     def hand(self) -> Float64[np.ndarray, "3"]:
-        """Where the hand is, metres."""
+        """Position of the hand, metres."""
         return np.array(self._data.site_xpos[self._site])
 
     def reach(self, target: Float64[np.ndarray, "3"], direction: Direction, start: Angles) -> Angles:
@@ -62,9 +62,9 @@ class Arm:
         In the first half the hand is turned too, as far as the place allows.
 
         Args:
-            target: where to, metres.
-            direction: which way the hand should point.
-            start: from which angles to search; nearby ones are found.
+            target: goal of the hand, metres.
+            direction: where the hand should point.
+            start: angles where the search begins; nearby ones are found.
         """
         wanted = np.array(direction) / np.linalg.norm(direction)
         self.angles = start
@@ -77,7 +77,7 @@ class Arm:
         return self.angles
 
     def _step(self, error: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
-        """The change of angles that lessens the error; `wanted` is where the hand should point."""
+        """The change of angles that reduces the error; `wanted` is the direction in which the hand should point."""
         self._mujoco.mj_comPos(self._model, self._data)
         self._mujoco.mj_jacSite(self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._site)
         jacobian = self._jacobian[:3, :_NUM_JOINTS]

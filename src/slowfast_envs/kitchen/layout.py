@@ -13,7 +13,7 @@ from slowfast_envs.kitchen.fixtures import FIXTURES
 from slowfast_envs.mujoco.camera import View
 
 VIEW = View(look_at=(-0.33, 0.48, 2.09), distance=2.03, azimuth=98.0, elevation=-24.0)
-"""Over the robot's right shoulder. Each scene stands a little elsewhere."""
+"""Mean view, over the robot's right shoulder; each scene has a slightly different one."""
 
 Colour = tuple[float, float, float]
 """Red, green and blue in [0, 1]."""
@@ -40,13 +40,13 @@ class Kitchen:
     kettle: Colour
     microwave: Colour
     brightness: float
-    """Of the room's light; 1 is the engine's own."""
+    """Brightness of the room's light; 1 is the engine's own."""
     states: dict[str, int]
-    """Of each fixture; see `fixtures.FIXTURES`."""
+    """State of each fixture; see `fixtures.FIXTURES`."""
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 of all of it: equal exactly where two scenes start alike."""
+        """Hex SHA-256 of all fields: equal exactly if two scenes start alike."""
         told = [getattr(self, field.name) for field in fields(self)]
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -74,7 +74,7 @@ def draw_kitchen(seed: int) -> Kitchen:
 
 
 def _near(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
-    """One of the colours, a little changed."""
+    """Draws one of the colours and changes it slightly."""
     colour = np.array(colours[rng.integers(len(colours))]) + rng.uniform(-0.05, 0.05, 3)
     red, green, blue = colour.clip(0, 1).round(4).tolist()
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Tasks in the kitchen, one after the other, recorded with their texts: what the episodes of `franka-kitchen` are."""
+"""Tasks in the kitchen, one after the other, recorded with their texts as the episodes of `franka-kitchen`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,11 +11,11 @@ from slowfast_envs.kitchen.scene import TASK_FRAMES, KitchenStage, KitchenState
 from slowfast_vgen.types import Chunk, Frames
 
 TASK_CHUNKS = TASK_FRAMES // FRAMES_PER_CHUNK
-"""What every task takes."""
+"""Number of chunks of every task."""
 MIN_CHUNKS = 2 * TASK_CHUNKS
-"""Of a sequence: to do one thing and to undo it."""
+"""Fewest chunks of a sequence, which does one thing and undoes it."""
 
-_RETURN_SHARE = 0.3  # how often a thing is put back before there is need to
+_RETURN_SHARE = 0.3  # how often a thing is put back before it has to be
 _WAIT_SHARE = 0.5  # how often time that is left for no task is spent at its first chance
 
 
@@ -26,14 +26,14 @@ class KitchenPlay:
         self._stage = stage
         self._frames = [stage.frame()]
         self.states = [stage.state()]
-        """A row a frame."""
+        """The true states, one per frame."""
         self.chunks: list[Chunk] = []
         self.sub_goals: list[dict[str, Any]] = []
-        """A row a task: `verb`, `text`, `fixture`, `state`, `start_frame`, `num_frames`."""
+        """One row per task: `verb`, `text`, `fixture`, `state`, `start_frame`, `num_frames`."""
 
     @property
     def frames(self) -> Frames:
-        """All so far."""
+        """All frames so far."""
         return np.stack(self._frames)
 
     def follow(self, task: Task, text: str, num_chunks: int = TASK_CHUNKS) -> None:
@@ -48,7 +48,7 @@ class KitchenPlay:
         self._record(self._stage.wait(FRAMES_PER_CHUNK), text, "wait", 1)
 
     def metadata(self) -> dict[str, Any]:
-        """What is told of each frame and task, ready for JSON."""
+        """The truth of each frame and task, as JSON values."""
         return {
             "hand": [_row(state.hand) for state in self.states],
             "joints": [_row(state.joints) for state in self.states],
@@ -68,7 +68,7 @@ class KitchenPlay:
 
 
 def play_clip(stage: KitchenStage, rng: np.random.Generator, num_chunks: int) -> KitchenPlay:
-    """One task under one text, cut where there are too few chunks for it."""
+    """Records one task under one text, cut if there are too few chunks for it."""
     play = KitchenPlay(stage)
     names = list(FIXTURES)
     task = _draw_task(rng, names[rng.integers(len(names))], stage.states)
@@ -77,9 +77,9 @@ def play_clip(stage: KitchenStage, rng: np.random.Generator, num_chunks: int) ->
 
 
 def play_sequence(stage: KitchenStage, rng: np.random.Generator, num_chunks: int) -> KitchenPlay:
-    """One task after the other, each undone later: in the end the kitchen is as it was.
+    """Records one task after the other, each undone later: in the end the kitchen is as it was.
 
-    Time that is left (no whole task, or an odd one) is waited away somewhere in between.
+    Chunks that are left (no whole task, or an odd one) are spent waiting somewhere in between.
     """
     play = KitchenPlay(stage)
     home = dict(stage.states)
@@ -101,13 +101,13 @@ def play_sequence(stage: KitchenStage, rng: np.random.Generator, num_chunks: int
             task = _draw_task(rng, name, stage.states)
             away.append(name)
         play.follow(task, draw_text(rng, task.verb, undoes_last=name == last))
-        # "it" needs the way back to be meant: a kettle that comes back and goes elsewhere is told where to
+        # "it" means the way back: where a kettle that came back and goes elsewhere is to go must be said
         last = name if name in away else ""
     return play
 
 
 def _draw_task(rng: np.random.Generator, name: str, states: dict[str, int]) -> Task:
-    """Something that can be done with a fixture now."""
+    """Draws a task that can be done with a fixture now."""
     others = [state for state in range(len(FIXTURES[name].values)) if state != states[name]]
     return Task(name, others[rng.integers(len(others))])
 

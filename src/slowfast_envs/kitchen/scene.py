@@ -1,4 +1,4 @@
-"""The kitchen as a stage: laid out by a seed, things moved by the robot's hand frame by frame, looked at.
+"""The kitchen as a stage: laid out from a seed, changed by the robot's hand frame by frame, and drawn.
 
 Nothing is simulated. A thing is led from state to state, and the arm's angles are solved for so that the hand stays at
 the handle. So every task ends as it should, and the same states give the same pixels whatever came before.
@@ -18,7 +18,7 @@ from slowfast_envs.mujoco.camera import Camera, Frame
 from slowfast_envs.mujoco.engine import import_mujoco
 
 TASK_FRAMES = 16
-"""What every task takes, from the arm's rest to its rest."""
+"""Number of frames of every task, from the arm's rest to its rest."""
 
 _APPROACH, _GRASP, _MOVE, _RETREAT = 3, 2, 5, 3  # frames; two more close and open the fingers, one draws the hand back
 _BEFORE = 0.12  # metres before the handle where the hand straightens
@@ -31,23 +31,23 @@ _LIGHTS = slice(0, 3)  # those of the room
 
 
 class KitchenState(NamedTuple):
-    """The truth at one moment."""
+    """The true state at one moment."""
 
     joints: Angles
     fingers: float
-    """How far each finger is from the middle, metres."""
+    """Distance of each finger from the middle, metres."""
     hand: np.ndarray
-    """x, y and z, metres."""
+    """Position of the hand: x, y and z, metres."""
     fixtures: dict[str, tuple[float, ...]]
-    """Name -> angle in radians or shift in metres; of the kettle x, y and z."""
+    """Name -> angle in radians or shift in metres; for the kettle x, y and z."""
 
 
 class KitchenStage:
     """A kitchen and its robot. A context manager; `close` ends the drawing.
 
     Args:
-        kitchen: how it starts.
-        size: of a frame, pixels.
+        kitchen: its start.
+        size: side of a frame, pixels.
 
     Raises:
         UserError: a package is missing, or MuJoCo cannot draw here.
@@ -75,7 +75,7 @@ class KitchenStage:
         self._camera.close()
 
     def reset(self, kitchen: Kitchen) -> None:
-        """Begins anew, the arm at rest; nothing is left of what came before."""
+        """Sets the stage to a kitchen's start, the arm at rest; nothing is left of the state before."""
         self._mujoco.mj_resetData(self._model, self._data)
         for material, colour in {
             **dict.fromkeys(_CABINETS, kitchen.cabinets),
@@ -94,7 +94,7 @@ class KitchenStage:
         self._rest()
 
     def do(self, task: Task) -> Iterator[KitchenState]:
-        """Does a task, in `TASK_FRAMES` steps: whoever iterates sees the kitchen as it is after each."""
+        """Does a task in `TASK_FRAMES` steps and yields the state after each."""
         fixture = FIXTURES[task.fixture]
         start, end = (np.array(fixture.values[state]) for state in (self.states[task.fixture], task.state))
         self.states[task.fixture] = task.state
@@ -123,21 +123,21 @@ class KitchenStage:
         yield from self._swing(before, REST, _RETREAT)
 
     def wait(self, num_frames: int) -> Iterator[KitchenState]:
-        """Does nothing."""
+        """Does nothing, and yields the state of each frame."""
         for _ in range(num_frames):
             yield self.state()
 
     def state(self) -> KitchenState:
-        """The truth now."""
+        """The true state now."""
         fixtures = {name: tuple(self._value(fixture).tolist()) for name, fixture in FIXTURES.items()}
         return KitchenState(self._arm.angles, float(self._data.qpos[7]), self._arm.hand, fixtures)
 
     def handle(self, fixture: str) -> np.ndarray:
-        """Where a fixture's handle is now, metres."""
+        """Current position of a fixture's handle, metres."""
         return self._handle(FIXTURES[fixture])
 
     def frame(self) -> Frame:
-        """What it looks like now."""
+        """Picture of the current state."""
         on = self._value(FIXTURES["light"])[0] / FIXTURES["light"].values[1][0]
         self._model.light_diffuse[self._lamp] = on * _LAMP
         self._mujoco.mj_kinematics(self._model, self._data)
@@ -154,7 +154,7 @@ class KitchenStage:
         return self.state()
 
     def _swing(self, start: Angles, end: Angles, num_frames: int) -> Iterator[KitchenState]:
-        """From one posture to another, with open fingers; ends exactly there."""
+        """Moves from one posture to another with open fingers; ends exactly there."""
         for frame in range(1, num_frames + 1):
             share = _smooth(frame / num_frames)
             yield self._hold(end if frame == num_frames else start + share * (end - start), _OPEN)
@@ -168,7 +168,7 @@ class KitchenStage:
         return np.array(self._data.qpos[address : address + len(fixture.values[0])])
 
     def _put(self, fixture: Fixture, value: np.ndarray) -> None:
-        """Brings a fixture, and what moves along, to a value."""
+        """Sets a fixture, and its follower, to a value."""
         address = int(self._model.joint(fixture.joint).qposadr[0])
         self._data.qpos[address : address + len(value)] = value
         follower, ratio = fixture.follower
@@ -177,11 +177,11 @@ class KitchenStage:
 
 
 def _back(fixture: Fixture) -> np.ndarray:
-    """From the handle to where the hand straightens, turned round."""
+    """Vector to the handle from the place where the hand straightens, metres."""
     direction = np.array(fixture.approach)
     return _BEFORE * direction / np.linalg.norm(direction)
 
 
 def _smooth(share: float) -> float:
-    """From 0 to 1 without a jerk at either end."""
+    """Rises from 0 to 1 with zero slope at either end."""
     return share * share * (3 - 2 * share)

@@ -1,6 +1,6 @@
-"""The world `franka-kitchen`: a robot arm that opens, switches and moves things in a kitchen, told in words.
+"""The world `franka-kitchen`: a robot arm that opens, switches and moves things in a kitchen, described in words.
 
-Two scripts: `clip` shows one task; `sequence` does many in one kitchen, each undone later. The camera stands still, so
+Two scripts: `clip` shows one task; `sequence` does many in one kitchen, each undone later. The camera never moves, so
 there are no poses; angles and positions are in the metadata.
 """
 
@@ -16,13 +16,13 @@ from slowfast_vgen.types import Episode
 
 SCRIPTS = ("clip", "sequence")
 MIX = "mix"
-"""Three clips to one sequence; clips alone where there are too few chunks for a sequence."""
+"""Mixture of three clips to one sequence; only clips if there are too few chunks for a sequence."""
 
 _CLIP_SHARE = 0.75
 
 
 class FrankaKitchen(SeededWorld):
-    """Episodes in a kitchen each. See `SeededWorld`.
+    """Episodes in one kitchen each. See `SeededWorld`.
 
     A sequence has as many chunks as are asked for, a clip as many as its task takes, at most that number.
     """
@@ -33,7 +33,7 @@ class FrankaKitchen(SeededWorld):
     scripts = SCRIPTS
 
     def kitchen(self, episode_index: int) -> Kitchen:
-        """How the kitchen of an episode starts.
+        """The kitchen of an episode at its start.
 
         Raises:
             UserError: an index out of range.
@@ -41,7 +41,7 @@ class FrankaKitchen(SeededWorld):
         return draw_kitchen(self.seed_of(episode_index))
 
     def check(self, script: str, num_chunks: int) -> None:
-        """The scripts are `SCRIPTS`; a sequence needs `MIN_CHUNKS`."""
+        """Raises `UserError` for a script that is not in `SCRIPTS`, or a sequence of fewer than `MIN_CHUNKS` chunks."""
         super().check(script, num_chunks)
         if script == "sequence" and num_chunks < MIN_CHUNKS:
             raise UserError(

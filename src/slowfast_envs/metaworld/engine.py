@@ -1,4 +1,4 @@
-"""Meta-World, imported when it is needed, and what every scene does to one of its models."""
+"""Meta-World, imported when it is needed, and the changes that every scene makes to its models."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _BEHIND = ("pedestal", "head", "right_arm_base_link")
 
 
 def import_metaworld() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Meta-World's environments whose observations tell the goal, and its experts, by name.
+    """Meta-World's environments whose observations include the goal, and its experts, by name.
 
     Raises:
         UserError: the package or the system's EGL is missing.
@@ -38,7 +38,7 @@ def model_file(name: str) -> str:
 
 
 def hide_marks(model: Any, shown: str = "") -> None:
-    """Takes Meta-World's coloured marks out of sight, all but the one that is `shown`, which grows to be seen."""
+    """Hides Meta-World's coloured marks, all but the one that is `shown`, which is enlarged."""
     for site in range(model.nsite):
         if model.site(site).name == shown:
             model.site_size[site] = _MARK_RADIUS
@@ -47,7 +47,7 @@ def hide_marks(model: Any, shown: str = "") -> None:
 
 
 def hide_base(model: Any) -> None:
-    """Spares the drawing of the robot's base and head, which no view shows: a sixth of the time."""
+    """Hides the robot's base and head, which no view shows: this saves a sixth of the time."""
     for geom in range(model.ngeom):
         if model.body(model.geom_bodyid[geom]).name in _BEHIND:
             model.geom_matid[geom] = -1

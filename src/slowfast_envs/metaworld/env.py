@@ -1,4 +1,4 @@
-"""Meta-World's table to act in by words, a whole move at a time: the engine of the planning task `metaworld-return`."""
+"""Meta-World's table controlled by texts, one whole move at a time: engine of the planning task `metaworld-return`."""
 
 from collections.abc import Sequence
 
@@ -26,18 +26,18 @@ from slowfast_vgen.types import Frames
 BLOCKS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in sorted(set(SHAPES)))
 """The names of all blocks that a scene may have."""
 ACTION_TEXTS = (CARRY, *(PHRASINGS["put_back"][0].format(block=block) for block in BLOCKS))
-"""A spot's template, and one text a block, for those that are there; all of `instructions` is known as well."""
+"""Template of a spot, and one text per block, if it is there; all texts of `instructions` are understood too."""
 
 _ROOM = 0.085  # metres between the middles of two blocks: the fingers fit in between
-_WIDEST = 0.12  # metres that a block is put beside where it was asked for, at most
+_WIDEST = 0.12  # metres, at most, between the requested spot and where a block is put instead
 
 
 class MetaWorldEnv:
-    """The blocks of one scene in somebody's hands: `act` takes words and shows the four pictures of the move.
+    """The blocks of one scene, to act on: `act` takes a text and returns the four pictures of the move.
 
-    Nothing that is asked for ends an episode. A spot out of reach becomes the nearest within it, one that is taken the
-    nearest free one; a block that is not there is taken for the one of its colour, colours being told apart more easily
-    than shapes. What cannot be done at all leaves everything as it is. `said` tells all but the shapes.
+    No text ends an episode. A spot out of reach becomes the nearest within it, one that is taken the nearest free one;
+    a block that is not there becomes the one of its colour, since colours are easier to distinguish than shapes. A
+    text that cannot be carried out at all changes nothing. `said` reports all of this but the shapes.
 
     >>> with MetaWorldEnv() as env:  # doctest: +SKIP
     ...     env.reset(7)
@@ -52,9 +52,9 @@ class MetaWorldEnv:
         """Starts nothing yet.
 
         Args:
-            split: whose scenes.
-            seed: of the scenes.
-            table: one that is shared, and closed by whoever made it; None for an own one.
+            split: split of the scenes.
+            seed: seed of the scenes.
+            table: a shared one, which its owner closes; None for an own one.
 
         Raises:
             UserError: no such split or seed.
@@ -64,7 +64,7 @@ class MetaWorldEnv:
         self._table, self._owned = table, table is None
         self._moves: Moves | None = None
         self.said = ""
-        """What was done otherwise than the latest text asked, or why nothing was done; empty where it was done."""
+        """How the latest move differs from its text, or why nothing was done; empty if it was done as asked."""
 
     def __enter__(self) -> "MetaWorldEnv":
         return self
@@ -74,7 +74,7 @@ class MetaWorldEnv:
 
     @property
     def moves(self) -> Moves:
-        """What was done so far, and the truth.
+        """The moves so far, with the true states.
 
         Raises:
             UserError: no reset before.
@@ -84,7 +84,7 @@ class MetaWorldEnv:
         return self._moves
 
     def reset(self, seed: int) -> Frames:
-        """Begins the scene of that number; the start image alone, uint8 `[1, 64, 64, 3]`.
+        """Begins the scene of that number; returns the start image alone, uint8 `[1, 64, 64, 3]`.
 
         Raises:
             UserError: a number out of range, Meta-World is not installed, or MuJoCo cannot draw here.
@@ -96,7 +96,7 @@ class MetaWorldEnv:
         return self._moves.frames
 
     def act(self, action_text: str) -> Frames:
-        """Carries out what a text asks for, as well as it can; the pictures of the move, uint8 `[4, 64, 64, 3]`.
+        """Carries out a text as well as possible; returns the pictures of the move, uint8 `[4, 64, 64, 3]`.
 
         Raises:
             UserError: no reset before.
@@ -120,17 +120,17 @@ class MetaWorldEnv:
         return moves.do(order.verb, action_text, Goal(order.block, spot, order.goal.way))
 
     def meant(self, name: str) -> str:
-        """The block on the table that goes by a name: that one, or else the one of its colour; the name for neither."""
+        """Block on the table that a name means: that one, or else the one of its colour; the name itself if neither."""
         homes = self.moves.homes
         same = [one for one in homes if one.split()[0] == name.split()[0]]
         return name if name in homes or not same else same[0]
 
     def distances_from_home(self) -> dict[str, float]:
-        """Name -> how far the block is from where it lay at first; metres."""
+        """Name -> distance of the block from its first spot, metres."""
         return self.moves.distances_from_home()
 
     def put_back_texts(self, texts: Sequence[str]) -> list[str]:
-        """Says how to put back what these texts moved; see `instructions.put_back_texts`."""
+        """Texts that put back what these texts moved; see `instructions.put_back_texts`."""
         return put_back_texts(texts)
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class MetaWorldEnv:
             self._table = None
 
     def _free_spot(self, name: str, wanted: Spot) -> Spot | None:
-        """The free spot within reach that is nearest to the one wanted; None where there is none near."""
+        """The free spot within reach that is nearest to the one wanted; None if there is none near."""
         state = self.moves.states[-1]
         others = [spot_of(state, other) for other in state.blocks if other != name]
         x, y = np.clip(wanted, REACH_LOW, REACH_HIGH).tolist()

@@ -1,4 +1,4 @@
-"""An expert for the table: which action brings a block nearer to a goal, told from the state alone.
+"""An expert for the table: the action that brings a block nearer to a goal, found from the state alone.
 
 It keeps nothing between frames, so a planner may call it at any moment, with a true or an estimated state.
 """
@@ -12,7 +12,7 @@ from slowfast_envs.metaworld.table import MOST_PER_FRAME, Action, TableState
 from slowfast_vgen.errors import UserError
 
 ARRIVED = 0.012
-"""How near to its goal a block counts as being there, metres."""
+"""Distance from its goal within which a block counts as being there, metres."""
 
 _TRAVEL_Z = 0.17  # height of the hand above all blocks, also with one in its fingers
 _GRIP_Z = 0.06  # height of the hand around a block; its finger tips are 4.5 cm lower
@@ -26,17 +26,17 @@ _OPEN_GRIP, _CLOSED_GRIP = -1.0, 1.0
 
 
 class Goal(NamedTuple):
-    """Where a block is to lie: any spot from `REACH_LOW` to `REACH_HIGH` of `layout`."""
+    """The goal of a block: any spot from `REACH_LOW` to `REACH_HIGH` of `layout`."""
 
     block: str
-    """Its name, as `Layout` has it."""
+    """Name of the block, as in `Layout`."""
     spot: Spot
     way: Literal["slide", "carry"] = "carry"
-    """Along the table, or lifted over what stands in between."""
+    """Way of moving: along the table, or lifted over what lies in between."""
 
 
 def is_done(state: TableState, goal: Goal) -> bool:
-    """Whether the block lies there and the hand has let go of it and risen.
+    """True if the block lies there and the hand has let go of it and risen.
 
     Raises:
         UserError: no such block in the scene.
@@ -46,7 +46,7 @@ def is_done(state: TableState, goal: Goal) -> bool:
 
 
 def expert_action(state: TableState, goal: Goal) -> Action:
-    """What to do for the next frame: go over, down, close, move, let go, rise.
+    """Action of the next frame: go over, down, close, move, let go, rise.
 
     A spot that another block lies on is not cleared first; the goal is then not reached.
 
@@ -81,7 +81,7 @@ def expert_action(state: TableState, goal: Goal) -> Action:
 
 
 def hover_action(state: TableState, block: str) -> Action:
-    """What to do for the next frame to bring the open hand above a block without touching it.
+    """Action of the next frame that brings the open hand above a block without touching it.
 
     Raises:
         UserError: no such block in the scene.
@@ -91,7 +91,7 @@ def hover_action(state: TableState, block: str) -> Action:
 
 
 def rest_action(state: TableState, place: tuple[float, float, float]) -> Action:
-    """What to do for the next frame to let go, rise, and bring the open hand to a place above all blocks."""
+    """Action of the next frame that lets go, rises, and brings the open hand to a place above all blocks."""
     if state.hand[2] < _TRAVEL_Z - 0.03:
         risen = state.target if state.opening < _OPEN else (*state.target[:2], _TRAVEL_Z)
         return _towards(state.target, risen, _OPEN_GRIP)
@@ -126,7 +126,7 @@ def _lies_there(state: TableState, goal: Goal) -> bool:
 
 
 def _towards(target: np.ndarray, wanted: object, grip: float, speed: float = 1.0) -> Action:
-    """Leads the hand's target straight to where it is wanted, at most at `speed`."""
+    """Action that moves the hand's target straight to `wanted`, at most at `speed`."""
     move = (np.asarray(wanted, np.float64) - target) / MOST_PER_FRAME
     length = float(np.abs(move).max())
     if length > speed:

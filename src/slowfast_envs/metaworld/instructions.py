@@ -1,4 +1,4 @@
-"""How people say what is to be done at the table, and what is meant by it: texts of the script `sequence` and back.
+"""Texts for actions at the table and their meaning: written for the script `sequence`, and read back.
 
 Left, right, front and back are those of the picture (see `table.VIEW`).
 """
@@ -21,7 +21,7 @@ DIRECTIONS: dict[str, tuple[Spot, tuple[str, ...]]] = {
     "front": ((0.0, 1.0), ("to the front", "towards the camera", "forwards", "away from the robot")),
     "back": ((0.0, -1.0), ("to the back", "away from the camera", "backwards", "towards the robot")),
 }
-"""Name -> unit step on the table, and how it is said."""
+"""Name -> unit step on the table, and its phrasings."""
 PLACES: dict[str, tuple[Spot, tuple[str, ...]]] = {
     "middle": ((0.0, 0.62), ("in the middle", "in the centre of the table")),
     "front left": ((0.16, 0.7), ("in the front left corner", "at the front on the left")),
@@ -29,7 +29,7 @@ PLACES: dict[str, tuple[Spot, tuple[str, ...]]] = {
     "back left": ((0.16, 0.54), ("in the back left corner", "at the back on the left")),
     "back right": ((-0.16, 0.54), ("in the back right corner", "at the back on the right")),
 }
-"""Name -> where about, and how it is said."""
+"""Name -> middle of the place, and its phrasings."""
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "push": ("push the {block} {where}", "slide the {block} {where}", "move the {block} {where}",
              "shove the {block} {where}"),
@@ -46,13 +46,13 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Verb -> its templates, the canonical one first."""
 CARRY = "carry the {block} to ({x}, {y})"
-"""How a spot is said exactly: metres along x and y."""
+"""Template for an exact spot: metres along x and y."""
 PUSH_METRES = (0.07, 0.18)
-"""How far a push goes, at least and at most."""
+"""Shortest and longest push, metres."""
 PLACE_METRES = 0.025
-"""How far from a place, along x and along y, "in" it still is."""
+"""Largest distance from a place along x, and along y, that is still "in" it, metres."""
 BESIDE_METRES = (CLEARANCE + 0.003, CLEARANCE + 0.03)
-"""How far from a block, middle to middle, "next to" it is."""
+"""Least and largest distance from a block, middle to middle, that is "next to" it, metres."""
 
 _SLIDE_CLEARANCE = 0.1
 _BLOCK = rf"(?P<block>(?:{'|'.join(COLOURS)}) (?:{'|'.join(sorted(set(SHAPES)))}))"
@@ -62,14 +62,14 @@ _NAMED = re.compile(rf"\b{_BLOCK}\b")
 
 
 class Order(NamedTuple):
-    """What a text means in a scene."""
+    """Meaning of a text in a scene."""
 
     verb: str
     """One of `PHRASINGS`, or "carry"."""
     block: str
-    """Empty when waiting."""
+    """Name of the block; empty when waiting."""
     goal: Goal | None
-    """None where no block is moved."""
+    """Goal of the block; None if no block is moved."""
 
 
 class _Meaning(NamedTuple):
@@ -80,19 +80,19 @@ class _Meaning(NamedTuple):
 
 
 def known_texts(blocks: Sequence[str]) -> dict[str, str]:
-    """Everything that `understand` takes where these blocks are on the table: text -> verb."""
+    """All texts that `understand` takes with these blocks on the table: text -> verb."""
     return {text: meaning.verb for text, meaning in _meanings(tuple(blocks)).items()}
 
 
 def understand(text: str, state: TableState, homes: Mapping[str, Spot]) -> Order:
-    """What a text asks for now. Nothing is drawn at random: the likeliest of the free spots is meant.
+    """The order that a text gives now. Nothing is drawn at random: the likeliest of the free spots is meant.
 
-    A push goes some 12 cm, more or less where there is no room. Where other blocks lie, or came from, stays free.
+    A push goes some 12 cm, more or less if there is no room. Spots where other blocks lie, or came from, stay free.
 
     Args:
         text: one of `known_texts`, or one of `carry_text`; case and outer blanks do not matter.
-        state: of the table now.
-        homes: where each block lay at first.
+        state: current state of the table.
+        homes: first spot of each block.
 
     Raises:
         UserError: the text is not known, or there is no room for what it asks.
@@ -120,7 +120,7 @@ def understand(text: str, state: TableState, homes: Mapping[str, Spot]) -> Order
 
 
 def carry_text(block: str, spot: Spot) -> str:
-    """Says where a block is to lie, to the millimetre.
+    """Text that asks for a block to be at a spot, to the millimetre.
 
     >>> carry_text("blue cube", (0.1034, 0.62)), read_carry("carry the blue cube to (0.103, 0.620)")
     ('carry the blue cube to (0.103, 0.620)', ('blue cube', (0.103, 0.62)))
@@ -135,7 +135,7 @@ def read_carry(text: str) -> tuple[str, Spot] | None:
 
 
 def named_block(text: str) -> str:
-    """The first block that a text names: the one that is moved. Empty where it names none.
+    """The first block that a text names: the one that is moved. Empty if it names none.
 
     >>> named_block("put the yellow cube next to the blue puck")
     'yellow cube'
@@ -155,7 +155,7 @@ def moved_blocks(texts: Sequence[str]) -> list[str]:
 
 
 def put_back_texts(texts: Sequence[str]) -> list[str]:
-    """Says how to put back what some texts moved: one text for each block, the one that was moved last first.
+    """Texts that put back what some texts moved: one for each block, the one that was moved last first.
 
     >>> put_back_texts(["push the pink cube left", "push the red cube left"])  # nothing here is red
     ['put the pink cube back where it was']
@@ -164,13 +164,13 @@ def put_back_texts(texts: Sequence[str]) -> list[str]:
 
 
 def taken_spots(name: str, state: TableState, homes: Mapping[str, Spot]) -> list[Spot]:
-    """Where the other blocks lie and came from: kept free, so that each of them can go back at any time."""
+    """Spots where the other blocks lie and came from: kept free, so that each of them can go back at any time."""
     others = [other for other in homes if other != name]
     return [spot_of(state, other) for other in others] + [homes[other] for other in others]
 
 
 def can_slide(name: str, state: TableState, spot: Spot) -> bool:
-    """Whether the straight way of a block to a spot is wide enough for the fingers."""
+    """True if the straight path of a block to a spot is wide enough for the fingers."""
     start, end = np.array(spot_of(state, name)), np.array(spot)
     way = start + np.linspace(0, 1, 20)[:, None] * (end - start)
     others = [spot_of(state, other) for other in state.blocks if other != name]
@@ -178,7 +178,7 @@ def can_slide(name: str, state: TableState, spot: Spot) -> bool:
 
 
 def spot_of(state: TableState, name: str) -> Spot:
-    """Where a block is above the table, to the micrometre."""
+    """Spot of a block on the table, to the micrometre."""
     x, y = state.blocks[name][:2].tolist()
     return round(x, 6), round(y, 6)
 
@@ -216,7 +216,7 @@ def _apart(first: Spot, second: Spot) -> float:
 
 @cache
 def _meanings(blocks: tuple[str, ...]) -> dict[str, _Meaning]:
-    """Text -> what it says of these blocks."""
+    """Text -> its meaning for these blocks."""
     wheres = {"push": DIRECTIONS, "put": PLACES}
     found = {text: _Meaning("wait") for text in PHRASINGS["wait"]}
     for verb, templates in PHRASINGS.items():

@@ -1,4 +1,4 @@
-"""What lies on the table of the world `metaworld`: which blocks, and where, drawn from a seed. Needs no engine."""
+"""Layout of the table of the world `metaworld`: blocks and their spots, drawn from a seed. Needs no engine."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import numpy as np
 BLOCK_HALF = 0.025
 """Half the height of a block, and half its width; metres."""
 SHAPES = ("cube", "puck", "cube")
-"""Of the blocks that the table has; a scene uses two or all of them."""
+"""Shapes of the blocks that the table has; a scene uses two or all of them."""
 COLOURS = {
     "yellow": (1.0, 0.85, 0.05),
     "blue": (0.1, 0.25, 0.95),
@@ -39,11 +39,11 @@ class Block:
     slot: int
     """Its place in `SHAPES`."""
     spot: Spot
-    """Where it lies at the start."""
+    """Its spot at the start."""
 
     @property
     def name(self) -> str:
-        """As a user says it, such as "yellow cube"; no two blocks of a layout share it."""
+        """Name in texts, such as "yellow cube"; no two blocks of a layout share it."""
         return f"{self.colour} {SHAPES[self.slot]}"
 
 
@@ -53,11 +53,11 @@ class Layout:
 
     blocks: tuple[Block, ...]
     hand: tuple[float, float, float]
-    """Where the hand is, metres."""
+    """Position of the hand, metres."""
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 of all of it: equal exactly where two scenes start alike."""
+        """Hex SHA-256 of all fields: equal exactly if two scenes start alike."""
         return hashlib.sha256(repr((self.blocks, self.hand)).encode()).hexdigest()
 
 
@@ -77,7 +77,7 @@ def draw_layout(seed: int) -> Layout:
 
 
 def draw_spot(rng: np.random.Generator, taken: Iterable[Spot]) -> Spot | None:
-    """A random spot with `CLEARANCE` to those taken, None where fifty draws find none."""
+    """A random spot with `CLEARANCE` to those taken, None if fifty draws find none."""
     taken = list(taken)
     for _ in range(50):
         x, y = rng.uniform(LOW, HIGH).round(4).tolist()
@@ -87,6 +87,6 @@ def draw_spot(rng: np.random.Generator, taken: Iterable[Spot]) -> Spot | None:
 
 
 def is_clear(spot: Spot, taken: Iterable[Spot]) -> bool:
-    """Whether a block fits there: within reach, and with `CLEARANCE` to every spot taken."""
+    """True if a block fits there: within reach, and with `CLEARANCE` to every spot taken."""
     inside = all(low <= value <= high for low, value, high in zip(LOW, spot, HIGH, strict=True))
     return inside and all(np.hypot(spot[0] - x, spot[1] - y) >= CLEARANCE for x, y in taken)

@@ -1,7 +1,7 @@
 """Episodes of whole moves: a chunk is one move of a block from beginning to end, seen in four pictures.
 
 The script `moves` of the world `metaworld`. Between two moves the hand rests out of sight, so the last picture of every
-chunk shows where all blocks lie: what a planner needs that thinks in moves and not in motions.
+chunk shows where all blocks lie, as a planner needs that thinks in moves and not in motions.
 """
 
 import math
@@ -22,22 +22,22 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Frames
 
 NOMINAL_FPS = 2.0
-"""Pictures a second, about: a move takes some 2.2 seconds and is kept in 4 pictures, whatever it took."""
+"""Approximate pictures per second: a move takes about 2.2 seconds, and is always kept in 4 pictures."""
 MIN_CHUNKS = 3
-"""A look, a move away and a move back."""
+"""Fewest chunks: a look, a move away and a move back."""
 MOST_MOVES = 10
-"""So many moves at most before blocks are put back: more than a context of 8 chunks looks back on."""
+"""Most moves before blocks are put back: more than a context of 8 chunks reaches back."""
 REST = (0.0, 0.45, 0.3)
-"""Where the hand rests, metres: at the table's back, where it hides no block."""
+"""Place where the hand rests, metres: at the table's back, where it hides no block."""
 
-_MOST_FRAMES = 40  # of the table's ten a second, after which a move is given up
+_MOST_FRAMES = 40  # of the table, ten per second, after which a move is given up
 _MOST_REST_FRAMES = 14
 _AT_REST = 0.01  # metres
-_CARRY_SHARE = 0.15  # how often a move is told by its spot in metres
+_CARRY_SHARE = 0.15  # how often a text gives the spot in metres
 
 
 class Moves:
-    """What is done at a table in whole moves, and what is seen of it.
+    """Recording of whole moves at a table.
 
     Several may share a table: each lays its own scene out again when its turn comes.
 
@@ -55,13 +55,13 @@ class Moves:
         self._saved = [table.save()]  # the start, and the end of each move
         self._frames = [table.frame()]
         self.states = [table.state()]
-        """One a picture: the truth."""
+        """The true states, one per picture."""
         self.homes: dict[str, Spot] = {name: spot_of(self.states[0], name) for name in self.states[0].blocks}
-        """Name -> where the block lay at first, metres."""
+        """Name -> first spot of the block, metres."""
         self.chunks: list[Chunk] = []
         self.sub_goals: list[SubGoal] = []
         self.table_frames = [0]
-        """One a picture: how many of the table's frames, ten a second, had gone by."""
+        """Number of the table's frames, ten per second, that had passed at each picture."""
 
     @property
     def frames(self) -> Frames:
@@ -69,14 +69,14 @@ class Moves:
         return np.stack(self._frames)
 
     def do(self, verb: str, text: str, goal: Goal) -> Frames:
-        """Lets the expert make one move and brings the hand back to rest; the move's pictures, the last one at rest.
+        """Lets the expert make one move and brings the hand to rest; returns its pictures, the last one at rest.
 
-        The last of `sub_goals` tells whether the block lies there then.
+        The last of `sub_goals` records whether the block lies there then.
 
         Args:
-            verb: of the chunk, such as "put".
-            text: of the chunk; not looked at.
-            goal: which block, and where.
+            verb: verb of the chunk, such as "put".
+            text: text of the chunk; not interpreted.
+            goal: the block and its spot.
 
         Raises:
             UserError: no such block on the table, or a spot out of the hand's reach.
@@ -98,7 +98,7 @@ class Moves:
         return self._note(verb, text, goal, is_done(self.states[-1], goal))
 
     def stay(self, verb: str, text: str, block: str = "") -> Frames:
-        """Nothing is done for a chunk: the same picture four times."""
+        """Does nothing for a chunk; returns the same picture four times."""
         for kept in (self._frames, self.states, self.table_frames):
             kept += kept[-1:] * FRAMES_PER_CHUNK  # type: ignore[operator]
         self._saved.append(self._saved[-1])
@@ -106,7 +106,7 @@ class Moves:
         return self._note(verb, text, Goal(block, spot), True)
 
     def rewind(self, num_chunks: int) -> None:
-        """Back to where things stood after so many moves, as if the later ones had not been made.
+        """Returns to the state after `num_chunks` moves, as if the later ones had not been made.
 
         Raises:
             UserError: more moves than were made.
@@ -119,7 +119,7 @@ class Moves:
         del self._saved[1 + num_chunks :], self.chunks[num_chunks:], self.sub_goals[num_chunks:]
 
     def distances_from_home(self) -> dict[str, float]:
-        """Name -> how far the block is from where it lay at first, along the table; metres."""
+        """Name -> distance of the block from its first spot along the table, metres."""
         here = {name: spot_of(self.states[-1], name) for name in self.homes}
         return {name: float(np.hypot(*np.subtract(here[name], home))) for name, home in self.homes.items()}
 
@@ -136,13 +136,13 @@ class Moves:
         }
 
     def _resume(self) -> None:
-        """Lays this scene out as it was left, where somebody else has used the table since."""
+        """Lays this scene out as it was left, in case the table has been used for another one since."""
         if self._table.layout is not self.layout:
             self._table.reset(self.layout)
         self._table.restore(self._saved[-1])
 
     def _note(self, verb: str, text: str, goal: Goal, done: bool) -> Frames:
-        """Adds the chunk that was just seen; its pictures."""
+        """Adds the chunk that was just recorded; returns its pictures."""
         first = len(self.states) - FRAMES_PER_CHUNK
         self.chunks.append(Chunk(text, verb, first, FRAMES_PER_CHUNK))
         self.sub_goals.append(SubGoal(verb, text, *goal, first, FRAMES_PER_CHUNK, done))
@@ -151,7 +151,7 @@ class Moves:
     def _run(
         self, decide: Callable[[TableState], Action], ended: Callable[[TableState], bool], most_frames: int
     ) -> list[np.ndarray]:
-        """Acts until it has ended; the simulation after every frame."""
+        """Acts until `ended`; returns the saved simulation after every frame."""
         passed: list[np.ndarray] = []
         while len(passed) < most_frames and not ended(self._table.state()):
             self._table.act(decide(self._table.state()))
@@ -162,7 +162,7 @@ class Moves:
 def play_moves(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> Moves:
     """A look at the table, then rounds of 1 to `MOST_MOVES` moves and of putting back whatever is away, in any order.
 
-    What time is left at the end is used up by moves; a last one may stay as it is.
+    Chunks that are left at the end are used up by moves; the block of a last one may stay where it is.
 
     Raises:
         UserError: fewer than `MIN_CHUNKS` chunks.
@@ -189,7 +189,7 @@ def play_moves(table: Table, layout: Layout, rng: np.random.Generator, num_chunk
 
 
 def draw_any_move(rng: np.random.Generator, moves: Moves, names: list[str]) -> Wish | None:
-    """A move of one of these blocks, told in words or by its spot; None where no draw finds one."""
+    """A move of one of these blocks, described in words or by its spot; None if no draw finds one."""
     state = moves.states[-1]
     wish = draw_move(rng, names, moves.homes, state)
     if wish is None or rng.random() >= _CARRY_SHARE:
@@ -200,7 +200,7 @@ def draw_any_move(rng: np.random.Generator, moves: Moves, names: list[str]) -> W
 
 
 def _draw_move(rng: np.random.Generator, moves: Moves, away: list[str], left: int) -> Wish | None:
-    """A move that leaves time to put all blocks back; of any block where that cannot be any more."""
+    """A move that leaves time to put all blocks back; of any block if that is no longer possible."""
     names = [name for name in moves.homes if left == 1 or left > len({*away, name})]
     return draw_any_move(rng, moves, names) if not away or left > 1 else None
 

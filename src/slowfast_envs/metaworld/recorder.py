@@ -1,7 +1,7 @@
-"""Acting at the table by texts or by goals, chunk by chunk, with everything noted that was done and seen.
+"""Acting at the table by texts or by goals, chunk by chunk, with everything recorded that was done and seen.
 
-A planner's way in: say what to do in words, or name a goal, look at the four frames that come back, and measure how far
-each block is from where it lay at first.
+Interface for planners: give a text or a goal, look at the four frames that come back, and measure how far each block is
+from its first spot.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,36 +18,36 @@ from slowfast_envs.metaworld.table import Action, Table, TableState
 from slowfast_vgen.types import Chunk, Frames
 
 LONGEST = 6
-"""Chunks that a goal takes, at most; the expert needs 3 to 6."""
+"""Most chunks for one goal; the expert needs 3 to 6."""
 
 _OPEN_GRIP = -1.0
 
 
 @dataclass(frozen=True)
 class SubGoal:
-    """One thing that was asked for, as the metadata tells it."""
+    """One request, as the metadata record it."""
 
     verb: str
     """One of `instructions.PHRASINGS`."""
     text: str
     block: str
-    """Empty when waiting."""
+    """Name of the block; empty when waiting."""
     spot: Spot
-    """Where the block is to lie, or lies; metres."""
+    """Spot where the block is to lie, or lies; metres."""
     way: Literal["slide", "carry", ""]
-    """Empty where nothing is moved."""
+    """Way of moving; empty if nothing is moved."""
     start_frame: int
     num_frames: int
     done: bool
 
 
 class Play:
-    """What is done at a table, from its last reset on, and what is seen of it.
+    """Recording of a table from its last reset on.
 
     >>> with Table(draw_layout(7)) as table:  # doctest: +SKIP
     ...     play = Play(table)
     ...     start = play.frames[0]
-    ...     chunk = play.obey("put the blue cube in the middle")  # uint8 [4, 64, 64, 3]; say it again until it is done
+    ...     chunk = play.obey("put the blue cube in the middle")  # uint8 [4, 64, 64, 3]; repeat it until it is done
     ...     play.follow("put_back", "put the blue cube back where it was", Goal("blue cube", (0.05, 0.61)))
     ...     play.distances_from_home()["blue cube"]
     """
@@ -56,11 +56,11 @@ class Play:
         self._table = table
         self._frames = [table.frame()]
         self.states = [table.state()]
-        """One a frame: the truth."""
+        """The true states, one per frame."""
         self.homes: dict[str, Spot] = {name: spot_of(self.states[0], name) for name in self.states[0].blocks}
-        """Name -> where the block lay at first, metres."""
+        """Name -> first spot of the block, metres."""
         self.actions: list[Action] = []
-        """One a frame, the start image apart."""
+        """One action per frame except for the start image."""
         self.chunks: list[Chunk] = []
         self.sub_goals: list[SubGoal] = []
 
@@ -71,14 +71,14 @@ class Play:
 
     @property
     def action_texts(self) -> tuple[str, ...]:
-        """All that `obey` understands here."""
+        """All texts that `obey` understands here."""
         return tuple(known_texts(list(self.homes)))
 
     def obey(self, text: str) -> Frames:
-        """Carries out a text for one chunk and gives its frames.
+        """Carries out a text for one chunk and returns its frames.
 
-        To move a block takes 3 to 6 chunks: the same text again goes on with it, and once it is done means it anew.
-        The last of `sub_goals` tells what the text was taken for, and whether that is done. Another text in between
+        To move a block takes 3 to 6 chunks: repeating the text continues the move, or asks for another once it is done.
+        The last of `sub_goals` records how the text was understood, and whether that is done. Another text in between
         makes the hand let go of what it carries.
 
         Raises:
@@ -103,13 +103,13 @@ class Play:
         return np.stack(self._frames[-FRAMES_PER_CHUNK:])
 
     def follow(self, verb: str, text: str, goal: Goal, most_chunks: int = LONGEST) -> bool:
-        """Lets the expert bring a block to any goal, in whole chunks; tells whether it did.
+        """Lets the expert bring a block to any goal, in whole chunks; returns whether it did.
 
         Args:
-            verb: of the chunks, such as "put".
-            text: of the chunks; not looked at.
-            goal: which block, and where.
-            most_chunks: when to give up.
+            verb: verb of the chunks, such as "put".
+            text: text of the chunks; not interpreted.
+            goal: the block and its spot.
+            most_chunks: number of chunks after which it gives up.
 
         Raises:
             UserError: no such block on the table, or a spot out of the hand's reach.
@@ -140,7 +140,7 @@ class Play:
         self.sub_goals.append(SubGoal("wait", text, "", (0.0, 0.0), "", first, FRAMES_PER_CHUNK, True))
 
     def distances_from_home(self) -> dict[str, float]:
-        """Name -> how far the block is from where it lay at first, along the table; metres."""
+        """Name -> distance of the block from its first spot along the table, metres."""
         here = {name: spot_of(self.states[-1], name) for name in self.homes}
         return {name: float(np.hypot(*np.subtract(here[name], home))) for name, home in self.homes.items()}
 
@@ -154,7 +154,7 @@ class Play:
             self._frames.append(self._table.frame())
 
     def _note(self, verb: str, text: str, goal: Goal, start_frame: int) -> bool:
-        """Adds the sub-goal that was worked at since a frame; tells whether it is done."""
+        """Adds the sub-goal that was pursued since a frame; returns whether it is done."""
         done = is_done(self.states[-1], goal)
         self.sub_goals.append(SubGoal(verb, text, *goal, start_frame, len(self.states) - start_frame, done))
         return done
@@ -172,5 +172,5 @@ class Play:
 
 
 def rows(values: Iterable[np.ndarray]) -> list[list[float]]:
-    """One list of numbers a frame, as JSON keeps it: to the micrometre."""
+    """One list of numbers per frame, as JSON values: to the micrometre."""
     return [[round(number, 6) for number in value.tolist()] for value in values]

@@ -26,7 +26,7 @@ from slowfast_envs.metaworld.table import Table, TableState
 from slowfast_vgen.errors import UserError
 
 MIN_CHUNKS = 2 * LONGEST
-"""To move one block away and back."""
+"""Fewest chunks: enough to move one block away and back."""
 
 _LEAST_METRES = 0.06  # how far a block is moved: seen well
 _RETURN_SHARE = 0.25  # how often a block is put back before the others have been moved
@@ -44,7 +44,7 @@ class Wish(NamedTuple):
 def play_sequence(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> Play:
     """Moves blocks about as long as there is time to put each one back, and puts them back.
 
-    In what time is left the hand hovers above blocks, or waits. The table must have just been reset to the layout.
+    In chunks that are left the hand hovers above blocks, or waits. The table must have just been reset to the layout.
 
     Raises:
         UserError: fewer than `MIN_CHUNKS` chunks.
@@ -68,7 +68,7 @@ def play_sequence(table: Table, layout: Layout, rng: np.random.Generator, num_ch
 
 
 def _draw_wish(rng: np.random.Generator, layout: Layout, state: TableState, chunks_left: int) -> Wish | None:
-    """The next sub-goal that leaves time to put every block back, None where there is time for none."""
+    """The next sub-goal that leaves time to put every block back, None if there is time for none."""
     homes = {block.name: block.spot for block in layout.blocks}
     away = blocks_away(homes, state)
     time_to_move = [name for name in homes if chunks_left >= LONGEST * (1 + len({*away, name}))]
@@ -85,7 +85,7 @@ def blocks_away(homes: Mapping[str, Spot], state: TableState) -> list[str]:
 def draw_move(
     rng: np.random.Generator, names: Sequence[str], homes: Mapping[str, Spot], state: TableState
 ) -> Wish | None:
-    """A push, put or put_beside of one of these blocks, far enough to be seen well; None where no draw finds one."""
+    """A push, put or put_beside of one of these blocks, far enough to be seen well; None if no draw finds one."""
     for _ in range(100 if names else 0):
         name = names[int(rng.integers(len(names)))]
         draw = (_push, _push, _put, _put_beside)[rng.integers(4)]
@@ -97,7 +97,7 @@ def draw_move(
 
 
 def draw_return(rng: np.random.Generator, name: str, homes: Mapping[str, Spot], state: TableState) -> Wish:
-    """To put a block back where it lay at first."""
+    """A wish to put a block back at its first spot."""
     slides = rng.random() < 0.5 and can_slide(name, state, homes[name])
     text = one_of(rng, PHRASINGS["put_back"]).format(block=name)
     return Wish("put_back", text, Goal(name, homes[name], "slide" if slides else "carry"))

@@ -1,7 +1,7 @@
-"""Meta-World's robot at its table with some blocks: a scene to reset, act in, look at and measure.
+"""Meta-World's robot at its table with some blocks: a scene to reset, act in, draw and measure.
 
-The arm, the table and how the hand is driven are Meta-World's; the blocks are ours. Ten frames a second; within a frame
-one action is held, so the frames and the actions of an episode tell exactly what was done.
+The arm, the table and how the hand is driven are Meta-World's; the blocks are ours. Ten frames per second; within a
+frame one action is held, so the frames and the actions of an episode record exactly what was done.
 """
 
 import math
@@ -20,15 +20,15 @@ from slowfast_envs.mujoco.engine import import_mujoco
 from slowfast_vgen.errors import UserError
 
 VIEW = View(look_at=(0.0, 0.65, 0.05), distance=0.72, azimuth=-90.0, elevation=-51.0)
-"""Into the robot's face: its right (x) is the picture's left, and y comes towards the camera.
+"""View into the robot's face: its right (x) is the picture's left, and y comes towards the camera.
 
-From here the arm hides a block in 1 of 100 frames, from beside the robot in 9."""
+From here the arm hides a block in 1 of 100 frames, from next to the robot in 9."""
 CAMERA_POSE = (0.0, round(VIEW.look_at[1] + VIEW.distance * math.cos(math.radians(VIEW.elevation)), 4), 270.0)
-"""Where it stands above the table: x, y in metres, and its heading in degrees counter-clockwise from x."""
+"""Pose of the camera above the table: x, y in metres, and its heading in degrees counter-clockwise from x."""
 STEPS_PER_FRAME = 8
-"""Control steps, as Meta-World counts them: 12.5 ms of simulated time each."""
+"""Control steps per frame, as Meta-World counts them: 12.5 ms of simulated time each."""
 MOST_PER_FRAME = 0.01 * STEPS_PER_FRAME
-"""How far an action of 1 moves the hand within a frame, metres."""
+"""Distance that an action of 1 moves the hand within a frame, metres."""
 
 _SUBSTEPS = 5
 _HAND_LOW, _HAND_HIGH = (-0.3, 0.45, 0.05), (0.3, 0.8, 0.3)
@@ -38,20 +38,20 @@ _SETTLING_STEPS = 60
 _PARKED = (0.6, 0.4)  # blocks that a scene does not use lie here, unseen
 
 Action = Float64[np.ndarray, "4"]
-"""How far the hand's target moves along x, y and z (-1 to 1, of `MOST_PER_FRAME`), and the grip (-1 open, 1 closed)."""
+"""Motion of the hand's target along x, y and z (-1 to 1, of `MOST_PER_FRAME`), and the grip (-1 open, 1 closed)."""
 Position = Float64[np.ndarray, "3"]
-"""x, y and z, metres."""
+"""Coordinates x, y and z, metres."""
 
 
 @dataclass(frozen=True)
 class TableState:
-    """The truth about a scene at one moment; what an expert looks at."""
+    """The true state of a scene at one moment; input of an expert."""
 
     hand: Position
     target: Position
-    """Where the hand is being led; it follows within a frame or two, some millimetres lower."""
+    """Target that the hand is led to; it follows within a frame or two, some millimetres lower."""
     opening: float
-    """Between the two fingers, metres: some 0.09 open, a block's width around one."""
+    """Gap between the two fingers, metres: about 0.09 open, a block's width around one."""
     blocks: Mapping[str, Position]
     """Name -> the block's middle."""
 
@@ -75,7 +75,7 @@ class Table:
         self._camera = Camera(self._model, view, size)
         self._names: dict[str, int] = {}
         self.layout = layout
-        """What was laid out last."""
+        """The latest layout."""
         self.reset(layout)
 
     def __enter__(self) -> "Table":
@@ -131,7 +131,7 @@ class Table:
         return TableState(data.body("hand").xpos.copy(), data.mocap_pos[0].copy(), float(fingers), blocks)
 
     def frame(self) -> Frame:
-        """What it looks like now."""
+        """Picture of the current state."""
         return self._camera.shoot(self._data)
 
     def save(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One of Meta-World's own tasks as a scene: reset it by a seed, let its expert or an action run, look and measure."""
+"""One of Meta-World's own tasks as a scene: reset by a seed, moved by its expert or an action, drawn and measured."""
 
 import hashlib
 import warnings
@@ -14,22 +14,22 @@ from slowfast_envs.metaworld.tasks import task_named
 from slowfast_envs.mujoco.camera import Camera, Frame, View
 
 VIEW = View(look_at=(0.0, 0.68, 0.13), distance=0.92, azimuth=150.0, elevation=-36.0)
-"""Past the robot's right shoulder: fronts of drawers and doors are seen."""
+"""View past the robot's right shoulder: fronts of drawers and doors are seen."""
 
 _NO_REWARD: tuple[float, dict[str, Any]] = (0.0, {})
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """The truth about a task at one moment."""
+    """The true state of a task at one moment."""
 
     hand: Position
     opening: float
-    """Of the grip: 0 closed, 1 open."""
+    """Opening of the grip: 0 closed, 1 open."""
     thing: Position
-    """What the task moves."""
+    """Position of the thing that the task moves."""
     is_done: bool
-    """Whether Meta-World counts the task as done."""
+    """True if Meta-World counts the task as done."""
 
 
 class TaskStage:
@@ -37,8 +37,8 @@ class TaskStage:
 
     Args:
         verb: one of `TASKS`.
-        size: of a frame, pixels.
-        view: where the camera stands.
+        size: side of a frame, pixels.
+        view: viewpoint of the camera.
 
     Raises:
         UserError: no such task, Meta-World is not installed, or MuJoCo cannot draw here.
@@ -48,7 +48,7 @@ class TaskStage:
         self.task = task_named(verb)
         environments, experts = import_metaworld()
         env = environments[f"{self.task.env}-v3-goal-observable"](seed=0)
-        env.max_path_length = 10**9  # an episode is as long as we make it
+        env.max_path_length = 10**9  # the length of an episode is decided here
         env.seeded_rand_vec, env._freeze_rand_vec = True, False  # each reset draws a scene from the seed
         # The reward takes half of a step's time and is not looked at; success is asked for once a frame.
         self._judge = env.evaluate_state
@@ -73,7 +73,7 @@ class TaskStage:
         self._camera.close()
 
     def reset(self, seed: int) -> None:
-        """The scene of a seed, any whole number from 0; the same seed gives the same scene, whatever came before."""
+        """Sets up the scene of a seed, any whole number from 0; it does not depend on what came before."""
         self._env.seed(seed)
         self._env.reset()
         self._step(np.array([0.0, 0.0, 0.0, -1.0]))  # only a step brings what is seen in line with the scene
@@ -95,20 +95,20 @@ class TaskStage:
             self._step(action)
 
     def act_expert(self) -> None:
-        """Lets Meta-World's expert act for one frame; it decides anew at each control step."""
+        """Lets Meta-World's expert act for one frame; it decides again at each control step."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of its own actions: they are clipped, as is meant
+            warnings.simplefilter("ignore")  # it warns of its own actions: they are clipped, as intended
             for _ in range(STEPS_PER_FRAME):
                 self._step(self._expert.get_action(self._observation))
 
     def state(self) -> TaskState:
-        """The truth now."""
+        """The true state now."""
         seen = self._observation
         done = bool(self._judge(seen, self._last)[1]["success"])
         return TaskState(seen[:3].copy(), float(seen[3]), seen[4:7].copy(), done)
 
     def frame(self) -> Frame:
-        """What it looks like now."""
+        """Picture of the current state."""
         return self._camera.shoot(self._env.data)
 
     def _step(self, action: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Tasks of Meta-World whose scripted experts succeed and whose things can be seen at 64x64, and how people say them."""
+"""Tasks of Meta-World whose scripted experts succeed and whose things can be seen at 64x64, with their phrasings."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from slowfast_vgen.errors import UserError
 
 @dataclass(frozen=True)
 class Task:
-    """One thing that the robot can do."""
+    """A task that the robot can do."""
 
     env: str
     """Its name in Meta-World, without the version."""
     thing: str
-    """What is moved; its position is told for every frame."""
+    """Name of the moved thing; the metadata have its position for every frame."""
     phrasings: tuple[str, ...]
-    """The canonical one first."""
+    """Phrasings, the canonical one first."""
     shows_goal: bool = False
-    """Whether the text means the coloured mark, so that it must be seen."""
+    """True if the text refers to the coloured mark, which must then be seen."""
 
 
 TASKS: dict[str, Task] = {
@@ -98,7 +98,7 @@ TASKS: dict[str, Task] = {
         "pick up the hammer and hit the nail", "knock the nail into the block",
     )),
 }  # fmt: skip
-"""Verb -> task. No phrasing stands under two verbs."""
+"""Verb -> task. No phrasing belongs to two verbs."""
 
 
 def task_named(verb: str) -> Task:

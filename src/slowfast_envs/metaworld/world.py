@@ -1,8 +1,8 @@
-"""The world `metaworld`: a robot arm at a table, told in words what to do, driven by scripted experts.
+"""The world `metaworld`: a robot arm at a table, instructed by texts and driven by scripted experts.
 
 Three scripts: `clip` shows one of Meta-World's tasks, from a start image until it is done; `sequence` moves blocks in
-one scene and puts them back; `moves` does so too, but a chunk is one whole move. The camera stands still, so there are
-no poses (for a memory's sake `moves` gives the camera's own, always the same); positions are in the metadata.
+one scene and puts them back; `moves` does so too, but a chunk is one whole move. The camera never moves, so there are
+no poses (`moves` gives the camera's own, always the same, for memories); positions are in the metadata.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 
 SCRIPTS = ("clip", "sequence", "moves")
 MIX = "mix"
-"""Three clips to one sequence; clips alone where there are too few chunks for a sequence."""
+"""Mixture of three clips to one sequence; only clips if there are too few chunks for a sequence."""
 LONGEST_CLIP = 8
-"""Chunks after which a task counts as failed; the experts need 1 to 4."""
+"""Number of chunks after which a task counts as failed; the experts need 1 to 4."""
 
 _CLIP_SHARE = 0.75
 
@@ -46,7 +46,7 @@ class MetaWorld(SeededWorld):
     scripts = SCRIPTS
 
     def layout(self, episode_index: int) -> Layout:
-        """What lies on the table at the start of a sequence.
+        """Layout of the table at the start of a sequence.
 
         Raises:
             UserError: an index out of range.
@@ -54,7 +54,7 @@ class MetaWorld(SeededWorld):
         return draw_layout(self.seed_of(episode_index))
 
     def check(self, script: str, num_chunks: int) -> None:
-        """The scripts are `SCRIPTS`; a sequence needs `MIN_CHUNKS`, moves need `LEAST_MOVES`."""
+        """Raises `UserError` for another script, a sequence below `MIN_CHUNKS` or moves below `LEAST_MOVES` chunks."""
         if script not in (*self.scripts, MIX):
             raise UserError(f'there is no script "{script}"; choose one of: {", ".join((*self.scripts, MIX))}')
         fewest = {"sequence": MIN_CHUNKS, "moves": LEAST_MOVES}.get(script, 1)
@@ -83,7 +83,7 @@ class MetaWorld(SeededWorld):
 
 
 class _Studio:
-    """The scenes that a run has met so far, kept to be used again: one takes half a second to make, and 90 MB."""
+    """The scenes of a run so far, kept to be used again: one takes half a second to make, and 90 MB."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -116,7 +116,7 @@ class _Shot(NamedTuple):
     """An episode without what all of them share."""
 
     scene: str
-    """Tells it from the others; equal where the same lies in the same place."""
+    """Identifies the scene; equal if the same things lie in the same places."""
     frames: Frames
     chunks: tuple[Chunk, ...]
     metadata: dict[str, Any]

@@ -1,6 +1,6 @@
-"""Where the camera of the Miniworld worlds is: in the walker's eyes, or behind and above its body.
+"""The camera of the Miniworld worlds: in the walker's eyes, or behind and above its body.
 
-In metres, in Miniworld's axes: x east, y up, z south.
+Lengths are metres, in Miniworld's axes: x east, y up, z south.
 """
 
 import math
@@ -12,28 +12,28 @@ from slowfast_envs.walking import HEADINGS, Place
 Camera = Literal["first", "third"]
 
 FOV_DEGREES: dict[Camera, float] = {"first": 90.0, "third": 75.0}
-"""Across as well as up and down."""
+"""Horizontal and vertical field of view."""
 EYES_METRES = 1.35
 BOOM_METRES = 1.5
-"""How far behind the walker the third-person camera is, unless a wall is nearer."""
+"""Distance of the third-person camera behind the walker, unless a wall is nearer."""
 _BOOM_STEPS = 30
 _HEIGHT_METRES = (1.9, 2.45)
-"""Of the third-person camera on a whole boom and on none: where a wall pushes it close it rises, and looks down."""
+"""Height of the third-person camera on a whole boom and on none: if a wall pushes it close, it rises and looks down."""
 _TARGET_METRES = (1.1, 0.9)
-"""What the third-person camera looks at: so far ahead of the walker, so high."""
+"""Point that the third-person camera looks at: its distance ahead of the walker, and its height."""
 
 Vector = tuple[float, float, float]
 
 
 class View(NamedTuple):
-    """Where the camera is and which way it looks, a vector of any length."""
+    """Position of the camera and direction of sight, a vector of any length."""
 
     eye: Vector
     direction: Vector
 
 
 def view_of(house: House, place: Place, camera: Camera) -> View:
-    """The view of `camera` with the walker on the place; it hangs on nothing else."""
+    """The view of `camera` with the walker on the place; it depends on nothing else."""
     angle = angle_of(place)
     east, south = math.cos(angle), -math.sin(angle)
     x, z = place.x / UNITS_PER_METRE, -place.y / UNITS_PER_METRE
@@ -54,7 +54,7 @@ def angle_of(place: Place) -> float:
 
 
 def _boom(house: House, place: Place) -> float:
-    """How far behind the walker there is room for a camera."""
+    """Free distance for a camera behind the walker, metres."""
     angle = angle_of(place)
     step = BOOM_METRES * UNITS_PER_METRE / _BOOM_STEPS
     for count in range(1, _BOOM_STEPS + 1):

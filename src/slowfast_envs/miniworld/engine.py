@@ -26,17 +26,17 @@ _LIBRARIES = "libegl1 libgl1 libgl1-mesa-dri libglu1-mesa libfreetype6"
 
 
 class Play(NamedTuple):
-    """What `play` saw; row 0 is the start, then `FRAMES_PER_CHUNK` rows a verb."""
+    """Recording of `play`; row 0 is the start, then `FRAMES_PER_CHUNK` rows per verb."""
 
     frames: Frames
     poses: Poses
-    """Of the walker; the third-person camera stands behind it."""
+    """Poses of the walker; the third-person camera is behind it."""
     collided: Bool[np.ndarray, " num_frames"]
-    """True where the frame's step was refused because a wall or a thing is too near."""
+    """True if the frame's step was refused because a wall or a thing is too near."""
 
 
 def ground(house: House) -> Scene:
-    """The house as path scripts know it: they ask where one may stand and which room is where, not what is drawn."""
+    """The house as a `Scene` for path scripts, which ask for its free space and its rooms, not for its drawing."""
     return cast(Scene, house)
 
 
@@ -93,7 +93,7 @@ def _stage() -> "Stage":
             f"the world miniworld-rooms needs the package {package}; install it with: "
             "pip install 'slowfast-vgen[miniworld]'"
         ) from error
-    except ImportError as error:  # a library of the system's, as pyglet tells it
+    except ImportError as error:  # a missing system library, as pyglet reports it
         raise _no_display(error) from error
     finally:
         if before is None:
@@ -101,7 +101,7 @@ def _stage() -> "Stage":
 
 
 def _open_display() -> None:
-    """Makes pyglet draw without a display, and tries whether it can."""
+    """Makes pyglet draw without a display, and checks that it can."""
     import pyglet
 
     pyglet.options["headless"] = True

@@ -1,4 +1,4 @@
-"""Houses of the Miniworld worlds: rooms joined by doors, drawn from a seed, and where one can walk in them.
+"""Houses of the Miniworld worlds: rooms joined by doors, drawn from a seed, and the free space in them.
 
 Lengths are units of 1/80 metre, x east and y north, all integers, so that walking is exact and a step is 0.3 m.
 """
@@ -17,7 +17,7 @@ from slowfast_envs.scene import Corridor, Rect, inner_space, room_around
 
 UNITS_PER_METRE = 80
 CELL = 32
-"""Houses are drawn on a grid of so many units. Walls are one cell thick."""
+"""Spacing in units of the grid that houses are drawn on. Walls are one cell thick."""
 MARGIN = 28
 """The walker's middle keeps this far from walls, measured along each axis (a square body)."""
 CAMERA_MARGIN = 10
@@ -25,12 +25,12 @@ ROOM_CELLS = (8, 19)
 HOUSE_CELLS = {3: (26, 20), 4: (26, 26), 5: (38, 26), 6: (38, 26)}
 """Extents of a house by its number of rooms."""
 DOOR_CELLS = 5
-"""Wide enough that free width (door - 2 MARGIN) exceeds the 96 units of a chunk: a walker on that lattice can pass."""
+"""Width of a door: less 2 MARGIN it exceeds the 96 units of a chunk, so that a walker on that lattice can pass."""
 DOOR_HEIGHT = 208
 START_MARGIN = 72
 """Paths start this far from walls, so that the start image shows more than one of them."""
 LOOP_CHUNKS = 8
-"""Of the smallest loop: one chunk on each side."""
+"""Number of chunks of the smallest loop: one on each side, and four turns."""
 
 WALLS = (
     "brick_wall", "cardboard", "cinder_blocks", "concrete_tiles", "drywall", "marble", "metal_grill", "rock", "stucco",
@@ -42,16 +42,16 @@ COLOURS = (
     (225, 40, 35), (40, 165, 60), (45, 80, 225), (245, 205, 40), (240, 130, 30), (150, 60, 200), (40, 190, 205),
     (240, 105, 175), (245, 245, 240), (30, 35, 45),
 )  # fmt: skip
-"""Of boxes, balls and the panels on walls."""
+"""Colours of boxes, balls and the panels on walls."""
 PANEL_SHARE = 0.85
-"""Of the stretches of wall that are long enough for one."""
+"""Share of the stretches of wall with a panel, among those that are long enough for one."""
 THINGS = {"barrel": (72, 36), "cone": (60, 28), "duckie": (48, 33), "medkit": (32, 21), "potion": (56, 21)}
-"""Meshes of Miniworld's: how high they stand here, and their radius then."""
+"""Meshes of Miniworld with their height here, and their radius at that height."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a room looks like: Miniworld's names of its surfaces, and the height of its ceiling."""
+    """Appearance of a room: Miniworld's names of its surfaces, and the height of its ceiling."""
 
     wall: str
     floor: str
@@ -61,20 +61,20 @@ class Room:
 
 @dataclass(frozen=True)
 class Item:
-    """A thing that stands on the floor and is walked around: a box, a ball or a mesh of Miniworld's."""
+    """A thing on the floor that is walked around: a box, a ball or a mesh of Miniworld."""
 
     kind: str
     """"box", "ball" or a key of `THINGS`."""
     x: int
     y: int
     heading: int
-    """In sixteenths of a circle."""
+    """Heading in sixteenths of a circle."""
     colour: int
     """Index into `COLOURS` of a box or ball; 0 otherwise."""
     sides: tuple[int, int, int]
-    """East, north and up; of a ball its diameter each; of a mesh the height alone counts."""
+    """Sizes east, north and up; for a ball its diameter each; for a mesh only the height counts."""
     radius: int
-    """Nothing of it lies farther from its middle."""
+    """Largest distance of any part of it from its middle."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Panel:
     x: int
     y: int
     heading: int
-    """Where it faces, in sixteenths of a circle; away from its wall."""
+    """Direction that it faces, in sixteenths of a circle; away from its wall."""
     width: int
     height: int
     middle: int
@@ -94,7 +94,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class House:
-    """One scene: what is drawn, and where one can walk."""
+    """One scene: everything that is drawn, and the free space."""
 
     seed: int
     rooms: tuple[Rect, ...]
@@ -103,13 +103,13 @@ class House:
     items: tuple[Item, ...]
     panels: tuple[Panel, ...]
     start_chunks: int = 0
-    """Chunks forward that are free at a start; the starts are far enough from walls as it is."""
+    """Number of chunks forward that are free at a start; the starts are far enough from walls anyway."""
     loop_chunks: int = LOOP_CHUNKS
-    """Paths that walk loops start where one of at most so many chunks is free."""
+    """Paths that walk loops start where a loop of at most this many chunks is free."""
 
     @cached_property
     def starts(self) -> tuple[Rect, ...]:
-        """Where paths may start: small squares, free all over."""
+        """Areas where paths may start: small squares, free all over."""
         return tuple(
             square
             for room in self.rooms
@@ -119,22 +119,22 @@ class House:
 
     @cached_property
     def walkable(self) -> tuple[Rect, ...]:
-        """Where the walker may stand, but for the items: rooms less the margin, joined through the doors."""
+        """Areas open to the walker except for items: rooms less the margin, joined through the doors."""
         return inner_space(self.rooms, self.doors, MARGIN)
 
     @cached_property
     def airy(self) -> tuple[Rect, ...]:
-        """Where a camera may be: nowhere in a wall, nor so near that it would see through."""
+        """Areas open to a camera: outside of walls, and not so near that it would see through."""
         return inner_space(self.rooms, self.doors, CAMERA_MARGIN)
 
     def is_free(self, x: int, y: int) -> bool:
-        """Whether the walker may stand at (x, y)."""
+        """True if the walker may be at (x, y)."""
         return any(rect.holds(x, y) for rect in self.walkable) and not any(
             (x - item.x) ** 2 + (y - item.y) ** 2 < (item.radius + MARGIN) ** 2 for item in self.items
         )
 
     def is_airy(self, x: int, y: int) -> bool:
-        """Whether a camera may be above (x, y)."""
+        """True if a camera may be above (x, y)."""
         return any(rect.holds(x, y) for rect in self.airy)
 
     def room_at(self, x: int, y: int) -> int | None:
@@ -143,7 +143,7 @@ class House:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 of all that is drawn."""
+        """Hex SHA-256 of everything that is drawn."""
         return hashlib.sha256(json.dumps({**asdict(self), "seed": None}, sort_keys=True).encode()).hexdigest()
 
 
@@ -167,7 +167,7 @@ def draw_house(seed: int) -> House:
 
 
 def _draw_rooms(rng: np.random.Generator) -> list[Rect] | None:
-    """Cuts a rectangle of cells into leaves, largest first; a room is a leaf less a wall. None where a leaf is odd."""
+    """Cuts a rectangle of cells into leaves, largest first; a room is a leaf less a wall. None if one is too large."""
     low, high = (cells + 1 for cells in ROOM_CELLS)
     wanted = int(rng.choice(list(HOUSE_CELLS)))
     columns, rows = HOUSE_CELLS[wanted] if rng.random() < 0.5 else HOUSE_CELLS[wanted][::-1]
@@ -189,7 +189,7 @@ def _draw_rooms(rng: np.random.Generator) -> list[Rect] | None:
 
 
 def _draw_doors(rng: np.random.Generator, rooms: list[Rect]) -> list[Corridor] | None:
-    """Joins all rooms (a random tree, then some more doors); None where that cannot be done."""
+    """Joins all rooms (a random tree, then some more doors); None if that is impossible."""
     pairs = [(i, j) for i in range(len(rooms)) for j in range(i)]
     group = list(range(len(rooms)))
     doors: list[Corridor] = []
@@ -210,7 +210,7 @@ def _draw_doors(rng: np.random.Generator, rooms: list[Rect]) -> list[Corridor] |
 
 
 def _door(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Corridor | None:
-    """A door in the wall that two rooms share, None where they share none that is long enough."""
+    """A door in the wall that two rooms share, None if they share none that is long enough."""
     for along_x in (True, False):
         a, b = (rooms[i], rooms[j]) if along_x else (_swap(rooms[i]), _swap(rooms[j]))
         if a.left > b.left:
@@ -232,7 +232,7 @@ def _squares(rect: Rect) -> Iterator[Rect]:
 
 
 def _distance(rect: Rect, x: int, y: int) -> float:
-    """From a point to the nearest of a rectangle's."""
+    """Distance from a point to the nearest point of a rectangle."""
     return math.hypot(max(rect.left - x, 0, x - rect.right), max(rect.bottom - y, 0, y - rect.top))
 
 
@@ -241,7 +241,7 @@ def _swap(rect: Rect) -> Rect:
 
 
 def _draw_items(rng: np.random.Generator, room: Rect, doors: list[Corridor]) -> Iterator[Item]:
-    """One to three items. Each stands by a wall, clear of the doors and of the others, so that ways stay open."""
+    """One to three items, each by a wall, clear of the doors and of the others, so that paths stay open."""
     placed: list[Item] = []
     wanted = int(rng.integers(1, 4))
     for _ in range(30):
@@ -300,7 +300,7 @@ def _draw_panels(rng: np.random.Generator, room: Rect, doors: list[Corridor]) ->
 
 
 def _walls(room: Rect) -> list[tuple[int, int, int, int]]:
-    """Where each wall faces, from where to where it runs, and on which line."""
+    """Each wall's facing direction, the start and the end of its run, and its line."""
     return [
         (0, room.bottom, room.top, room.left),
         (4, room.left, room.right, room.bottom),

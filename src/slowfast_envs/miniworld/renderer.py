@@ -1,7 +1,7 @@
 """Miniworld's own environment as a stage that shows one house at a time. Importing this module needs Miniworld and EGL.
 
 Set `pyglet.options["headless"] = True` first. Nothing here moves by itself and nothing is drawn at random, so a view
-hangs on the house and the place alone.
+depends on the house and the place alone.
 """
 
 import contextlib
@@ -38,10 +38,10 @@ _TEXELS = 256  # of a side of a texture; more would not be seen in frames so sma
 
 
 class Walker(Agent):
-    """Who walks through the house, and the camera that looks out of its eyes or over its shoulders."""
+    """The walker in the house, and the camera that looks out of its eyes or over its shoulders."""
 
     def stand(self, house: House, place: Place, camera: Camera) -> None:
-        """Puts the walker on a place and its camera where the walls leave room for it."""
+        """Puts the walker at a place, and its camera where the walls leave room for it."""
         self.pos = np.array([place.x, 0.0, -place.y]) / UNITS_PER_METRE
         self.dir = angle_of(place)
         self.camera = camera
@@ -51,12 +51,12 @@ class Walker(Agent):
 
     @property
     def cam_pos(self) -> np.ndarray:
-        """Metres."""
+        """Position of the camera in metres."""
         return self._eye
 
     @property
     def cam_dir(self) -> np.ndarray:
-        """A vector of any length."""
+        """Direction of sight, a vector of any length."""
         return self._direction
 
     def render(self) -> None:
@@ -94,7 +94,7 @@ class _Painted(Box):
 
     @property
     def is_static(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
 
@@ -109,7 +109,7 @@ class _PaintedBall(Entity):
 
     @property
     def is_static(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def render(self) -> None:
@@ -131,7 +131,7 @@ def _load_texture(path: str) -> object:
         picture = image.convert("RGBA").resize((_TEXELS, _TEXELS), Image.Resampling.BOX)
     data = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes()
     texture = ImageData(_TEXELS, _TEXELS, "RGBA", data).get_texture()
-    texture.width, texture.height = size  # they tell how many metres it covers
+    texture.width, texture.height = size  # they decide how many metres it covers
     gl.glBindTexture(texture.target, texture.id)
     gl.glGenerateMipmap(gl.GL_TEXTURE_2D)
     gl.glTexParameteri(gl.GL_TEXTURE_2D, gl.GL_TEXTURE_MAG_FILTER, gl.GL_LINEAR)
@@ -141,7 +141,7 @@ def _load_texture(path: str) -> object:
 
 
 class Stage(MiniWorldEnv):
-    """A camera in one house after the other. There is one a process: Miniworld has one list of what is drawn."""
+    """A camera in one house after the other. There is one per process: Miniworld has one list of drawn things."""
 
     agent: Agent
 
@@ -151,11 +151,11 @@ class Stage(MiniWorldEnv):
         params = DEFAULT_PARAMS.copy()
         params.set("light_ambient", [0.55, 0.55, 0.55])
         params.set("sky_color", [0.4, 0.4, 0.4])  # no window shows it; it shines through hairlines between walls
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells how many samples a pixel the driver can take
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints how many samples per pixel the driver can take
             super().__init__(obs_width=size, obs_height=size, window_width=8, window_height=8, params=params)
 
     def show(self, house: House, place: Place, camera: Camera) -> UInt8[np.ndarray, "size size 3"]:
-        """What `camera`, "first" or "third", sees with the walker on the place."""
+        """Picture of `camera`, "first" or "third", with the walker at the place."""
         if self._house is not house:
             self._house = house
             self.reset()
@@ -169,7 +169,7 @@ class Stage(MiniWorldEnv):
             self.place_entity(self.agent, self.add_rect_room(0, 1, 0, 1), pos=np.zeros(3), dir=0.0)
             return
         self.agent = Walker()
-        self.agent.stand(house, Place(0, 0, 0), "first")  # anywhere: `reset` draws a frame that nobody looks at
+        self.agent.stand(house, Place(0, 0, 0), "first")  # anywhere: `reset` draws a frame that is not used
         rooms = [
             self.add_rect_room(
                 *(value / UNITS_PER_METRE for value in (rect.left, rect.right, -rect.top, -rect.bottom)),
@@ -206,7 +206,7 @@ class Stage(MiniWorldEnv):
 
 
 def _entity(item: Item) -> object:
-    """The item as Miniworld knows it."""
+    """The item as an entity of Miniworld."""
     east, north, up = (side / UNITS_PER_METRE for side in item.sides)
     if item.kind == "box":
         return _Painted(COLOURS[item.colour], (east, up, north))

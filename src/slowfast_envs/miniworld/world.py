@@ -1,4 +1,4 @@
-"""The worlds `miniworld-rooms` and `miniworld-rooms-third`: freshly drawn houses, by the first or the third person.
+"""The worlds `miniworld-rooms` and `miniworld-rooms-third`: freshly drawn houses, in the first or the third person.
 
 The same seed gives the same houses and paths in both. The engine is Miniworld; layouts are drawn here.
 """

@@ -1,4 +1,4 @@
-"""MuJoCo as a camera: what a simulation looks like from a fixed place, without a display.
+"""MuJoCo as a camera: pictures of a simulation from a fixed place, without a display.
 
 Shadows, reflections and multi-samples are off: together they take most of the time and add little at 64x64. The picture
 is drawn at twice the size and averaged down instead, so that small things do not flicker.
@@ -25,28 +25,28 @@ Frame = UInt8[np.ndarray, "size size 3"]
 
 
 FOV_DEGREES = 45.0
-"""Up and down and across, as MuJoCo's free camera has it."""
+"""Vertical and horizontal field of view, that of MuJoCo's free camera."""
 
 
 class View(NamedTuple):
-    """Where a camera stands. x is to the right of the robot, y away from it, z up; metres and degrees."""
+    """Viewpoint of a camera. x is to the right of the robot, y away from it, z up; metres and degrees."""
 
     look_at: tuple[float, float, float]
     distance: float
     azimuth: float
     """Direction of sight, counter-clockwise from x: 90 looks over the robot's shoulder, -90 into its face."""
     elevation: float
-    """Of the line of sight; negative looks down."""
+    """Elevation of the line of sight; negative looks down."""
 
 
 class Camera:
-    """Draws the state of one model from one view. A context manager; `close` gives its memory back.
+    """Draws the state of one model from one view. A context manager; `close` frees its memory.
 
     Args:
-        model: whose states are drawn.
-        view: where it stands at first.
-        size: of a frame, pixels.
-        world: who asks, for the sentences of errors.
+        model: the model of the drawn states.
+        view: the first viewpoint.
+        size: side of a frame, pixels.
+        world: name of the world, for errors.
 
     Raises:
         UserError: MuJoCo is not installed, or cannot draw here.
@@ -92,7 +92,7 @@ class Camera:
         atexit.unregister(self._close)
 
     def aim(self, view: View) -> None:
-        """Stands elsewhere from now on."""
+        """Moves the camera to another viewpoint."""
         self._camera.lookat[:] = view.look_at
         self._camera.distance, self._camera.azimuth, self._camera.elevation = view[1:]
 
@@ -113,7 +113,7 @@ def _close(renderer: Any) -> None:
 
 @contextmanager
 def _other_context_kept() -> Iterator[None]:
-    """MuJoCo leaves its own EGL context the current one; another engine in the process goes on with its own."""
+    """Restores the current EGL context at the end: MuJoCo leaves its own, and another engine may need its one."""
     if os.environ.get("MUJOCO_GL") != "egl":
         yield
         return

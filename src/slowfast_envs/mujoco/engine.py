@@ -1,4 +1,4 @@
-"""MuJoCo, imported when it is needed, and the sentences for where it is missing or cannot draw."""
+"""MuJoCo, imported when it is needed, and the errors that are raised if it is missing or cannot draw."""
 
 import os
 from types import ModuleType
@@ -14,7 +14,7 @@ def import_mujoco(world: str = _WORLD) -> ModuleType:
     """MuJoCo, set to draw through EGL unless MUJOCO_GL says otherwise.
 
     Args:
-        world: whose extra brings it.
+        world: name of the world whose extra installs it.
 
     Raises:
         UserError: the package or the system's EGL is missing.
@@ -35,7 +35,7 @@ def import_mujoco(world: str = _WORLD) -> ModuleType:
 
 
 def cannot_draw(error: Exception, world: str = _WORLD) -> UserError:
-    """What to tell a user where the system's libraries fail."""
+    """The error for a system whose libraries fail."""
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     setting = f"MUJOCO_GL={os.environ.get('MUJOCO_GL')}"
     return UserError(
@@ -45,7 +45,7 @@ def cannot_draw(error: Exception, world: str = _WORLD) -> UserError:
 
 
 def not_installed(error: ModuleNotFoundError, world: str = _WORLD) -> UserError:
-    """What to tell a user where a package is missing; the extra that brings it is called like the world."""
+    """The error for a missing package; the extra that installs it has the world's name."""
     return UserError(
         f"the world {world} needs the package {error.name}; install it with: pip install 'slowfast-vgen[{world}]'"
     )

@@ -1,6 +1,6 @@
-"""The camera of an UnrealCV server, put on exact places.
+"""The camera of an UnrealCV server, put at exact places.
 
-Unreal counts centimetres, x forward, y to the right, z up, and yaw clockwise from above. A `Place` here is x and -y in
+Unreal uses centimetres, x forward, y to the right, z up, and yaw clockwise from above. A `Place` here is x and -y in
 whole centimetres and the heading counter-clockwise.
 """
 
@@ -22,16 +22,16 @@ _CAPTURE_SIDE = 4 * FRAME_SIZE
 _NEAR_CM = 0.5
 _NEAR_DEGREES = 0.05
 _SETTLE_TRIES = 20
-"""A pose is true a tick or two after it was set."""
+"""Number of queries for a new pose, which is true a tick or two after it was set."""
 _BLOCKED_TRIES = 3
 _LONGEST_NAME = 200
 
 
 class UnrealCamera:
-    """Camera 0 of a server: the eyes of the player's pawn. A context manager; `close` puts it back where it was found.
+    """Camera 0 of a server: the eyes of the player's pawn. A context manager; `close` returns it to its first pose.
 
     Raises:
-        UserError: as `UnrealConnection`; or the camera does not go where it is put.
+        UserError: as `UnrealConnection`; or the camera does not reach its pose.
     """
 
     def __init__(self, settings: UnrealSettings) -> None:
@@ -45,7 +45,7 @@ class UnrealCamera:
     def _open(self, settings: UnrealSettings) -> None:
         connection = self._connection
         self.scene = _scene_name(connection)
-        """Project and level."""
+        """Names of the project and the level."""
         found = connection.numbers("vget /camera/0/location", 3)
         self._found = (found, connection.numbers("vget /camera/0/rotation", 3))
         x, y, z = settings.home or found
@@ -53,7 +53,7 @@ class UnrealCamera:
         self.height_cm = float(round(z))
         connection.try_to(f"vset /camera/0/size {_CAPTURE_SIDE} {_CAPTURE_SIDE}")  # releases before 1.0 cannot
         self.fov_known = connection.try_to(f"vset /camera/0/fov {FOV_DEGREES}")
-        # A pawn is put where it stands; its eyes, of which the server tells, are higher.
+        # The location that is set is that of the pawn; the server reports that of its eyes, which are higher.
         self._eyes_cm = 0.0
         self._place: Place | None = None
         self._put(self.home)
@@ -61,7 +61,7 @@ class UnrealCamera:
         self._place = None
         self._put(self.home)
         self.collides = connection.try_to(f"vset /camera/0/moveto {self._location(self.home)}")
-        """Whether the server can tell where the camera would hit something."""
+        """True if the server can detect where the camera would hit something."""
 
     def __enter__(self) -> "UnrealCamera":
         return self
@@ -79,7 +79,7 @@ class UnrealCamera:
         self._connection.close()
 
     def frame(self, place: Place) -> UInt8[np.ndarray, "64 64 3"]:
-        """What the camera sees from the place.
+        """The camera's picture from the place.
 
         Raises:
             UserError: the server fails, or sends no picture.
@@ -87,7 +87,7 @@ class UnrealCamera:
         self._put(place)
         data = self._connection.data("vget /camera/0/lit png")
         try:
-            # Unreal leaves the alpha of a render at any value
+            # Unreal leaves any value in the alpha of a render
             picture = picture_from_bytes(data, "it").convert("RGB")
         except (UserError, ValueError) as error:
             raise UserError(
@@ -97,7 +97,7 @@ class UnrealCamera:
         return frame_from_image(picture, FRAME_SIZE, FRAME_SIZE)
 
     def reaches(self, start: Place, goal: Place) -> bool:
-        """Whether nothing is in the way of the camera's body between two places. True where the server cannot tell.
+        """True if nothing is in the way of the camera's body between two places, or if the server cannot detect it.
 
         Raises:
             UserError: the server fails.
@@ -110,11 +110,11 @@ class UnrealCamera:
         for _ in range(_BLOCKED_TRIES):
             if self._is_at(goal):
                 return True
-            time.sleep(0.01)  # a tick, lest the answer was still that of before the move
+            time.sleep(0.01)  # a tick, in case the answer was from before the move
         return False
 
     def _put(self, place: Place) -> None:
-        """Puts the camera on the place and waits until the server says that it is there."""
+        """Puts the camera at the place and waits until the server reports it there."""
         before, self._place = self._place, place
         if before is None or before[:2] != place[:2]:
             self._connection.ask(f"vset /camera/0/location {self._location(place)}")
@@ -145,7 +145,7 @@ class UnrealCamera:
 
 
 def _scene_name(connection: UnrealConnection) -> str:
-    """Project and level, as far as the server tells them."""
+    """Project and level, as far as the server reports them."""
     names = [connection.ask("vget /scene/name").strip()]
     if connection.try_to("vget /level/name"):
         names.append(connection.ask("vget /level/name").strip())

@@ -1,8 +1,8 @@
 """A connection to a running UnrealCV server, by UnrealCV's own client package: an answer, or one sentence why not.
 
-The package waits for ever for a server that hangs or drips, takes whatever size it announces, connects anew behind
-one's back, and ends its receiving thread with a traceback. Here its messages are read by whoever asks, within a time
-and up to a size, and a connection that has failed stays closed.
+The package waits for ever for a server that hangs or is too slow, accepts any size that it announces, reconnects
+silently, and ends its receiving thread with a traceback. Here the asking thread reads its messages, within a time and
+up to a size, and a connection that has failed stays closed.
 """
 
 import contextlib
@@ -20,34 +20,34 @@ from typing import Any
 from slowfast_vgen.errors import UserError
 
 MOST_BYTES = 64 << 20
-"""Of a picture: four bytes for each pixel of 4096x4096."""
+"""Largest size of a picture: four bytes for each pixel of 4096x4096."""
 MOST_TEXT_BYTES = 1 << 16
-"""Of any other answer."""
+"""Largest size of any other answer."""
 FARTHEST_CM = 1e7
-"""From Unreal's origin; what is told of farther places, or of none, is nonsense."""
+"""Largest coordinate: answers with larger ones, or with none, are nonsense."""
 _PREFIX = "SLOWFAST_UNREALCV"
 _PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
 class UnrealSettings:
-    """Where the server is and where its camera may go; read from environment variables."""
+    """Address of the server and limits of its camera's places; read from environment variables."""
 
     host: str = "localhost"
     port: int = 9000
     timeout_seconds: float = 10.0
     """Longest wait for one answer, until its last byte."""
     home: tuple[float, float, float] | None = None
-    """Unreal's x, y and z in centimetres, from where all paths start; None: where the camera is found."""
+    """Unreal's x, y and z in centimetres, where all paths start; None for the camera's first place."""
     area_cm: int = 1000
-    """The camera stays within so much of home along x and y."""
+    """Largest distance of the camera from home along x and along y."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> "UnrealSettings":
         """`SLOWFAST_UNREALCV` (host:port), `..._TIMEOUT` (seconds), `..._HOME` (x,y,z) and `..._AREA`, all optional.
 
         Raises:
-            UserError: one of them is not what it should be.
+            UserError: one of them is invalid.
         """
         settings: dict[str, Any] = {}
         if address := variables.get(_PREFIX):
@@ -78,7 +78,7 @@ class UnrealConnection:
     """One client of a server, which serves one at a time. A context manager; `close` ends it.
 
     Raises:
-        UserError: the package is not installed; nobody answers; or what answers is no UnrealCV server.
+        UserError: the package is not installed; nothing answers; or the answer is not that of an UnrealCV server.
     """
 
     def __init__(self, settings: UnrealSettings) -> None:
@@ -115,7 +115,7 @@ class UnrealConnection:
 
     @property
     def is_open(self) -> bool:
-        """False once it was closed or has failed."""
+        """True until it is closed or has failed."""
         return self._wire is not None
 
     def close(self) -> None:
@@ -125,10 +125,10 @@ class UnrealConnection:
             wire.close()
 
     def ask(self, command: str) -> str:
-        """The answer in words; "ok" where there is nothing to say.
+        """The answer as text; "ok" if there is nothing else to say.
 
         Raises:
-            UserError: the server refuses the command, or gives no answer or one that is none.
+            UserError: the server refuses the command, or gives no answer or an invalid one.
         """
         answer = self._granted(command)
         if isinstance(answer, bytes):
@@ -136,7 +136,7 @@ class UnrealConnection:
         return answer
 
     def data(self, command: str) -> bytes:
-        """The answer in bytes.
+        """The answer as bytes.
 
         Raises:
             UserError: as `ask`.
@@ -147,10 +147,10 @@ class UnrealConnection:
         return answer
 
     def try_to(self, command: str) -> bool:
-        """Whether the server could carry out the command.
+        """Sends a command; returns whether the server could carry it out.
 
         Raises:
-            UserError: no answer or one that is none.
+            UserError: no answer or an invalid one.
         """
         answer = self._request(command)
         return isinstance(answer, str) and not answer.startswith("error")
@@ -159,7 +159,7 @@ class UnrealConnection:
         """The answer as `count` numbers, each at most `FARTHEST_CM` from 0.
 
         Raises:
-            UserError: it is something else.
+            UserError: the answer is something else.
         """
         answer = self.ask(command)
         try:
@@ -211,14 +211,14 @@ class UnrealConnection:
 
 
 class _NonsenseError(ValueError):
-    """What came is no message; says what it is."""
+    """The received bytes are not a message; describes them."""
 
 
 class _Wire:
-    """Messages over a connection: a magic number and the size of what follows, little-endian 32 bits each, come first.
+    """Messages over a connection: a magic number and the size of the content, little-endian 32 bits each, come first.
 
     Raises:
-        OSError: the connection ends, or a message is not there in time. _NonsenseError: what came is none.
+        OSError: the connection ends, or a message is late. _NonsenseError: the received bytes are not a message.
     """
 
     _HEAD = struct.Struct("<II")
@@ -232,7 +232,7 @@ class _Wire:
         self._connection.sendall(self._HEAD.pack(self._magic, len(content)) + content)
 
     def receive(self, until: float, most_bytes: int) -> bytes:
-        """The content of the next message, all of which must be there in time."""
+        """The content of the next message, all of which must arrive in time."""
         magic, size = self._HEAD.unpack(self._exactly(self._HEAD.size, until))
         if magic != self._magic:
             raise _NonsenseError("what is no message")
@@ -264,7 +264,7 @@ class _Wire:
 
 
 def _package() -> Any:
-    """UnrealCV's client package, without the noise that it makes."""
+    """UnrealCV's client package, without its output."""
     try:
         # It prints which client it uses, and warns, when it is imported.
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():

@@ -1,7 +1,7 @@
-"""The world `unrealcv`: a camera walks through whatever level a running UnrealCV server shows.
+"""The world `unrealcv`: a camera walks through the level that a running UnrealCV server shows.
 
-One chunk is one verb held for four frames, on exact places; what a place looks like is up to the engine. Where one can
-walk is not known beforehand: the camera tries each step once.
+One chunk is one verb held for four frames, at exact places; the look of a place is up to the engine. The free space is
+not known beforehand: the camera tries each step once.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from slowfast_envs.walking_scripts import SCRIPTS, draw_script
 from slowfast_vgen.types import Episode
 
 _QUARTERS = 4
-"""The area is cut into so many parts along each side, which scripts take for rooms."""
+"""Number of parts along each side of the area, which scripts use as rooms."""
 _LONGEST_WAY = 10
-"""Chunks that a start is away from home, at most."""
+"""Largest number of chunks from home to a start."""
 
 
 class Level:
-    """What path scripts ask of a scene, found out step by step from home on."""
+    """A scene for path scripts that is explored step by step from home."""
 
     def __init__(self, camera: UnrealCamera, area_cm: int) -> None:
         self._camera = camera
@@ -34,7 +34,7 @@ class Level:
         self._known: dict[tuple[int, int], bool] = {home[:2]: True}
 
     def is_free(self, x: int, y: int) -> bool:
-        """Whether the camera can come to (x, y) by one step from where it is known to fit."""
+        """True if the camera can come to (x, y) by one step from a place where it is known to fit."""
         if (x, y) not in self._known:
             beside = next((Place(x - dx, y - dy, 0) for dx, dy in STEPS if self._known.get((x - dx, y - dy))), None)
             if beside is None:
@@ -61,10 +61,10 @@ class Level:
 class UnrealWorld(SeededWorld):
     """Episodes of the level that the server shows. Paths are drawn from (split, seed, episode index).
 
-    The server is looked for when the first episode is asked for. See `UnrealSettings` for where.
+    It connects to the server when the first episode is requested. See `UnrealSettings` for the address.
 
     Raises:
-        UserError: unknown split, a seed out of range, or a setting that is not what it should be.
+        UserError: unknown split, a seed out of range, or an invalid setting.
     """
 
     name = "unrealcv"
@@ -82,7 +82,7 @@ class UnrealWorld(SeededWorld):
 
     def _episode(self, camera: UnrealCamera, index: int, script: str, num_chunks: int) -> Episode:
         rng = self.path_random(index)
-        # Found out anew: what is known of a level depends on where one went before, and an episode on its index alone.
+        # Explored again: knowledge of a level depends on earlier paths, but an episode must depend on its index alone.
         level = Level(camera, self._settings.area_cm)
         scene = cast(Scene, level)  # path scripts ask no more of it than `Level` has
         drawn = draw_script(rng, script)

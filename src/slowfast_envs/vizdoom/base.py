@@ -1,4 +1,4 @@
-"""What all worlds of the engine ViZDoom have in common: a fresh map for each episode, one verb a chunk, exact poses.
+"""Base of all worlds of the engine ViZDoom: a fresh map for each episode, one verb per chunk, exact poses.
 
 `VizdoomSource` is any of them; `VizdoomWorld` one that is walked through, with the camera of `walking` and its verbs.
 """
@@ -20,11 +20,11 @@ from slowfast_vgen.types import Chunk, Episode, Poses
 
 
 class EpisodeMap(DrawnMap, Protocol):
-    """What an episode must know of its map."""
+    """The parts of a map that an episode needs."""
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256, equal exactly where the maps look the same."""
+        """Hex SHA-256, equal exactly if the maps look the same."""
         ...
 
 
@@ -32,13 +32,13 @@ MapT = TypeVar("MapT", bound=EpisodeMap)
 
 
 class Trip(NamedTuple):
-    """A path through a map, told in words."""
+    """A path through a map, with its texts."""
 
     script: str
-    """How the verbs were chosen; never "mix"."""
+    """Name of the script that chose the verbs; never "mix"."""
     poses: Poses
     refused: Sequence[bool]
-    """For each frame whether its step was refused."""
+    """One flag per frame: whether its step was refused."""
     chunks: tuple[Chunk, ...]
 
 
@@ -46,7 +46,7 @@ class VizdoomSource(SeededWorld, Generic[MapT]):
     """Episodes on maps of one kind. See `SeededWorld`."""
 
     motion: ClassVar[Mapping[str, float]]
-    """How far a step and a turn of one frame go, by the names that the metadata have."""
+    """Sizes of a step and a turn of one frame, by their names in the metadata."""
 
     def __init__(self, split: str, seed: int, maps_per_load: int = 32) -> None:
         super().__init__(split, seed)
@@ -54,11 +54,11 @@ class VizdoomSource(SeededWorld, Generic[MapT]):
 
     @abstractmethod
     def draw(self, seed: int) -> MapT:
-        """The map of a seed as `scene_seed` gives it."""
+        """The map of a seed from `scene_seed`."""
 
     @abstractmethod
     def travel(self, rng: np.random.Generator, scene: MapT, script: str, num_chunks: int) -> Trip:
-        """Draws a path of so many chunks."""
+        """Draws a path of `num_chunks` chunks."""
 
     def scene(self, episode_index: int) -> MapT:
         """The map of an episode.

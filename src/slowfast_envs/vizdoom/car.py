@@ -1,7 +1,6 @@
 """The seven verbs of the car of `vizdoom-streets`, and how it moves: whole units, exact angles.
 
-It never turns on the spot: a quarter turn is eight steps, two chunks. Going back with the same verb's mirror undoes a
-step, to the unit.
+It never turns on the spot: a quarter turn is eight steps, two chunks. The mirrored verb undoes a step, to the unit.
 """
 
 import math
@@ -47,19 +46,19 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "do not drive",
     ),
 }  # fmt: skip
-"""Canonical verb -> its phrasings, the canonical one first. No phrasing stands under two verbs."""
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 
 VERBS = tuple(PHRASINGS)
 
 TURN_DEGREES = 11.25
-"""Turn of one frame. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
+"""Turn of one frame in degrees. A multiple of 360 / 65536, the engine's unit, so that angles never drift."""
 HEADINGS = 32
 STEP_UNITS = 24
 """Length of one frame's step on a straight line."""
 RADIUS = 96
-"""Of the circle that the car turns on. It is slower there, by a fifth."""
+"""Radius of the circle that the car turns on. It is slower there, by a fifth."""
 REACH = 28
-"""From the car's middle to its nose, and to its tail."""
+"""Distance from the car's middle to its nose, and to its tail."""
 
 
 class CarPlace(NamedTuple):
@@ -71,15 +70,15 @@ class CarPlace(NamedTuple):
 
 
 class Ground(Protocol):
-    """Knows where a part of the car may be."""
+    """Ground that knows its free places."""
 
     def is_free(self, x: int, y: int) -> bool:
-        """Whether it may be at (x, y)."""
+        """True if a part of the car may be at (x, y)."""
         ...
 
 
 def _turned(quarter: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """What holds for the first quarter of a circle, for all four."""
+    """The vectors of the first quarter of a circle, turned to all four."""
     found = list(quarter)
     for _ in range(3):
         found += [(-dy, dx) for dx, dy in found[-len(quarter) :]]
@@ -87,7 +86,7 @@ def _turned(quarter: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _ray(length: float) -> tuple[tuple[int, int], ...]:
-    """Whole units nearest to the point so far away, for each heading."""
+    """Nearest whole-unit vector of this length for each heading."""
     angles = [math.radians(TURN_DEGREES * heading) for heading in range(HEADINGS // 4)]
     return _turned([(round(length * math.cos(angle)), round(length * math.sin(angle))) for angle in angles])
 
@@ -107,14 +106,14 @@ _NOSE = _ray(REACH)
 
 
 def is_clear(ground: Ground, place: CarPlace) -> bool:
-    """Whether nose, middle and tail of the car are where they may be."""
+    """True if nose, middle and tail of the car are on free ground."""
     x, y, heading = place
     dx, dy = _NOSE[heading]
     return ground.is_free(x, y) and ground.is_free(x + dx, y + dy) and ground.is_free(x - dx, y - dy)
 
 
 def advance(ground: Ground, place: CarPlace, verb: str) -> tuple[CarPlace, bool]:
-    """The place one frame later, and whether the step was refused: then the car stands still."""
+    """The place one frame later, and whether the step was refused: then the car stays."""
     if verb == "stop":
         return place, False
     x, y, heading = place
@@ -129,7 +128,7 @@ def drive(ground: Ground, start: CarPlace, verbs: Sequence[str]) -> tuple[list[C
     """Places of frames 0 to 4 len(verbs), the start included, and for each whether its step was refused.
 
     Raises:
-        UserError: an unknown verb, or a start where the car cannot stand.
+        UserError: an unknown verb, or a start that is too near a kerb.
     """
     for verb in verbs:
         check_verb(verb, VERBS)
@@ -139,5 +138,5 @@ def drive(ground: Ground, start: CarPlace, verbs: Sequence[str]) -> tuple[list[C
 
 
 def car_poses(places: Sequence[CarPlace]) -> Poses:
-    """One row (x, y, degrees in [0, 360)) a place."""
+    """Poses of the places: one row (x, y, degrees in [0, 360)) each."""
     return np.array([(x, y, heading * TURN_DEGREES) for x, y, heading in places], np.float64).reshape(-1, 3)

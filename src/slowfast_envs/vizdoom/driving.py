@@ -1,7 +1,7 @@
-"""Scripts that decide where the car of `vizdoom-streets` goes, one verb a chunk.
+"""Scripts that decide where the car of `vizdoom-streets` goes, one verb per chunk.
 
-They think in spots, the places before a crossing from which it can be passed in any direction, and in legs from one
-spot to the next. Spots and legs are whole chunks, so that every way that leads back to a spot leads to the very pose.
+They work with spots, the places before a crossing from which it can be passed in any direction, and legs from one spot
+to the next. Spots and legs are whole chunks, so that every path that leads back to a spot leads to the same pose.
 """
 
 import heapq
@@ -16,41 +16,41 @@ from slowfast_envs.vizdoom.streets_map import LANE, StreetMap
 from slowfast_envs.walking_scripts import check_script, draw_script
 
 CHUNK_UNITS = 96
-"""What one chunk straight on covers."""
+"""Length of one chunk straight on."""
 SPOT_UNITS = 144
-"""From a spot to the middle of its crossing."""
+"""Distance from a spot to the middle of its crossing."""
 _START_TRIES = 20
 _AROUND = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
-# From the spot to the mirrored place beyond the crossing.
+# Verbs from the spot to the mirrored place beyond the crossing.
 STRAIGHT = ("drive_on",) * 3
 LEFT = ("drive_on", "turn_left", "turn_left", "drive_on")
 RIGHT = ("turn_right", "turn_right")
-# In three moves, by backing out of a side street: on the right, or where there is none, on the left and then past it.
+# Three-point turns that back out of a side street: on the right, or if there is none, on the left and then past it.
 U_TURN_RIGHT = (*RIGHT, "reverse", "back_left", "back_left", "drive_on", "drive_on")
 U_TURN_LEFT = (*LEFT, "back_right", "back_right", "drive_on", "drive_on", "drive_on")
 
 
 class Spot(NamedTuple):
-    """In the right lane of a street, before a crossing."""
+    """A spot in the right lane of a street, before a crossing."""
 
     crossing: int
     heading: int
-    """In quarters of a circle, counter-clockwise from east."""
+    """Heading in quarters of a circle, counter-clockwise from east."""
 
 
 class Leg(NamedTuple):
-    """From one spot to the next."""
+    """A path from one spot to the next."""
 
     turn: int
-    """Quarters to the left: 0 straight on, 1 left, 2 round, 3 right."""
+    """Turn in quarters to the left: 0 straight on, 1 left, 2 round, 3 right."""
     verbs: tuple[str, ...]
     spot: Spot
-    """Where it ends."""
+    """Spot where it ends."""
 
 
 def place_at(streets: StreetMap, spot: Spot, lead: int = 0) -> CarPlace:
-    """The car's place at a spot, or so many chunks before it."""
+    """The car's place at a spot, or `lead` chunks before it."""
     (x, y), (dx, dy) = streets.crossings[spot.crossing], _AROUND[spot.heading]
     back = SPOT_UNITS + CHUNK_UNITS * lead
     return CarPlace(x - back * dx + LANE * dy, y - back * dy - LANE * dx, spot.heading * HEADINGS // 4)
@@ -64,7 +64,7 @@ def behind(streets: StreetMap, spot: Spot) -> tuple[int, int]:
 
 
 def legs_from(streets: StreetMap, spot: Spot) -> list[Leg]:
-    """Every way to pass the crossing, each up to the next spot; turning round comes last, where it can be done."""
+    """Every leg across the crossing to the next spot; turning round comes last, if it is possible."""
     ways = {(heading - spot.heading) % 4: crossing for heading, crossing in streets.exits[spot.crossing]}
     crossing = {0: STRAIGHT, 1: LEFT, 3: RIGHT, 2: U_TURN_RIGHT if 3 in ways else U_TURN_LEFT}
     found = []
@@ -76,7 +76,7 @@ def legs_from(streets: StreetMap, spot: Spot) -> list[Leg]:
 
 
 def route(streets: StreetMap, start: Spot, goal: Spot, u_turns: bool) -> list[str]:
-    """A quickest way, of one leg at least, from spot to spot; empty where there is none without turning round."""
+    """A quickest path, of at least one leg, from spot to spot; empty if there is none without turning round."""
     queue: list[tuple[int, Spot, list[str]]] = [(0, start, [])]
     passed: set[Spot] = set()
     while queue:
@@ -95,7 +95,7 @@ def route(streets: StreetMap, start: Spot, goal: Spot, u_turns: bool) -> list[st
 
 
 def wander(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead: int, num_chunks: int) -> list[str]:
-    """Drives about: any way at each crossing, at times waits, backs up, thinks again or runs against a kerb."""
+    """Drives about: any leg at each crossing, at times waits, backs up, takes a turn back or bumps into a kerb."""
     verbs = ["drive_on"] * lead
     while len(verbs) < num_chunks:
         verbs += _pause(rng, streets, spot)
@@ -114,7 +114,7 @@ def _any_leg(rng: np.random.Generator, streets: StreetMap, spot: Spot) -> Leg:
 
 
 def _pause(rng: np.random.Generator, streets: StreetMap, spot: Spot) -> list[str]:
-    """What one does at a spot before going on; ends there."""
+    """Verbs at a spot before the next leg; ends at the spot."""
     draw = rng.random()
     if draw < 0.1:
         return ["stop"] * int(rng.integers(1, 3))
@@ -122,7 +122,7 @@ def _pause(rng: np.random.Generator, streets: StreetMap, spot: Spot) -> list[str
         back = int(rng.integers(1, behind(streets, spot)[1] + 1))
         return ["reverse"] * back + ["drive_on"] * back
     legs = {leg.turn: list(leg.verbs) for leg in legs_from(streets, spot)}
-    if 0 not in legs and draw < 0.4:  # the model shall learn what a kerb looks like
+    if 0 not in legs and draw < 0.4:  # so that the model learns what a kerb looks like
         bumps = int(rng.integers(1, 3))
         return ["drive_on"] * (2 + bumps) + ["reverse"] * 2
     if draw < 0.5:  # begins to turn and takes it back
@@ -149,7 +149,7 @@ def undone(verbs: list[str]) -> list[str]:
 
 
 def loop(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead: int, num_chunks: int) -> list[str]:
-    """Drives round blocks, all one way, and so again and again past the start."""
+    """Drives round blocks, all in one direction, and so repeatedly past the start."""
     verbs = ["drive_on"] * lead
     rounds = loops_from(streets, spot)
     while len(verbs) < num_chunks:
@@ -160,7 +160,7 @@ def loop(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead: int, nu
 
 
 def loops_from(streets: StreetMap, spot: Spot) -> list[list[str]]:
-    """The ways round one or two blocks that lead back to the spot, the shortest first."""
+    """The paths round one or two blocks that lead back to the spot, the shortest first."""
     found = []
     for turn in (1, 3):
         for first, second in ((0, 0), (0, 1), (1, 0)):
@@ -172,7 +172,7 @@ def loops_from(streets: StreetMap, spot: Spot) -> list[list[str]]:
 
 
 def _follow(streets: StreetMap, spot: Spot, turns: list[int]) -> tuple[list[str], Spot | None]:
-    """The verbs for the turns, and the spot where they end; None where there is no such street."""
+    """The verbs for the turns, and the spot where they end; None if there is no such street."""
     verbs: list[str] = []
     for turn in turns:
         leg = next((leg for leg in legs_from(streets, spot) if leg.turn == turn), None)
@@ -184,7 +184,7 @@ def _follow(streets: StreetMap, spot: Spot, turns: list[int]) -> tuple[list[str]
 
 
 def out_and_back(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead: int, num_chunks: int) -> list[str]:
-    """Some way on and all of it back in reverse, again and again. Ends at the start pose."""
+    """Drives some distance and all of it back in reverse, repeatedly. Ends at the start pose."""
     verbs: list[str] = []
     while (left := num_chunks - len(verbs)) >= 2:
         out, at = ["drive_on"] * lead, spot
@@ -200,7 +200,7 @@ def out_and_back(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead:
 def there_and_back(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead: int, num_chunks: int) -> list[str]:
     """Drives out, turns round, comes back along the same streets on their other side, and turns round once more.
 
-    It turns in three moves, or by driving round a block. What is left after a last round is wandered away.
+    It makes a three-point turn, or drives round a block. Chunks that are left after a last round are a wander.
     """
     verbs = ["drive_on"] * lead
     while len(verbs) < num_chunks:
@@ -216,7 +216,7 @@ def there_and_back(rng: np.random.Generator, streets: StreetMap, spot: Spot, lea
 def _there_and_back(
     rng: np.random.Generator, streets: StreetMap, spot: Spot, num_legs: int, u_turns: bool
 ) -> list[str]:
-    """From the spot and back to it; empty where there is no way to turn round."""
+    """Verbs from the spot and back to it; empty if it is impossible to turn round."""
     verbs: list[str] = []
     out = [spot]
     for _ in range(num_legs):
@@ -241,15 +241,15 @@ SCRIPTS: dict[str, Script] = {
     "out-and-back": out_and_back,
     "there-and-back": there_and_back,
 }
-"""Each is given a spot, how many chunks before it the path starts, and the number of chunks."""
+"""Scripts by name; each takes a spot, how many chunks before it the path starts, and the number of chunks."""
 MIX = {"wander": 0.5, "loop": 0.2, "out-and-back": 0.1, "there-and-back": 0.2}
-"""Shares of the scripts where the script is "mix"."""
+"""Shares of the scripts in "mix"."""
 
 
 def draw_drive(
     rng: np.random.Generator, streets: StreetMap, script: str, num_chunks: int
 ) -> tuple[str, CarPlace, list[str]]:
-    """Draws the script (where it is "mix"), a start that suits it, and the verbs.
+    """Draws the script (if it is "mix"), a start that suits it, and the verbs.
 
     Raises:
         UserError: unknown script, or no chunk.

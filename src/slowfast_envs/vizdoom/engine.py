@@ -1,6 +1,6 @@
 """ViZDoom with its software renderer as a camera: frames of a scene from exact poses.
 
-A pose seen twice gives the same pixels, in every process: nothing in a scene moves, and light hangs on the pose alone.
+A pose seen twice gives the same pixels, in every process: nothing in a scene moves, and light depends only on the pose.
 """
 
 import math
@@ -28,24 +28,24 @@ from slowfast_vgen.types import Frames, Poses
 _RENDER_SCALE = 3
 _ENGINE_FOV_DEGREES = 106
 HORIZONTAL_FOV_DEGREES = math.degrees(2 * math.atan(0.75 * math.tan(math.radians(_ENGINE_FOV_DEGREES / 2))))
-"""Of the 64x64 frame: 89.73 degrees."""
+"""Horizontal field of view of the 64x64 frame: 89.73 degrees."""
 VERTICAL_FOV_DEGREES = math.degrees(2 * math.atan(0.75 / 1.2 * math.tan(math.radians(_ENGINE_FOV_DEGREES / 2))))
-"""Of the 64x64 frame: 79.34 degrees. Doom stretches heights by 1.2, so a pixel is not square."""
+"""Vertical field of view of the 64x64 frame: 79.34 degrees. Doom stretches heights by 1.2, so a pixel is not square."""
 _WARM_UP_TICS = 20  # the engine ignores input for some 8 tics, and the field of view widens over several
 # A missing AutoExec section would make the engine create a folder `_vizdoom` in the working directory.
 _CONFIG = "".join(f"[{game}.AutoExec]\n" for game in ("Doom", "Heretic", "Hexen", "Strife", "Chex"))
 
-# When the engine ends, its static destructors read a table that is already freed; where malloc has given the page back,
-# that is a crash (one close in five, with a log in the working directory). So the engine's malloc shall give none back.
+# When the engine ends, its static destructors read a table that is already freed; if malloc has given the page back, it
+# crashes (one close in five, with a log in the working directory). So the engine's malloc must not give any back.
 _ENGINE_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
 
 
 class DrawnMap(Protocol):
-    """What the engine must know of a map to show it."""
+    """The parts of a map that the engine needs to show it."""
 
     @property
     def seed(self) -> int:
-        """Tells it from the other maps of its world."""
+        """Number that identifies it among the maps of its world."""
         ...
 
     @property
@@ -60,17 +60,17 @@ class DrawnMap(Protocol):
 
     @property
     def look(self) -> Look:
-        """Where the engine finds those textures."""
+        """Source of those textures."""
         ...
 
 
 class Play(NamedTuple):
-    """What `VizdoomEngine.play` saw; row 0 is the start, then `FRAMES_PER_CHUNK` rows a verb."""
+    """Recording of `VizdoomEngine.play`; row 0 is the start, then `FRAMES_PER_CHUNK` rows per verb."""
 
     frames: Frames
     poses: Poses
     collided: Bool[np.ndarray, " num_frames"]
-    """True where the frame's step was refused because a wall is too near."""
+    """True if the frame's step was refused because a wall is too near."""
 
 
 class VizdoomEngine:
@@ -107,7 +107,7 @@ class VizdoomEngine:
     def load(self, scenes: Sequence[DrawnMap]) -> None:
         """Starts a game with up to 99 scenes of one world, which `render` and `play` then show within milliseconds.
 
-        Not needed, only quick: a scene that is not loaded is loaded when it is shown, in some 0.3 s.
+        This is optional: a scene that is not loaded is loaded when it is shown, in some 0.3 s.
         """
         assert 1 <= len(scenes) <= 99, "one WAD holds 1 to 99 maps"
         look = scenes[0].look
@@ -120,7 +120,7 @@ class VizdoomEngine:
         config.write_text(_CONFIG)
         vizdoom = self._vizdoom
         game = vizdoom.DoomGame()
-        # Freedoom, also where someone has put another game beside it: its textures are those of some worlds
+        # Freedoom, even if another game has been put next to it: some worlds use its textures
         game.set_doom_game_path(str(Path(*vizdoom.__path__, "freedoom2.wad")))
         engine = self._folder.starter(Path(*vizdoom.__path__, "vizdoom"))
         if engine is not None:

@@ -1,4 +1,4 @@
-"""Which crossings of a grid have a way between them. Crossings are counted from the lower left, row by row."""
+"""Pairs of neighbouring crossings of a grid that are joined. Crossings are counted from the lower left, row by row."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ def draw_pairs(rng: np.random.Generator, columns: int, rows: int, opened: tuple[
 
     Args:
         rng: draws both.
-        columns: of the grid.
-        rows: of the grid.
+        columns: columns of the grid.
+        rows: rows of the grid.
         opened: least and largest share of the pairs beyond the tree.
     """
     index = np.arange(columns * rows).reshape(rows, columns)
@@ -27,7 +27,7 @@ def draw_pairs(rng: np.random.Generator, columns: int, rows: int, opened: tuple[
 
 
 def has_block(pairs: list[tuple[int, int]], columns: int) -> bool:
-    """Whether some four ways lead round a single block."""
+    """True if some four pairs lead round a single block."""
     one, up = 1, columns
     sides = ((0, one), (0, up), (one, one + up), (up, one + up))
     return any(all((first + a, first + b) in pairs for a, b in sides) for first, _ in pairs)

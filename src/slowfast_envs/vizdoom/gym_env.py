@@ -1,4 +1,4 @@
-"""A ViZDoom world to act in, as a `gymnasium.Env`: one step is one frame, the observation is what the camera sees."""
+"""A ViZDoom world to act in, as a `gymnasium.Env`: one step is one frame, the observation is the camera's picture."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -23,15 +23,15 @@ with needs("rooms"):
 Picture = UInt8[np.ndarray, "64 64 3"]
 _METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
 _MAPS = 2**20
-"""Maps among which a reset without a scene chooses."""
+"""Number of maps among which a reset without a scene chooses."""
 
 
 class RoomsEnv(gymnasium.Env[Picture, np.int64]):
-    """The camera of `vizdoom-rooms` (or another ViZDoom world) in somebody's hands.
+    """The camera of `vizdoom-rooms` (or another ViZDoom world), to act with.
 
     Observations are frames, uint8 `[64, 64, 3]`. Action `i` is `VERBS[i]` held for one frame: a turn of 22.5 degrees, a
-    step of 24 units, or standing still; a step that would come too near a wall is refused. There is no reward, and an
-    episode ends only when somebody resets. `info` holds "pose" (x, y in map units, heading in degrees) and "collided".
+    step of 24 units, or a pause; a step that would come too near a wall is refused. There is no reward, and an episode
+    ends only by a reset. `info` holds "pose" (x, y in map units, heading in degrees) and "collided".
 
     Several environments may share one engine, which is quick as long as their scenes are loaded in it together.
     """
@@ -51,8 +51,8 @@ class RoomsEnv(gymnasium.Env[Picture, np.int64]):
 
         Args:
             world: a ViZDoom world's name.
-            split: whose maps are drawn where a reset names no scene.
-            engine: one that is shared, and closed by whoever made it; None for an own one.
+            split: split of the maps that are drawn if a reset names no scene.
+            engine: a shared one, which its owner closes; None for an own one.
             render_mode: "rgb_array" or None; `render` gives the latest frame in both.
 
         Raises:
@@ -73,11 +73,11 @@ class RoomsEnv(gymnasium.Env[Picture, np.int64]):
         """Begins an episode.
 
         Args:
-            seed: draws scene and start where they are not given.
+            seed: draws scene and start if they are not given.
             options: may hold "scene" (a `Scene`) and "start" (a `Place` in it).
 
         Raises:
-            UserError: other options, or a start where the camera cannot stand.
+            UserError: other options, or a start that is too near a wall.
         """
         super().reset(seed=seed)
         given = options or {}
@@ -126,7 +126,7 @@ class RoomsEnv(gymnasium.Env[Picture, np.int64]):
         try:
             frames = self.engine.show(self.scene, poses_of(places))
         except Exception:
-            self.engine.close()  # a game that broke off is started anew for whoever looks next
+            self.engine.close()  # a game that broke off is started again for the next picture
             raise
         self._frame = frames[-1]
         return frames

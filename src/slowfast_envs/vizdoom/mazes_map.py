@@ -2,7 +2,7 @@
 
 The junctions of the grid are what other maps call rooms: squares as wide as the corridors that join them. A random tree
 joins them all, some more passages close loops. Walls next to each other differ, so that it matters to remember which is
-where.
+which.
 """
 
 from functools import lru_cache
@@ -16,21 +16,21 @@ from slowfast_envs.vizdoom.mazes_textures import CEILINGS, FLOORS, WALL_HEIGHT, 
 from slowfast_envs.vizdoom.udmf import Panel, write_udmf
 
 GRIDS = ((4, 4), (5, 4), (6, 4), (5, 5), (6, 5))
-"""Junctions one way and the other."""
+"""Numbers of junctions along the two sides of a maze."""
 WIDTH = 6 * CELL
-"""Of a corridor. Its free width (less 2 MARGIN) exceeds the 96 units of a chunk: a walker on that lattice can pass."""
+"""Width of a corridor: less 2 MARGIN it exceeds the 96 units of a chunk, so that a walker on that lattice can pass."""
 SPACINGS = (288, 384, 480)
-"""From a junction to the next: whole chunks, so that a way round a block comes back to the unit."""
+"""Distances from a junction to the next: whole chunks, so that a path round a block closes to the unit."""
 OPENED = (0.2, 0.4)
-"""Least and largest share of the walls between junctions that are opened once the tree stands."""
+"""Least and largest share of the walls between junctions that are opened in addition to the tree."""
 HEIGHTS = (128, 128, 128, 176)
-"""Of a junction's ceiling; corridors have the lowest."""
+"""Heights of a junction's ceiling; corridors have the lowest."""
 START_MARGIN = 64
-"""Paths start so far inside a junction."""
+"""Least distance of starts from the border of a junction."""
 LOOP_CHUNKS = 24
-"""Of the longest way round one block."""
+"""Number of chunks of the longest path round one block."""
 TILE_STRETCH = 1.5
-"""Textures are drawn so much wider than they are high: the engine's pictures would be too fine for 64x64 pixels."""
+"""Ratio of width to height of drawn textures: the engine's pictures would be too fine for 64x64 pixels."""
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +41,7 @@ def draw_maze(seed: int) -> Scene:
     lefts, bottoms = (np.cumsum([CELL, *rng.choice(SPACINGS, side - 1)]).tolist() for side in shape)
     junctions = [Rect(left, bottom, left + WIDTH, bottom + WIDTH) for bottom in bottoms for left in lefts]
     while not has_block(pairs := draw_pairs(rng, shape[0], shape[1], OPENED), shape[0]):
-        pass  # every map shall have a loop that can be walked
+        pass  # every map must have a loop that can be walked
     corridors = [_corridor(junctions, *pair) for pair in pairs]
     decor = _MazesDecor(rng, len(junctions), corridors)
     heights = [int(rng.choice(HEIGHTS)) for _ in junctions] + [min(HEIGHTS)] * len(corridors)
@@ -76,11 +76,11 @@ class _MazesDecor:
         self._used: dict[str, dict[int, list[str]]] = {"floor": {}, "ceiling": {}, "wall": {}}
 
     def flats(self, region: int) -> tuple[str, str]:
-        """Others than in the regions it touches."""
+        """Textures that differ from those of the regions that it touches."""
         return self._draw("floor", FLOORS, region), self._draw("ceiling", CEILINGS, region)
 
     def panel(self, region: int, length: int, height: int) -> Panel:
-        """One texture from floor to ceiling, side by side where the wall is long."""
+        """One texture from floor to ceiling, repeated along a long wall."""
         name = self.lintel(region)
         width = TILE_STRETCH * WALL_WIDTHS[name] * height / WALL_HEIGHT
         tiles = max(1, round(length / width))

@@ -1,7 +1,7 @@
 """Surfaces of the maps of `vizdoom-mazes`: textures of Freedoom, the game that ViZDoom brings along.
 
 Maps only name them; no picture of Freedoom is part of this package. They are bold and far apart, so that they can be
-told from each other at 64x64 pixels, and none of them moves.
+distinguished at 64x64 pixels, and none of them moves.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ WALL_WIDTHS = {
 }  # fmt: skip
 """Name -> width in pixels."""
 WALL_HEIGHT = 128
-"""In pixels, of each."""
+"""Height of each in pixels."""
 # As in the rooms: floors dark and ceilings pale, so that the horizon is plain to see.
 FLOORS = ("FLAT14", "FLAT8", "FLOOR7_2", "FLOOR1_6", "FLAT5_7", "AQF045", "AQF019", "FLAT5_1", "FLAT4", "STEP2")
 CEILINGS = (
@@ -33,13 +33,13 @@ class MazesLook:
     world: str = "vizdoom-mazes"
 
     def palette(self) -> list[Lump]:
-        """Nothing: the game's colours stay, and its light fades with distance."""
+        """Empty: the game's colours stay, and its light fades with distance."""
         return []
 
     def textures(self, names: Iterable[str]) -> list[Lump]:
-        """Nothing: the game has them."""
+        """Empty: the game has them."""
         return []
 
     def identity(self, names: Iterable[str]) -> Iterator[bytes]:
-        """Whose textures they are; the map's text has their names. A test holds on to what Freedoom draws on them."""
+        """Name of their game; the map's text has the textures' names. A test checks that Freedoom's pictures stay."""
         yield b"Freedoom"

@@ -1,11 +1,11 @@
-"""ViZDoom's engine as a process of its own: it ends when we end, and what a kill leaves behind goes at the next start.
+"""ViZDoom's engine as a process of its own: it ends with this process, and the next start clears up after a kill.
 
 An engine shares memory with us, three segments of 11 MB together named after the instance: `ViZDoomSM...`,
-`ViZDoomMQCtr...` and `ViZDoomMQDoom...` in /dev/shm. Both sides take them away when they end in peace; after kill -9 of
-ours they stay, as does the folder of its files. So each engine tells its instance in that folder before it starts, and
-the folder is locked as long as we live. Only what is left by folders of ours is taken away; segments of other programs
-look the same. (Kept for ever: two segments of 10 kB each, where the kill comes in the instant between making them and
-starting the engine.)
+`ViZDoomMQCtr...` and `ViZDoomMQDoom...` in /dev/shm. Both sides remove them when they end normally; after kill -9 of
+our process they stay, as does the folder of the engine's files. So each engine writes its instance into that folder
+before it starts, and the folder is locked while our process lives. Only segments recorded in folders of ours are
+removed; those of other programs look the same. (Two segments of 10 kB each stay for ever if the kill comes between
+making them and starting the engine.)
 """
 
 import os
@@ -21,7 +21,7 @@ from pathlib import Path
 from slowfast_vgen.file_system import is_abandoned, lock_folder
 
 SEGMENTS = ("ViZDoomSM", "ViZDoomMQCtr", "ViZDoomMQDoom")
-"""What the names of an instance's shared memory begin with; its number follows."""
+"""Prefixes of the names of an instance's shared memory; its number follows."""
 _SHARED_MEMORY = Path("/dev/shm")
 _PREFIX = "slowfast-vizdoom-"
 _ARGUMENTS_FILE = "arguments"
@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class EngineFolder:
-    """A temporary folder for one engine's files; `close` removes it. What killed programs left is cleared first."""
+    """A temporary folder for one engine's files; `close` removes it. Leftovers of killed programs are cleared first."""
 
     def __init__(self) -> None:
         clear_leftovers()
@@ -47,8 +47,8 @@ class EngineFolder:
     def starter(self, engine: Path) -> Path | None:
         """Writes a script that starts the engine so that the kernel ends it when this process ends, even by kill -9.
 
-        The wish is one that only the engine's own process can utter, before the engine takes it over. None where a
-        system has no such thing, or starts no programs from temporary folders; an engine that is then left over can be
+        Only the engine's own process can ask for this, so the script does it and then becomes the engine. None if the
+        system cannot do this, or starts no programs from temporary folders; an engine that is then left over can be
         ended by hand.
         """
         if not sys.platform.startswith("linux") or not engine.is_file():
@@ -67,14 +67,14 @@ class EngineFolder:
 
 
 def clear_leftovers() -> None:
-    """Takes away the folders of this user's engines whose programs were killed, and the shared memory of each.
+    """Removes the folders of this user's engines whose programs were killed, and the shared memory of each.
 
     A folder in which no engine was started yet is left alone: its program may be about to lock it.
     """
     if not hasattr(os, "getuid"):
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another program clears it away too
+        with suppress(OSError):  # another program clears it too
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue
             if (folder / _ARGUMENTS_FILE).is_file() and is_abandoned(folder):
@@ -84,7 +84,7 @@ def clear_leftovers() -> None:
 
 
 def segments_of(folder: Path) -> list[Path]:
-    """The shared memory of the engine that was started with the files of this folder, as far as it is there."""
+    """Files of the shared memory of the engine that was started with this folder, as far as they exist."""
     with suppress(OSError, ValueError):
         arguments = (folder / _ARGUMENTS_FILE).read_text().splitlines()
         instance = arguments[arguments.index(_INSTANCE_ARGUMENT) + 1 :][:1]

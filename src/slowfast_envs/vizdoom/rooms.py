@@ -1,4 +1,4 @@
-"""The world `vizdoom-rooms`: a first-person camera in rooms that are drawn anew for each episode.
+"""The world `vizdoom-rooms`: a first-person camera in rooms that are drawn for each episode.
 
 One chunk is one verb held for four frames. Maps, textures and palette are generated here (MIT, like this package).
 """

@@ -1,8 +1,8 @@
-"""Maps of the world `vizdoom-rooms`: rooms and corridors drawn from a seed, and where one can stand in them.
+"""Maps of the world `vizdoom-rooms`: rooms and corridors drawn from a seed.
 
 Lengths are map units, x east and y north, all integers. Rooms are rectangles on a grid of `CELL` units, apart from each
-other; straight corridors join them. Surfaces are broad and flat on purpose: a video model of 64x64 pixels shall be able
-to draw them, and each wall of a room looks different, so that it matters to remember which is where.
+other; straight corridors join them. Surfaces are broad and flat on purpose: a video model of 64x64 pixels must be able
+to draw them, and each wall of a room looks different, so that it matters to remember which is which.
 """
 
 from collections import deque
@@ -30,12 +30,12 @@ __all__ = ["MARGIN", "Corridor", "Rect", "Scene", "draw_scene"]
 ROOM_CELLS = (10, 18)
 ROOM_COUNT = (3, 6)
 DOOR_CELLS = (6, 7)
-"""Wide enough that free width (door - 2 MARGIN) exceeds the 96 units of a chunk: a walker on that lattice can pass."""
+"""Widths of a door: less 2 MARGIN they exceed the 96 units of a chunk, so that a walker on that lattice can pass."""
 DOOR_HEIGHT = 128
 START_MARGIN = 96
 """Paths start this far from walls, so that the start image shows more than one of them."""
 LOOP_CHUNKS = 8
-"""Of the smallest loop: one chunk on each side."""
+"""Number of chunks of the smallest loop: one on each side, and four turns."""
 
 
 @lru_cache(maxsize=256)
@@ -84,7 +84,7 @@ def _draw_rooms(rng: np.random.Generator) -> list[Rect]:
 
 
 def _draw_corridors(rng: np.random.Generator, rooms: list[Rect]) -> list[Corridor] | None:
-    """Joins all rooms (a random tree, then some more passages); None where that cannot be done."""
+    """Joins all rooms (a random tree, then some more passages); None if that is impossible."""
     pairs = [(i, j) for i in range(len(rooms)) for j in range(i)]
     rng.shuffle(pairs)
     group = list(range(len(rooms)))
@@ -106,7 +106,7 @@ def _draw_corridors(rng: np.random.Generator, rooms: list[Rect]) -> list[Corrido
 def _passage(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Corridor | None:
     """A straight corridor between two rooms that face each other with no third room between, or None."""
     wanted = int(rng.integers(DOOR_CELLS[0], DOOR_CELLS[1] + 1)) * CELL
-    corner = 2 * CELL  # a strip of wall stays beside every door
+    corner = 2 * CELL  # a strip of wall stays next to every door
     for along_x in (True, False):
         a, b = (rooms[i], rooms[j]) if along_x else (_swap(rooms[i]), _swap(rooms[j]))
         if a.left > b.left:
@@ -140,7 +140,7 @@ class _RoomsDecor:
         self._colours: dict[int, _Colours] = {}
 
     def flats(self, region: int) -> tuple[str, str]:
-        """Each colour once before one comes again."""
+        """Plain colours, each used once before one is repeated."""
         floor = plain(int(self._floors[region % len(self._floors)]))
         return floor, plain(int(self._ceilings[region % len(self._ceilings)]))
 
@@ -160,7 +160,7 @@ class _RoomsDecor:
 
 
 class _Colours:
-    """Wall colours in random order, over again when all are used: neighbours in a room never share one."""
+    """Wall colours in random order, repeated when all are used: neighbours in a room never share one."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._order = deque(int(colour) for colour in rng.permutation(len(WALL_COLOURS)))

@@ -22,7 +22,7 @@ CEILING_COLOURS = (
 )  # fmt: skip
 COLOURS = WALL_COLOURS + FLOOR_COLOURS + CEILING_COLOURS
 FIRST_FLOOR, FIRST_CEILING = len(WALL_COLOURS), len(WALL_COLOURS) + len(FLOOR_COLOURS)
-"""Where the floors' and the ceilings' colours begin in `COLOURS`."""
+"""Indices in `COLOURS` of the first colours of floors and of ceilings."""
 
 
 def texture_name(kind: str, first: int, second: int) -> str:

@@ -10,14 +10,14 @@ from slowfast_envs.scene import Rect
 from slowfast_envs.vizdoom.udmf import MapText, Panel, Point
 
 CEILING = 1024
-"""Where the sky hangs; every slab is lower."""
+"""Height of the sky; every slab is lower."""
 _TAG = 1
 _SKY_FLAT = "F_SKY1"  # the engine draws the sky wherever it finds this name
-# Light is the palette's affair. The tag is what the line with the sky names.
+# The palette has the light. The line with the sky refers to the tag.
 _SETTINGS = f"lightlevel=255;id={_TAG};"
 # Static_Init, of all sectors with the tag, 255: the sky is the upper texture of this line.
 _TRANSFER_SKY = f"special=190;arg0={_TAG};arg1=255;"
-_HORIZON = "special=9;"  # the outer sectors go on for ever: nothing is drawn between the last roofs and the sky
+_HORIZON = "special=9;"  # the outer sectors extend for ever: nothing is drawn between the last roofs and the sky
 
 
 class Slab(NamedTuple):
@@ -25,18 +25,18 @@ class Slab(NamedTuple):
 
     rect: Rect
     height: int
-    """From the streets' level to its top."""
+    """Height of its top above the streets' level."""
     top: Panel
     sides: tuple[Panel, Panel]
-    """What covers the parts that stand out of lower neighbours: looking north or south, and east or west. Their upper
-    edges lie at the top."""
+    """Covers of the parts that rise above lower neighbours: facing north or south, and east or west. Their upper edges
+    lie at the top."""
 
 
 def write_slabs(slabs: Sequence[Slab], sky: str, start: Point) -> tuple[str, tuple[str, ...]]:
     """The text in UDMF and the names of its textures, sorted.
 
     Args:
-        slabs: together they fill a rectangle. Two that lie beside each other have the same height somewhere.
+        slabs: together they fill a rectangle. Somewhere two neighbours have the same height.
         sky: a texture.
         start: somewhere on a slab.
     """
@@ -74,7 +74,7 @@ def write_slabs(slabs: Sequence[Slab], sky: str, start: Point) -> tuple[str, tup
 
 
 def _borders(owners: np.ndarray, xs: Sequence[int], ys: Sequence[int]) -> Iterator[tuple[Point, Point, int, int]]:
-    """Each straight border between two slabs: its ends, what lies at its right hand and what at its left."""
+    """Each straight border between two slabs: its ends, the slab on its right and the slab on its left."""
     for i, x in enumerate(xs):
         for low, high, first, second in _runs(owners[i, 1:-1], owners[i + 1, 1:-1]):
             yield (x, ys[low]), (x, ys[high]), second, first
@@ -84,7 +84,7 @@ def _borders(owners: np.ndarray, xs: Sequence[int], ys: Sequence[int]) -> Iterat
 
 
 def _runs(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, int, int, int]]:
-    """Where two rows of cells differ, from and up to which cell, and what is in each, as long as both stay the same."""
+    """Runs of cells in which two rows differ and both are constant: first cell, end, and the value of each row."""
     changes = np.flatnonzero((np.diff(first) != 0) | (np.diff(second) != 0)) + 1
     cuts = [0, *changes.tolist(), len(first)]
     for low, high in pairwise(cuts):

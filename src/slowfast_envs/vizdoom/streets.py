@@ -1,4 +1,4 @@
-"""The world `vizdoom-streets`: a car in a town that is drawn anew for each episode, seen over its bonnet.
+"""The world `vizdoom-streets`: a car in a town that is drawn for each episode, seen over its bonnet.
 
 The car cannot turn on the spot: it follows arcs, a quarter of a circle in two chunks. Maps, textures and palette are
 generated here (MIT, like this package).

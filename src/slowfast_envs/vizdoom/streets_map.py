@@ -1,7 +1,7 @@
 """Maps of the world `vizdoom-streets`: a grid of streets between houses and parks, drawn from a seed.
 
 Lengths are map units, x east and y north, all integers. Lanes and distances between crossings are whole chunks of the
-car, so that every way round a block comes back to the unit. One drives on the right.
+car, so that every path round a block closes to the unit. Cars keep to the right.
 """
 
 from collections import deque
@@ -34,16 +34,16 @@ from slowfast_envs.vizdoom.streets_textures import (
 from slowfast_envs.vizdoom.udmf import Panel, Point
 
 LANE = 48
-"""From the middle of a road to the middle of a lane. Two lanes make a road, 192 units wide."""
+"""Distance from the middle of a road to the middle of a lane. Two lanes make a road, 192 units wide."""
 ROAD = 2 * LANE
 """Half a road's width, and so half a crossing's side."""
 PAVEMENT = 48
 SPACINGS = (480, 576, 672)
-"""From the middle of a crossing to the next."""
+"""Distances from the middle of a crossing to the next."""
 BODY = 20
 """Half the side of the square that the car covers at its nose, middle and tail."""
 GRIDS = ((3, 3), (4, 3), (4, 4), (5, 3))
-"""Crossings one way and the other."""
+"""Numbers of crossings along the two sides of a town."""
 OPENED = (0.5, 0.9)
 """Least and largest share of the streets that close blocks."""
 
@@ -51,25 +51,25 @@ _RIM = ROAD + PAVEMENT + 144  # from the outer crossings to the map's border: th
 _KERB, _HEDGE = 8, 44  # heights
 _ZEBRA = 40
 _STOREY, _GROUND_FLOOR = 72, 96
-_FRONT = 160  # a facade's picture is about so wide
+_FRONT = 160  # approximate width of a facade's picture
 
 
 class Exit(NamedTuple):
     """A street that leaves a crossing."""
 
     heading: int
-    """In quarters of a circle, counter-clockwise from east."""
+    """Heading in quarters of a circle, counter-clockwise from east."""
     crossing: int
-    """Where it leads."""
+    """Index of the crossing that it leads to."""
 
 
 @dataclass(frozen=True)
 class StreetMap:
-    """One town: where its streets are and the UDMF text that draws them."""
+    """One town: its streets and the UDMF text that draws them."""
 
     seed: int
     crossings: tuple[Point, ...]
-    """Their middles."""
+    """Middles of the crossings."""
     streets: tuple[tuple[int, int], ...]
     """The pairs of crossings that a street joins, the western or southern one first."""
     text: str
@@ -97,11 +97,11 @@ class StreetMap:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256, equal exactly where the maps look the same."""
+        """Hex SHA-256, equal exactly if the maps look the same."""
         return digest_of(self.text, self.look, self.textures)
 
     def is_free(self, x: int, y: int) -> bool:
-        """Whether all points within `BODY` of (x, y), along either axis, are on the asphalt."""
+        """True if all points within `BODY` of (x, y), along either axis, are on the asphalt."""
         return any(rect.holds(x, y) for rect in self._free)
 
 
@@ -160,19 +160,19 @@ def _street(first: Point, second: Point) -> Iterator[Slab]:
 
 
 class _Town:
-    """Draws what stands between the streets."""
+    """Draws everything between the streets."""
 
     def __init__(self, rng: np.random.Generator, xs: list[int], ys: list[int]) -> None:
         self._rng = rng
         self._xs, self._ys = xs, ys
-        self._colours = deque(rng.permutation(len(FACADES)).tolist())  # each once before one comes again
+        self._colours = deque(rng.permutation(len(FACADES)).tolist())  # each is used once before one is repeated
 
     def ground(self) -> Iterator[Slab]:
         """Pavement all over, for streets to be cut into."""
         yield _flat(Rect(0, 0, self._xs[-1] + _RIM, self._ys[-1] + _RIM), "PAVEMENT", height=_KERB)
 
     def blocks(self) -> Iterator[Slab]:
-        """What is inside each block of the grid: houses, mostly, or a park."""
+        """Contents of each block of the grid: houses, mostly, or a park."""
         inside = ROAD + PAVEMENT
         for left, right in pairwise(self._xs):
             for bottom, top in pairwise(self._ys):
@@ -192,13 +192,13 @@ class _Town:
             yield self._house(Rect(width - depth, low, width, high))
 
     def gap(self, first: Point, second: Point) -> Iterator[Slab]:
-        """Houses where the grid has no street: they close the row."""
+        """Houses in place of a missing street of the grid: they close the row."""
         inside = ROAD + PAVEMENT
         along_x = first[1] == second[1]
         return self._houses(_between(first, second, *((-inside, inside) if along_x else (inside, -inside))))
 
     def _cuts(self, values: list[int]) -> list[int]:
-        """Where one house ends and the next begins along the rim."""
+        """Borders between houses along the rim."""
         return [low + int(self._rng.integers(6, 12)) * (high - low) // 16 for low, high in pairwise(values)]
 
     def _houses(self, rect: Rect) -> Iterator[Slab]:

@@ -1,6 +1,6 @@
 """Textures and palette of the maps of `vizdoom-streets`, all generated: roads, pavements, facades, skies.
 
-A name tells its picture: `FACADE`'s eight letters, for one, are the colours and the style of a whole front.
+A name encodes its picture: `Facade`'s eight letters, for instance, are the colours and the style of a whole front.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ _ENTRY = {key: number for number, key in enumerate(_COLOURS, start=1)}
 assert len(_ENTRY) <= 255
 
 ROAD_TILE, ROAD_PIXELS = 192, 128
-"""A road's texture is so many units wide, as wide as the road, and has so many pixels."""
+"""Width of a road's texture in units, which is the road's width, and in pixels."""
 
 
 class Facade(NamedTuple):
@@ -81,7 +81,7 @@ class Facade(NamedTuple):
 
     colour: int
     storeys: int
-    """Above the ground floor; 1 to 5."""
+    """Number of storeys above the ground floor, 1 to 5."""
     windows: str
     """One of `WINDOWS`."""
     ground: str
@@ -94,14 +94,14 @@ class Facade(NamedTuple):
 
     @classmethod
     def of_texture(cls, name: str) -> tuple["Facade", bool]:
-        """What the name tells, and whether the side is shaded."""
+        """The facade that a name encodes, and whether the side is shaded."""
         return cls(int(name[1:3], 16), int(name[3]), name[4], name[5], int(name[6])), name[7] == "1"
 
 
 WINDOWS = "ABCDEF"
 GROUND_FLOORS = "ABCD"
 FACADE_PIXELS = 128
-"""Each side of a facade's picture."""
+"""Side of a facade's picture."""
 
 
 def road_texture(along_x: bool, centre: int) -> str:
@@ -119,7 +119,7 @@ class StreetsLook(PaintedLook):
     colours = tuple(_COLOURS.values())
 
     def pixels(self, name: str) -> Pixels:
-        """What the name tells."""
+        """The picture that the name encodes."""
         if name.startswith("F"):
             return _facade(*Facade.of_texture(name))
         if name.startswith("ROAD"):
@@ -188,7 +188,7 @@ def _sky(index: int) -> Pixels:
 
 
 def _facade(facade: Facade, shaded: bool) -> Pixels:
-    """Cornice, storeys and ground floor from the top down."""
+    """Picture of a front: cornice, storeys and ground floor from the top down."""
     side = FACADE_PIXELS
     wall, trim = _ENTRY["facade", facade.colour, int(shaded)], _ENTRY["trim", facade.trim, int(shaded)]
     glass = _ENTRY["glass", (facade.colour + facade.trim) % len(GLASS), int(shaded)]
@@ -206,14 +206,14 @@ def _facade(facade: Facade, shaded: bool) -> Pixels:
 
 
 def _box(picture: Pixels, rows: Sequence[float], columns: Sequence[float], entry: int) -> None:
-    """Fills a part that is given in shares of the height and the width."""
+    """Fills a part given in shares of the height and the width."""
     height, width = picture.shape
     (top, bottom), (left, right) = rows, columns
     picture[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = entry
 
 
 def _windows(bay: Pixels, style: str, trim: int, glass: int) -> None:
-    """One bay of one storey."""
+    """Draws the windows of one bay of one storey."""
     if style == "A":  # one window in a frame
         _box(bay, (0.16, 0.88), (0.22, 0.78), trim)
         _box(bay, (0.24, 0.80), (0.28, 0.72), glass)
@@ -238,7 +238,7 @@ def _windows(bay: Pixels, style: str, trim: int, glass: int) -> None:
 
 
 def _ground_floor(floor: Pixels, style: str, trim: int, glass: int, awning: int) -> None:
-    """Two bays."""
+    """Draws a ground floor of two bays."""
     if style == "A":  # a shop
         _box(floor, (0.30, 0.90), (0.06, 0.62), glass)
         _box(floor, (0.30, 1), (0.70, 0.90), _ENTRY["dark"])

@@ -1,4 +1,4 @@
-"""Looks whose textures and palette are all made here: pictures of a few colours, which reach the screen exactly."""
+"""Looks whose textures and palette are all made here: pictures of a few colours, which are shown exactly."""
 
 import io
 from abc import ABC, abstractmethod
@@ -27,7 +27,7 @@ class PaintedLook(ABC):
     """Textures that are painted when their names are asked for. A `Look`; equal to any other of its class."""
 
     world: str
-    """Name of the world that looks so."""
+    """Name of the world that has these textures."""
     colours: tuple[tuple[int, int, int], ...]
     """All colours, RGB, at most 255."""
 
@@ -36,11 +36,11 @@ class PaintedLook(ABC):
         """The texture of a name."""
 
     def palette(self) -> list[Lump]:
-        """Our colours, at every light level the same: nothing fades with distance."""
+        """The look's colours, the same at every light level: nothing fades with distance."""
         return [("PLAYPAL", playpal(self.colours) * 14), ("COLORMAP", bytes(range(256)) * 34)]
 
     def textures(self, names: Iterable[str]) -> list[Lump]:
-        """A PNG for each."""
+        """PNG lumps of the named textures."""
         pictures = [(name, _png(self, name)) for name in sorted(set(names))]
         return [("TX_START", b""), *pictures, ("TX_END", b"")]
 

@@ -1,4 +1,4 @@
-"""The text of a map in UDMF, the engine's text format: one sector a room or corridor, a panel on each wall."""
+"""The text of a map in UDMF, the engine's text format: one sector per room or corridor, a panel on each wall."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -36,9 +36,9 @@ class MapText:
         """Adds one side of a line; returns its number.
 
         Args:
-            sector: what lies on this side.
-            part: "top", "middle" or "bottom" where it has a texture, which is then the next argument.
-            texture: its name.
+            sector: number of the sector on this side.
+            part: "top", "middle" or "bottom" if it has a texture, which is then the next argument.
+            texture: name of the texture.
             scale: pixels of the texture on one map unit, across and up.
         """
         text = f"sector={sector};"
@@ -68,7 +68,7 @@ class MapText:
 
 
 class Panel(NamedTuple):
-    """What covers a wall: a texture's name, and how many of its pixels go on one map unit in each direction."""
+    """Cover of a wall: a texture's name, and the number of its pixels per map unit in each direction."""
 
     texture: str
     scale_x: float
@@ -76,7 +76,7 @@ class Panel(NamedTuple):
 
 
 class Decor(Protocol):
-    """Chooses what covers the surfaces of one map. Regions are the rooms, then the corridors, counted through.
+    """Chooses the covers of the surfaces of one map. Regions are the rooms, then the corridors, counted through.
 
     It is asked region by region, floors and ceilings first, so that choices may depend on those made before.
     """
@@ -91,7 +91,7 @@ class Decor(Protocol):
         ...
 
     def panel(self, region: int, length: int, height: int) -> Panel:
-        """What covers the region's next wall."""
+        """Cover of the region's next wall."""
         ...
 
     def lintel(self, region: int) -> str:
@@ -107,8 +107,8 @@ def write_udmf(
     Args:
         rooms: the rooms; they do not touch each other.
         corridors: the passages between them; they touch no room but their two, and not each other.
-        heights: of the ceiling of each room, then of each corridor, which is nowhere higher than its rooms.
-        decor: what covers the surfaces.
+        heights: heights of the ceilings of the rooms, then of the corridors, which are nowhere higher than their rooms.
+        decor: covers of the surfaces.
     """
     text = MapText()
 
@@ -139,13 +139,13 @@ def write_udmf(
 
 
 def _clockwise(rect: Rect) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """The four sides with the inside at the right hand, as the engine wants it."""
+    """The four sides with the inside on the right, as the engine needs it."""
     corners = [(rect.left, rect.bottom), (rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom)]
     return list(zip(corners, corners[1:] + corners[:1], strict=True))
 
 
 def _shared(v1: tuple[int, int], v2: tuple[int, int], rect: Rect) -> list[tuple[int, int]] | None:
-    """The ends, in the order of v1 to v2, of the side of `rect` that lies on the line; None where none does."""
+    """The ends, in the order of v1 to v2, of the side of `rect` that lies on the line; None if none does."""
     for b, a in _clockwise(rect):
         across = 0 if v1[0] == v2[0] else 1
         along = 1 - across

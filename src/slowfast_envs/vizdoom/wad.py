@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from slowfast_envs.scene import Look, Lump
 
 EYE_HEIGHT = 72
-"""Higher than the game's 41, so that floors do not fill the picture."""
+"""Height of the camera, more than the game's 41, so that floors do not fill the picture."""
 _CAMERA = f"actor RoomsCamera : DoomPlayer {{ player.viewheight {EYE_HEIGHT} }}\n"
 
 
 def build_wad(map_texts: Sequence[str], look: Look, textures: Iterable[str]) -> bytes:
-    """One WAD with the maps as MAP01, MAP02, ... (at most 99) and what the look needs to draw the textures."""
+    """One WAD with the maps as MAP01, MAP02, ... (at most 99) and the lumps that the look needs for the textures."""
     lumps: list[Lump] = look.palette()
     for number, text in enumerate(map_texts, start=1):
         lumps += [(f"MAP{number:02d}", b""), ("TEXTMAP", text.encode()), ("ENDMAP", b"")]
