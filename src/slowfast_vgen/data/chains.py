@@ -16,21 +16,21 @@ from slowfast_vgen.errors import UserError
 
 @dataclass(frozen=True)
 class ChainBatch:
-    """Some chains side by side. Chunk `j` is preceded by the frames of chunk `j - 1`, and the first by those before."""
+    """A batch of chains. Chunk `j` is preceded by the frames of chunk `j - 1`, and the first by those before it."""
 
     frames: Float[Tensor, "batch frames channels h w"]
     """`num_frames * (num_chunks + 1)` frames, end to end."""
     poses: Float[Tensor, "batch frames 3"]
-    """x, y in steps from the first frame on, heading in radians."""
+    """Poses of the frames: x, y in steps relative to the first frame, heading in radians."""
     actions: tuple[tuple[str, ...], ...]
-    """The action of each chunk, chain by chain."""
+    """Action texts of the chunks, one tuple per chain."""
     is_told: Bool[Tensor, "batch chunks f_g"]
-    """Which frames of a chunk were seen under its action; a chunk may hold the end of one action and the start of the
-    next."""
+    """Mask of the frames that were recorded under their chunk's action; a chunk may hold the end of one action and the
+    start of the next."""
 
     @property
     def num_chunks(self) -> int:
-        """Chunks to predict in each chain."""
+        """Number of chunks to predict in each chain."""
         return len(self.actions[0])
 
     @property
@@ -44,28 +44,28 @@ class ChainBatch:
         return self.frames.unflatten(1, (self.num_chunks + 1, -1))[:, 1:]
 
     def windows(self, first: int = 0, stop: int | None = None) -> WindowBatch:
-        """The chunks `first` to `stop - 1` with the frames before each, as windows, chain by chain."""
+        """Returns chunks `first` to `stop - 1` with the frames before each as windows, chain by chain."""
         actions = tuple(action for chain in self.actions for action in chain[first:stop])
         return WindowBatch(self.past[:, first:stop].flatten(0, 1), self.new[:, first:stop].flatten(0, 1), actions)
 
     def to(self, device: torch.device | str) -> "ChainBatch":
-        """The same on another device."""
+        """Returns this batch on another device."""
         return ChainBatch(self.frames.to(device), self.poses.to(device), self.actions, self.is_told.to(device))
 
     def rows(self, rows: Int64[Tensor, " rows"]) -> "ChainBatch":
-        """Some of the chains."""
+        """Returns the chains with the given row numbers."""
         actions = tuple(self.actions[row] for row in rows.tolist())
         return ChainBatch(self.frames[rows], self.poses[rows], actions, self.is_told[rows])
 
     def split(self, size: int) -> "list[ChainBatch]":
-        """The same chains in batches of at most `size`."""
+        """Returns the chains in batches of at most `size`."""
         return [self.rows(torch.arange(i, min(i + size, len(self.actions)))) for i in range(0, len(self.actions), size)]
 
 
 def window_rows(
     chains: Int64[Tensor, " chains"], num_chunks: int, first: int = 0, stop: int | None = None
 ) -> Int64[Tensor, " rows"]:
-    """Rows of the chunks `first` to `stop - 1` of some chains of `num_chunks` among the `windows` of all chunks.
+    """Returns the rows that chunks `first` to `stop - 1` of chains of `num_chunks` have among all their `windows`.
 
     >>> window_rows(torch.tensor([0, 2]), 10, 3, 5).tolist()
     [3, 4, 23, 24]
@@ -76,9 +76,9 @@ def window_rows(
 def episode_poses(
     source: EpisodeSource, episodes: Iterable[int] | None = None, needed: bool = True
 ) -> Float64[np.ndarray, "total_frames 3"]:
-    """The poses of all episodes, or of the given ones, end to end, as `LatentSet` lays out their latents.
+    """Returns the poses of all or of the given episodes, concatenated in the order of their latents in `LatentSet`.
 
-    Where they are not `needed`, an episode without any is one whose camera stands still.
+    Where they are not `needed`, an episode without any counts as one whose camera does not move.
 
     Raises:
         UserError: an episode without poses, where they are needed.
@@ -100,9 +100,9 @@ def episode_poses(
 class ChainSampler:
     """Draws chains of `num_chunks` chunks of `num_frames` frames each.
 
-    A chain begins where an action's chunk begins, and goes on frame by frame, whatever the lengths of the actions in
-    it: each `num_frames` frames are a chunk, called by the action that most of them were seen under, the earlier of two
-    alike (docs/howto/bring-your-data.md). So an action whose length is no multiple of `num_frames` ends no chain.
+    A chain begins where an action's chunk begins and continues frame by frame, whatever the lengths of its actions:
+    every `num_frames` frames are a chunk, labelled with the action that most of them were recorded under, the earlier
+    one in a tie (docs/howto/bring-your-data.md). An action whose length is no multiple of `num_frames` ends no chain.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class ChainSampler:
             self._text_of_frame[start : start + length] = number[text]
 
     def draw(self, rng: np.random.Generator, batch_size: int) -> ChainBatch:
-        """A batch of random chains; the same state of `rng` gives the same batch."""
+        """Returns a batch of random chains; the same state of `rng` gives the same batch."""
         return self.cut(draw_evenly(rng, self._starts_by_set, batch_size))
 
     def cut(self, chunks: np.ndarray) -> ChainBatch:
-        """The chains that begin at given chunks."""
+        """Returns the chains that begin at the given chunks."""
         first = self.source.chunk_start[chunks] - self.num_frames
         frames = first[:, None] + np.arange(self.num_frames * (self.num_chunks + 1))
         poses = self.poses[frames]
@@ -150,9 +150,9 @@ class ChainSampler:
 
 
 def chunks_ahead(source: LatentSet, num_frames: int) -> Int64[np.ndarray, " chunks"]:
-    """How many chunks of `num_frames` frames follow from the start of each chunk on, to the end of its episode.
+    """Returns how many chunks of `num_frames` frames fit between the start of each chunk and the end of its episode.
 
-    There are none where fewer than `num_frames` frames lie before it: a chain's first chunk has a past, too.
+    The number is 0 where fewer than `num_frames` frames precede it, since a chain's first chunk needs a past, too.
     """
     ends = source.chunk_start + source.chunk_frames
     is_last = np.append(source.episode_start[1:] != source.episode_start[:-1], True)
@@ -162,6 +162,6 @@ def chunks_ahead(source: LatentSet, num_frames: int) -> Int64[np.ndarray, " chun
 
 
 def longest_chain(source: LatentSet, num_frames: int) -> int:
-    """The most chunks that a chain can have in every one of the sets that `source` is made of."""
+    """Returns the largest number of chunks that a chain can have in each of the sets that `source` consists of."""
     ahead = chunks_ahead(source, num_frames)
     return min(int(ahead[chunks].max()) for chunks in source.by_set(np.arange(len(ahead))))

@@ -13,7 +13,7 @@ _GAP_PIXELS, _LABEL_PIXELS = 2, 96
 
 
 def save_contact_sheet(dataset: EpisodeSource, path: Path, num_rows: int = 8, num_columns: int = 12) -> None:
-    """Draws frames of several episodes, spread over the data set: a row each, with its number and script beside it.
+    """Draws frames of several episodes, spread over the data set: one row each, labelled with its number and script.
 
     Raises:
         UserError: no episodes, a name that does not end in .png, or a place that cannot be written.
@@ -41,5 +41,5 @@ def save_contact_sheet(dataset: EpisodeSource, path: Path, num_rows: int = 8, nu
 
 
 def _spread(total: int, wanted: int) -> list[int]:
-    """Up to `wanted` indices out of `total`, evenly from the first to the last."""
+    """Returns up to `wanted` indices out of `total`, evenly spaced from the first to the last."""
     return [int(index) for index in np.linspace(0, total - 1, min(total, wanted)).round()]

@@ -1,4 +1,4 @@
-"""A data set folder: its header and its episodes, written whole, read back bit for bit. See docs/data-format.md.
+"""A data set folder: its header and its episodes, written atomically, read back bit for bit. See docs/data-format.md.
 
 DIR/dataset.json
 DIR/episodes/000000/{episode.json, video.mp4, chunks.parquet, poses.parquet}
@@ -29,19 +29,19 @@ from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 DATASET_FILE, EPISODES_FOLDER = "dataset.json", "episodes"
 EPISODE_FILE, VIDEO_FILE, CHUNKS_FILE, POSES_FILE = "episode.json", "video.mp4", "chunks.parquet", "poses.parquet"
 GROUP_EPISODES = 256
-"""Of a folder, in one file of what is computed from it: a grown data set has only its last group computed anew."""
+"""Episodes of a folder whose latents share a cache file: when a data set grows, only the last group is recomputed."""
 
 
 def write_episode(folder: Path, episode: Episode, lossless: bool = True) -> None:
-    """Writes an episode folder, whole or not at all; an older one at `folder` is replaced.
+    """Writes an episode folder atomically; an older one at `folder` is replaced.
 
     Args:
         folder: the episode's own folder, such as DIR/episodes/000000.
         episode: checked against every rule of the format first.
-        lossless: keep every pixel value; else H.264 with some loss, a third of the size, which browsers play.
+        lossless: keep every pixel value; else lossy H.264, a third of the size, which browsers play.
 
     Raises:
-        DefectiveDataError: chunks or poses that break a rule, all of them told.
+        DefectiveDataError: chunks or poses that break a rule; it lists all of them.
         UserError: frames, rate, metadata or a place that cannot be written.
     """
     check_frames(episode.frames, f"the episode {folder}")
@@ -78,7 +78,7 @@ def write_episode(folder: Path, episode: Episode, lossless: bool = True) -> None
 
 
 def read_episode(folder: Path) -> Episode:
-    """Reads and checks an episode: what comes back keeps every rule of the format.
+    """Reads an episode and checks every rule of the format.
 
     Raises:
         DefectiveDataError: anything missing or broken; for a short or long video it names both numbers of frames.
@@ -94,7 +94,7 @@ def read_episode(folder: Path) -> Episode:
 
 
 def read_header(folder: Path) -> EpisodeHeader:
-    """The episode's header, without touching the video.
+    """Reads the episode's header, but not the video.
 
     Raises:
         DefectiveDataError: missing or broken.
@@ -103,7 +103,7 @@ def read_header(folder: Path) -> EpisodeHeader:
 
 
 def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
-    """The episode's frames, as many and as large as the header says, from the very file that it names.
+    """Reads the episode's frames; their number, their size and the file's SHA-256 must match the header.
 
     Raises:
         DefectiveDataError: a missing, broken, short, long, wrongly sized or exchanged video.
@@ -116,7 +116,7 @@ def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
         defects.append(Defect(str(path), code, message))
 
     try:
-        # More than twice what the header tells need not be counted to be too much.
+        # No need to decode more than twice the size in the header to know that it is too much.
         told = header.num_frames * header.height * header.width * 3
         frames = read_video(path, min(LARGEST_FRAMES, 2 * told + 2**24))
         if len(frames) != header.num_frames:
@@ -133,7 +133,7 @@ def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
 
 
 def read_chunks(folder: Path, header: EpisodeHeader) -> tuple[Chunk, ...]:
-    """The episode's chunks, without touching the video.
+    """Reads the episode's chunks, but not the video.
 
     Raises:
         DefectiveDataError: a missing or broken table, or chunks that break a rule.
@@ -144,7 +144,7 @@ def read_chunks(folder: Path, header: EpisodeHeader) -> tuple[Chunk, ...]:
 
 
 def read_poses(folder: Path, header: EpisodeHeader) -> Poses | None:
-    """The episode's poses, or None where the header says that there are none.
+    """Reads the episode's poses; None where the header says that there are none.
 
     Raises:
         DefectiveDataError: a missing or broken table, or poses that break a rule.
@@ -157,25 +157,25 @@ def read_poses(folder: Path, header: EpisodeHeader) -> Poses | None:
 
 
 def _check_hash(path: Path, header: EpisodeHeader) -> None:
-    """Refuses a table that is not the one that its header names; after reading, so that no other one was read."""
+    """Refuses a table whose SHA-256 is not the one in its header; called after reading, to check the file just read."""
     expected = header.sha256.get(path.name)
     if (expected is None and header.sha256) or (expected is not None and sha256_of_file(path) != expected):
         refuse([Defect(str(path), "checksum", "the file is not the one that was written: see sha256 in its header")])
 
 
 class EpisodeDataset:
-    """The episodes of a data set folder, read when asked for: `dataset[3]` decodes episode 3."""
+    """The episodes of a data set folder, read on demand: `dataset[3]` decodes episode 3."""
 
     def __init__(self, folder: Path, unfinished: bool = False) -> None:
-        """Reads the header and lists the episodes, no more.
+        """Reads the header and lists the episodes.
 
         Args:
             folder: holds dataset.json.
-            unfinished: accept one that is still being made, with the episodes there so far.
+            unfinished: accept a data set that is still being made, with the episodes written so far.
 
         Raises:
             DefectiveDataError: dataset.json is missing or broken.
-            UserError: episodes are missing, or others than 0 to n - 1 are there.
+            UserError: episodes are missing, or are not numbered 0 to n - 1.
         """
         self.folder = Path(folder)
         self.header = read_dataset_header(self.folder / DATASET_FILE)
@@ -190,7 +190,7 @@ class EpisodeDataset:
         self.episode_folders = tuple(episode_folder(self.folder, number) for number in present)
 
     def __len__(self) -> int:
-        """Episodes in the data set."""
+        """Number of episodes in the data set."""
         return len(self.episode_folders)
 
     def __getitem__(self, index: int) -> Episode:
@@ -203,27 +203,27 @@ class EpisodeDataset:
 
     @property
     def groups(self) -> tuple[range, ...]:
-        """The numbers of the episodes in parts of `GROUP_EPISODES`: what is computed from each is kept together."""
+        """Episode numbers in groups of `GROUP_EPISODES`; results computed from a group are stored together."""
         return tuple(
             range(first, min(first + GROUP_EPISODES, len(self))) for first in range(0, len(self), GROUP_EPISODES)
         )
 
     def name(self, number: int) -> str:
-        """The episode's folder."""
+        """Returns the path of the episode's folder."""
         return str(self.episode_folders[number])
 
     @property
     def num_bytes(self) -> int:
-        """Of all files of the episodes."""
+        """Bytes of all files of the episodes."""
         return sum(path.stat().st_size for folder in self.episode_folders for path in folder.iterdir())
 
     @property
     def headers(self) -> tuple[DatasetHeader, ...]:
-        """The header, which all episodes share."""
+        """The header that all episodes share."""
         return (self.header,)
 
     def tables(self, number: int) -> tuple[EpisodeHeader, tuple[Chunk, ...]]:
-        """The header and the chunks of an episode: all but the pixels and poses, and so quick.
+        """Reads the header and the chunks of an episode, but not its video or poses.
 
         Raises:
             DefectiveDataError: missing or broken.
@@ -233,7 +233,7 @@ class EpisodeDataset:
         return header, read_chunks(folder, header)
 
     def frames(self, number: int) -> Frames:
-        """The decoded frames of an episode.
+        """Decodes the frames of an episode.
 
         Raises:
             DefectiveDataError: missing or broken.
@@ -242,7 +242,7 @@ class EpisodeDataset:
         return read_episode_frames(folder, read_header(folder))
 
     def poses(self, number: int) -> Poses | None:
-        """The poses of an episode, or None where it has none.
+        """Reads the poses of an episode; None where it has none.
 
         Raises:
             DefectiveDataError: missing or broken.
@@ -252,21 +252,21 @@ class EpisodeDataset:
 
 
 class DatasetWriter:
-    """Adds episodes to a data set folder, to a new one or to one that is there: `writer.append(episode)`."""
+    """Adds episodes to a new or an existing data set folder: `writer.append(episode)`."""
 
     def __init__(self, folder: Path, header: DatasetHeader) -> None:
-        """Looks whether `folder` can take the episodes. A new folder is made only when the first one comes.
+        """Checks whether `folder` can take the episodes. A new folder is made only when the first one is written.
 
         Args:
             folder: new or empty, or a data set made with the same world, split and creation settings.
-            header: its `num_episodes` is a wish; more than that are kept where they are there already.
+            header: its `num_episodes` is the intended number; existing episodes beyond it are kept.
 
         Raises:
             UserError: the folder holds something else, episodes made with other settings, or another program's work.
         """
         self.folder = Path(folder)
         self.num_present = 0
-        """Episodes that are there, and so the number of the next one."""
+        """Number of episodes written, and so the number of the next one."""
         self._header = header
         self._lock = hold_folder(self.folder) if self.folder.is_dir() else None
         if (self.folder / DATASET_FILE).exists():
@@ -291,7 +291,7 @@ class DatasetWriter:
         self.num_present += 1
 
     def finish(self) -> None:
-        """Says that no more episodes will come: those that are there are all. Nothing happens where there is none."""
+        """Records the number of episodes as final; does nothing where there is none."""
         if self.num_present:
             self._header = replace(self._header, num_episodes=self.num_present)
             self._write_header()
@@ -311,12 +311,12 @@ class DatasetWriter:
 
 
 def episode_folder(folder: Path, number: int) -> Path:
-    """The place of one episode of a data set."""
+    """Returns the folder of one episode of a data set."""
     return folder / EPISODES_FOLDER / f"{number:06d}"
 
 
 def episode_numbers(folder: Path) -> list[int]:
-    """The numbers of the episodes there, rising."""
+    """Returns the numbers of the episode folders, ascending."""
     episodes = folder / EPISODES_FOLDER
     names = [path.name for path in episodes.iterdir() if path.is_dir()] if episodes.is_dir() else []
     return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{6}", name))

@@ -13,39 +13,39 @@ from slowfast_vgen.files import read_json
 from slowfast_vgen.sealed import FILES, OWN, own_hash, write_record
 
 VERSION = 1
-"""Of the whole format; a reader refuses any other."""
+"""Version of the whole format; a reader refuses any other."""
 
 
 @dataclass(frozen=True)
 class DatasetHeader:
-    """What dataset.json says."""
+    """Content of dataset.json."""
 
     world: str
-    """Where the episodes come from, such as "vizdoom-rooms"."""
+    """Environment or source of the episodes, such as "vizdoom-rooms"."""
     split: str
-    """train, validation or test."""
+    """Split of the episodes: train, validation or test."""
     num_episodes: int
-    """Episodes of the finished data set; fewer are there while it is being made."""
+    """Number of episodes of the finished data set; there are fewer while it is being made."""
     creation: dict[str, Any] = field(default_factory=dict)
-    """JSON values: the settings it was made with, so that making it can go on."""
+    """JSON values: the settings that it was made with, needed to continue making it."""
 
 
 @dataclass(frozen=True)
 class EpisodeHeader:
-    """What episode.json says."""
+    """Content of episode.json."""
 
     num_frames: int
     height: int
-    """Pixels."""
+    """Frame height in pixels."""
     width: int
-    """Pixels."""
+    """Frame width in pixels."""
     fps: float
     has_poses: bool
     video_sha256: str
     metadata: dict[str, Any]
-    """As `Episode.metadata`."""
+    """JSON values as in `Episode.metadata`."""
     sha256: dict[str, str] = field(default_factory=dict)
-    """Of each other file of the episode; empty in data sets of before there were seals."""
+    """SHA-256 of each other file of the episode; empty in data sets from before there were seals."""
 
 
 def read_dataset_header(path: Path) -> DatasetHeader:
@@ -94,7 +94,7 @@ def _read(path: Path, name: str, fields: "_Fields") -> dict[str, Any]:
     except (UserError, RecursionError) as error:
         refuse([Defect(str(path), "bad-json", str(error))])
     refuse(_field_defects(path, record, name, fields))
-    # A header of before there were seals has neither of the two.
+    # A header from before there were seals has neither of the two.
     if (OWN in record or FILES in record) and record.get(OWN) != own_hash(record):
         refuse([Defect(str(path), "checksum", "its values do not fit its own SHA-256 (header_sha256)")])
     sealed = {FILES: record[FILES]} if name == "slowfast-episode" and FILES in record else {}

@@ -1,7 +1,7 @@
-"""The report of an import: what was made and what was left out, so far.
+"""The report of an import: what has been made and what has been left out so far.
 
-OUT/import.json is written after each episode and sealed as the headers of a data set are: it holds a SHA-256 of itself
-and one of OUT/import_findings.jsonl, which has every finding, one a line.
+OUT/import.json is written after each episode and sealed like the headers of a data set: it holds a SHA-256 of itself
+and one of OUT/import_findings.jsonl, which lists every finding, one per line.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from slowfast_vgen.sealed import FILES, OWN, own_hash, write_record
 REPORT_FILE = "import.json"
 FINDINGS_FILE = "import_findings.jsonl"
 NUM_NAMED = 100
-"""How many names the report keeps for each reason; the counts are of all, and so is `FINDINGS_FILE`."""
+"""Number of names that the report keeps for each reason; the counts and `FINDINGS_FILE` cover all of them."""
 _FORMAT = "slowfast-import"
 
 
 @dataclass
 class Tally:
-    """How often something was found, and the first names."""
+    """Number of findings of one reason, and the first of them by name."""
 
     count: int = 0
     first: list[dict[str, str]] = field(default_factory=list)
@@ -34,34 +34,34 @@ class Tally:
 
 @dataclass
 class ImportReport:
-    """What an import has done so far: all that is needed to go on from there."""
+    """Progress of an import: all that is needed to resume it."""
 
     recordings_done: int = 0
     last_recording: str = ""
-    """The name of the last one that is done: a source that has others since cannot be gone on with."""
+    """Name of the last finished recording: an import does not resume if the source has another one in its place."""
     samples_done: int = 0
-    """Of the recording that is next."""
+    """Number of finished samples of the next recording."""
     episodes: int = 0
     frames: int = 0
     is_finished: bool = False
-    """The source has no more."""
+    """Whether the source has no more recordings."""
     left_out: dict[str, Tally] = field(default_factory=dict)
-    """By reason: samples that were lost."""
+    """Lost samples by reason."""
     noticed: dict[str, Tally] = field(default_factory=dict)
-    """By reason: what is not as it should be, though nothing but broken frames was lost by it."""
+    """Irregularities by reason that cost no sample, or only its broken frames."""
 
     @property
     def num_findings(self) -> int:
-        """All that was found."""
+        """Number of all findings."""
         return sum(tally.count for tally in (*self.left_out.values(), *self.noticed.values()))
 
     @property
     def num_left_out(self) -> int:
-        """Samples that were lost."""
+        """Number of lost samples."""
         return sum(tally.count for tally in self.left_out.values())
 
     def add(self, finding: Finding) -> dict[str, str]:
-        """Counts a finding, and names it if it is among the first; returns what is told of it."""
+        """Counts a finding, keeps its name if it is among the first, and returns its name and message."""
         tally = (self.left_out if finding.lost else self.noticed).setdefault(finding.reason, Tally())
         tally.count += 1
         told = {"name": printable(finding.name), "message": printable(finding.message)}
@@ -71,20 +71,20 @@ class ImportReport:
 
 
 class SavedReport(NamedTuple):
-    """A report as it lies in a folder."""
+    """A report as read from a folder."""
 
     report: ImportReport
     findings: bytes
-    """The lines that it counts."""
+    """Lines of `FINDINGS_FILE` that the report counts."""
     is_sealed: bool
-    """False for one of before there were seals, in which a damage may go unnoticed."""
+    """False for a report from before there were seals, in which damage may go unnoticed."""
 
 
 class ReportLog:
-    """The report of an import on disk, and beside it every finding."""
+    """The report of an import on disk, with the file of its findings."""
 
     def __init__(self, out: Path, adapter: str, licence: str) -> None:
-        """Reads what is there; findings that the report does not count yet are told again.
+        """Reads an existing report; findings that it does not count yet are dropped, to be written again.
 
         Raises:
             UserError: as `read_report`.
@@ -102,7 +102,7 @@ class ReportLog:
                 temporary.write_bytes(kept)
 
     def add(self, finding: Finding) -> None:
-        """Counts and names a finding."""
+        """Counts a finding and queues its line."""
         told = {"reason": finding.reason, "lost": finding.lost, **self.report.add(finding)}
         self._untold.append(json.dumps(told) + "\n")
 
@@ -118,7 +118,7 @@ class ReportLog:
 
 
 def read_report(folder: Path) -> SavedReport | None:
-    """The report in a data set's folder, held against its checksums; None where there is none.
+    """Reads the report in a data set's folder and checks its SHA-256; None where there is none.
 
     Raises:
         DefectiveDataError: it or its findings are not what was written.
@@ -135,7 +135,7 @@ def read_report(folder: Path) -> SavedReport | None:
     lines = read_bytes(findings).splitlines(keepends=True) if findings.is_file() else []
     if len(lines) < report.num_findings:
         raise UserError(f"{findings} lacks lines that {path} counts; import into a new folder")
-    counted = b"".join(lines[: report.num_findings])  # of an import that was killed, there may be more
+    counted = b"".join(lines[: report.num_findings])  # a killed import may have left more
     if is_sealed and told.get(FILES) != _hashes(report, hashlib.sha256(counted).hexdigest()):
         message = f"its lines do not fit the SHA-256 in {REPORT_FILE}; import into a new folder"
         refuse([Defect(str(findings), "checksum", message)])
@@ -143,7 +143,7 @@ def read_report(folder: Path) -> SavedReport | None:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file says that it is the report of an import."""
+    """Returns whether a file claims to be the report of an import."""
     try:
         told = read_json(path)
     except UserError:
@@ -152,7 +152,7 @@ def is_report(path: Path) -> bool:
 
 
 def seal_note(folder: Path) -> str:
-    """What is to be said of a report that can be read but was never sealed; empty for all others."""
+    """Returns a warning for a report that can be read but was never sealed; empty for all others."""
     try:
         saved = read_report(folder)
     except UserError:
@@ -163,14 +163,14 @@ def seal_note(folder: Path) -> str:
 
 
 def printable(text: str) -> str:
-    """One line of valid Unicode, not too long, the same in every run: names of files may be anything."""
+    """Returns a text as one short line of valid Unicode, the same in every run: file names may be anything."""
     line = " ".join(text.encode("utf-8", "replace").decode().split())
     line = re.sub(r" (object )?at 0x[0-9a-fA-F]+", "", line)  # where in memory something was
     return line if len(line) <= 300 else f"{line[:300]}..."
 
 
 def _hashes(report: ImportReport, of_findings: str) -> dict[str, str]:
-    """The files beside a report, by their SHA-256: without findings there is none."""
+    """Returns file name -> SHA-256 of the findings of a report; empty without findings."""
     return {FINDINGS_FILE: of_findings} if report.num_findings else {}
 
 

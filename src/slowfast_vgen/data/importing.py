@@ -1,7 +1,7 @@
-"""Brings recorded data of any source into a data set folder: streaming, stopped and gone on with at any time.
+"""Imports recorded data of any source into a data set folder: streaming, and resumable at any time.
 
-What was made and what was left out stands in its report (`import_report`), written after each episode. An import that
-is stopped and started again makes the very data set and the very report of one that was not.
+Its report (`import_report`), written after each episode, lists what was made and what was left out. An import that is
+stopped and resumed makes the same data set and the same report as one that was not.
 """
 
 import hashlib
@@ -38,10 +38,10 @@ from slowfast_vgen.files import sha256_of_file
 from slowfast_vgen.types import Chunk, Episode
 
 FEWEST_SAMPLES = 100
-"""While an import goes on, the share of bad samples is of so many at least: a bad start alone ends none."""
+"""Least number of samples that the share of bad ones refers to during an import: a bad start alone does not end it."""
 MOST_EPISODES = 999_999
 _READ_BYTES = 2**28
-"""So much of a source's tables is held against what it was by content, what goes beyond by names and sizes."""
+"""Bytes of a source's tables that are compared by content when an import resumes; the rest by names and sizes."""
 _SHORTENED = "frames_of_source"
 
 
@@ -54,25 +54,25 @@ def import_dataset(
     lossless: bool = True,
     on_progress: Callable[[ImportReport], None] = lambda report: None,
 ) -> ImportReport:
-    """Makes the episodes of a source, or goes on making them.
+    """Makes the episodes of a source, or resumes making them.
 
     Args:
         adapter: as `open_adapter` gives it, made with the same `settings`.
         out: new or empty, or the folder of the same import.
-        settings: how.
-        limit: episodes at most; None makes all.
-        max_bad_share: more bad samples than this share of them end the import.
+        settings: how episodes are cut and resized.
+        limit: largest number of episodes; None makes all.
+        max_bad_share: a larger share of bad samples ends the import.
         lossless: as `write_episode`.
         on_progress: called after each sample.
 
     Raises:
-        UserError: a folder of something else or of an import of other tables or settings; too many bad samples; nothing
-            to use at all; a place that cannot be written.
+        UserError: a folder with other content or with an import of other tables or settings; too many bad samples;
+            nothing to use at all; a folder that cannot be written.
     """
     licence = settings.licence or adapter.licence
     creation = _creation(adapter, settings, lossless)
     _tidy(out)
-    saved = read_report(out)  # what is wrong with it is told before anything there is changed
+    saved = read_report(out)  # raises before anything there is changed
     made_already = _name_of_unreported_episode(out, ImportReport() if saved is None else saved.report)
     writer = DatasetWriter(out, DatasetHeader(adapter.name, settings.split, limit or MOST_EPISODES, creation))
     log = ReportLog(out, adapter.name, licence)
@@ -80,9 +80,9 @@ def import_dataset(
     for sample in _remaining(adapter, report, limit, out):
         if isinstance(sample, Finding):
             log.add(sample)
-        elif made_already == printable(sample.name):  # it was written, and then the power went
+        elif made_already == printable(sample.name):  # the process died after writing it
             header = read_header(episode_folder(out, report.episodes))
-            if _SHORTENED in header.metadata:  # why, the report is still to be told
+            if _SHORTENED in header.metadata:  # the report still lacks the reason
                 _episode(sample, settings, adapter.name, licence, log.add)
             report.episodes, made_already = report.episodes + 1, None
             report.frames += header.num_frames
@@ -107,7 +107,7 @@ def import_dataset(
 
 
 def chunks_of(words: tuple[Words, ...], chunk_frames: int) -> tuple[Chunk, ...]:
-    """Cuts frames 1 to the last into chunks: one ends where the words change, or after `chunk_frames`.
+    """Cuts frames 1 to the last into chunks, each of which ends where the words change, or after `chunk_frames`.
 
     >>> chunks_of((Words("go"), Words("go"), Words("go"), Words("stay")), 2)
     (Chunk(action='go', verb='', start_frame=1, num_frames=2),
@@ -124,7 +124,7 @@ def chunks_of(words: tuple[Words, ...], chunk_frames: int) -> tuple[Chunk, ...]:
 
 
 def _tidy(out: Path) -> None:
-    """Takes away what an import that found nothing to use has left."""
+    """Removes the files of an import that found nothing to use."""
     report = out / REPORT_FILE
     if report.is_file() and not (out / DATASET_FILE).exists() and is_report(report):
         report.unlink()
@@ -132,10 +132,10 @@ def _tidy(out: Path) -> None:
 
 
 def _remaining(adapter: Adapter, report: ImportReport, limit: int | None, out: Path) -> Iterator[Recipe | Finding]:
-    """The samples that are not done; keeps count of the recordings in `report`, and says when there are no more.
+    """Yields the remaining samples; counts finished recordings in `report`, and notes there when none are left.
 
     Raises:
-        UserError: the source has other recordings than those that were done.
+        UserError: the source's finished recordings have changed.
     """
     if report.is_finished:
         return
@@ -160,7 +160,7 @@ def _remaining(adapter: Adapter, report: ImportReport, limit: int | None, out: P
 
 
 def _samples(recording: Recording) -> Iterator[Recipe | Finding]:
-    """The samples of a recording, and what an adapter did not see coming as a finding like any other."""
+    """Yields the samples of a recording; an error that its adapter raises becomes a finding."""
     try:
         yield from recording.samples()
     except UnusableError as error:
@@ -172,7 +172,7 @@ def _samples(recording: Recording) -> Iterator[Recipe | Finding]:
 def _episode(
     recipe: Recipe, settings: ImportSettings, world: str, licence: str, tell: Callable[[Finding], None]
 ) -> Episode | None:
-    """Decodes an episode, shortened where the rest is broken; None where too little is left."""
+    """Decodes an episode, shortened where the rest is broken; returns None where too little is left."""
     num_frames = len(recipe.words) + 1
     shortened = {}
     try:
@@ -203,7 +203,7 @@ def _episode(
 
 
 def _creation(adapter: Adapter, settings: ImportSettings, lossless: bool) -> dict[str, Any]:
-    """What an import must have been made with for another one to go on with it."""
+    """Returns the settings that must be equal for an import to be resumed."""
     kept = {"size", "fps", "chunk_frames", "episode_frames", "licence", "camera", "source_fps", "fov"}
     options = {name: value for name, value in asdict(settings).items() if name in kept and value}
     if not isinstance(settings.size, int):
@@ -221,15 +221,15 @@ def _hash_of(files: list[Path]) -> str:
                 digest.update(sha256_of_file(path).encode())
                 num_read += size
         except OSError:
-            continue  # what is missing or cannot be read is told when its turn comes
+            continue  # a missing or unreadable file is reported when it is read
     return digest.hexdigest()[:12]
 
 
 def _name_of_unreported_episode(out: Path, report: ImportReport) -> str | None:
-    """The name of the episode that was written just before an import died, if there is one that its report lacks.
+    """Returns the name of the episode that was written just before an import died, if its report lacks one.
 
     Raises:
-        UserError: report and episodes are apart by more than that.
+        UserError: the report and the episodes differ by more than that.
     """
     num_present = len(episode_numbers(out))
     if num_present == report.episodes:
@@ -242,7 +242,7 @@ def _name_of_unreported_episode(out: Path, report: ImportReport) -> str | None:
 
 
 def _stop_for_bad_share(adapter: Adapter, log: ReportLog, max_bad_share: float, out: Path) -> None:
-    """Raises UserError with what was found most."""
+    """Raises UserError with the most frequent finding."""
     report = log.report
     if report.num_left_out == 0:
         table = next(iter(adapter.index_files()), "it")

@@ -1,7 +1,7 @@
-"""What is kept on disk of encoded episodes: latents and text embeddings, under a key of all that they depend on.
+"""Cache files of encoded episodes: latents and text embeddings, under a key of everything that they depend on.
 
-A file that is there under its key is what would be computed anew, or it is not used: the key covers the videos, the
-action texts, both encoders and this module's way from one to the other; the file's own checksum covers its values.
+A cache file is used only if it holds what would be computed again: the key covers the videos, the action texts, both
+encoders and this module's preprocessing; the file's own checksum covers its values.
 """
 
 import hashlib
@@ -23,26 +23,26 @@ from slowfast_vgen.files import atomic_path
 from slowfast_vgen.tensors import write_tensors
 
 CACHE_FOLDER = ".cache"
-"""The default place, in the data set's folder."""
+"""Default cache folder, inside the data set's folder."""
 PREPROCESSING_VERSION = 1
-"""Of how frames get to the codec and what is kept of its answer: whole frames as decoded, each episode by itself,
-float16 latents, float32 embeddings. Raise it with any change of that."""
+"""Version of the way from frames to stored values: whole frames as decoded, each episode by itself, float16 latents,
+float32 embeddings. Raise it with any change of that."""
 
 EncodeText = Callable[[str], Float[Tensor, "length width"]]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Some episodes as the networks read them."""
+    """Several episodes as the networks read them."""
 
     latents: Float16[Tensor, "frames channels h w"]
-    """Of all episodes, end to end."""
+    """Latents of all episodes, concatenated."""
     texts: Mapping[str, Float[Tensor, "length width"]]
-    """The embedding of each of their action texts; empty where none were asked for."""
+    """Action text -> embedding; empty where none were requested."""
 
 
 def cache_key(episodes: Iterable[Tables], codec_fingerprint: str, text_fingerprint: str) -> str:
-    """Hex SHA-256 over all that `Encoded` depends on; any change of it gives another key."""
+    """Returns a hex SHA-256 over everything that `Encoded` depends on; any change of it gives another key."""
     told = {
         "preprocessing": PREPROCESSING_VERSION,
         "codec": codec_fingerprint,
@@ -53,12 +53,12 @@ def cache_key(episodes: Iterable[Tables], codec_fingerprint: str, text_fingerpri
 
 
 def cache_path(folder: Path, key: str) -> Path:
-    """The file of a key."""
+    """Returns the cache file of a key."""
     return folder / f"latents-{key[:16]}.safetensors"
 
 
 def save_encoded(path: Path, key: str, encoded: Encoded) -> None:
-    """Writes a cache file, whole or not at all.
+    """Writes a cache file atomically.
 
     Raises:
         UserError: a place that cannot be written.
@@ -77,9 +77,9 @@ def save_encoded(path: Path, key: str, encoded: Encoded) -> None:
 
 
 def load_encoded(path: Path, key: str, num_frames: int) -> Encoded | None:
-    """What `save_encoded` wrote, read from the disk as it is used; None where there is none.
+    """Reads what `save_encoded` wrote, from the disk as it is used; None where there is no such file.
 
-    A damaged file, or one of another key or number of frames, is told of and counts as none.
+    A damaged file, or one of another key or number of frames, is reported and gives None.
     """
     if not os.path.lexists(path):
         return None
@@ -103,14 +103,14 @@ def load_encoded(path: Path, key: str, num_frames: int) -> Encoded | None:
         if not all(bool(each.isfinite().all()) for each in (latents, *tokens)):
             raise ValueError("it holds values that are not finite")
         return Encoded(latents, dict(zip(names, tokens, strict=True)))
-    # What is forged can be anything: a number for the texts, counts that are none.
+    # A forged file can hold anything: a number for the texts, invalid counts.
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         tell(f"{path} is damaged ({' '.join(str(error).split()):.300}); its episodes are encoded anew")
         return None
 
 
 def _checksum(tensors: Mapping[str, Tensor], texts: str) -> str:
-    """Hex SHA-256 over names, types, shapes, values and texts."""
+    """Returns a hex SHA-256 over names, types, shapes, values and texts."""
     digest = hashlib.sha256(texts.encode())
     for name in sorted(tensors):
         value = tensors[name].contiguous()

@@ -1,4 +1,4 @@
-"""Episodes as latents: encoded once, kept on disk (see latent_cache.py), read back in a blink."""
+"""Episodes as latents: encoded once and cached on disk (see latent_cache.py)."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,35 +21,35 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.tensors import check_finite
 
 CAMERA_KEYS = ("step_units", "fov_degrees")
-"""What an episode's metadata may tell of its camera (docs/data-format.md)."""
+"""Keys of an episode's metadata that describe its camera (docs/data-format.md)."""
 
 Encode = Callable[[UInt8[Tensor, "frames height width 3"]], Float[Tensor, "frames channels h w"]]
 
 
 class JoinedLatents:
-    """Several tensors end to end that is never made one: each may be a file of which only what is asked for is read."""
+    """Tensors concatenated without copying: each may be a file of which only the requested frames are read."""
 
     def __init__(self, parts: "Sequence[Float16[Tensor, 'frames channels h w'] | JoinedLatents]") -> None:
-        """Keeps `parts`, one at least, alike in all but their length."""
+        """Keeps `parts`, at least one, of the same dtype and shape except for their lengths."""
         self._parts = tuple(parts)
         self._stops = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:
-        """Frames in all parts."""
+        """Number of frames in all parts."""
         return int(self._stops[-1])
 
     @property
     def dtype(self) -> torch.dtype:
-        """As of one tensor."""
+        """Dtype of the parts."""
         return self._parts[0].dtype
 
     @property
     def shape(self) -> torch.Size:
-        """As of one tensor."""
+        """Shape of the concatenated parts."""
         return torch.Size((len(self), *self._parts[0].shape[1:]))
 
     def __getitem__(self, frames: Int64[Tensor, "*rows"]) -> Float16[Tensor, "*rows channels h w"]:
-        """The given frames, as indexing one tensor with them would give."""
+        """Returns the given frames, as indexing one tensor with them would."""
         flat = frames.flatten()
         part_of = torch.bucketize(flat, self._stops, right=True)
         found = torch.empty((len(flat), *self.shape[1:]), dtype=self.dtype)
@@ -62,34 +62,34 @@ class JoinedLatents:
 
 @dataclass(frozen=True)
 class LatentSet:
-    """All episodes of a data set end to end, and the chunks that cut them."""
+    """All episodes of a data set, concatenated, and their chunks."""
 
     latents: Float16[Tensor, "total_frames channels h w"] | JoinedLatents
     episode_start: Int64[np.ndarray, " chunks"]
-    """Where, in `latents`, the episode of each chunk begins."""
+    """Index in `latents` at which the episode of each chunk begins."""
     chunk_start: Int64[np.ndarray, " chunks"]
-    """Where, in `latents`, each chunk begins."""
+    """Index in `latents` at which each chunk begins."""
     chunk_frames: Int64[np.ndarray, " chunks"]
     actions: tuple[str, ...]
     """The action text of each chunk."""
     key: str = ""
-    """Of content and codec; latents of the same key are the same, from a folder or from its shards."""
+    """Key of content and codec; latents of the same key are the same, from a folder or from its shards."""
     texts: Mapping[str, Float[Tensor, "length width"]] = field(default_factory=dict)
-    """The embedding of each action text, where they were asked for."""
+    """Action text -> embedding, where they were requested."""
     episodes: tuple[int, ...] | None = None
-    """The numbers of the episodes, where some of the data set were left out."""
+    """Numbers of the episodes, where some of the data set were left out."""
     set_of_chunk: Int64[np.ndarray, " chunks"] | None = None
-    """Which of several sets each chunk is from; None where there is one."""
+    """Number of the set that each chunk is from; None where there is one set."""
     fps: tuple[float, ...] = ()
-    """Frames a second of the episodes, each rate once, rising."""
+    """Frames a second of the episodes: distinct rates, ascending."""
     told: Mapping[str, frozenset[Any]] = field(default_factory=dict)
-    """The values that the episodes' metadata have for each of `CAMERA_KEYS`; None among them where one has none."""
+    """Values in the episodes' metadata of each of `CAMERA_KEYS`; None among them where an episode has none."""
 
     @property
     def usual_chunk_frames(self) -> int:
-        """`f_g` of this data: the length of the chunks that most frames lie in, the larger of two alike.
+        """`f_g` of this data: the length of the chunks that most frames lie in, the larger one in a tie.
 
-        Of several sets the smallest, so that each of them has windows of it.
+        For several sets it is the smallest one, so that each of them has windows of it.
         """
         usual = []
         for chunks in self.by_set(np.arange(len(self.chunk_frames))):
@@ -98,7 +98,7 @@ class LatentSet:
         return int(min(usual))
 
     def by_set(self, chunks: Int64[np.ndarray, " some"]) -> list[Int64[np.ndarray, " few"]]:
-        """The given chunks, those of each set by themselves; sets that have none are passed over."""
+        """Returns the given chunks grouped by set; sets without any are skipped."""
         if self.set_of_chunk is None:
             return [chunks]
         set_of = self.set_of_chunk[chunks]
@@ -108,7 +108,7 @@ class LatentSet:
 def draw_evenly(
     rng: np.random.Generator, sets: Sequence[Int64[np.ndarray, " few"]], count: int
 ) -> Int64[np.ndarray, " count"]:
-    """Some of the chunks of several sets, with repeats: of each set equally many on average, however large."""
+    """Draws chunks of several sets with replacement: equally many of each set on average, whatever its size."""
     if len(sets) == 1:
         return rng.choice(sets[0], count)
     drawn_sets = rng.choice(len(sets), count)
@@ -120,7 +120,7 @@ def draw_evenly(
 
 
 def joined_sets(sets: Sequence[LatentSet]) -> LatentSet:
-    """Several sets as one, of which chunks are drawn evenly; their latents are by one codec.
+    """Joins several sets, encoded by one codec, into one of which chunks are drawn evenly.
 
     Raises:
         UserError: frames of several sizes.
@@ -153,18 +153,18 @@ def cached_latents(
     max_bad_share: float = 0.0,
     with_poses: bool = False,
 ) -> LatentSet:
-    """The latents of `source`, from `cache` where the same content was encoded by the same networks before.
+    """Returns the latents of `source`, from `cache` where the same content was encoded by the same networks before.
 
     Args:
         source: a data set folder or shards.
         encode: frames to latents.
-        codec_fingerprint: tells one `encode` from another.
+        codec_fingerprint: identifies `encode`.
         cache: a folder; None encodes everything, and keeps it in memory.
-        encode_text: an action's text to its embedding, to have those too.
-        text_fingerprint: tells one `encode_text` from another.
-        max_bad_share: of the episodes that may be left out because they cannot be read; each is named. What holds such
-            an episode is never kept in the cache, so that a repaired file counts at once.
-        with_poses: whether an episode whose poses cannot be read is one of those.
+        encode_text: an action's text to its embedding, to include embeddings.
+        text_fingerprint: identifies `encode_text`.
+        max_bad_share: share of the episodes that may be left out because they cannot be read; each is reported. A
+            group with such an episode is never cached, so that a repaired file is used at once.
+        with_poses: whether an episode with unreadable poses counts as unreadable.
 
     Raises:
         UserError: the data set is empty, too many episodes are broken, frames are of several sizes, or latents not
@@ -221,7 +221,7 @@ def _encoded(
     encode_text: EncodeText | None,
     left_out: LeftOut,
 ) -> tuple[Encoded, dict[int, Tables]]:
-    """Encodes what can be decoded of the episodes, and tells which those are."""
+    """Encodes the episodes that can be decoded, and returns the tables of those."""
     parts: list[Tensor] = []
     texts: dict[str, Tensor] = {}
     sound: dict[int, Tables] = {}
@@ -248,7 +248,7 @@ def _embedded(
 ) -> dict[str, Tensor]:
     try:
         return {action: encode_text(action) for action in actions if action not in known}
-    except UserError as error:  # such as words that are too many for the encoder
+    except UserError as error:  # such as too many words for the encoder
         raise DefectiveDataError([Defect(name, "unfit-action", str(error))]) from error
 
 
@@ -290,5 +290,5 @@ def _with_chunks(
 
 
 def _plain(value: object) -> object:
-    """A value that can be told from others; lists and the like, which no key of the camera has, by their text."""
+    """Returns a hashable value; lists and the like, which no camera key has, become their repr."""
     return value if value is None or isinstance(value, str | int | float) else repr(value)

@@ -1,7 +1,7 @@
 """Writes a data set as a LeRobot data set, format 3, as `slowfast data import --from lerobot` and lerobot read it.
 
 The text of an action becomes the task of the frame from which it is carried out; poses become `observation.state`.
-Verbs and scenes have no place in that format.
+That format has no field for verbs and scenes.
 """
 
 import json
@@ -27,10 +27,10 @@ with needs("data"):
 CAMERA = "observation.images.main"
 STATE = "observation.state"
 FRAMES_PER_FILE = 20_000
-"""A video or data file gets no further episode after so many frames."""
+"""Number of frames after which a video or data file gets no further episode."""
 _FILES_PER_CHUNK = 1000
 _SAMPLED_FRAMES = 100
-"""Frames of an episode behind the statistics of its pixels."""
+"""Number of frames of an episode from which the statistics of its pixels are computed."""
 _DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
@@ -44,19 +44,19 @@ def export_lerobot(
     lossless: bool = False,
     on_progress: Callable[[], None] = lambda: None,
 ) -> int:
-    """Writes the folder, whole or not at all.
+    """Writes the folder atomically.
 
     Args:
         dataset: episodes of one size and rate, with actions.
         out: new or empty.
-        lossless: RGB bit for bit, which few players show; else H.264, which wants even sides.
+        lossless: RGB bit for bit, which few players show; else H.264, which needs even sides.
         on_progress: called after each episode.
 
     Returns:
-        How many frames were written.
+        The number of frames written.
 
     Raises:
-        UserError: `out` holds something; no episodes, one without actions, or episodes of several sizes or rates.
+        UserError: `out` is not empty; no episodes, one without actions, or episodes of several sizes or rates.
     """
     if not is_unused(out):
         raise UserError(f"{out} is there and not empty; give a new or empty folder")
@@ -95,13 +95,13 @@ class _Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        """Finishes the files that are open."""
+        """Finishes the open files."""
         self._stack.__exit__(kind, *rest)
         if kind is None and self._tables:
             self._write_data()
 
     def add(self, episode: Episode) -> None:
-        """Appends an episode to the video and the table that are open."""
+        """Appends an episode to the open video and table."""
         if self._frames_in_file >= FRAMES_PER_FILE:
             self._stack.close()
             self._write_data()
@@ -206,7 +206,7 @@ class _Writer:
 
 
 def _common(dataset: EpisodeDataset) -> tuple[int, int, float, bool]:
-    """Height, width and rate of all episodes, and whether all have poses."""
+    """Returns height, width and rate of all episodes, and whether all have poses."""
     if not len(dataset):
         raise UserError(f"{dataset.folder} holds no episodes to export")
     headers = [read_header(folder) for folder in dataset.episode_folders]
@@ -219,7 +219,7 @@ def _common(dataset: EpisodeDataset) -> tuple[int, int, float, bool]:
 
 
 def _tasks(episode: Episode) -> Iterator[str]:
-    """For each frame, the action that is carried out from it on; the last frame keeps the last one."""
+    """Yields for each frame the action that is carried out from it on; the last frame keeps the last one."""
     for chunk in episode.chunks:
         yield from [chunk.action] * chunk.num_frames
     yield episode.chunks[-1].action
@@ -241,7 +241,7 @@ def _moments(values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _merged(all_stats: list[Stats]) -> Stats:
-    """The statistics of all episodes together; variances by the law of total variance."""
+    """Combines the statistics of all episodes; variances by the law of total variance."""
     merged: Stats = {}
     for name in all_stats[0]:
         each = {key: np.stack([stats[name][key] for stats in all_stats]) for key in all_stats[0][name]}
@@ -258,7 +258,7 @@ def _nested(stats: Stats) -> dict[str, dict[str, Any]]:
 
 
 def _indexed_by_task(tasks: dict[str, int]) -> pa.Table:
-    """Tasks as pandas writes a table whose index is their text: lerobot looks them up by it."""
+    """Returns the tasks as pandas writes a table whose index is their text: lerobot looks them up by it."""
 
     def column(name: str, kind: str, numpy_type: str) -> dict[str, Any]:
         return {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type, "metadata": None}
@@ -274,7 +274,7 @@ def _indexed_by_task(tasks: dict[str, int]) -> pa.Table:
 
 
 def _write_card(path: Path, dataset: EpisodeDataset) -> None:
-    """The data set's card, with the terms of every episode."""
+    """Writes the data set's card, with the licences of every episode."""
     licences = {str(read_header(folder).metadata.get("licence", "not stated")) for folder in dataset.episode_folders}
     licence = "; ".join(sorted(licences)).replace("\n", " ")
     path.write_text(

@@ -1,7 +1,7 @@
-"""How far the camera of a data set goes in a frame, and how much it sees: what poses are measured in.
+"""Step length and field of view of a data set's camera: the units in which poses are measured.
 
 Data comes in metres, map units or anything else. A memory counts in steps: the usual distance of a frame in which the
-camera moved, so that places a few steps apart are told apart whatever the unit.
+camera moved, so that places a few steps apart are distinguished whatever the unit.
 """
 
 import math
@@ -15,31 +15,31 @@ from slowfast_vgen.data.latents import CAMERA_KEYS, LatentSet
 from slowfast_vgen.errors import UserError
 
 LEAST_SHARE = 0.1
-"""Of the longest usual distance of a frame; what is shorter counts as standing still."""
+"""Share of the longest usual distance of a frame; a shorter one counts as no motion."""
 SHAKING = 0.4
-"""Of the way over four frames, how far they lead: a quarter for a camera that shakes, up to all of it for one that
-goes."""
+"""Net displacement over four frames as a share of their path length: a quarter for a camera that shakes, up to 1 for
+one that moves."""
 MOST_FACTOR = 2.0
-"""By which the steps of two data sets may differ; beyond it their poses are taken to be in different units."""
+"""Largest ratio of the steps of two data sets; beyond it their poses are taken to be in different units."""
 MOST_FOV_DEGREES = 1.0
-"""By which the fields of view of two data sets may differ."""
+"""Largest difference between the fields of view of two data sets."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What a data set tells of its camera."""
+    """Camera properties of a data set."""
 
     step_units: float | None
-    """The length of a step in the unit of its poses; None where the camera never leaves its place."""
+    """Length of a step in the unit of the poses; None where the camera never leaves its place."""
     fov_degrees: float | None
-    """The field of view, from a frame's left edge to its right one; None where nothing tells."""
+    """Horizontal field of view, from a frame's left edge to its right one; None where unknown."""
 
 
 def motion_of(data: LatentSet, poses: Float64[np.ndarray, "total_frames 3"]) -> Motion:
-    """That of one data set: what all its episodes tell (`step_units`, `fov_degrees`), else what is measured.
+    """Returns the motion of one data set: as its episodes state it (`step_units`, `fov_degrees`), else as measured.
 
     Raises:
-        UserError: episodes that tell different fields of view, or values that cannot be.
+        UserError: episodes that state different fields of view, or impossible values.
     """
     told, fov = (_told(data, name, most) for name, most in zip(CAMERA_KEYS, (math.inf, 180.0), strict=True))
     if len(fov) > 1:
@@ -54,10 +54,10 @@ def motion_of(data: LatentSet, poses: Float64[np.ndarray, "total_frames 3"]) -> 
 def measured_step(
     poses: Float64[np.ndarray, "total_frames 3"], episode_starts: Int64[np.ndarray, " episodes"]
 ) -> float | None:
-    """The median distance of the frames in which the camera moved; None where it never left its place but to shake.
+    """Returns the median distance of the frames in which the camera moved; None where it only shook or never moved.
 
-    Frames in which it turned, stood, or shook by less than `LEAST_SHARE` of its usual fast frame are passed over, so
-    that data with many turns has the same step as data with few.
+    Frames in which it turned, rested, or shook by less than `LEAST_SHARE` of its usual fast frame are ignored, so that
+    data with many turns has the same step as data with few.
 
     >>> x = np.array([0.0, 0.0, 0.0, 0.2, 0.4, 0.4, 0.6])
     >>> round(measured_step(np.stack([x, 0 * x, 30 * x], axis=1), np.array([0])), 6)
@@ -66,7 +66,7 @@ def measured_step(
     distance = np.linalg.norm(np.diff(poses[:, :2], axis=0), axis=1)
     rounding = 1e-9 * max(1.0, float(np.abs(poses[:, :2]).max(initial=0.0)))
     distance[distance <= rounding] = 0.0
-    distance[episode_starts[episode_starts > 0] - 1] = 0.0  # from one episode to the next is no way
+    distance[episode_starts[episode_starts > 0] - 1] = 0.0  # the jump from one episode to the next is no motion
     if not distance.any() or _shakes(poses, distance, episode_starts):
         return None
     moved = distance[distance > 0]
@@ -78,7 +78,7 @@ def _shakes(
     distance: Float64[np.ndarray, " total_frames_minus_1"],
     episode_starts: Int64[np.ndarray, " episodes"],
 ) -> bool:
-    """Whether all that moves is a camera that shakes on the spot: in four frames it gets hardly farther than in one."""
+    """Returns whether the camera only shakes on the spot: in four frames it gets hardly farther than in one."""
     span = 4
     first = np.arange(max(0, len(poses) - span))
     episode = np.searchsorted(episode_starts, np.arange(len(poses)), side="right")
@@ -90,13 +90,13 @@ def _shakes(
 
 
 def common_motion(motions: Mapping[str, Motion]) -> Motion:
-    """That of several data sets whose cameras are alike.
+    """Returns the common motion of several data sets with similar cameras.
 
     Args:
-        motions: by what a message calls each set.
+        motions: name of each set in messages -> its motion.
 
     Raises:
-        UserError: two sets whose steps or fields of view are too different for one memory.
+        UserError: two sets whose steps or fields of view differ too much for one memory.
     """
     steps = {name: each.step_units for name, each in motions.items() if each.step_units is not None}
     fovs = {name: each.fov_degrees for name, each in motions.items() if each.fov_degrees is not None}
@@ -120,7 +120,7 @@ def _refuse_apart(values: Mapping[str, float], what: str, unit: str, is_apart: C
 
 
 def _told(data: LatentSet, name: str, most: float) -> set[float]:
-    """The values that the episodes tell; empty unless all of them do."""
+    """Returns the values that the episodes state; empty unless all of them state one."""
     found = data.told.get(name, frozenset())
     if not found or None in found:
         return set()

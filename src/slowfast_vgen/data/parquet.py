@@ -1,4 +1,4 @@
-"""Parquet tables of anybody's: how much a file would take is asked before it is read."""
+"""Parquet tables from any source: the size of the decoded data is checked before it is read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,45 +13,45 @@ with needs("data"):
     import pyarrow.parquet as pq
 
 LARGEST_TABLE = 2**30
-"""Bytes of the wanted columns once they are decoded."""
+"""Bytes of the requested columns once they are decoded."""
 LONGEST_TEXT = 100_000
-"""Bytes of one cell."""
+"""Largest number of bytes of one cell."""
 ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
-"""What reading a damaged file raises."""
+"""Exceptions that reading a damaged file raises."""
 
 
 def read_columns(path: Path, columns: Sequence[str], most_rows: int, also: Sequence[str] = ()) -> pa.Table:
-    """Some columns of a table; what is kept as a dictionary of values comes as the values.
+    """Reads some columns of a table; dictionary-encoded columns are decoded.
 
     Args:
-        path: of the file.
-        columns: that there must be, each once.
-        most_rows: that there may be.
-        also: columns that are read where they are there.
+        path: the file.
+        columns: required columns, each present once.
+        most_rows: largest number of rows.
+        also: optional columns.
 
     Raises:
-        ERRORS: no regular file, damaged, a column missing or there twice, or more in it than is taken into memory.
+        ERRORS: no regular file, damaged, a column missing or present twice, or too large for memory.
     """
     with open_table(path) as file:
         return _read(path, file, columns, most_rows, also)
 
 
 def open_table(path: Path) -> pq.ParquetFile:
-    """A file whose pages are held against their checksums; nothing but its end is read.
+    """Opens a file whose pages are checked against their checksums; only its footer is read.
 
     Raises:
         ERRORS: no regular file, or damaged.
     """
-    if path.exists() and not path.is_file():  # a pipe would keep its reader for ever
+    if path.exists() and not path.is_file():  # a pipe would block its reader forever
         raise ValueError("it is no regular file")
-    # Texts are read as dictionaries: a file of some bytes can say the same long text a million times.
+    # Texts are read as dictionaries: a tiny file can repeat the same long text a million times.
     with pq.ParquetFile(path) as file:
         texts = [field.name for field in file.schema_arrow if is_text(field.type) or pa.types.is_binary(field.type)]
     return pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds text, in whichever of Arrow's ways."""
+    """Returns whether a column holds text, in any of Arrow's types."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
@@ -72,7 +72,7 @@ def _read(path: Path, file: pq.ParquetFile, columns: Sequence[str], most_rows: i
     if told > LARGEST_TABLE:
         raise ValueError(f"{told} bytes, {LARGEST_TABLE} at most are read")
     table = file.read(columns=wanted).select(wanted)
-    table.validate(full=True)  # text that is not UTF-8 shows only here
+    table.validate(full=True)  # only this finds text that is not UTF-8
     for index, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             _check_texts(table.column(index))

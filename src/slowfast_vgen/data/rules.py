@@ -1,4 +1,4 @@
-"""What a sound episode is: the rules behind both writing and checking, each with a name."""
+"""The rules of a sound episode, each with a name: used for both writing and checking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Defect:
     """One thing wrong with a data set."""
 
     path: str
-    """The file or folder that it was found in."""
+    """File or folder in which it was found."""
     code: str
-    """Its name, one of the list in docs/data-format.md."""
+    """Name of the defect, listed in docs/data-format.md."""
     message: str
 
     def __str__(self) -> str:
-        """As `slowfast data check` prints it."""
+        """Returns the line that `slowfast data check` prints."""
         return f"{self.path}: {self.code}: {self.message}"
 
 
@@ -32,7 +32,7 @@ class DefectiveDataError(UserError):
     """Data that break the rules, with every defect found."""
 
     def __init__(self, defects: Sequence[Defect]) -> None:
-        """Keeps `defects`, one at least; the sentence tells the first."""
+        """Keeps `defects`, at least one; the message states the first."""
         more = f" (and {len(defects) - 1} more defects)" if len(defects) > 1 else ""
         super().__init__(f"{defects[0]}{more}")
         self.defects = tuple(defects)
@@ -51,7 +51,7 @@ def require(path: Path) -> None:
 
 
 def chunk_defects(path: Path, chunks: Sequence[Chunk], num_frames: int) -> list[Defect]:
-    """Breaches of: chunks tile frames 1 to `num_frames - 1` in order, each with a fit action."""
+    """Returns breaches of the rule that chunks tile frames 1 to `num_frames - 1` in order, each with a valid action."""
     defects = []
 
     def found(code: str, message: str) -> None:
@@ -82,7 +82,7 @@ def chunk_defects(path: Path, chunks: Sequence[Chunk], num_frames: int) -> list[
 
 
 def pose_defects(path: Path, poses: Poses, num_frames: int) -> list[Defect]:
-    """Breaches of: one finite pose a frame, headings in [0, 360)."""
+    """Returns breaches of the rule that each frame has one finite pose, with its heading in [0, 360)."""
     defects = []
     if len(poses) != num_frames:
         message = f"{len(poses)} poses for {num_frames} frames; there is one a frame"

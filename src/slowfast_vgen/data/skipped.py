@@ -1,4 +1,4 @@
-"""Episodes that cannot be read: named, counted, and left out only where they are few."""
+"""Episodes that cannot be read: reported, counted, and left out only where they are few."""
 
 import sys
 from collections.abc import Iterable
@@ -20,11 +20,11 @@ class LeftOut:
         """Nothing is left out yet.
 
         Args:
-            num_episodes: of the whole data set.
-            max_share: of them that may be left out, 0 to 1; 0 refuses the first.
+            num_episodes: number of episodes of the whole data set.
+            max_share: share of them that may be left out, 0 to 1; 0 refuses the first.
 
         Raises:
-            UserError: a share that is none.
+            UserError: a share outside 0 to 1.
         """
         if not 0 <= max_share <= 1:
             raise UserError(f"the share of episodes that may be left out must lie between 0 and 1, got {max_share}")
@@ -34,14 +34,14 @@ class LeftOut:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the episodes, in the order in which they were met."""
+        """Names of the episodes left out, in the order of their occurrence."""
         return tuple(self._names)
 
     def add(self, name: str, error: UserError | OSError) -> None:
-        """Names and counts an episode, once.
+        """Reports and counts an episode, once.
 
         Raises:
-            UserError: more than the share are left out now; where none may be, what is wrong with this one.
+            UserError: more than the share are left out now; where none may be, the error of this one.
         """
         if name in self._names:
             return
@@ -53,10 +53,10 @@ class LeftOut:
                 f"{len(self._names)} of {self.num_episodes} episodes cannot be read, more than the share of "
                 f"{self.max_share:g}; the last one: {error}"
             ) from error
-        if str(error) not in self._told:  # a shard that is gone takes many episodes with it, and is named once
+        if str(error) not in self._told:  # a missing shard takes many episodes with it, and is reported once
             self._told.add(str(error))
             tell(f"left out: {error}")
 
     def restore(self, names: Iterable[str]) -> None:
-        """Counts episodes that were named before, in a run that goes on."""
+        """Counts episodes that were reported before the run was resumed."""
         self._names.update(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""Where episodes come from: a folder of them or a folder of shards, the same to those who read them."""
+"""Sources of episodes: a data set folder or a folder of shards, read through one interface."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,64 +16,64 @@ Tables = tuple[EpisodeHeader, tuple[Chunk, ...]]
 
 
 class EpisodeSource(Protocol):
-    """Episodes by number, from 0 on. Each method reads no more than it must, and raises DefectiveDataError."""
+    """Episodes by number, from 0 on. Each method reads as little as possible, and raises DefectiveDataError."""
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """Folder of the episodes."""
         ...
 
     @property
     def groups(self) -> Sequence[range]:
-        """The numbers of the episodes in parts that are worth keeping together."""
+        """Episode numbers in groups that are read and cached together."""
         ...
 
     @property
     def num_bytes(self) -> int:
-        """On disk."""
+        """Bytes on disk."""
         ...
 
     @property
     def headers(self) -> tuple[DatasetHeader, ...]:
-        """Of the data sets that the episodes belong to; theirs follow each other."""
+        """Headers of the data sets that the episodes belong to, in the order of their episodes."""
         ...
 
     def __len__(self) -> int:
-        """Episodes there are."""
+        """Number of episodes."""
         ...
 
     def __getitem__(self, number: int) -> Episode:
-        """A whole episode."""
+        """Reads a whole episode."""
         ...
 
     def __iter__(self) -> Iterator[Episode]:
-        """One whole episode after the other."""
+        """Reads one whole episode after the other."""
         ...
 
     def name(self, number: int) -> str:
-        """What an episode is called in messages."""
+        """Returns the name of an episode in messages."""
         ...
 
     def tables(self, number: int) -> Tables:
-        """Header and chunks."""
+        """Reads the header and the chunks of an episode."""
         ...
 
     def frames(self, number: int) -> Frames:
-        """The decoded video."""
+        """Decodes the video of an episode."""
         ...
 
     def poses(self, number: int) -> Poses | None:
-        """The poses, where there are any."""
+        """Reads the poses of an episode; None where it has none."""
         ...
 
 
 def readable_episodes(
     source: EpisodeSource, max_bad_share: float, numbers: Sequence[int] | None = None
 ) -> Iterator[Episode]:
-    """One whole episode after the other, all or the given ones, those left out that cannot be read.
+    """Yields all or the given episodes, without those that cannot be read.
 
     Raises:
-        UserError: more of them than the share.
+        UserError: a larger share than `max_bad_share` cannot be read.
     """
     wanted = range(len(source)) if numbers is None else numbers
     left_out = LeftOut(len(wanted), max_bad_share)
@@ -87,9 +87,9 @@ def readable_episodes(
 
 
 def open_episodes(folder: Path, unfinished: bool = False) -> EpisodeSource:
-    """Shards where the folder has an index of shards, else a data set folder.
+    """Opens a folder of shards where there is an index of shards, else a data set folder.
 
     Raises:
-        UserError: neither, or one that is broken or, unless that is accepted, `unfinished`.
+        UserError: neither, or one that is broken or, unless `unfinished`, incomplete.
     """
     return ShardSet(folder) if is_sharded(folder) else EpisodeDataset(folder, unfinished)

@@ -1,4 +1,4 @@
-"""Some of a data set's episodes as a set of their own, and a held-out part that is made where none is given."""
+"""Subsets of a data set's episodes, and a held-out part where no validation set is given."""
 
 import hashlib
 import math
@@ -14,69 +14,69 @@ from slowfast_vgen.types import Episode, Frames, Poses
 
 
 class EpisodeSubset:
-    """The given episodes of a source, numbered anew from 0 on: a source like any other."""
+    """The given episodes of a source, renumbered from 0 on, as an `EpisodeSource`."""
 
     def __init__(self, source: EpisodeSource, numbers: Sequence[int]) -> None:
         self.source, self.numbers = source, tuple(numbers)
 
     @property
     def folder(self) -> Path:
-        """Where the whole source lies."""
+        """Folder of the whole source."""
         return self.source.folder
 
     @property
     def groups(self) -> tuple[range, ...]:
-        """The numbers of the episodes in parts of `GROUP_EPISODES`."""
+        """Episode numbers in groups of `GROUP_EPISODES`."""
         return tuple(range(at, min(at + GROUP_EPISODES, len(self))) for at in range(0, len(self), GROUP_EPISODES))
 
     @property
     def num_bytes(self) -> int:
-        """Of the whole source, in proportion."""
+        """Bytes of the whole source, in proportion to the number of episodes."""
         return self.source.num_bytes * len(self) // len(self.source)
 
     @property
     def headers(self) -> tuple[DatasetHeader, ...]:
-        """Of the data sets that the whole source belongs to."""
+        """Headers of the data sets that the whole source belongs to."""
         return self.source.headers
 
     def __len__(self) -> int:
-        """Episodes that are among the given ones."""
+        """Number of given episodes."""
         return len(self.numbers)
 
     def __getitem__(self, number: int) -> Episode:
-        """A whole episode."""
+        """Reads a whole episode."""
         return self.source[self.numbers[number]]
 
     def __iter__(self) -> Iterator[Episode]:
-        """One whole episode after the other."""
+        """Reads one whole episode after the other."""
         return (self.source[number] for number in self.numbers)
 
     def name(self, number: int) -> str:
-        """What the source calls the episode."""
+        """Returns the source's name of the episode."""
         return self.source.name(self.numbers[number])
 
     def tables(self, number: int) -> Tables:
-        """Header and chunks."""
+        """Reads the header and the chunks of an episode."""
         return self.source.tables(self.numbers[number])
 
     def frames(self, number: int) -> Frames:
-        """The decoded video."""
+        """Decodes the video of an episode."""
         return self.source.frames(self.numbers[number])
 
     def poses(self, number: int) -> Poses | None:
-        """The poses, where there are any."""
+        """Reads the poses of an episode; None where it has none."""
         return self.source.poses(self.numbers[number])
 
 
 def split_held_out(source: EpisodeSource, share: float) -> tuple[EpisodeSubset, EpisodeSubset]:
-    """Episodes to learn from, and a share of them held out to validate on; the same for the same data each time.
+    """Splits episodes into a training part and a held-out validation part; the same data gives the same split.
 
     Whole scenes are held out, so that no place is in both parts, in the order of the SHA-256 of their names: at least
     one episode, and never over twice the share. Where no scene is that small, single episodes are held out.
 
     Args:
-        source: two episodes at least.
-        share: of the episodes, above 0 and below 1.
+        source: at least two episodes.
+        share: share of the episodes to hold out, above 0 and below 1.
 
     Raises:
         UserError: fewer than two episodes.
@@ -103,7 +103,7 @@ def split_held_out(source: EpisodeSource, share: float) -> tuple[EpisodeSubset, 
 
 
 def _scene(source: EpisodeSource, number: int) -> str:
-    """What the episode shows, as far as it tells; an episode that cannot be read is a scene of its own."""
+    """Returns the scene of an episode; one that states none, or cannot be read, is a scene of its own."""
     try:
         scene = source.tables(number)[0].metadata.get("scene")
     except (DefectiveDataError, OSError):

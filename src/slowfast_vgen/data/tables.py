@@ -21,7 +21,7 @@ with needs("data"):
     import pyarrow.parquet as pq
 
 MOST_ROWS = 1_000_000
-"""Of a table of an episode; a longer one is not read into memory."""
+"""Largest number of rows of an episode's table; a longer one is not read into memory."""
 CHUNK_COLUMNS = pa.schema(
     [("action", pa.string()), ("verb", pa.string()), ("start_frame", pa.int32()), ("num_frames", pa.int32())]
 )
@@ -29,12 +29,12 @@ POSE_COLUMNS = pa.schema([("x", pa.float64()), ("y", pa.float64()), ("heading", 
 
 
 def write_chunks(path: Path, chunks: Sequence[Chunk]) -> None:
-    """Writes one row a chunk."""
+    """Writes one row per chunk."""
     _write(path, [[getattr(chunk, name) for chunk in chunks] for name in CHUNK_COLUMNS.names], CHUNK_COLUMNS)
 
 
 def read_chunks(path: Path, num_frames: int) -> tuple[Chunk, ...]:
-    """The chunks of an episode of `num_frames` frames.
+    """Reads the chunks of an episode of `num_frames` frames.
 
     Raises:
         DefectiveDataError: a missing or broken table, or chunks that break a rule.
@@ -46,12 +46,12 @@ def read_chunks(path: Path, num_frames: int) -> tuple[Chunk, ...]:
 
 
 def write_poses(path: Path, poses: Poses) -> None:
-    """Writes one row a frame."""
+    """Writes one row per frame."""
     _write(path, list(poses.T), POSE_COLUMNS)
 
 
 def read_poses(path: Path, num_frames: int) -> Poses:
-    """The poses of an episode of `num_frames` frames.
+    """Reads the poses of an episode of `num_frames` frames.
 
     Raises:
         DefectiveDataError: a missing or broken table, or poses that break a rule.
@@ -62,7 +62,7 @@ def read_poses(path: Path, num_frames: int) -> Poses:
 
 
 def content_hash(episodes: Iterable[tuple[EpisodeHeader, Sequence[Chunk]]]) -> str:
-    """Hex SHA-256 over every episode's video hash and chunks, in order: the same for a folder and for its shards."""
+    """Returns a hex SHA-256 over all video hashes and chunks in order: the same for a folder and for its shards."""
     digest = hashlib.sha256()
     for header, chunks in episodes:
         digest.update(json.dumps([header.video_sha256, [asdict(chunk) for chunk in chunks]]).encode())
@@ -74,7 +74,7 @@ def _write(path: Path, columns: list[Any], schema: pa.Schema) -> None:
 
 
 def _read(path: Path, schema: pa.Schema) -> list[pa.ChunkedArray]:
-    """The columns of `schema`, in its order; the table's other columns are passed over."""
+    """Reads the columns of `schema`, in its order; the table's other columns are ignored."""
     require(path)
     try:
         with open_table(path) as file:

@@ -1,4 +1,4 @@
-"""What a data set tells of its actions: every verb and text, and how the camera moves while a verb is carried out."""
+"""The actions of a data set: every verb and text, and how the camera moves while a verb is carried out."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.types import Chunk, Poses
 
 MOST_EPISODES = 300
-"""Of each data set whose poses are looked at."""
+"""Number of episodes of each data set whose poses are read."""
 ALIKE = (0.25, 0.25, 5.0)
-"""By how much two chunks of one verb may differ and still be the same motion: steps, steps, degrees."""
+"""Largest difference between two chunks of one verb that count as the same motion: steps, steps, degrees."""
 
 ChunkMotion = tuple[float, float, float]
-"""Steps forward, steps to the left, degrees to the left, from a chunk's beginning to its end in the frame of its
-beginning."""
+"""Steps forward, steps to the left, degrees to the left, from a chunk's beginning to its end, in the reference frame
+of its beginning."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """The actions of some data sets."""
+    """The actions of several data sets."""
 
     actions: tuple[tuple[str, str], ...]
     """Verb and text of every chunk; the verb is empty where a source has none."""
     motions: dict[str, ChunkMotion]
-    """Of the verbs whose chunks mostly move the camera in one way."""
+    """Verb -> usual motion, for verbs whose chunks mostly move the camera in the same way."""
 
 
 def read_told(sources: Iterable[EpisodeSource]) -> Told:
-    """Reads the tables of all episodes and the poses of some; episodes that cannot be read are passed over."""
+    """Reads the tables of all episodes and the poses of some; episodes that cannot be read are skipped."""
     actions: list[tuple[str, str]] = []
     walks: list[tuple[tuple[Chunk, ...], Poses]] = []
     for source in sources:
@@ -54,7 +54,7 @@ def read_told(sources: Iterable[EpisodeSource]) -> Told:
 
 
 def _step_units(poses: list[Poses]) -> float:
-    """The length of a step in the unit of the poses; 1 where the camera never leaves its place."""
+    """Returns the length of a step in the unit of the poses; 1 where the camera never leaves its place."""
     if not poses:
         return 1.0
     starts = np.cumsum([0, *(len(each) for each in poses)])[:-1]
@@ -62,7 +62,7 @@ def _step_units(poses: list[Poses]) -> float:
 
 
 def motion_between(poses: Poses, step_units: float) -> ChunkMotion:
-    """The motion from the first of some poses to the last.
+    """Returns the motion from the first pose to the last.
 
     >>> motion_between(np.array([[0.0, 0.0, 90.0], [0.0, 24.0, 90.0], [0.0, 48.0, 112.5]]), 24.0)
     (2.0, 0.0, 22.5)

@@ -1,4 +1,4 @@
-"""Checks recorded data and names each defect, whatever the files hold. The names are told in docs/data-format.md."""
+"""Checks recorded data and names each defect, whatever the files hold. docs/data-format.md lists the names."""
 
 import reprlib
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ Value = TypeVar("Value")
 
 
 def check_episode(folder: Path) -> list[Defect]:
-    """Every defect of one episode folder, none if it is sound."""
+    """Returns every defect of one episode folder; none if it is sound."""
     defects: list[Defect] = []
     header = _collect(defects, read_header, folder)
     wanted = {EPISODE_FILE, VIDEO_FILE, CHUNKS_FILE}
@@ -43,7 +43,7 @@ def check_episode(folder: Path) -> list[Defect]:
         wanted.add(POSES_FILE)
     for name in sorted(_names(folder) - wanted):
         defects.append(Defect(str(folder / name), "extra-file", "no part of the episode; move it elsewhere"))
-    if header is None:  # without its numbers there is nothing to hold the other files against
+    if header is None:  # without its numbers the other files cannot be checked
         for name in (VIDEO_FILE, CHUNKS_FILE):
             _collect(defects, require, folder / name)
         return defects
@@ -54,7 +54,7 @@ def check_episode(folder: Path) -> list[Defect]:
 
 
 def check_dataset(folder: Path) -> list[Defect]:
-    """Every defect of a data set folder, or of a folder of shards, and of its episodes, none if it is sound.
+    """Returns every defect of a data set folder or folder of shards, and of its episodes; none if it is sound.
 
     Raises:
         UserError: `folder` is no folder.
@@ -86,13 +86,13 @@ def check_dataset(folder: Path) -> list[Defect]:
 
 
 def check_datasets(folders: Sequence[Path]) -> list[Defect]:
-    """Every defect of some data sets, and every episode whose scene or video is in two of them under different splits.
+    """Returns every defect of some data sets, and every scene or video that two of them have under different splits.
 
     Raises:
-        UserError: one is no folder.
+        UserError: one of `folders` is no folder.
     """
     defects = [defect for folder in folders for defect in check_dataset(folder)]
-    met: dict[str, tuple[str, Path]] = {}  # a scene or a video -> the split and the episode that it was met in first
+    met: dict[str, tuple[str, Path]] = {}  # a scene or a video -> its first split and episode
     for folder in folders:
         own = _collect([], _split, folder)
         if own is None:
@@ -109,7 +109,7 @@ def check_datasets(folders: Sequence[Path]) -> list[Defect]:
 
 
 def _collect(defects: list[Defect], read: Callable[..., Value], path: Path | int, *rest: Any) -> Value | None:
-    """What `read(path, *rest)` returns, or None after adding what it complained of to `defects`."""
+    """Returns `read(path, *rest)`, or None after adding the defects that it raised to `defects`."""
     try:
         return read(path, *rest)
     except DefectiveDataError as error:
@@ -120,7 +120,7 @@ def _collect(defects: list[Defect], read: Callable[..., Value], path: Path | int
 
 
 def _split(folder: Path) -> str:
-    """Of a data set folder or of shards."""
+    """Returns the split of a data set folder or of shards."""
     return read_index(folder).split if is_sharded(folder) else read_dataset_header(folder / DATASET_FILE).split
 
 

@@ -1,6 +1,6 @@
-"""Video files in and out. Every frame is RGB, uint8, 0 to 255.
+"""Reads and writes video files. Every frame is RGB, uint8, 0 to 255.
 
-Only adapters/clips.py, which reads stretches of other people's files, opens videos too.
+Only adapters/clips.py, which reads ranges of foreign files, opens videos too.
 """
 
 from collections.abc import Iterator
@@ -26,22 +26,22 @@ Image = UInt8[np.ndarray, "height width 3"]
 """One RGB frame, 0 to 255."""
 
 FPS_RANGE = (0.1, 1000.0)
-"""Frames a second that a file can be written with."""
+"""Lowest and highest frame rate, in frames a second, of a written file."""
 
 LARGEST_VIDEO_AREA = 8192 * 4320
-"""Pixels of a frame that is decoded. A decoder keeps up to 17 of them, and a few bytes can claim any number."""
+"""Largest number of pixels of a decoded frame. A decoder keeps up to 17 frames, and a few bytes can claim any size."""
 SAFE_DECODING = {"max_pixels": str(LARGEST_VIDEO_AREA)}
-"""FFmpeg's own limit, asked before memory is taken."""
+"""FFmpeg's own limit, checked before memory is allocated."""
 CONTAINERS = (
     "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "mjpeg", "asf", "flv", "ogg", "mxf",
     "ivf", "dv", "nut", "gif",
 )  # fmt: skip
-"""The formats of videos that are opened, by FFmpeg's names; QuickTime and MP4 are "mov", WebM is "matroska". All hold
-their pictures themselves: a playlist, which FFmpeg would read too, names other files, wherever they are."""
+"""Container formats that are opened, by FFmpeg's names; QuickTime and MP4 are "mov", WebM is "matroska". All contain
+their pictures: a playlist, which FFmpeg would read too, names other files, wherever they are."""
 SAFE_OPENING = SAFE_DECODING | {"format_whitelist": ",".join(CONTAINERS)}
 
 LARGEST_FRAMES = 2**31
-"""Bytes of the frames of a video that are read at once: of an episode, 170,000 frames of 64x64."""
+"""Largest number of bytes of the frames of a video that are read at once: 170,000 frames of 64x64."""
 
 _LOSSLESS = {"qp": "0", "preset": "ultrafast"}  # slower presets take four times as long for files of the same size
 _BROWSER = {"crf": "16", "preset": "veryfast"}
@@ -79,10 +79,10 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._is_broken = False
-        """A write has failed: FFmpeg must not be given anything more."""
+        """Whether a write has failed: FFmpeg must then not be given any more frames."""
 
     def __enter__(self) -> Self:
-        """Makes a temporary file beside `path`."""
+        """Makes a temporary file in the folder of `path`."""
         self._temporary = self._place.__enter__()
         return self
 
@@ -108,7 +108,7 @@ class VideoWriter:
             raise self._cannot_write(error) from error
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Finishes the file and moves it to `path`, whatever ended the block.
+        """Finishes the file and moves it to `path`, however the block ended.
 
         Raises:
             UserError: no frame was written, or the disk is full.
@@ -144,11 +144,11 @@ class VideoWriter:
         assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = height, width, "rgb24" if self._lossless else "yuv420p"
         context: Any = stream.codec_context
-        context.thread_count = 1  # small frames gain nothing from threads, and one core may be all there is
+        context.thread_count = 1  # small frames gain nothing from threads, and there may be only one core
         if not self._lossless:
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        # Where the disk is full, the header fails; asked for once more, by the first frame or the end, FFmpeg crashes.
+        # On a full disk writing the header fails; if the first frame or the end tries it again, FFmpeg crashes.
         container.start_encoding()
         self._container, self._stream = container, stream
         return stream
@@ -180,11 +180,11 @@ def write_video(path: Path, frames: Frames, fps: float, lossless: bool = False) 
 
 
 def read_video(path: Path, most_bytes: int = LARGEST_FRAMES) -> Frames:
-    """Every frame of a video file.
+    """Reads every frame of a video file.
 
     Raises:
-        UserError: missing, unreadable, without frames, cut short (the sentence names the frames found and promised), or
-            of more bytes of pixels than `most_bytes`: a small file can hold any number of plain frames.
+        UserError: missing, unreadable, without frames, cut short (the message gives the frames found and promised), or
+            with more bytes of pixels than `most_bytes`: a small file can hold any number of plain frames.
     """
     images, num_bytes = [], 0
     for image in iterate_frames(path):
@@ -196,7 +196,7 @@ def read_video(path: Path, most_bytes: int = LARGEST_FRAMES) -> Frames:
 
 
 def iterate_frames(path: Path) -> Iterator[Image]:
-    """Frames one by one, in the order shown. A file cut short raises at the end of what could be decoded.
+    """Yields frames in display order. A truncated file raises after the last frame that could be decoded.
 
     Raises:
         UserError: as `read_video`.
@@ -233,10 +233,10 @@ def iterate_frames(path: Path) -> Iterator[Image]:
 
 
 def check_frames(frames: Frames, of: str) -> None:
-    """Refuses what is not a batch of RGB frames.
+    """Refuses an array that is not a batch of RGB frames.
 
     Raises:
-        UserError: not uint8 [N, H, W, 3] with sides of at least one pixel; `of` names whose frames they are.
+        UserError: not uint8 [N, H, W, 3] with sides of at least one pixel; `of` names the frames in the message.
     """
     shape: tuple[int, ...] = getattr(frames, "shape", ())
     dtype = getattr(frames, "dtype", None)

@@ -1,4 +1,4 @@
-"""Cuts training windows out of episodes: some past frames, an action, the frames that it brings (paper 3.1)."""
+"""Cuts training windows out of episodes: past frames, an action, the frames that follow from it (paper 3.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from slowfast_vgen.errors import UserError
 
 @dataclass(frozen=True)
 class WindowLengths:
-    """How often which numbers of past frames `f_p` and new frames `f_g` are drawn; one pair a batch."""
+    """Numbers of past frames `f_p` and new frames `f_g` to draw from, with repeats as weights; one pair per batch."""
 
     past: tuple[int, ...] = (4, 4, 4, 4, 4, 4, 1, 1, 2, 3, 5, 6, 8)
     new: tuple[int, ...] = (4, 4, 4, 4, 4, 4, 3, 2, 1)
@@ -25,7 +25,7 @@ class WindowLengths:
 
     @classmethod
     def around(cls, chunk_frames: int) -> "WindowLengths":
-        """For chunks of so many frames: mostly a whole chunk after as many past frames, and shorter and longer ones.
+        """Returns lengths for chunks of `chunk_frames`: mostly a whole chunk after as many past frames, and others.
 
         >>> WindowLengths.around(4) == WindowLengths()
         True
@@ -39,25 +39,25 @@ class WindowLengths:
 
     @property
     def usual(self) -> "WindowLengths":
-        """The numbers that are drawn most often, the larger of two alike."""
+        """The lengths that are drawn most often, the larger ones in a tie."""
         past, new = (max(sorted(set(each), reverse=True), key=each.count) for each in (self.past, self.new))
         return WindowLengths((past,), (new,))
 
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """Windows of one shape."""
+    """A batch of windows of one shape."""
 
     past: Float[Tensor, "batch f_p channels h w"]
     new: Float[Tensor, "batch f_g channels h w"]
     actions: tuple[str, ...]
 
     def to(self, device: torch.device | str) -> "WindowBatch":
-        """The same on another device."""
+        """Returns this batch on another device."""
         return WindowBatch(self.past.to(device), self.new.to(device), self.actions)
 
     def rows(self, rows: Int64[Tensor, " rows"]) -> "WindowBatch":
-        """Some of the windows."""
+        """Returns the windows with the given row numbers."""
         return WindowBatch(self.past[rows], self.new[rows], tuple(self.actions[row] for row in rows.tolist()))
 
 
@@ -70,10 +70,10 @@ class WindowSampler:
     def __init__(self, source: LatentSet) -> None:
         self.source = source
         self._eligible: dict[tuple[int, int], list[Int64[np.ndarray, " some"]]] = {}
-        """Past and new frames -> the chunks that have them, of each set: found once, however many chunks there are."""
+        """Numbers of past and new frames -> eligible chunks of each set, computed once."""
 
     def eligible(self, num_past: int, num_new: int) -> Int64[np.ndarray, " some"]:
-        """Chunks with enough frames before them in their episode, and enough in them.
+        """Returns the chunks with enough frames before them in their episode, and enough in them.
 
         Raises:
             UserError: there is none.
@@ -88,10 +88,10 @@ class WindowSampler:
         return chunks
 
     def possible(self, lengths: WindowLengths) -> WindowLengths:
-        """Those of the lengths that the data has windows of, whichever are drawn together.
+        """Returns the lengths for which the data has windows in every combination.
 
         Raises:
-            UserError: it has none with one past frame and the fewest new ones.
+            UserError: the data has no window with one past frame and the fewest new ones.
         """
         before = self.source.chunk_start - self.source.episode_start
         new = tuple(each for each in lengths.new if (self.source.chunk_frames[before >= 1] >= each).any())
@@ -102,7 +102,7 @@ class WindowSampler:
         return WindowLengths(past, new)
 
     def draw(self, rng: np.random.Generator, batch_size: int, lengths: WindowLengths) -> WindowBatch:
-        """A batch of random windows; the same state of `rng` gives the same batch."""
+        """Returns a batch of random windows; the same state of `rng` gives the same batch."""
         num_past, num_new = int(rng.choice(lengths.past)), int(rng.choice(lengths.new))
         lengths_drawn = num_past, num_new
         if lengths_drawn not in self._eligible:
@@ -110,7 +110,7 @@ class WindowSampler:
         return self.cut(draw_evenly(rng, self._eligible[lengths_drawn], batch_size), num_past, num_new)
 
     def cut(self, chunks: Sequence[int] | np.ndarray, num_past: int, num_new: int) -> WindowBatch:
-        """The windows around given chunks."""
+        """Returns the windows around the given chunks."""
         starts = torch.from_numpy(self.source.chunk_start[np.asarray(chunks)])
         frames = starts[:, None] + torch.arange(-num_past, num_new)
         window = self.source.latents[frames].float()

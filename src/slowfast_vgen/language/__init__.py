@@ -1,1 +1,1 @@
-"""What people mean by the actions that they write: one table of words, and rules that read texts by it."""
+"""Understanding of action texts: one table of words, and rules that interpret texts by it."""

@@ -1,4 +1,4 @@
-"""Amounts in words: how often, by how many degrees, how far, for how long."""
+"""Amounts in texts: repetitions, degrees, distances and durations."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _UNITS = {unit: kind for kind, units in table.UNITS.items() for unit in units.sp
 _CIRCLES = frozenset(table.CIRCLES.split())
 _BETWEEN = frozenset(("more", "full", "big", "small", "further", "whole", "of", "another", "a", "left", "right"))
 _STEPS = frozenset(("step", "steps", "pace", "paces", "stride", "strides", "move", "moves"))
-"""Units that people count actions in."""
+"""Units in which people count actions."""
 _RADIAN_DEGREES = 57.29578
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _VAGUE = frozenset(("several", "few", "many", "multiple", "numerous", "some", "countless"))
@@ -21,13 +21,13 @@ class Amount(NamedTuple):
     """One amount that a text names."""
 
     kind: str
-    """degrees, times, lengths, seconds; vague, of value 0, for "several times"; or empty where no unit was said."""
+    """Kind: degrees, times, lengths, seconds; vague, with value 0, for "several times"; empty without a unit."""
     value: float
     said: str
 
 
 def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
-    """The words without the amounts, and the amounts.
+    """Returns the words without the amounts, and the amounts.
 
     >>> take_amounts("turn left 90 degrees".split())
     (['turn', 'left'], [Amount(kind='degrees', value=90.0, said='90 degrees')])
@@ -88,7 +88,7 @@ def take_amounts(words: list[str]) -> tuple[list[str], list[Amount]]:
 
 
 def times_alone(words: Sequence[str]) -> int:
-    """How often, where words say that and nothing else: 3 for "x3", "three times"; else 0.
+    """Returns the number of repetitions if words state only that: 3 for "x3", "three times"; else 0.
 
     >>> times_alone(["3", "times"]), times_alone(["turn", "x", "3"])
     (3, 0)
@@ -100,7 +100,7 @@ def times_alone(words: Sequence[str]) -> int:
 
 
 def _vague(words: list[str], index: int) -> tuple[Amount, int] | None:
-    """What "a couple of times" says, which is two, or "a few times", "over and over": no number; and where it ends."""
+    """Parses "a couple of times", which is two, or "a few times", "over and over": no number; also returns its end."""
     for said in _OVER:
         if words[index : index + said.count(" ") + 1] == said.split():
             return Amount("vague", 0.0, said), index + said.count(" ") + 1
@@ -114,7 +114,7 @@ def _vague(words: list[str], index: int) -> tuple[Amount, int] | None:
 
 
 def _circle(words: list[str], index: int) -> int:
-    """Where "turn" stands after "half a", "a quarter" and their like; 0 where it does not."""
+    """Returns the index of "turn" after "half a", "a quarter" and the like; 0 where there is none."""
     for end in range(index + 1, min(index + 4, len(words))):
         if words[end] in _CIRCLES:
             return end
@@ -124,7 +124,7 @@ def _circle(words: list[str], index: int) -> int:
 
 
 def _number(words: list[str], start: int) -> tuple[float, int] | None:
-    """The number that begins there, in digits or words, and where it ends."""
+    """Returns the number that begins at `start`, in digits or words, and its end; None where there is none."""
     if start >= len(words):
         return None
     if words[start][0].isdigit():

@@ -1,4 +1,4 @@
-"""The table's words in all their forms, and the word that is meant by one with a typing error."""
+"""The table's words in all their forms, and the correction of typing errors."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -8,21 +8,21 @@ from slowfast_vgen.language.neighbours import NEIGHBOURS
 from slowfast_vgen.language.normal import Word, without_runs
 
 SHORTEST = 3
-"""Letters of a word that may be a typing error."""
+"""Least number of letters of a word in which a typing error is corrected."""
 SHORTEST_TWICE = 7
-"""Letters of a word that may hold two."""
+"""Least number of letters of a word in which two typing errors are corrected."""
 _CORE = frozenset((table.TURN, table.STEP, table.GO, table.RETREAT, table.STAY, table.HALT, table.RETRACE, table.LEFT,
                    table.RIGHT, table.FORWARD, table.BACK))  # fmt: skip
 _RARE = 0.15
-"""What a word costs more that is none of the commonest senses."""
+"""Extra cost of a word outside the commonest senses."""
 _MARGIN = 0.45
-"""By how much one meaning must be nearer than all others."""
+"""Least cost by which one meaning must be nearer than all others."""
 _SAME_FIRST_LETTER, _TRANSPOSED, _CHANGED = 0.4, 0.2, 1.05
 
 
 @cache
 def senses() -> dict[str, str]:
-    """Every single word, in every form -> its sense."""
+    """Returns every single word, in every form -> its sense."""
     found: dict[str, str] = {}
     for sense, verbs in table.VERBS.items():
         for verb in verbs.split():
@@ -40,7 +40,7 @@ def senses() -> dict[str, str]:
 
 @cache
 def phrases() -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Words in a row -> their senses."""
+    """Returns consecutive words -> their senses."""
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     for meaning, row in table.PHRASES.items():
         for phrase in row.split(","):
@@ -50,20 +50,20 @@ def phrases() -> dict[tuple[str, ...], tuple[str, ...]]:
 
 @cache
 def phrases_with_connectives() -> tuple[tuple[str, ...], ...]:
-    """Those that hold a word which parts clauses elsewhere."""
+    """Returns the phrases that contain a word which separates clauses elsewhere."""
     parting = {table.AND, table.THEN, table.BUT, table.OR}
     return tuple(one for one in phrases() if any(senses().get(word) in parting for word in one))
 
 
 @cache
 def longest_phrase() -> int:
-    """Words in the longest of them."""
+    """Returns the number of words of the longest phrase."""
     return max(map(len, phrases()))
 
 
 @cache
 def known() -> frozenset[str]:
-    """Every word that stands anywhere in the table."""
+    """Returns every word of the table."""
     words = {word for phrase in phrases() for word in phrase}
     words |= set(" ".join((table.WALKED, table.LEADS_TO_ORIGIN, *table.UNITS.values())).split())
     return frozenset(words | set(senses()) | set(table.NUMBERS) | set(table.HOW_OFTEN))
@@ -71,12 +71,12 @@ def known() -> frozenset[str]:
 
 @cache
 def _no_errors() -> frozenset[str]:
-    """Words that are what they are."""
+    """Returns the words that are never corrected."""
     return frozenset((NEIGHBOURS + table.FOREIGN).split())
 
 
 def forms(verb: str) -> list[str]:
-    """The forms of a verb, its base first.
+    """Returns the forms of a verb, its base first.
 
     >>> forms("stop")
     ['stop', 'stops', 'stopped', 'stopping']
@@ -98,7 +98,7 @@ def forms(verb: str) -> list[str]:
 
 
 def correct(words: Iterable[Word]) -> list[str]:
-    """The words as the table writes them where one of its words is meant; others as they are."""
+    """Returns the words with typing errors of the table's words corrected; others unchanged."""
     row = list(words)
     found: list[str] = []
     index = 0
@@ -123,7 +123,7 @@ def correct(words: Iterable[Word]) -> list[str]:
 
 
 def _parted(text: str) -> list[str]:
-    """Two words that tell something, where a text is just these two."""
+    """Splits a text into two known words of which at least one is content; empty where it is none."""
     for cut in range(2, len(text) - 1):
         first, second = text[:cut], text[cut:]
         if first in senses() and second in senses() and (_is_content(first) or _is_content(second)):
@@ -140,14 +140,14 @@ def _is_content(word: str) -> bool:
 
 
 def _mended(word: Word) -> list[str]:
-    """The known word or two words behind an unknown one; itself where there is none, or more than one."""
+    """Returns the known word or two words meant by an unknown one; the word itself where that is unclear."""
     if not word.plain or word.text in _no_errors() or len(word.text) > 24:
         return [word.text]
     for shorter in without_runs(word.text):
         if shorter in known():
             return [shorter]
     if word.text.endswith("ly") and len(word.text) > 5:
-        return ["slow"]  # a manner, whatever it is: no world has manners
+        return ["slow"]  # any manner adverb: no environment has manners
     if meant := nearest_word(word.text):
         return [meant]
     text = word.text
@@ -166,9 +166,9 @@ def _mended(word: Word) -> list[str]:
 
 @cache
 def _shortened() -> dict[str, list[str]]:
-    """Words with one or two letters left out -> the words."""
+    """Returns words with one or two letters left out -> the words."""
     found: dict[str, list[str]] = {}
-    mute = (table.STRANGE, table.NOT, table.NO)  # what is nearly "not" had better not be understood
+    mute = (table.STRANGE, table.NOT, table.NO)  # a misspelt "not" is not to be corrected
     meant = {word for word, sense in senses().items() if sense not in mute and (sense != table.FILLER or len(word) > 4)}
     for word in sorted(meant | set(table.MISTYPED.split())):
         if len(word) > SHORTEST:
@@ -187,7 +187,7 @@ def _left_out(word: str, letters: int) -> Iterator[str]:
 
 
 def nearest_word(word: str) -> str:
-    """The known word that differs by one typing error, or two in long words; empty where there are several meanings.
+    """Returns the known word that differs by one typing error, or two in long words; empty where it is ambiguous.
 
     >>> nearest_word("lef"), nearest_word("rihgt"), nearest_word("stp")
     ('left', 'right', '')
@@ -216,12 +216,12 @@ def nearest_word(word: str) -> str:
 
 
 def _long_enough(word: str, candidate: str) -> bool:
-    """Three letters are enough only where one of a longer word was left out or two were swapped: "lef", "trn"."""
+    """Returns whether a word is long enough: three letters are if one was left out or two swapped, as "lef", "trn"."""
     return len(word) > SHORTEST or (len(candidate) == SHORTEST + 1) or sorted(word) == sorted(candidate)
 
 
 def _cost(word: str, candidate: str) -> float:
-    """How many letters are added, left out, changed or swapped; a swap counts less, another first letter more."""
+    """Returns the edit distance of two words; a swap costs less than a change, a different first letter more."""
     rows = [[float(each) for each in range(len(candidate) + 1)]]
     for i, letter in enumerate(word, start=1):
         row = [float(i)]
@@ -240,6 +240,6 @@ def _cost(word: str, candidate: str) -> float:
 
 
 def neighbours_among(words: Iterable[str]) -> set[str]:
-    """Those of some words that are whole words, are not known, and would be taken for a typing error."""
+    """Returns those of some words that are unknown, purely alphabetic, and would be corrected as typing errors."""
     whole = {word for word in words if word.isascii() and word.isalpha() and len(word) >= SHORTEST}
     return {word for word in whole if word not in known() and nearest_word(word)}

@@ -1,4 +1,4 @@
-"""How like one text is to others: by its words to narrations, by its letters to short phrasings."""
+"""Similarity of texts: by their words to narrations, by their letters to short phrasings."""
 
 import math
 from collections.abc import Sequence
@@ -7,21 +7,21 @@ from functools import cached_property, lru_cache
 from slowfast_vgen.language.normal import STOP, words_of
 
 MOST_WORDS = 40
-"""Of a text that are looked at."""
+"""Largest number of words of a text that are compared."""
 _SMALL_WORDS = """
 a an the to of in on at for and or then with from by into onto it its is are be this that these those there here please
 now just slowly quickly gently carefully again up down off out over back your my his her their our you i we he she they
 c one
 """
 _SMALL = frozenset(_SMALL_WORDS.split())
-"""Words that make no text like another."""
+"""Words that are ignored in comparisons."""
 _HEADS = 3
-"""Words at the beginning of a narration among which its verb is."""
+"""Number of words at the beginning of a narration among which its verb is."""
 _FEWEST_SHARED = 0.5
 
 
 def letters_alike(text: str, other: str) -> float:
-    """The share of pairs of neighbouring letters that two texts have in common (Dice's coefficient), 0 to 1.
+    """Returns the share of letter pairs that two texts have in common (Dice's coefficient), 0 to 1.
 
     >>> letters_alike("turn lft", "turn left") > letters_alike("turn lft", "go back")
     True
@@ -37,11 +37,11 @@ def _pairs(text: str) -> frozenset[str]:
 
 
 class Likeness:
-    """The narrations that a world knows, to compare texts with.
+    """The narrations that a world model knows, to compare texts with.
 
-    A text is like them where one of them shares half of its words, small words aside, and its verb, one of its first
-    words, begins some narration. So "pick up the spoon" is like "pick up the cup", and "turn left" is not like
-    "push the cup left".
+    A text is similar if a narration shares half of its words, except for function words, and its verb, one of its first
+    words, begins some narration. So "pick up the spoon" is similar to "pick up the cup", and "turn left" is not similar
+    to "push the cup left".
     """
 
     def __init__(self, narrations: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ class Likeness:
 
     @cached_property
     def _index(self) -> tuple[dict[str, list[int]], list[int], frozenset[str]]:
-        """Word -> narrations that hold it; the number of words of each; the words that begin some of them."""
+        """Word -> narrations that contain it; number of words of each; words that begin some of them."""
         where: dict[str, list[int]] = {}
         lengths, heads = [], set()
         for number, narration in enumerate(self.narrations):
@@ -61,7 +61,7 @@ class Likeness:
         return where, lengths, frozenset(heads)
 
     def nearest(self, text: str) -> tuple[str, bool]:
-        """The narration that comes nearest, and whether the text is like it."""
+        """Returns the most similar narration, and whether the text is similar enough."""
         where, lengths, heads = self._index
         words = _telling(text)
         shared: dict[int, float] = {}
@@ -82,14 +82,14 @@ class Likeness:
 
 
 def _telling(text: str) -> list[str]:
-    """The words of a text that tell something, each once, without the endings that verbs and plurals have."""
+    """Returns the stemmed words of a text, each once, without function words unless it has no others."""
     words = [word.text for word in words_of(text) if word.text != STOP]
     telling = [_stem(word) for word in words if word not in _SMALL] or words
     return list(dict.fromkeys(telling))[:MOST_WORDS]
 
 
 def _stem(word: str) -> str:
-    """A word without the ending of a form: "picks", "picking" and "picked" are "pick".
+    """Returns a word without its inflectional ending: "pick" for "picks", "picking" and "picked".
 
     >>> [_stem(word) for word in ("picks", "picking", "picked", "places", "placing", "glass")]
     ['pick', 'pick', 'pick', 'plac', 'plac', 'glass']

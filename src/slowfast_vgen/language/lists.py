@@ -1,4 +1,4 @@
-"""Lists of actions as people write them: bullets, numbers and remarks around the actions."""
+"""Lists of actions as people write them, with bullets, numbers, remarks and repeated groups."""
 
 import math
 import re
@@ -17,7 +17,7 @@ _MARKER = re.compile(rf"\s*(?:{'|'.join(_MARKERS)})+", re.IGNORECASE)
 
 
 def without_remark(line: str) -> str:
-    """A line without what stands behind # or //.
+    """Returns a line without the remark after # or //.
 
     >>> without_remark("turn left  # twice?")
     'turn left'
@@ -26,7 +26,7 @@ def without_remark(line: str) -> str:
 
 
 def without_marker(entry: str) -> str:
-    """An entry of a list without the bullet, number, letter or box to tick that it begins with.
+    """Returns an entry of a list without the bullet, number, letter or checkbox at its beginning.
 
     >>> [without_marker(entry) for entry in ("- go back", "2) wait", "[ ] turn left", "stay")]
     ['go back', 'wait', 'turn left', 'stay']
@@ -35,13 +35,13 @@ def without_marker(entry: str) -> str:
 
 
 MOST_WRITTEN_OUT = 1_000_000
-"""Characters of a group as often as it is repeated."""
+"""Largest number of characters of a group with all its repetitions."""
 MOST_GROUPS = 200
 _GROUP = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _PARTED = re.compile(r"[;,\n]|\band\b|\bthen\b|->|→", re.IGNORECASE)
 _BEFORE, _AFTER = re.compile(r"[^;,\n()\[\]{}]*$"), re.compile(r"[^;,\n()\[\]{}]*")
 _BESIDE = 60
-"""Characters before and behind a group that may say how often."""
+"""Number of characters before and after a group that may state its repetitions."""
 _SAY_NOTHING = (STOP, "then", "and", "repeat", "do", "please")
 _ONE_END = re.compile(
     r"\d\s*(?:[x×*]|times)?\s*:?\s*[(\[{][^)\]}]*$|^[^(\[{]*[)\]}]\s*(?:[x×*]\s*\d|\d+\s*(?:x|times)\b)", re.IGNORECASE
@@ -49,10 +49,10 @@ _ONE_END = re.compile(
 
 
 def written_out(text: str) -> str:
-    """A text whose groups of actions that are to be repeated are written as often as that.
+    """Returns a text with its repeated groups of actions written out.
 
     Raises:
-        UserError: more than anybody can want.
+        UserError: more than `MOST_WRITTEN_OUT` characters or `MOST_GROUPS` groups.
 
     >>> written_out("wait; (turn left, go back) x2")
     'wait; turn left, go back; turn left, go back'
@@ -70,12 +70,12 @@ def written_out(text: str) -> str:
         group = "; ".join([found[1].strip(" ;,")] * math.prod(times))
         lead = " " if before[:1].isspace() else ""
         text = text[: found.start() - len(before)] + lead + group + text[found.end() + len(after) :]
-        place = 0  # it may stand in a group itself
+        place = 0  # it may be in a group itself
     return text
 
 
 def repeats_unclearly(text: str) -> bool:
-    """Whether a text repeats a group of which it has but one end, or not so and so often: "go back) x3"."""
+    """Returns whether a text repeats a group with one end only, or an unclear number of times: "go back) x3"."""
     if len(text) > MAX_CHARACTERS:  # no single action in any case
         return False
     groups = (found for found in _GROUP.finditer(text) if _PARTED.search(found[1]))
@@ -84,7 +84,7 @@ def repeats_unclearly(text: str) -> bool:
 
 
 def _beside(text: str, group: re.Match[str]) -> tuple[str, str]:
-    """What stands directly before and behind a group."""
+    """Returns the text directly before and after a group."""
     before = _BEFORE.search(text[max(0, group.start() - _BESIDE) : group.start()])
     after = _AFTER.match(text[group.end() : group.end() + _BESIDE])
     return before[0] if before else "", after[0] if after else ""

@@ -1,4 +1,4 @@
-"""Words of English that look like typing errors of the table's, and are none: a text with one is not understood.
+"""English words that resemble typing errors of the table's words, but are none: a text with one is not understood.
 
 These are the whole words in the vocabulary of the text encoder's tokenizer that `lexicon.nearest_word` would change.
 """

@@ -1,4 +1,4 @@
-"""Texts as rows of plain words: case, accents, apostrophes, blanks, emoji and signs away, punctuation kept apart."""
+"""Normalization of texts to plain words: without case, accents, apostrophes, emoji and signs, punctuation separate."""
 
 import re
 import unicodedata
@@ -7,15 +7,15 @@ from typing import NamedTuple
 from slowfast_vgen.language.table import SIGNS
 
 MAX_CHARACTERS = 400
-"""Of a text that is read; a longer one tells no single action."""
+"""Largest number of characters of a text that are read; a longer text is no single action."""
 STOP = "."
-"""The word that all punctuation which parts clauses becomes."""
+"""The word that replaces all punctuation which separates clauses."""
 
 _SIGNS = {sign: f" {word} " for word, signs in SIGNS.items() for sign in signs}
 _ARROWS = re.compile(r"\s*(?:-+>|=+>|[→➡⇒]️?)\s*(?=[^\W_])")
 _TIMES = re.compile(r"\*+\s*(?=\d)|(?<=\d)\s*\*+(?!\d)|(?<=\d)\s*\*+\s*(?=[^\W\d])")
 _SIGNED = re.compile(r"(?:(?<![^\s(\[{,;:])|(?<=\bx))[-\u2212\u2013](?=\d)", re.IGNORECASE)
-"""A minus before a number: "x -2", "-90 degrees"; not the hyphens of "turn-left-90" and "2-3"."""
+"""Pattern of a minus before a number: "x -2", "-90 degrees"; not the hyphens of "turn-left-90" and "2-3"."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _PARTS = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[.,;:!?\n\r\u2026()|\[\]{}]|(?<=\s)[-–—]+(?=\s)|[–—]|/")
 _APOSTROPHES = re.compile(r"(?<=[^\W\d_])['’‘´`ʼ′](?=[^\W\d_])")
@@ -26,13 +26,13 @@ class Word(NamedTuple):
     """One word of a text."""
 
     text: str
-    """Lower-case, without accents; digits for a number; `STOP`; "or" for a slash."""
+    """Word in lower case without accents, digits of a number, `STOP`, or "or" for a slash."""
     plain: bool
-    """Whether it was written in letters a to z: what was not is no typing error of an English word."""
+    """Whether it was written in letters a to z: any other word is no typing error of an English one."""
 
 
 def words_of(text: str) -> list[Word]:
-    """The words of a text, in order; nothing of it but the first `MAX_CHARACTERS` characters is read.
+    """Returns the words of a text, in order; only the first `MAX_CHARACTERS` characters are read.
 
     >>> [word.text for word in words_of("  Turn LEFT, please!")]
     ['turn', 'left', '.', 'please', '.']
@@ -60,7 +60,7 @@ def words_of(text: str) -> list[Word]:
 
 
 def without_runs(word: str) -> tuple[str, str]:
-    """A word with letters that are drawn out ("leeeft") written once, and twice.
+    """Returns a word with its repeated letters ("leeeft") written once, and written twice.
 
     >>> without_runs("leeeft")
     ('left', 'leeft')

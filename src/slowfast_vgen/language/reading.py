@@ -1,8 +1,8 @@
-"""What a text tells to do, by the rules of a small grammar over the table; `read` is the way in.
+"""Interprets texts as instructions by a small grammar over the table; `read` is the entry point.
 
-A text is cut into clauses, at punctuation and "and", "then", "but", "or"; within a clause, a verb after a whole action
-begins the next one, and a negation says no to what follows it. Each piece is an action where the senses of all its
-words go together: nothing that is not in the table, and no two that contradict each other, may be left over.
+A text is split into clauses, at punctuation and "and", "then", "but", "or"; within a clause, a verb after a complete
+action begins the next one, and a negation negates what follows it. Each piece is an action if the senses of all its
+words are compatible: every word must be in the table, and no two may contradict each other.
 """
 
 import re
@@ -48,14 +48,14 @@ from slowfast_vgen.language.table import (
 )
 
 MEANINGS = ("turn_left", "turn_right", "go_forward", "go_back", "stay", "retrace")
-"""What the grammar can find; a world calls its verbs the same, or none of its verbs is meant."""
+"""Verbs that the grammar can find; those that a vocabulary does not have are never meant."""
 
 _VERBS = frozenset((TURN, STEP, GO, DRIFT, RETREAT, STAY, RETURN, RETRACE, FOLLOW))
 _MOVES = frozenset((STEP, GO, DRIFT))
 _CONNECTIVES = frozenset((AND, THEN, BUT, OR))
 _UNFINISHED_TURN, _UNFINISHED_MOVE, _UNFINISHED_WAY = "turn", "move", "way"
 _MOTION = "motion"
-"""What "do not move" says no to."""
+"""The action that "do not move" negates."""
 
 _PERSON = r"(?:you|we|i|it|they|he|she|u)"
 _LEADS, _WALKED = ("|".join(words.split()) for words in (table.LEADS_TO_ORIGIN, table.WALKED))
@@ -104,7 +104,7 @@ _AGAIN = re.compile(r"\b(?:again|once more|one more|another)\b")
 _NEGATIONS = frozenset((*table.WORDS[NOT].split(), "t", "no", "nothing"))
 _REFERENCES = {"@origin": ORIGIN, "@ahead": FORWARD}
 _NOUNS = frozenset(("movement", "movements", "motion", "motions", "rotation"))
-"""Of actions: they begin no clause."""
+"""Nouns of actions, which begin no clause."""
 _CUTS = re.compile(
     r"\s*(?:(?<!\d)[,.!?\n]|[,.](?!\d)|[;|]|-+>|=+>|→|\band\b|\bthen\b|\bafter that\b|&|(?<=\s)[-–—](?=\s))\s*",
     re.IGNORECASE,
@@ -119,26 +119,26 @@ class Item(NamedTuple):
     sense: str
     word: str
     following: str
-    """The word after it."""
+    """Word after it."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found in a text."""
+    """Interpretation of a text."""
 
     verbs: tuple[str, ...] = ()
-    """What is told to do, in order, of `MEANINGS`."""
+    """Instructed actions, in order, of `MEANINGS`."""
     refused: tuple[str, ...] = ()
-    """What is told not to do."""
+    """Negated actions."""
     amounts: tuple[Amount, ...] = ()
     problem: str = ""
-    """Why nothing is told: "words" that are not known or do not go together, "choice", "question", "nothing"."""
+    """Reason for no instruction: "words" that are unknown or incompatible, "choice", "question", "nothing"."""
     hints: frozenset[str] = field(default_factory=frozenset)
-    """Meanings that single words point to, whatever became of the whole."""
+    """Meanings that single words suggest, whatever the whole text means."""
 
 
 def read(text: str) -> Reading:
-    """What a text tells to do.
+    """Interprets a text as an instruction.
 
     >>> read("Please turn to your left.").verbs
     ('turn_left',)
@@ -163,7 +163,7 @@ def read(text: str) -> Reading:
 
 
 def _plainly(words: Sequence[str]) -> list[str]:
-    """The words without encouragement before, what was corrected at once, reasons, and where one keeps looking."""
+    """Returns the words without leading encouragement, corrected parts, reasons, and phrases that keep the view."""
     text = _CORRECTED.sub("", _ENCOURAGING.sub("", " ".join(words), count=1), count=1)
     text = _DISCOURSE.sub("", text, count=1) if text.startswith("right .") else text
     for pattern in (_LEADING_IN, _PURPOSE):
@@ -180,7 +180,7 @@ def _tells(word: str) -> bool:
 
 
 def clauses_of(text: str) -> list[str]:
-    """A text cut at commas and other punctuation, and before "and" and "then": each part as it was written.
+    """Splits a text at commas and other punctuation, and before "and" and "then": each part as it was written.
 
     >>> clauses_of("Turn left x2, then go forward and wait.")
     ['Turn left x2', 'go forward', 'wait']
@@ -198,7 +198,7 @@ def _asks(words: Sequence[str]) -> bool:
 
 
 def _clauses(words: Sequence[str]) -> list[tuple[str, list[Item]]]:
-    """The clauses, each with what parts it from the one before: a stop, a connective, or both."""
+    """Returns the clauses, each with its separator from the one before: a stop, a connective, or both."""
     clauses: list[tuple[str, list[Item]]] = []
     row: list[str] = []
     parted = ""
@@ -219,7 +219,7 @@ def _clauses(words: Sequence[str]) -> list[tuple[str, list[Item]]]:
 
 
 def _within_phrase(row: Sequence[str], word: str, words: Sequence[str]) -> bool:
-    """Whether a connective belongs to a phrase, as in "go and", "or not", "anything but"."""
+    """Returns whether a connective belongs to a phrase, as in "go and", "or not", "anything but"."""
     text = " ".join(words)
     for phrase in lexicon.phrases_with_connectives():
         if word in phrase and (at := phrase.index(word)) <= len(row):
@@ -230,7 +230,7 @@ def _within_phrase(row: Sequence[str], word: str, words: Sequence[str]) -> bool:
 
 
 def _items(row: Sequence[str]) -> list[Item]:
-    """The words of a clause with their senses, phrases before single words."""
+    """Returns the words of a clause with their senses, phrases before single words."""
     text = _AHEAD.sub("@ahead", _ORIGIN.sub("@origin", " ".join(row)))
     words = text.split()
     known, senses = lexicon.phrases(), lexicon.senses()
@@ -253,7 +253,7 @@ def _items(row: Sequence[str]) -> list[Item]:
             if word in ("head", "heading") and not any(
                 one.sense in (OWN, TURN, DRIFT) or one.word == "the" for one in items
             ):
-                sense = GO  # no part of the body here
+                sense = GO  # not the part of the body
             before = items[-1] if items else None
             retraced = any(item.sense in (RETRACE, FOLLOW) for item in items)
             if word in _TRAIL_OF_OWN and before and (retraced or before.sense in (OWN, TRAIL) or before.word == "the"):
@@ -272,14 +272,14 @@ def _hint(item: Item) -> str:
 
 
 class _Piece(NamedTuple):
-    """A part of a clause that says one thing."""
+    """A part of a clause with one meaning."""
 
     meaning: str
-    """Of `MEANINGS`, or an unfinished turn or move, or empty for small words alone, or `STRANGE`."""
+    """Meaning of the piece: one of `MEANINGS`, an unfinished turn or move, empty for function words, or `STRANGE`."""
     negated: bool
     items: Sequence[Item]
     flatly: bool = False
-    """Whether its negation is a "no", which says no to what went before, never to what comes."""
+    """Whether its negation is a "no", which negates what precedes it, never what follows."""
 
 
 class _Reader:
@@ -291,10 +291,10 @@ class _Reader:
         self.unfinished: Sequence[Item] = ()
         """Items of a turn or a move that wait for a direction."""
         self.dangling = False
-        """Whether a negation stands at the end of what was read so far, and waits for what it says no to."""
+        """Whether a negation at the end of the text so far still waits for what it negates."""
         self.choice = False
         self.again = False
-        """Whether "again", or its like, stands for itself without an action before it."""
+        """Whether "again", or its like, occurs without an action before it."""
 
     def problem(self, problem: str) -> Reading:
         return Reading(refused=tuple(self.refused), problem=problem, hints=self.hints)
@@ -322,12 +322,12 @@ class _Reader:
         return self._end()
 
     def _leads_in(self, later: Sequence[tuple[str, list[Item]]]) -> bool:
-        """Whether the next clause tells what the one before it only led in: "once more, turn left"."""
+        """Returns whether a later clause names the action that this one only introduces: "once more, turn left"."""
         told = next((piece.meaning for _, items in later for piece in _pieces(items) if piece.meaning), "")
         return bool(told) and (not self.verbs or told == self.verbs[-1])
 
     def _take(self, piece: _Piece, parted: str) -> bool:
-        """Adds what a piece says; False where it makes no sense."""
+        """Adds the meaning of a piece; returns False where it makes no sense."""
         meaning, negated, items, flatly = piece
         if meaning == STRANGE:
             return False
@@ -387,12 +387,12 @@ class _Reader:
 
 
 def _is_side_alone(items: Sequence[Item]) -> bool:
-    """Whether nothing but a side was named, without a verb."""
+    """Returns whether only a side was named, without a verb."""
     return not any(item.sense in _VERBS or item.sense == CAMERA for item in items)
 
 
 def _carries(parted: str, pieces: Sequence[_Piece]) -> bool:
-    """Whether a negation before goes on: "do not turn left or right", "do not turn left, right"."""
+    """Returns whether a preceding negation extends: "do not turn left or right", "do not turn left, right"."""
     if BUT in parted:
         return False
     if OR in parted:
@@ -403,13 +403,13 @@ def _carries(parted: str, pieces: Sequence[_Piece]) -> bool:
 
 
 def _is_bare(meaning: str, items: Sequence[Item]) -> bool:
-    """Whether a motion is named without saying which way."""
+    """Returns whether a motion is named without a direction."""
     senses = {item.sense for item in items}
     return meaning == "go_forward" and FORWARD not in senses
 
 
 def _goes_on(meaning: str, items: Sequence[Item], said: Sequence[Item], parted: str) -> bool:
-    """Whether the same verb once more tells nothing new: "stop and wait", "walk on and keep walking"."""
+    """Returns whether repeating the same verb adds nothing: "stop and wait", "walk on and keep walking"."""
     if (meaning == "stay" and not (parted and _same_words(items, said))) or any(item.sense == KEEP for item in items):
         return True
     verbs, before = ({item.word for item in row if item.sense in _VERBS} for row in (items, said))
@@ -417,7 +417,7 @@ def _goes_on(meaning: str, items: Sequence[Item], said: Sequence[Item], parted: 
 
 
 def _is_again(items: Sequence[Item]) -> bool:
-    """Whether a clause says nothing but "again": what was told is to be done once more."""
+    """Returns whether a clause says only "again": the last action is to be repeated."""
     return all(item.sense in (FILLER, OWN) for item in items) and bool(_AGAIN.search(" ".join(i.word for i in items)))
 
 
@@ -426,7 +426,7 @@ def _same_words(items: Sequence[Item], said: Sequence[Item]) -> bool:
 
 
 def _pieces(items: Sequence[Item]) -> list[_Piece]:
-    """A clause cut at its negations and at verbs after a whole action."""
+    """Splits a clause at its negations and at verbs after a complete action."""
     pieces: list[_Piece] = []
     if len(items) > 1 and all(item.sense in (LEFT, RIGHT, FORWARD, BACK) for item in items):
         directions = [_Piece(_meaning([item]), False, (item,)) for item in items if item.word != "straight"]
@@ -471,13 +471,13 @@ def _pieces(items: Sequence[Item]) -> list[_Piece]:
 
 
 def _is_noun(item: Item) -> bool:
-    """Whether a verb stands as a noun, which begins no clause: "a step", "movement"."""
+    """Returns whether a verb is used as a noun, which begins no clause: "a step", "movement"."""
     *before, last = item.word.split()
     return last in _NOUNS or (bool(before) and last in ("step", "steps", "pace", "paces"))
 
 
 def _halts_something(later: Sequence[Item]) -> bool:
-    """Whether "stop" is followed by what is to be stopped: "stop turning left", but not "stop moving", "stop here"."""
+    """Returns whether "stop" has an object: "stop turning left", but not "stop moving", "stop here"."""
     meaning = _meaning([Item(HALT, "stop", ""), *later])
     return meaning != "stay"
 
@@ -487,7 +487,7 @@ def _sense_of(items: Sequence[Item]) -> str:
 
 
 def _meaning(items: Sequence[Item]) -> str:
-    """What a piece says where all its words go together; see `_Piece.meaning`."""
+    """Returns the meaning of a piece if all its words are compatible; see `_Piece.meaning`."""
     senses = [item.sense for item in items]
     if STRANGE in senses:
         return STRANGE

@@ -1,8 +1,8 @@
-"""The table: which words mean what, in texts that tell a traveller or its camera what to do.
+"""The table: the meanings of words in texts that instruct a traveller or its camera.
 
-Every word stands under one sense: verbs in their base form (`lexicon` inflects them), all others as they are written. A
-phrase counts before the words in it. What stands in no row is not known, and a text that holds such a word is not
-understood, however clear the rest of it is. The rules that read by this table are in `reading`.
+Every word has one sense: verbs are listed in their base form (`lexicon` inflects them), all others as they are written.
+A phrase takes precedence over the words in it. A word in no row is unknown, and a text that contains one is not
+understood, however clear the rest of it is. The rules that use this table are in `reading`.
 """
 
 # Content: what is to be done, and which way.
@@ -17,7 +17,7 @@ CAMERA, STILL, AROUND, KEEP, PLACE, OWN, TRAIL, ORIGIN = (
 # Small words.
 NOT, NO, AND, THEN, BUT, OR, FILLER = "not", "no", "and", "then", "but", "or", "filler"
 STRANGE = "strange"
-"""The sense of what is known to tell something else, or nothing."""
+"""The sense of words that are known to mean something else, or nothing."""
 
 VERBS: dict[str, str] = {
     TURN: """
@@ -47,7 +47,7 @@ VERBS: dict[str, str] = {
         adjust alter
     """,
 }
-"""Sense -> verbs. Those under `FILLER` say nothing of their own: "make a left turn", "start to walk"."""
+"""Sense -> verbs. Those under `FILLER` have no meaning of their own: "make a left turn", "start to walk"."""
 
 FORMS: dict[str, str] = {
     "go": "went gone goin", "get": "got gotten", "come": "came", "run": "ran", "swing": "swung", "spin": "spun",
@@ -118,7 +118,7 @@ WORDS: dict[str, str] = {
         whenever because may must after during
     """,
 }
-"""Sense -> words as they are written. Where a word stands twice, the earlier row has it."""
+"""Sense -> words as they are written. For a word in two rows, the earlier row counts."""
 
 PHRASES: dict[str, str] = {
     RETREAT: """
@@ -253,7 +253,7 @@ PHRASES: dict[str, str] = {
         be my, hold still for, as far as
     """,
 }
-"""Sense, or senses in a row -> phrases, parted by commas. The longest counts; an apostrophe is a blank."""
+"""Sense, or consecutive senses -> phrases, separated by commas. The longest counts; an apostrophe is a blank."""
 
 TRAIL_OF_OWN = "steps step moves move movements walk walks actions turns"
 """Words that mean a trail after one of `OWN`: "your steps"."""
@@ -264,10 +264,10 @@ WALKED = """
 came come got were was started began been took taken walked made followed set stood went gone moved travelled traveled
 left headed arrived entered stepped
 """
-"""With a word of `LEADS_TO_ORIGIN` before and a person between, the way behind: "the way you came"."""
+"""Words that mean the way back, after a word of `LEADS_TO_ORIGIN` and a person: "the way you came"."""
 
 FACED = "facing looking headed heading pointing pointed face look going walking moving"
-"""With "where", "the way" or "the direction" and a person before, straight ahead: "the way you are facing"."""
+"""Words that mean straight ahead, after "where", "the way", "the direction" and a person: "the way you are facing"."""
 
 QUESTIONS = """
 should i, should we, may i, may we, can i, could i, do i, do we, do they, am i, must i, will i,
@@ -275,13 +275,13 @@ will we, would i, would we, do you know, do you see, do you like, do you want, d
 is it, is there, are there, is the, are the, can it, will it, would it, would that, is, are, am, was, were, did, does,
 has, have i, have we, ask me, show me how
 """
-"""How texts begin that ask instead of telling, where no phrase of politeness says otherwise."""
+"""Beginnings of questions, unless a phrase of politeness matches."""
 
 SIGNS: dict[str, str] = {
     "left": "←⬅⇐↰↶⟲↺👈", "right": "→➡⇒↱↷⟳↻👉", "forward": "↑⬆⇑☝👆", "back": "↓⬇⇓👇", "degrees": "°", "x": "×✕✖",
     " and ": "&+",
 }  # fmt: skip
-"""Word -> signs that stand for it."""
+"""Word -> signs that represent it."""
 
 UNITS: dict[str, str] = {
     "degrees": "deg degs degree degrees",
@@ -294,9 +294,9 @@ UNITS: dict[str, str] = {
     """,
     "seconds": "seconds second secs sec s minute minutes mins min hour hours frame frames ms moment moments beats",
 }
-"""What an amount is of -> its units."""
+"""Kind of an amount -> its units."""
 TURNS_OF = {"quarter": 90.0, "half": 180.0, "full": 360.0, "complete": 360.0, "whole": 360.0}
-"""What stands before "turn" -> degrees."""
+"""Word before "turn" -> degrees."""
 CIRCLES = "turn rotation circle spin revolution twist"
 
 _SMALL_NUMBERS = """
@@ -315,7 +315,7 @@ MISTYPED = """
 please towards toward direction degrees again slowly quickly immediately would could your side just then with once times
 twice step steps clockwise
 """
-"""Words that say nothing of their own and are looked for in typing errors all the same."""
+"""Words without meaning of their own whose typing errors are corrected all the same."""
 FOREIGN = """
 avance avancer avanza avanzar avant avanti marche marcher marches marcia marcha rota rotar roter gire halte pausa pare
 retour retorno stap passo passa turne tourne tourner draai volver vuelta forte fort recht rechte reste rester restez

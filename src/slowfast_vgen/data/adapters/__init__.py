@@ -1,1 +1,1 @@
-"""Everybody else's recorded data, read into our episodes: one file a source. See docs/howto/bring-your-data.md."""
+"""Adapters that read recorded data of other formats into episodes. See docs/howto/bring-your-data.md."""

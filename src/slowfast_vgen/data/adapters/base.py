@@ -1,4 +1,4 @@
-"""What an adapter is: it tells which recordings a source holds and, lazily, the episodes that can be made of each."""
+"""The interface of adapters: the recordings of a source and, lazily, the episodes that can be made of each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,45 +32,45 @@ REASONS = {
     "bad-pose": "poses that are missing, cut short, out of order or by another convention",
     "broken-file": "a table, a record or a label file that cannot be read",
 }
-"""Why something was left out or noticed, as docs/howto/bring-your-data.md lists it."""
+"""Reason of a finding -> its description, as docs/howto/bring-your-data.md lists it."""
 
 SPLIT_NAMES = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
-"""Sources' names of splits, and ours."""
+"""Name of a split in a source -> its name in this library."""
 
 LONGEST_RECORDING = 24 * 3600.0
-"""Seconds. A range beyond it comes from a damaged table or file, and would only keep the machine busy."""
+"""Largest number of seconds of a recording. A longer range comes from a damaged table or file."""
 
 
 @dataclass(frozen=True)
 class ImportSettings:
-    """How any source is brought into the episode format."""
+    """Settings for importing any source."""
 
     size: int | tuple[int, int] = 64
-    """Pixels: of both sides, or width and height. The largest centred region of that shape is cut out and resized
-    (`images.py`)."""
+    """Frame size in pixels: of both sides, or width and height. The largest centred region of that shape is cropped and
+    resized (`images.py`)."""
     fps: float = 10.0
-    """Frames a second of the episodes; of the source, those nearest in time are taken."""
+    """Frames a second of the episodes; the source's frames nearest in time are taken."""
     chunk_frames: int = 4
-    """An action that lasts longer becomes several chunks of so many frames."""
+    """Largest number of frames of a chunk; a longer action becomes several chunks."""
     episode_frames: int = 513
-    """A recording that lasts longer becomes several episodes; each starts at the last frame of the one before."""
+    """Largest number of frames of an episode; a longer recording becomes several, each starting at the last frame of
+    the one before."""
     split: str = "train"
-    """train, validation or test; sources that come in splits give the one of that name."""
+    """Split of the episodes: train, validation or test; a source with splits gives the one of that name."""
     licence: str = ""
-    """In place of the source's own."""
+    """Licence that replaces the source's own."""
     table: Path | None = None
-    """The table to read, where a source has several or none of the usual name."""
+    """Table to read, where a source has several or none of the usual name."""
     poses: Path | None = None
-    """The table of poses, where it has another name than the usual one."""
+    """Table of poses, where it has another name than the usual one."""
     camera: str = ""
-    """The camera to take, where a source has several."""
+    """Camera to take, where a source has several."""
     source_fps: float | None = None
-    """Frames a second of a source that does not tell."""
+    """Frames a second of a source that does not state its rate."""
     allow_outside: bool = False
-    """Follow paths in the source's files that lead out of its folder."""
-
+    """Whether to follow paths in the source's files that lead out of its folder."""
     fov: float | None = None
-    """Degrees that a frame of the episodes shows from its left edge to its right one, where that is known."""
+    """Horizontal field of view in degrees, from a frame's left edge to its right one, where that is known."""
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -103,10 +103,10 @@ class ImportSettings:
 
 
 class UnusableError(UserError):
-    """Something of a source cannot be used: why, and the frames that could be had before it broke."""
+    """Something of a source cannot be used: the reason, and the frames that could be decoded before the error."""
 
     def __init__(self, reason: str, message: str, frames: Sequence[np.ndarray] = ()) -> None:
-        """Keeps one of `REASONS`, one sentence, and uint8 RGB frames of one size."""
+        """Keeps one of `REASONS`, a one-sentence message, and uint8 RGB frames of one size."""
         super().__init__(message)
         assert reason in REASONS, reason
         self.reason, self.message, self.frames = reason, message, tuple(frames)
@@ -114,65 +114,65 @@ class UnusableError(UserError):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the report of an import names."""
+    """An entry in the report of an import."""
 
     name: str
-    """The row, file or stretch: what a user looks for in the source."""
+    """Row, file or range, as a user finds it in the source."""
     reason: str
-    """One of `REASONS`."""
+    """Reason of the finding, one of `REASONS`."""
     message: str
     lost: bool = True
-    """A sample is lost by it; else it is told and what is whole is used."""
+    """Whether a sample is lost; else it is only reported, and the intact part is used."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """What is done while a frame comes about."""
+    """Action that brings about a frame."""
 
     action: str
-    """Free text as a user would type it."""
+    """Action as free text, as a user would type it."""
     verb: str = ""
-    """The canonical name behind it; empty where the source has none."""
+    """Canonical verb of the action; empty where the source has none."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One episode to be: everything but the pixels, and how to get those."""
+    """An episode to import: everything but the pixels, and a function that decodes those."""
 
     name: str
-    """Tells it from every other of the source, by words of the source."""
+    """Name that is unique in the source, in the source's own terms."""
     scene: str
-    """The same for two episodes that show the same place, as far as the source tells."""
+    """Name of the scene, equal for episodes that show the same place, as far as the source states it."""
     words: tuple[Words, ...]
-    """Of frames 1 to the last."""
+    """Actions of frames 1 to the last."""
     decode: Callable[[], Frames]
-    """uint8 [1 + len(words), height, width, 3]; raises UnusableError with the frames before a break."""
+    """Returns uint8 [1 + len(words), height, width, 3]; raises UnusableError with the frames before a break."""
     poses: Poses | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
-    """JSON values of the source's own, such as who recorded it."""
+    """JSON values from the source, such as who recorded it."""
     ends: Sequence[int] = ()
-    """Numbers of frames, rising, after which the episode may end where the rest is broken; none: only whole."""
+    """Ascending frame counts to which the episode may be cut where the rest is broken; empty: it cannot be cut."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a source keeps together: a video, a session, a record. Opened only when its turn comes."""
+    """A unit of a source, such as a video, a session or a record; opened only when its samples are requested."""
 
     name: str
     samples: Callable[[], Iterator[Recipe | Finding]]
-    """The same ones in the same order at every call."""
+    """Function that yields the samples: the same ones in the same order at every call."""
 
 
 class Adapter(Protocol):
-    """A source of recorded data. The same files always give the same recordings, in the same order."""
+    """A reader of one source format. The same files always give the same recordings, in the same order."""
 
     name: ClassVar[str]
-    """As `slowfast data import --from` knows it."""
+    """Name for `slowfast data import --from`."""
     options: ClassVar[frozenset[str]]
-    """Which of `table`, `poses`, `camera`, `source_fps` it reads."""
+    """Options that it reads, out of `table`, `poses`, `camera`, `source_fps`."""
 
     def __init__(self, source: Path, settings: ImportSettings) -> None:
-        """Looks for the tables; reads as little as it can.
+        """Finds the tables; reads as little as possible.
 
         Raises:
             UserError: `source` does not have the layout.
@@ -181,24 +181,24 @@ class Adapter(Protocol):
 
     @property
     def licence(self) -> str:
-        """The terms of the source, or that none are stated."""
+        """Licence of the source, or that none is stated."""
         ...
 
     def index_files(self) -> list[Path]:
-        """The files that settle which recordings there are: an import goes on only while they stay the same."""
+        """Returns the files that determine the recordings: an import resumes only if they are unchanged."""
         ...
 
     def recordings(self) -> Iterator[Recording]:
-        """Every recording of the source.
+        """Yields every recording of the source.
 
         Raises:
-            UserError: a table without which nothing can be told.
+            UserError: a required table is missing or broken.
         """
         ...
 
 
 def words_of(text: object, verb: str = "") -> Words:
-    """Words from a source's text, outer blanks taken off.
+    """Returns the words of a source's text, stripped of surrounding whitespace.
 
     Raises:
         UnusableError: not text, blank, too long, or not valid Unicode.
@@ -213,7 +213,7 @@ def words_of(text: object, verb: str = "") -> Words:
 
 
 def frame_times(start: float, end: float, settings: ImportSettings) -> np.ndarray:
-    """The times of the frames from `start` to `end` in seconds, both included where the rate hits them.
+    """Returns the times of the frames from `start` to `end` in seconds, both included where the rate hits them.
 
     Raises:
         UnusableError: the end comes before the start, or fewer than two frames.
@@ -229,7 +229,7 @@ def frame_times(start: float, end: float, settings: ImportSettings) -> np.ndarra
 
 
 def nearest_frames(times: Float64[np.ndarray, " frames"], source_fps: float) -> Int64[np.ndarray, " frames"]:
-    """Which frames of a source are nearest to given times, in a tie the earlier, as `read_clip` has it.
+    """Returns the numbers of a source's frames nearest to given times, the earlier in a tie, as `read_clip` does.
 
     >>> nearest_frames(np.arange(6) / 10, 5.0)
     array([0, 0, 1, 1, 2, 2])
@@ -238,7 +238,7 @@ def nearest_frames(times: Float64[np.ndarray, " frames"], source_fps: float) -> 
 
 
 def parts(num_frames: int, settings: ImportSettings) -> list[tuple[int, int]]:
-    """Where the episodes of a long recording begin and end: frames `first` to `stop - 1`, neighbours share one.
+    """Returns (first, stop) of the episodes of a long recording: frames `first` to `stop - 1`; neighbours share one.
 
     >>> parts(9, ImportSettings(episode_frames=5))
     [(0, 5), (4, 9)]
@@ -248,5 +248,5 @@ def parts(num_frames: int, settings: ImportSettings) -> list[tuple[int, int]]:
 
 
 def part_name(name: str, number: int, count: int) -> str:
-    """The name of one of the episodes of a recording."""
+    """Returns the name of one of the episodes of a recording."""
     return name if count == 1 else f"{name} part {number + 1} of {count}"

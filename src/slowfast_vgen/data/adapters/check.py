@@ -1,4 +1,4 @@
-"""Whether an adapter keeps the contract of base.py: `check_adapter`, in the spirit of gymnasium's `check_env`."""
+"""`check_adapter` checks an adapter against the contract of base.py, in the spirit of gymnasium's `check_env`."""
 
 import json
 from itertools import islice
@@ -15,17 +15,17 @@ _NOWHERE = Path("an episode")
 
 
 def check_adapter(adapter: Adapter, settings: ImportSettings, num_recordings: int = 8) -> None:
-    """Goes through an adapter's first recordings twice and holds everything against the contract.
+    """Reads an adapter's first recordings twice and checks them against the contract.
 
-    Point it at a sound source, or at one with a few defects: those must come out as findings.
+    Use it with a sound source, or with one that has a few defects: those must become findings.
 
     Args:
-        adapter: made with `settings`.
-        settings: what its episodes must fit.
-        num_recordings: how many are opened and decoded.
+        adapter: adapter made with `settings`.
+        settings: settings that its episodes must fit.
+        num_recordings: number of recordings that are opened and decoded.
 
     Raises:
-        AssertionError: what is wrong, in one sentence.
+        AssertionError: a breach of the contract, in one sentence.
     """
     _expect(isinstance(adapter.name, str) and adapter.name.strip() == adapter.name != "", "it has no name")
     _expect(adapter.options <= _OPTIONS, f"its options {set(adapter.options - _OPTIONS)} are unknown")
@@ -94,7 +94,7 @@ def _check_recipe(recipe: Recipe, settings: ImportSettings) -> None:
 
 
 def _identity(sample: Recipe | Finding) -> object:
-    """All of a sample that can be compared."""
+    """Returns all of a sample that can be compared."""
     if isinstance(sample, Finding):
         return sample
     poses = None if sample.poses is None else sample.poses.tolist()
@@ -102,5 +102,5 @@ def _identity(sample: Recipe | Finding) -> object:
 
 
 def _expect(is_kept: bool, sentence: str) -> None:
-    if not is_kept:  # not an assert: those vanish under python -O
+    if not is_kept:  # not an assert, which python -O removes
         raise AssertionError(f"the adapter breaks its contract: {sentence}")

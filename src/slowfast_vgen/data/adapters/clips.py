@@ -1,4 +1,4 @@
-"""Stretches of anybody's video, however long or damaged: sought, resampled, cut out and resized, and always ending.
+"""Ranges of any video, however long or damaged: found, resampled, cropped and resized, in bounded time.
 
 With data/video.py this is the only file of the project that opens a video.
 """
@@ -35,32 +35,32 @@ from slowfast_vgen.images import LARGEST_SIDE, frame_from_image
 from slowfast_vgen.types import Frames
 
 _LEADS = (0.0, 5.0, 120.0)
-"""How many seconds before the first frame decoding begins, where an earlier try did not get as far as that frame.
+"""Seconds before the first frame at which decoding begins; the next one is tried where that frame was not reached.
 
 Bounded, lest each of hundreds of rows after a break decodes an hour of video before it.
 """
 _LARGEST_PIXEL_ASPECT = 10.0
 _GUESSED_LENGTHS = frozenset({"mpeg", "vob"})
-"""Of these FFmpeg guesses the length from the size."""
+"""Formats whose length FFmpeg guesses from the file size."""
 
 _ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, ArithmeticError, EOFError, TypeError)
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video file says of itself, and whether all of it is there."""
+    """Properties that a video file states, and whether it is complete."""
 
     start: float
-    """Seconds on the file's clock (`film_clock.py`) when its first frame is shown: mostly 0."""
+    """Time of the first frame in seconds on the file's clock (`film_clock.py`): mostly 0."""
     seconds: float
-    """On the file's clock, until its last frame has been shown."""
+    """End of the last frame in seconds on the file's clock."""
     fps: float
     is_cut: bool
-    """The file ends before the last frame that its index names."""
+    """Whether the file ends before the last frame of its index."""
 
     @property
     def length(self) -> float:
-        """Seconds from the first frame on."""
+        """Length in seconds, from the first frame on."""
         return self.seconds - self.start
 
 
@@ -77,7 +77,7 @@ def video_facts(path: Path) -> VideoFacts:
             is_cut = max(ends, default=0) > path.stat().st_size
             if stream.duration and container.format.name not in _GUESSED_LENGTHS:
                 seconds = start + float(stream.duration * stream.time_base)
-            else:  # some containers tell no length; the time of the last packet does
+            else:  # some containers state no length; the time of the last packet gives it
                 times = packet_times(container, stream)
                 seconds = float(times[-1]) + 1 / rate if len(times) and rate else 0.0
     except _ERRORS as error:
@@ -88,7 +88,7 @@ def video_facts(path: Path) -> VideoFacts:
 
 
 def picture_times(path: Path) -> Times:
-    """When each picture of a file is shown, seconds on its clock, rising; nothing is decoded.
+    """Returns the times of a file's pictures, ascending, in seconds on its clock; nothing is decoded.
 
     Raises:
         UnusableError: no such file, or no video in it.
@@ -106,17 +106,17 @@ def picture_times(path: Path) -> Times:
 
 @lru_cache(maxsize=8)
 def _picture_times(path: Path, changed: int, size: int) -> Times:
-    """Kept, since many episodes lie in one file; `changed` and `size` tell a file from one that was there before."""
+    """Cached, since many episodes lie in one file; `changed` and `size` distinguish a file from an earlier one."""
     with _opened(path) as (container, stream):
         return packet_times(container, stream)
 
 
 def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: tuple[int, int]) -> Frames:
-    """The frames of a video nearest to given times, brought to one size by the rule of `images.py`.
+    """Returns the frames of a video nearest to given times, resized by the rule of `images.py`.
 
     Args:
         path: any file that FFmpeg decodes.
-        times: seconds on the file's clock (`film_clock.py`), rising.
+        times: seconds on the file's clock (`film_clock.py`), ascending.
         size: height and width in pixels.
 
     Raises:
@@ -143,7 +143,7 @@ def read_clip(path: Path, times: Sequence[float] | np.ndarray, size: tuple[int, 
 def _nearest(
     path: Path, times: Sequence[float] | np.ndarray, size: tuple[int, int], lead: float
 ) -> Iterator[np.ndarray]:
-    """One image a time: the frame shown nearest to it."""
+    """Yields one image per time: the frame nearest to it."""
     wanted = [float(each) for each in times]
     index = 0
     before: tuple[float, VideoFrame] | None = None
@@ -162,7 +162,7 @@ def _nearest(
                 if shown_at < before[0]:
                     raise UnusableError("broken-video", f"the frames of {path} are out of order at {shown_at:g} s")
                 interval = shown_at - before[0] or interval
-            # A time between two frames goes to the nearer one, in a tie to the earlier.
+            # A time between two frames gets the nearer one, in a tie the earlier.
             while index < len(wanted) and wanted[index] <= shown_at:
                 chosen = frame
                 if before is not None and wanted[index] - before[0] <= shown_at - wanted[index] + 1e-6:
@@ -182,7 +182,7 @@ def _nearest(
 
 
 def _pixel_aspect(path: Path, stream: Any) -> float:
-    """How wide a stored pixel is shown for its height."""
+    """Returns the displayed width of a stored pixel divided by its height."""
     aspect = float(stream.sample_aspect_ratio or 1)
     if not 1 / _LARGEST_PIXEL_ASPECT <= aspect <= _LARGEST_PIXEL_ASPECT:
         raise UnusableError("broken-video", f"{path} says its pixels are {aspect:g} times as wide as high")
@@ -199,10 +199,9 @@ def _image(path: Path, frame: VideoFrame, size: tuple[int, int], aspect: float) 
 
 
 def _upright(frame: VideoFrame) -> tuple[np.ndarray, bool]:
-    """The picture as its display matrix shows it (turned, mirrored or both), and whether its sides are exchanged.
+    """Returns the picture rotated and mirrored by its display matrix, and whether width and height are exchanged.
 
-    A pixel at (x, y) is shown at (a x + c y, b x + d y); ISO/IEC 14496-12, 8.3.2. Other angles than right ones are
-    taken for the nearest of these.
+    A pixel at (x, y) is shown at (a x + c y, b x + d y); ISO/IEC 14496-12, 8.3.2. Angles are rounded to right ones.
     """
     picture = frame.to_ndarray(format="rgb24")
     matrix = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
@@ -217,20 +216,20 @@ def _upright(frame: VideoFrame) -> tuple[np.ndarray, bool]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
-    if not os.path.isfile(path):  # unlike Path.is_file, it takes names that no file can have
+    if not os.path.isfile(path):  # unlike Path.is_file, it accepts names that no file can have
         raise UnusableError("missing-video", f"there is no video {path}")
     # The prefix keeps FFmpeg from taking a colon in the name for a protocol.
     with av.open(f"file:{path}", timeout=STALL_SECONDS, options=SAFE_OPENING) as container:
         stream = next((each for each in container.streams.video if not _is_cover(each)), None)
         if stream is None or stream.codec_context is None:
             raise UnusableError("broken-video", f"{path} holds no video of a known kind")
-        # By default a decoder paints over what it cannot read; here it shall say so.
+        # By default a decoder conceals errors; here it must report them.
         stream.codec_context.options = {"err_detect": "explode", **SAFE_DECODING}
         yield container, stream
 
 
 def _is_cover(stream: Any) -> bool:
-    """Whether it is one picture that goes with the file, not the film."""
+    """Returns whether a stream is the file's cover picture, not its film."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 

@@ -1,7 +1,7 @@
-"""CRC-32C (Castagnoli; RFC 3720, B.4), quick enough in numpy for records of many megabytes.
+"""CRC-32C (Castagnoli; RFC 3720, B.4), fast enough in numpy for records of many megabytes.
 
-The register is linear over GF(2): of data A followed by B it is shift(crc(A), len(B)) xor crc(B). So the data are cut
-into lanes that all advance together, four bytes a step, and the lanes are joined pairwise.
+The register is linear over GF(2): for data A followed by B it is shift(crc(A), len(B)) xor crc(B). So the data are cut
+into lanes that are processed together, four bytes a step, and the lanes are joined pairwise.
 """
 
 from functools import cache
@@ -10,13 +10,14 @@ import numpy as np
 
 _POLYNOMIAL = 0x82F63B78  # reflected
 _SHORT = 256
-"""Bytes up to which a plain loop is quicker."""
+"""Bytes up to which a plain loop is faster."""
 _LONGEST_LANE = 2048
-"""Words of four bytes. A lane takes a numpy step a word, so there are about as many lanes as each has words."""
+"""Largest number of four-byte words in a lane. Each word of a lane takes one numpy step, so there are about as many
+lanes as words in each."""
 
 
 def crc32c(data: bytes | memoryview) -> int:
-    """The checksum, 0 to 2**32 - 1.
+    """Returns the checksum, 0 to 2**32 - 1.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -32,13 +33,13 @@ def crc32c(data: bytes | memoryview) -> int:
 
 
 def masked_crc32c(data: bytes | memoryview) -> int:
-    """As TFRecord files keep it: rotated, so that checksums of checksums stay sound."""
+    """Returns the checksum as TFRecord files store it: rotated, so that checksums of checksums stay sound."""
     value = crc32c(data)
     return ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _from_zero(data: bytes | memoryview) -> int:
-    """The register after `data`, having been zero before."""
+    """Returns the register after `data`, starting from zero."""
     lane = lanes = 1
     while 4 * lane * lane < len(data) and lane < _LONGEST_LANE:
         lane *= 2
@@ -59,7 +60,7 @@ def _from_zero(data: bytes | memoryview) -> int:
 
 
 def _shifted(register: int, num_bytes: int) -> int:
-    """The register after so many zero bytes."""
+    """Returns the register after `num_bytes` zero bytes."""
     state = np.array([register], np.uint32)
     for bit in range(num_bytes.bit_length()):
         if num_bytes >> bit & 1:
@@ -79,14 +80,14 @@ def _byte_table() -> tuple[int, ...]:
 
 @cache
 def _word_tables() -> tuple[np.ndarray, np.ndarray]:
-    """What four zero bytes make of the register's lower and upper half."""
+    """Returns tables of the register's lower and upper half after four zero bytes."""
     half = np.arange(1 << 16, dtype=np.uint32)
     return _apply(_shift(4), half), _apply(_shift(4), half << np.uint32(16))
 
 
 @cache
 def _shift(num_bytes: int) -> np.ndarray:
-    """What so many zero bytes make of each bit of the register; `num_bytes` is a power of two."""
+    """Returns each bit of the register after `num_bytes` zero bytes; `num_bytes` is a power of two."""
     if num_bytes == 1:
         return np.array([_byte_table()[1 << bit & 0xFF] ^ (1 << bit) >> 8 for bit in range(32)], np.uint32)
     half = _shift(num_bytes // 2)

@@ -1,7 +1,7 @@
-"""Tables of text, row by row: a row that cannot be read spoils no other one.
+"""Text tables, row by row: an unreadable row does not affect any other one.
 
-Read are UTF-8, and UTF-16 and UTF-32 as their first bytes show them; cells parted by comma, semicolon, tab or upright
-bar, whichever gives the wanted columns, or as a first line `sep=;` tells; any ends of lines; headings in capitals.
+Supported are UTF-8, and UTF-16 and UTF-32 detected by their first bytes; cells separated by comma, semicolon, tab or
+bar, whichever gives the wanted columns, or as a first line `sep=;` says; any line ends; headings in any case.
 """
 
 import codecs
@@ -18,7 +18,7 @@ from slowfast_vgen.data.adapters.places import is_regular
 from slowfast_vgen.errors import UserError
 
 LONGEST_LINE = 1_000_000
-"""Characters. A longer line is no table's."""
+"""Largest number of characters of a line in a table."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -27,7 +27,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""The first bytes of a file, longer ones first, and how it is encoded."""
+"""First bytes of a file -> its encoding, longer ones first."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Row:
     """One row of a table."""
 
     name: str
-    """The file and the line, for reports."""
+    """File and line, for reports."""
     cells: dict[str, str]
-    """By column, outer blanks taken off."""
+    """Column -> cell, stripped of surrounding whitespace."""
     has_decimal_comma: bool = False
-    """Whether a comma in a number parts off its decimals, as where semicolons or tabs part the cells."""
+    """Whether a comma in a number is a decimal comma, as where semicolons or tabs separate the cells."""
 
     def number(self, column: str) -> float:
-        """A finite number.
+        """Returns a cell as a finite number.
 
         Raises:
-            UnusableError: another text.
+            UnusableError: the cell is no finite number.
         """
         text = self.cells[column]
         try:
@@ -58,17 +58,17 @@ class Row:
 
 
 def read_rows(path: Path, columns: Sequence[str], also: Sequence[str] = ()) -> Iterator[Row | Finding]:
-    """The rows of a table with a heading, one a line; rows without text, as spreadsheets leave them, are passed over.
+    """Yields the rows of a table with a heading, one per line; empty rows, as spreadsheets leave them, are skipped.
 
-    A quotation mark that is never closed would swallow all that follows it, so no cell goes over the end of its line.
+    No cell continues after the end of its line, since an unclosed quotation mark would swallow all that follows it.
 
     Args:
-        path: of the table.
-        columns: that it must have, each once; they may be written in capitals.
-        also: columns that it may have.
+        path: the table.
+        columns: required columns, each present once, in any case.
+        also: optional columns.
 
     Raises:
-        UserError: the file cannot be read, or a column is missing or there twice.
+        UserError: the file cannot be read, or a column is missing or present twice.
     """
     if path.exists() and not is_regular(path):
         raise UserError(f"cannot read {path}: it is no regular file; give a table")
@@ -76,7 +76,7 @@ def read_rows(path: Path, columns: Sequence[str], also: Sequence[str] = ()) -> I
         with path.open("rb") as binary:
             encoding = _encoding(binary.read(4))
             binary.seek(0)
-            # Bytes that are not of the encoding spoil their line alone.
+            # Bytes that are invalid in the encoding affect only their line.
             errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
             with io.TextIOWrapper(binary, encoding, errors, newline=None) as file:
                 lines = enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), start=1)
@@ -89,7 +89,7 @@ def read_rows(path: Path, columns: Sequence[str], also: Sequence[str] = ()) -> I
 def grouped_rows(
     path: Path, columns: Sequence[str], by: str, also: Sequence[str] = ()
 ) -> tuple[dict[str, list[Row]], list[Finding]]:
-    """The rows by what stands in the column `by`, in the order in which the table names it; and what cannot be read.
+    """Returns the rows grouped by the column `by`, in the order of its first occurrences; and the unreadable rows.
 
     Raises:
         UserError: as `read_rows`.
@@ -107,7 +107,7 @@ def grouped_rows(
 def _heading(
     path: Path, lines: Iterator[tuple[int, str]], columns: Sequence[str], also: Sequence[str]
 ) -> tuple[str, list[str | None]]:
-    """What parts the cells, and the name of each column, None where it has none or a name that is there twice."""
+    """Returns the delimiter, and the name of each column, None where it has none or one that occurs twice."""
     text = next((line for _, line in lines if line.strip()), "")
     candidates = list(DELIMITERS)
     if text.strip().strip('"').lower().startswith("sep=") and len(text.strip().strip('"')) <= 5:
@@ -118,7 +118,7 @@ def _heading(
     for delimiter in candidates:
         plain = [cell.strip().lstrip("#").strip() for cell in _cells(text, delimiter) or []]
         found[delimiter] = [known.get(cell.casefold(), cell) for cell in plain]
-    # Where no sign gives every column, the one that gives most of them tells what is missing.
+    # Where no delimiter gives every column, the one that gives most of them shows which are missing.
     delimiter = max(found, key=lambda each: (len(set(known.values()) & set(found[each])), len(found[each])))
     counts = Counter(found[delimiter])
     if missing := [column for column in columns if not counts[column]]:
@@ -164,10 +164,10 @@ def _encoding(start: bytes) -> str:
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:
-    """The cells of a line; None where it is broken."""
+    """Returns the cells of a line; None where it is broken."""
     if any("\ud800" <= letter <= "\udfff" or letter == "\ufffd" for letter in line):
         return None
     try:
         return next(csv.reader([line.rstrip("\n")], delimiter=delimiter, skipinitialspace=True, strict=True), [])
-    except (csv.Error, TypeError):  # a delimiter that is none
+    except (csv.Error, TypeError):  # an invalid delimiter
         return None

@@ -1,4 +1,4 @@
-"""Single images kept as PNG or JPEG bytes inside a record or a table."""
+"""Single images stored as PNG or JPEG bytes in a record or a table."""
 
 from collections.abc import Iterable
 
@@ -11,10 +11,10 @@ from slowfast_vgen.types import Frames
 
 
 def decode_images(encoded: Iterable[bytes | memoryview | None], size: tuple[int, int]) -> Frames:
-    """The images by the rule of `images.py`, of the height and width that `size` tells.
+    """Decodes images by the rule of `images.py` to `size`, height and width in pixels.
 
     Raises:
-        UnusableError: one that is no image, with the frames before it.
+        UnusableError: invalid image data, with the frames before it.
     """
     frames: list[np.ndarray] = []
     for number, data in enumerate(encoded):

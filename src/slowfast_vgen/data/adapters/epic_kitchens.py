@@ -1,8 +1,8 @@
 """EPIC-KITCHENS-100: each narrated action of a kitchen video becomes an episode.
 
 The tables are those of epic-kitchens-100-annotations: EPIC_100_train.csv and EPIC_100_validation.csv with 15 columns,
-and EPIC_100_video_info.csv (`video_id,duration,fps,resolution`). Videos lie as the download scripts lay them,
-P01/videos/P01_01.MP4, or all in one folder.
+and EPIC_100_video_info.csv (`video_id,duration,fps,resolution`). Videos are in the folders of the download scripts,
+such as P01/videos/P01_01.MP4, or all in one folder.
 """
 
 import filecmp
@@ -29,7 +29,7 @@ from slowfast_vgen.data.adapters.places import told_file
 from slowfast_vgen.errors import UserError
 
 TABLES = {"train": "EPIC_100_train.csv", "validation": "EPIC_100_validation.csv"}
-"""The test set has no narrations."""
+"""Split -> table; the test set has no narrations."""
 VIDEO_INFO = "EPIC_100_video_info.csv"
 COLUMNS = (
     "narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp",
@@ -41,7 +41,7 @@ _SUFFIXES = (".MP4", ".mp4")
 
 
 class EpicKitchens:
-    """The narration is the action, `verb` its verb; times, not frame numbers, tell where it is in the video."""
+    """Adapter: the narration is the action, `verb` its verb; times, not frame numbers, locate it in the video."""
 
     name: ClassVar[str] = "epic-kitchens"
     options: ClassVar[frozenset[str]] = frozenset({"table"})
@@ -57,18 +57,18 @@ class EpicKitchens:
 
     @property
     def licence(self) -> str:
-        """As its README states it."""
+        """Licence in the README of EPIC-KITCHENS-100."""
         return "CC BY-NC 4.0 (EPIC-KITCHENS-100: non-commercial use, with credit)"
 
     def index_files(self) -> list[Path]:
-        """Both tables."""
+        """Returns both tables."""
         return [self._table, self._info]
 
     def recordings(self) -> Iterator[Recording]:
-        """One a video, in the order in which the table names them; first what it could not make out.
+        """Yields one per video, in the order of the table, after one with the unreadable rows.
 
         Raises:
-            UserError: a table cannot be read, or a column is not there.
+            UserError: a table cannot be read, or a column is missing.
         """
         rows, bad = grouped_rows(self._table, COLUMNS, "video_id")
         seconds, bad_info = self._lengths()
@@ -158,7 +158,7 @@ def _name(row: Row) -> str:
 
 
 def _seconds(row: Row, column: str) -> float:
-    """Seconds of a time such as 00:01:02.34."""
+    """Returns a time such as 00:01:02.34 in seconds."""
     text = row.cells[column]
     numbers = text.split(":")
     try:

@@ -1,11 +1,11 @@
-"""When each picture of a video is shown: one rule for every container.
+"""Display times of a video's pictures: one rule for every container.
 
 Times are seconds on the file's own clock, as players and FFmpeg's `-ss` count them: 0 is where the first of picture and
 sound begins. Where the two begin less than `SAME_START` apart, as encoders pad them, the first picture is at 0.
 
-Some files tell no times of pictures, but one rate: AVI numbers its pictures as they are stored, which is not as they
-are shown, and raw streams number none. Their pictures are counted from the first one on. MPEG program streams tell so
-few times that decoding right after a seek shows wrong ones; they are read from the start too.
+Some files hold no picture times, but one rate: AVI numbers its pictures in storage order, which is not display order,
+and raw streams number none. Their pictures are counted from the first one on. MPEG program streams hold so few times
+that decoding right after a seek gives wrong ones; they are read from the start too.
 """
 
 import time
@@ -20,7 +20,7 @@ from jaxtyping import Float64
 from slowfast_vgen.data.adapters.base import UnusableError
 
 STALL_SECONDS = 8.0
-"""A video that gives no frame for so long is given up."""
+"""Seconds without a frame after which reading a video is abandoned."""
 SAME_START = 0.05
 _NO_SEEK = frozenset({"mpeg", "vob"})
 _COUNTED = frozenset({"avi"})
@@ -29,26 +29,26 @@ Times = Float64[np.ndarray, " pictures"]
 
 
 class StallError(UnusableError):
-    """Waiting longer would not help, and neither would another try."""
+    """Decoding stalls; neither waiting longer nor another try would help."""
 
 
 def rate_of(stream: Any) -> float:
-    """Pictures a second; 0 where nothing tells."""
+    """Returns pictures a second; 0 where unknown."""
     return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 0)
 
 
 def is_counted(container: Any, stream: Any) -> bool:
-    """Whether pictures are counted, since the order in which they are stored, if any, is all that is told."""
+    """Returns whether pictures are counted, since the file holds at most their storage order."""
     return container.format.name in _COUNTED and bool(stream.codec_context.has_b_frames)
 
 
 def can_seek(container: Any, stream: Any) -> bool:
-    """Whether the times are right wherever reading begins."""
+    """Returns whether the times are right wherever reading begins."""
     return not (is_counted(container, stream) or container.format.name in _NO_SEEK or stream.start_time is None)
 
 
 def first_picture_at(container: Any, stream: Any) -> float:
-    """Seconds after the file's clock begins."""
+    """Returns the time of the first picture in seconds on the file's clock."""
     if stream.start_time is None or container.start_time is None:
         return 0.0
     lead = float(stream.start_time * stream.time_base) - container.start_time / 1e6
@@ -56,10 +56,10 @@ def first_picture_at(container: Any, stream: Any) -> float:
 
 
 def timed_frames(path: Path, container: Any, stream: Any, start: float) -> Iterator[tuple[float, VideoFrame]]:
-    """The frames from a keyframe before `start` seconds on, each with its time.
+    """Yields the frames from a keyframe before `start` seconds on, each with its time.
 
     Raises:
-        StallError: none comes for `STALL_SECONDS`.
+        StallError: no frame for `STALL_SECONDS`.
         UnusableError: a frame without a time.
     """
     lead, rate = first_picture_at(container, stream), rate_of(stream)
@@ -72,7 +72,7 @@ def timed_frames(path: Path, container: Any, stream: Any, start: float) -> Itera
     for packet in container.demux(stream):
         if container.format.name in _COUNTED and packet.size:
             slots.append(packet.dts if packet.dts is not None else len(slots))
-            packet.pts = slots[-1]  # FFmpeg guesses one that is up to a picture off
+            packet.pts = slots[-1]  # FFmpeg's guess is up to one picture off
         for frame in packet.decode():
             at = slots[number] if counted else frame.pts
             if at is None and not rate:
@@ -89,7 +89,7 @@ def timed_frames(path: Path, container: Any, stream: Any, start: float) -> Itera
 
 
 def packet_times(container: Any, stream: Any) -> Times:
-    """The times of all pictures as the container tells them, rising; nothing is decoded."""
+    """Returns the times of all pictures as stored in the container, ascending; nothing is decoded."""
     told: list[int] = []
     number = 0
     for packet in container.demux(stream):

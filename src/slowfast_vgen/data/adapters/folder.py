@@ -1,4 +1,4 @@
-"""Any videos with a table of what is done when: `video,start,end,action`."""
+"""Any videos with a table of timed actions: `video,start,end,action`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,21 +44,21 @@ COLUMNS = ("video", "start", "end", "action")
 
 @dataclass(frozen=True)
 class _Stretch:
-    """What one row tells."""
+    """The action of one row."""
 
     row: str
     start: float
     end: float
     words: Words
     poses: RowPoses | None
-    """Where the table itself tells them."""
+    """Poses in the table itself; None without."""
 
 
 class Folder:
-    """SRC/actions.csv, and the videos that it names by their paths from SRC.
+    """Adapter for SRC/actions.csv, and the videos that it names by their paths from SRC.
 
-    Rows of a video that follow one another without a gap make one episode; after a gap a new one begins. Poses may
-    stand in SRC/poses.csv, over time, or in the table's own columns, at the start of each action (`pose_rows`).
+    Rows of a video that follow one another without a gap make one episode; after a gap a new one begins. Poses may be
+    in SRC/poses.csv, over time, or in the table's own columns, at the start of each action (`pose_rows`).
     """
 
     name: ClassVar[str] = "folder"
@@ -74,18 +74,18 @@ class Folder:
 
     @property
     def licence(self) -> str:
-        """The user's own videos; nothing in the folder states terms."""
+        """Licence of the user's own videos, which the folder does not state."""
         return "not stated"
 
     def index_files(self) -> list[Path]:
-        """The table, and the one of poses."""
+        """Returns the table of actions, and the one of poses."""
         return [self._table, *([] if self._poses_file is None else [self._poses_file])]
 
     def recordings(self) -> Iterator[Recording]:
-        """One a video, in the order in which the table names them; first what it could not make out.
+        """Yields one per video, in the order of the table, after one with the unreadable rows.
 
         Raises:
-            UserError: the table cannot be read, or a column is not there.
+            UserError: the table cannot be read, or a column is missing.
         """
         rows, bad = grouped_rows(self._table, COLUMNS, "video", also=(*POSE_COLUMNS, *END_COLUMNS))
         first = next((row for its_rows in rows.values() for row in its_rows), None)
@@ -153,7 +153,7 @@ class Folder:
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
             its_rows = row_of[first : stop - 1]
-            # Where the video breaks, the episode may end with a row: an action half shown is another action.
+            # Where the video breaks, the episode may end with a row: half an action is a different action.
             ends = [1 + int(index) for index in np.flatnonzero(np.diff(its_rows)) + 1]
             name = f"{video} {run[0].row.removeprefix(self._table.name).strip()}"
             yield Recipe(
@@ -167,7 +167,7 @@ class Folder:
             )
 
     def _poses_at(self, video: str, rows: list[RowPoses], times: np.ndarray) -> Poses | None:
-        """The poses of the frames of a run, where its rows or the file tell any."""
+        """Returns the poses of the frames of a run, from its rows or the file of poses; None without."""
         if rows:
             told: TimedPoses | UnusableError = poses_of_rows(self._table.name, rows)
         elif self._poses_file is None:
@@ -181,7 +181,7 @@ class Folder:
 
 
 def _stretch(row: Row, facts: VideoFacts, has_poses: bool) -> _Stretch:
-    """What a row tells; a start before the video's, as some tools write it, is the video's."""
+    """Parses a row; a start before the video's, as some tools write it, becomes the video's."""
     words = words_of(row.cells["action"])
     start, end = row.number("start"), row.number("end")
     if not start <= end or end <= 0:
@@ -193,7 +193,7 @@ def _stretch(row: Row, facts: VideoFacts, has_poses: bool) -> _Stretch:
 
 
 def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """For each frame but the first: which stretch was going on halfway between it and the frame before."""
+    """Returns, for each frame but the first, the index of the row at the time halfway to the frame before."""
     return np.minimum(np.searchsorted(ends, (times[1:] + times[:-1]) / 2, side="right"), len(ends) - 1)
 
 

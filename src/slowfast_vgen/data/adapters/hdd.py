@@ -1,10 +1,10 @@
-"""HRI Driving Dataset (HDD): front-camera videos of drives, a goal label a frame, and what the car's CAN bus tells.
+"""HRI Driving Dataset (HDD): front-camera videos of drives, goal labels over time, and signals of the car's CAN bus.
 
 DAY/SESSION/camera/center/*.mp4, DAY/SESSION/general/csv/{vel,brake_pedal}.csv   as release_2019_07_08 has them
 target/SESSION.npy                                                        the labels, spread evenly over the session
 DAY/SESSION/camera/center/png_timestamp.csv                               the clock of the frames, of another release
 
-The columns of the CSV files are told by third parties, not by a specification that we could read.
+The columns of the CSV files are known from third parties, not from a published specification.
 """
 
 import filecmp
@@ -46,13 +46,13 @@ GOALS = {
     10: Words("merge into the traffic", "merge"),
     11: Words("make a U-turn", "u_turn"),
 }
-"""By goal label. With 0, background, the CAN bus tells what is done."""
+"""Goal label -> words. For label 0, background, the CAN bus determines the action."""
 WAIT, BRAKE, DRIVE = Words("stop and wait", "wait"), Words("brake", "brake"), Words("drive on", "drive_on")
 STANDING_SPEED = 1.0
-"""Of vel.csv, whose unit is km/h or m/s: below either one the car stands."""
+"""Speed in vel.csv, whose unit is km/h or m/s, below which the car has stopped."""
 BRAKE_KPA = 100.0
 LABEL_RATES = (1.0, 60.0)
-"""Labels a second; others do not belong to the video."""
+"""Lowest and highest number of labels a second; others do not belong to the video."""
 _VIDEO = "camera/center/*.mp4"
 _CLOCK = "camera/center/png_timestamp.csv"
 _CLOCKS = ("unix_timestamp", "timestamp")
@@ -60,7 +60,7 @@ _SIGNALS = {"vel": "speed", "brake_pedal": "pedalpressure(kPa)"}
 
 
 class Hdd:
-    """A goal label gives the words where there is one; else standing, braking and driving are told apart."""
+    """Adapter: a goal label gives the words where there is one, else the car's signals: waiting, braking or driving."""
 
     name: ClassVar[str] = "hdd"
     options: ClassVar[frozenset[str]] = frozenset()
@@ -72,7 +72,7 @@ class Hdd:
             raise UserError(f"{source} holds no target/SESSION.npy; the goal labels must lie there, a file a session")
         self._folders: dict[str, list[Path]] = {}
         for folder, _ in folders_below(source):
-            # Nothing below a session's folder is another session's.
+            # No folder below a session's folder belongs to another session.
             below = folder.relative_to(source).parts
             sessions = [index for index, name in enumerate(below) if re.fullmatch("[0-9]{12}(_ITS)?", name)]
             if sessions and sessions[0] == len(below) - 1:
@@ -84,15 +84,15 @@ class Hdd:
 
     @property
     def licence(self) -> str:
-        """It is handed out by request."""
+        """Licence by request."""
         return "by agreement with Honda Research Institute USA, for non-commercial research"
 
     def index_files(self) -> list[Path]:
-        """The labels, and the videos without any."""
+        """Returns the labels, and the videos without any."""
         return [*self._labels, *self._unlabelled]
 
     def recordings(self) -> Iterator[Recording]:
-        """One a session that has labels or a video."""
+        """Yields one per session that has labels or a video."""
         paths: dict[str, list[Path]] = {}
         for path in self._labels:
             paths.setdefault(path.stem, []).append(path)
@@ -150,7 +150,7 @@ class Hdd:
             )
 
     def _clock(self, session: str) -> tuple[tuple[float, float] | None, list[Finding]]:
-        """When the first and the last frame were recorded, if that is told."""
+        """Returns when the first and the last frame were recorded, if known."""
         path = self._find(session, _CLOCK)
         if path is None:
             return None, [Finding(session, "missing-file", f"there is no DAY/{session}/{_CLOCK}", lost=False)]
@@ -160,7 +160,7 @@ class Hdd:
     def _signals(
         self, session: str, start: float | None, seconds: float
     ) -> tuple[dict[str, np.ndarray], list[Finding]]:
-        """Speed and pressure on the brake, rows of (seconds into the video, value), as far as they are there."""
+        """Returns speed and brake pressure, as rows of (seconds into the video, value), where available."""
         signals: dict[str, np.ndarray] = {}
         findings: list[Finding] = []
         for name, column in _SIGNALS.items():
@@ -172,7 +172,7 @@ class Hdd:
             told, bad = _read_signal(session, path, column)
             findings += bad
             if len(told):
-                # Without the frames' clock, the bus is taken to start with the video.
+                # Without the frames' clock, the signals are assumed to start with the video.
                 signals[name] = told - [told[0, 0] if start is None else start, 0.0]
                 if (end := float(signals[name][-1, 0])) < seconds - 1:
                     message = f"{path.name} ends at {end:g} s of {seconds:g} s"
@@ -180,10 +180,10 @@ class Hdd:
         return signals, findings
 
     def _find(self, session: str, pattern: str) -> Path | None:
-        """The file of a session, in whichever of its folders it lies.
+        """Returns the file of a session, from any of its folders.
 
         Raises:
-            UnusableError: two fit that are not the same.
+            UnusableError: two different files fit.
         """
         return self._only_one(self._files(session, pattern))
 
@@ -199,7 +199,7 @@ class Hdd:
 
 
 def _words(labels: np.ndarray, times: np.ndarray, signals: dict[str, np.ndarray]) -> list[Words | int]:
-    """Words for each time, or the label that is unknown."""
+    """Returns words for each time, or the unknown label."""
     speed, brake = (_at(signals.get(name), times) for name in _SIGNALS)
     words: list[Words | int] = []
     for label, its_speed, its_brake in zip(labels.tolist(), speed, brake, strict=True):
@@ -211,7 +211,7 @@ def _words(labels: np.ndarray, times: np.ndarray, signals: dict[str, np.ndarray]
 
 
 def _at(signal: np.ndarray | None, times: np.ndarray) -> np.ndarray:
-    """The signal's latest value at each time, NaN (which is below and above nothing) before the first."""
+    """Returns the signal's latest value at each time, NaN (which compares false) before the first."""
     if signal is None:
         return np.full(len(times), np.nan)
     latest = np.searchsorted(signal[:, 0], times, side="right") - 1
@@ -222,9 +222,9 @@ def _read_labels(path: Path) -> np.ndarray:
     if not is_regular(path):
         raise UnusableError("broken-file", f"{path} is no regular file")
     try:
-        # A header may tell of any number of labels; a map of the file holds no more than are there.
+        # A header may claim any number of labels; a memory map holds only those in the file.
         labels = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except Exception as error:  # numpy reads the header as Python, and so raises whatever that runs into
+    except Exception as error:  # numpy parses the header as Python, which may raise anything
         raise UnusableError("broken-file", f"{path} is no array of labels ({' '.join(str(error).split())})") from error
     is_whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)))
     if labels.ndim != 1 or not len(labels) or not is_whole:
@@ -233,7 +233,7 @@ def _read_labels(path: Path) -> np.ndarray:
 
 
 def _read_signal(session: str, path: Path, column: str | None) -> tuple[np.ndarray, list[Finding]]:
-    """Rows of (seconds on the recorder's clock, value), rising in time; findings for what cannot be read."""
+    """Returns rows of (seconds on the recorder's clock, value), ascending in time; and findings for unreadable rows."""
     rows: list[tuple[float, float]] = []
     bad: list[str] = []
     try:

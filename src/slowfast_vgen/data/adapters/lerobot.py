@@ -1,7 +1,7 @@
 """LeRobot data sets, format 3, read directly: no lerobot package is needed.
 
 meta/info.json, meta/tasks.parquet, meta/episodes/chunk-000/file-000.parquet
-data/chunk-000/file-000.parquet                 one row a frame, with its task
+data/chunk-000/file-000.parquet                 one row per frame, with its task
 videos/CAMERA/chunk-000/file-000.mp4            many episodes one after the other
 """
 
@@ -49,12 +49,12 @@ with needs("data"):
 _TEMPLATE = re.compile(r"([^{}]|\{(chunk_index|file_index|video_key)(:0?[0-9]?d)?\})*")
 MOST_EPISODES = 1_000_000
 MOST_ROWS = 10_000_000
-"""Of a file of frames; lerobot begins a new one at 100 MB."""
+"""Largest number of rows of a file of frames; lerobot begins a new one at 100 MB."""
 
 
 @dataclass(frozen=True)
 class _Info:
-    """What is used of meta/info.json."""
+    """The values of meta/info.json in use."""
 
     fps: float
     data_path: str
@@ -63,13 +63,13 @@ class _Info:
     is_video: bool
     robot: str
     wanted: range | None
-    """The episodes of the split asked for; None: all."""
+    """Episodes of the requested split; None for all."""
     num_episodes: int | None
-    """Of all splits."""
+    """Number of episodes of all splits."""
 
 
 class LeRobot:
-    """An episode's frames are one camera's; the action of a frame is the text of its task."""
+    """Adapter: an episode has the frames of one camera; the action of a frame is the text of its task."""
 
     name: ClassVar[str] = "lerobot"
     options: ClassVar[frozenset[str]] = frozenset({"camera"})
@@ -77,11 +77,11 @@ class LeRobot:
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
         self._info = _read_info(source / "meta" / "info.json", settings)
-        self._data: tuple[Path, pa.Table] | None = None  # of the file read last: episodes of one file follow each other
+        self._data: tuple[Path, pa.Table] | None = None  # the file read last: episodes of one file follow each other
 
     @property
     def licence(self) -> str:
-        """As the front matter of the data set's card, README.md, states it."""
+        """Licence in the front matter of the data set's card, README.md."""
         path = self._source / "README.md"
         try:
             card = path.read_text(encoding="utf-8", errors="replace") if is_regular(path) else ""
@@ -95,11 +95,11 @@ class LeRobot:
         return (found.get("license_name", licence) if licence == "other" else licence) or "not stated"
 
     def index_files(self) -> list[Path]:
-        """Everything in meta/."""
+        """Returns all files in meta/."""
         return [path for path in files_below(self._source / "meta", "*") if path.is_file()]
 
     def recordings(self) -> Iterator[Recording]:
-        """One an episode of the split, in the order of the tables.
+        """Yields one per episode of the split, in the order of the tables.
 
         Raises:
             UserError: the tables of tasks or of episodes are missing or broken.
@@ -171,7 +171,7 @@ class LeRobot:
             yield Finding(name, error.reason, error.message)
             return
         yield from (Finding(name, "bad-row", doubt, lost=False) for doubt in doubts)
-        # The task of a frame is carried out from it to the next one.
+        # The task of a frame applies from that frame to the next one.
         before = np.minimum((times[1:] + times[:-1]) / 2 * self._info.fps, length - 1).astype(int)
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
@@ -190,7 +190,7 @@ class LeRobot:
             )
 
     def _span(self, row: dict[str, Any]) -> Span | None:
-        """Where a row tells that its episode lies; None where it does not, which the episode says."""
+        """Returns the location of a row's episode; None where it is invalid, which the episode's finding reports."""
         if not self._info.is_video:
             return None
         prefix = f"videos/{self._info.camera}"
@@ -203,12 +203,12 @@ class LeRobot:
             return None
 
     def _film_findings(self, film: Path, films: Films) -> Iterator[Finding]:
-        """What is wrong with a film and spoils none of its episodes for certain; once a film, before its episodes."""
+        """Yields defects of a film that need not affect its episodes; once per film, before its episodes."""
         try:
             path = self._locate(film)
             facts, times = video_facts(path), picture_times(path)
         except UnusableError:
-            return  # so do its episodes
+            return  # its episodes report it
         told = film.as_posix()
         if facts.is_cut:
             yield Finding(told, "short-video", "the file is cut off before the end that its index tells", False)
@@ -222,7 +222,7 @@ class LeRobot:
             yield Finding(told, "short-video", message, lost=False)
 
     def _begin(self, row: dict[str, Any], length: int) -> float:
-        """Where in its video file the episode begins, in seconds."""
+        """Returns the start of the episode in its video file, in seconds."""
         begin, end = (row.get(f"videos/{self._info.camera}/{name}_timestamp") for name in ("from", "to"))
         if isinstance(begin, float | int) and -0.1 / self._info.fps < begin < 0:
             begin = 0.0  # rounded
@@ -234,7 +234,7 @@ class LeRobot:
         return float(begin)
 
     def _words(self, row: dict[str, Any], length: int, tasks: dict[int, str | None]) -> tuple[list[Words], list[str]]:
-        """What is done at each of the episode's frames; and what in its rows contradicts the rest, but spoils none."""
+        """Returns the words of each of the episode's frames; and contradictions in its rows that do no harm."""
         episode = _whole(row, "episode_index", 0)
         path = self._file(self._info.data_path, row, "data")
         table = self._rows(path)
@@ -316,13 +316,13 @@ class LeRobot:
             ) from error
 
     def _read_tasks(self) -> dict[int, str | None]:
-        """The text of each task, None where it has two."""
+        """Reads the text of each task, None where it has two."""
         path = self._source / "meta" / "tasks.parquet"
         try:
             with open_table(path) as file:
                 texts = [field.name for field in file.schema_arrow if is_text(field.type)]
                 about = json.loads((file.schema_arrow.metadata or {}).get(b"pandas", b"{}"))
-            # pandas keeps the text as the index, whose column may be called anything.
+            # pandas stores the text as the index, whose column may have any name.
             indices = [name for name in about.get("index_columns", []) if name in texts]
             named = [name for name in ("task", *indices) if name in texts] or texts
             if len(named) > 1 and "task" not in named:
@@ -337,7 +337,7 @@ class LeRobot:
 
 
 def _length(row: dict[str, Any]) -> int:
-    """Frames of an episode, as two places tell it."""
+    """Returns the number of frames of an episode, which two places state."""
     length = _whole(row, "length", 1)
     first, stop = row.get("dataset_from_index"), row.get("dataset_to_index")
     if isinstance(first, int) and isinstance(stop, int) and stop - first != length:
@@ -356,7 +356,7 @@ def _read_info(path: Path, settings: ImportSettings) -> _Info:
     """Reads meta/info.json.
 
     Raises:
-        UserError: missing, broken, another version, no camera, or not the one that is asked for.
+        UserError: missing, broken, another version, no camera, or not the requested one.
     """
     info = read_json(path)
     version = info.get("codebase_version") if isinstance(info, dict) else None
@@ -396,10 +396,10 @@ def _is_depth(name: str, feature: dict[str, Any]) -> bool:
 
 
 def _split_of(path: Path, splits: object, wanted: str) -> range | None:
-    """The episodes of a split; None where meta/info.json names no splits, and all are of any.
+    """Returns the episodes of a split; None where meta/info.json names no splits, so that all belong to any.
 
     Raises:
-        UserError: it is not there, there twice, or cannot be read.
+        UserError: the split is missing, present twice, or cannot be read.
     """
     if splits in (None, {}):
         return None
@@ -407,7 +407,7 @@ def _split_of(path: Path, splits: object, wanted: str) -> range | None:
         raise UserError(f"{path} tells the splits {splits!r:.80}; they must be names with ranges such as 0:10")
     known = [name for name in splits if SPLIT_NAMES.get(name) == wanted]
     if not known and len(splits) == 1 and not set(splits) & set(SPLIT_NAMES):
-        known = list(splits)  # one of an unknown name has all
+        known = list(splits)  # a single split of unknown name has all episodes
     if len(known) != 1:
         told = f"no split {wanted!r}" if not known else f"the split {wanted!r} twice"
         raise UserError(f"{path} has {told}; it has {', '.join(map(str, splits))}")

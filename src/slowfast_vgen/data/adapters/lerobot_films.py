@@ -1,7 +1,7 @@
-"""Whether the films of a LeRobot data set hold what its tables tell: many episodes share one, each told by its times.
+"""Checks the films of a LeRobot data set against its tables: many episodes share one film, each located by its times.
 
-A picture a bit beside the told time is another one, and at the border of two episodes it is the other's. So every
-picture of an episode must be there at its own time, in a film of the told rate, and no two episodes share any.
+A picture slightly off its stated time is a different one, and at the border of two episodes it belongs to the other. So
+every picture of an episode must be at its own time, in a film of the stated rate, and no two episodes share any.
 """
 
 import os
@@ -17,35 +17,35 @@ from slowfast_vgen.data.adapters.clips import picture_times, video_facts
 from slowfast_vgen.data.adapters.film_clock import Times
 
 TOLERANCE = 0.1
-"""Of the time between two pictures."""
+"""Largest deviation of a picture's time, as a share of the time between two pictures."""
 ROUNDING = 0.0005
-"""Seconds by which containers round the times."""
+"""Rounding of times by containers, in seconds."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where an episode lies."""
+    """The location of an episode."""
 
     episode: int
     film: Path
-    """As the tables tell it."""
+    """Path of the film in the tables."""
     place: tuple[int, int]
-    """The film's chunk and file index."""
+    """Chunk and file index of the film."""
     begin: float
-    """Seconds."""
+    """Start in the film in seconds."""
     num_frames: int
 
 
 class Films:
-    """What is known of the films of one camera."""
+    """The films of one camera, and the faults found in them."""
 
     def __init__(self, locate: Callable[[Path], Path], fps: float, spans: Iterable[Span]) -> None:
-        """Holds the spans against each other; no film is opened.
+        """Compares the spans with each other; no film is opened.
 
         Args:
-            locate: where a film is that the tables name.
-            fps: pictures a second, as the tables tell.
-            spans: of all episodes, those of other splits too, in the order of the tables.
+            locate: path of a film in the tables -> its file.
+            fps: pictures a second, from the tables.
+            spans: spans of all episodes, including those of other splits, in the order of the tables.
         """
         self._locate, self._fps = locate, fps
         self._faults: dict[int, UnusableError] = {}
@@ -62,14 +62,14 @@ class Films:
 
     @property
     def names(self) -> Mapping[Path, Sequence[Span]]:
-        """The films, each with the episodes in it."""
+        """Film -> the spans of its episodes."""
         return self._by_film
 
     def check(self, span: Span) -> None:
-        """Looks for every picture of an episode.
+        """Checks that every picture of an episode is in its film.
 
         Raises:
-            UnusableError: one is not there at its time, or the episode cannot be told from another.
+            UnusableError: a picture is not at its time, or the episode overlaps another one.
         """
         if span.episode in self._faults:
             raise self._faults[span.episode]
@@ -77,7 +77,7 @@ class Films:
         times, is_cut = picture_times(path), video_facts(path).is_cut
         self._check_film(span.film, times, is_cut)
         wanted = span.begin + np.arange(span.num_frames) / self._fps
-        if is_cut:  # what is whole of it is used, and the rest told when it is decoded
+        if is_cut:  # the intact part is used, and the rest reported when it is decoded
             wanted = wanted[wanted <= (times[-1] if len(times) else 0.0)]
         off = np.abs(times[_nearest(times, wanted)] - wanted) if len(times) else np.zeros(0)
         if (off > TOLERANCE / self._fps + ROUNDING).any():

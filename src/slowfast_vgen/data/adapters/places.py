@@ -1,7 +1,7 @@
-"""Where a source's files are: searched for below its folder, or told by a path inside one of its files.
+"""Finds a source's files: by a search below its folder, or by a path inside one of its files.
 
-Links that lie in the folder are its user's own, and are followed. A path that a file tells is another's word: one that
-leads out of the folder is refused, unless the user allows it.
+Links in the folder are trusted as the user's own and followed. A path inside a file is not: one that leads out of the
+folder is refused, unless the user allows it.
 """
 
 import os
@@ -16,10 +16,10 @@ from slowfast_vgen.data.skipped import tell
 
 
 def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """`root` and every folder below it, behind links too, each once, with the sorted names of the files in it.
+    """Yields `root` and every folder below it, also behind links, each once, with the sorted names of its files.
 
-    A folder that is met under several names, as a link to one further up makes it, is read where it lies itself, else
-    under the first name. Files whose names begin with `._`, which macOS lays beside others, are passed over.
+    A folder with several names, as through a link to a folder above, is read under its own path where that is below
+    `root`, else under the first name. Files whose names begin with `._`, which macOS adds, are skipped.
     """
     met: set[tuple[int, int]] = set()
     waiting, linked = [root], list[Path]()
@@ -43,7 +43,7 @@ def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def files_below(root: Path, *patterns: str) -> list[Path]:
-    """The files below `root` whose names fit any of the patterns, sorted; see `folders_below`."""
+    """Returns the files below `root` whose names match any of the patterns, sorted; see `folders_below`."""
     return sorted(
         folder / name
         for folder, names in folders_below(root)
@@ -53,12 +53,12 @@ def files_below(root: Path, *patterns: str) -> list[Path]:
 
 
 def files_in(folder: Path, pattern: str) -> list[Path]:
-    """The files that fit a pattern of one folder or of those in it, as `Path.glob` has it, sorted."""
+    """Returns the files in a folder that match a pattern of `Path.glob`, sorted."""
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("._"))
 
 
 def told_file(source: Path, told: str, allow_outside: bool = False) -> Path:
-    """The file that a path inside a source means: below the folder, whichever way its letters are composed.
+    """Returns the file that a path inside a source refers to: below the folder, in any Unicode normalization.
 
     Raises:
         UnusableError: the path leads out of the folder and that is not allowed, or no file can have it.
@@ -76,7 +76,7 @@ def told_file(source: Path, told: str, allow_outside: bool = False) -> Path:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether something is a file that ends: a pipe or a device could keep a reader for ever."""
+    """Returns whether a path is a regular file: a pipe or a device could block a reader forever."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
@@ -86,12 +86,12 @@ def is_regular(path: Path) -> bool:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a circular link
         return False
 
 
 def _composed_otherwise(path: Path) -> Path:
-    """The file whose name is the same text in other code points, as macOS and Linux write é; else `path` itself."""
+    """Returns the file whose name is the same text in other code points, as macOS and Linux write é; else `path`."""
     for form in ("NFC", "NFD"):
         other = Path(unicodedata.normalize(form, str(path)))
         if os.path.exists(other):

@@ -1,4 +1,4 @@
-"""Poses that a user gives beside videos: x, y and heading over time, brought to the times of frames.
+"""Poses that a user gives for videos: x, y and heading over time, interpolated at the times of frames.
 
 x points east and y north, in metres; headings are in degrees, counter-clockwise from the x axis (docs/data-format.md).
 """
@@ -20,28 +20,28 @@ POSE_COLUMNS = ("x", "y", "heading")
 END_COLUMNS = tuple(f"end_{name}" for name in POSE_COLUMNS)
 FILE_COLUMNS = ("video", "time", *POSE_COLUMNS)
 LONGEST_GAP = 1.0
-"""Seconds between two poses of a file that a frame may lie between."""
+"""Largest number of seconds between two poses of a file that are interpolated."""
 FASTEST = 100.0
-"""Metres a second. What is faster is noticed: its unit is probably another one."""
+"""Metres a second above which a finding is reported: the unit is probably another one."""
 _FEWEST = 8
-"""Moves that it takes to tell which way headings are counted."""
+"""Least number of moves needed to determine the convention of headings."""
 
 
 @dataclass(frozen=True)
 class TimedPoses:
-    """Where a camera was at some times of a video."""
+    """Poses of a camera at some times of a video."""
 
     name: str
-    """Of the file or table, for messages."""
+    """Name of the file or table, for messages."""
     times: Float64[np.ndarray, " poses"]
-    """Seconds, rising."""
+    """Times in seconds, ascending."""
     poses: Float64[np.ndarray, "poses 3"]
-    """x, y in metres; degrees, of any full turn."""
+    """Poses: x, y in metres; heading in degrees, not necessarily in [0, 360)."""
     longest_gap: float = np.inf
-    """Seconds between two of them beyond which nothing is known of what lies between."""
+    """Largest number of seconds between two poses that are interpolated."""
 
     def __post_init__(self) -> None:
-        """Raises UnusableError for fewer than two poses, times that do not rise, or headings of another convention."""
+        """Raises UnusableError for fewer than two poses, non-ascending times, or headings of another convention."""
         if len(self.times) < 2:
             raise UnusableError("bad-pose", f"{self.name} has {len(self.times)} poses of it; give two at least")
         if (late := np.flatnonzero(np.diff(self.times) <= 0)).size:
@@ -51,11 +51,11 @@ class TimedPoses:
             raise UnusableError("bad-pose", f"the headings of {self.name} {fault}")
 
     def at(self, times: Float64[np.ndarray, " frames"], tolerance: float) -> Poses:
-        """The poses at the times of frames: straight between two poses, headings the shorter way round.
+        """Returns the poses at the times of frames, by linear interpolation, of headings along the shorter way.
 
         Args:
-            times: seconds.
-            tolerance: seconds before the first and after the last pose that count as those.
+            times: times of the frames in seconds.
+            tolerance: seconds before the first and after the last pose at which that pose is used.
 
         Raises:
             UnusableError: a frame before the first or after the last pose, or in too long a gap.
@@ -77,19 +77,19 @@ class TimedPoses:
         heading = np.unwrap(self.poses[:, 2], period=360)
         columns = [np.interp(times, self.times, column) for column in (self.poses[:, 0], self.poses[:, 1], heading)]
         columns[2] %= 360
-        columns[2][columns[2] >= 360] = 0.0  # what rounding makes of a heading just below 0
+        columns[2][columns[2] >= 360] = 0.0  # from rounding a heading just below 0
         return np.stack(columns, axis=1)
 
     def top_speed(self) -> float:
-        """Metres a second, of the fastest stretch."""
+        """Returns the highest speed between two poses in metres a second."""
         return float((np.linalg.norm(np.diff(self.poses[:, :2], axis=0), axis=1) / np.diff(self.times)).max())
 
 
 def heading_fault(poses: Float64[np.ndarray, "poses 3"]) -> str:
-    """What the way of the camera shows of headings that are not degrees counter-clockwise; empty where nothing.
+    """Returns what the camera's path shows of headings that are not degrees counter-clockwise; empty if nothing.
 
-    A camera mostly looks at one angle to the way that it goes. If that angle is steady only when the headings are taken
-    for radians, or for degrees clockwise, then that is what they are.
+    A camera mostly looks at a fixed angle to its direction of motion. If that angle is steady only when the headings
+    are read as radians, or as degrees clockwise, then that is what they are.
 
     >>> turn = np.linspace(0, 6, 30)
     >>> circle = np.stack([np.sin(turn), -np.cos(turn)], axis=1)
@@ -110,7 +110,7 @@ def heading_fault(poses: Float64[np.ndarray, "poses 3"]) -> str:
         return float(np.abs(np.exp(1j * (direction - turned)).mean()))
 
     if steadiness(np.zeros_like(direction)) > 0.9 or steadiness(np.radians(heading)) > 0.7:
-        return ""  # it goes straight on, which tells nothing; or all is well
+        return ""  # a straight path, which shows nothing; or all is well
     if steadiness(heading) > 0.9:
         return "look like radians; give degrees"
     if steadiness(-np.radians(heading)) > 0.9:
@@ -119,10 +119,10 @@ def heading_fault(poses: Float64[np.ndarray, "poses 3"]) -> str:
 
 
 def read_poses_file(path: Path) -> tuple[dict[str, TimedPoses | UnusableError], list[Finding]]:
-    """The poses of each video that a file tells of, or what is wrong with them; and the rows that cannot be read.
+    """Reads the poses of each video in a file, or the error in them; and the rows that cannot be read.
 
     Raises:
-        UserError: the file cannot be read, or a column is not there.
+        UserError: the file cannot be read, or a column is missing.
     """
     grouped, bad = grouped_rows(path, FILE_COLUMNS, "video")
     bad = [Finding(each.name, each.reason, each.message, lost=False) for each in bad]
@@ -143,7 +143,7 @@ def read_poses_file(path: Path) -> tuple[dict[str, TimedPoses | UnusableError], 
 
 
 def speed_findings(poses: dict[str, TimedPoses | UnusableError]) -> Iterator[Finding]:
-    """Videos whose camera would be faster than any."""
+    """Yields findings for videos whose camera would be implausibly fast."""
     for video, one in poses.items():
         if isinstance(one, TimedPoses) and (speed := one.top_speed()) > FASTEST:
             message = f"the camera moves at {speed:.0f} metres a second; x and y are probably not in metres"
@@ -151,9 +151,9 @@ def speed_findings(poses: dict[str, TimedPoses | UnusableError]) -> Iterator[Fin
 
 
 def poses_of_rows(name: str, rows: Sequence["RowPoses"]) -> TimedPoses:
-    """From what the rows of the table `name` tell, which follow one another without a gap.
+    """Returns the poses in rows of the table `name` that follow one another without a gap.
 
-    Where a row ends, the start of the next one tells; the last one tells it itself, or has no frames to be asked for.
+    The pose at the end of a row is that at the start of the next one; the last row holds its own, or has no frames.
 
     Raises:
         UnusableError: as `TimedPoses`.
@@ -166,22 +166,22 @@ def poses_of_rows(name: str, rows: Sequence["RowPoses"]) -> TimedPoses:
 
 @dataclass(frozen=True)
 class RowPoses:
-    """Where the camera was while one action was carried out."""
+    """Poses of the camera during one action."""
 
     start: float
-    """Seconds."""
+    """Start of the action in seconds."""
     end: float
     at_start: tuple[float, ...]
-    """x, y, heading."""
+    """Pose at the start: x, y, heading."""
     at_end: tuple[float, ...] | None
-    """The same; None where the row does not tell."""
+    """Pose at the end; None where the row has none."""
 
 
 def row_poses(row: Row, start: float, end: float) -> RowPoses:
-    """What a row with the columns `POSE_COLUMNS`, and perhaps `END_COLUMNS`, tells.
+    """Parses a row with the columns `POSE_COLUMNS`, and perhaps `END_COLUMNS`.
 
     Raises:
-        UnusableError: a cell that is no number, or an end of which only a part is told.
+        UnusableError: a cell that is no number, or an incomplete pose at the end.
     """
     ends = [name for name in END_COLUMNS if row.cells.get(name)]
     if ends and len(ends) < len(END_COLUMNS):
@@ -193,10 +193,10 @@ def row_poses(row: Row, start: float, end: float) -> RowPoses:
 
 
 def has_poses(path: Path, row: Row) -> bool:
-    """Whether a table of actions, of which this is a row, has poses.
+    """Returns whether the table of actions to which `row` belongs has poses.
 
     Raises:
-        UserError: it has some of their columns only.
+        UserError: the table has only some of their columns.
     """
     there = [name for name in (*POSE_COLUMNS, *END_COLUMNS) if name in row.cells]
     for columns in (POSE_COLUMNS, END_COLUMNS):

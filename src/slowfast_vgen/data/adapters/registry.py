@@ -1,4 +1,4 @@
-"""Adapters by name. One is imported only when it is asked for."""
+"""Adapters by name, each imported only when it is requested."""
 
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,7 @@ ADAPTERS = {
     "rlds": ("slowfast_vgen.data.adapters.rlds", "Rlds"),
     "vpt": ("slowfast_vgen.data.adapters.vpt", "Vpt"),
 }
-"""Name -> module and class. A new source is one more line; `check_adapter` tells if its class keeps the contract."""
+"""Name -> module and class. A new source is one more line; `check_adapter` checks its class against the contract."""
 
 
 def open_adapter(name: str, source: Path, settings: ImportSettings) -> Adapter:

@@ -41,7 +41,7 @@ INSTRUCTIONS = (
     "language_instruction",
     "episode_metadata/language_instruction",
 )
-"""Where Open X-Embodiment's sets keep the words, the first one found is taken."""
+"""Features in which Open X-Embodiment's sets keep the words; the first one found is taken."""
 _MAIN_CAMERA = "steps/observation/image"
 _OTHER_VIEWS = ("wrist", "hand", "gripper", "depth", "segmentation")
 _SPLIT = re.compile(r"-([^-./]+)\.tfrecord")
@@ -49,7 +49,7 @@ _IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff")
 
 
 class Rlds:
-    """The instruction is the action. Steps have no times: each is taken for a frame unless `--source-fps` is given."""
+    """Adapter: the instruction is the action. Steps have no times: each is one frame unless `--source-fps` is given."""
 
     name: ClassVar[str] = "rlds"
     options: ClassVar[frozenset[str]] = frozenset({"camera", "source_fps"})
@@ -61,7 +61,7 @@ class Rlds:
             raise UserError(f"{source} holds no .tfrecord files; give the folder of a data set's version")
         named = {path: found[1] for path in files if (found := _SPLIT.search(path.name))}
         splits = {path: SPLIT_NAMES[name] for path, name in named.items() if name in SPLIT_NAMES}
-        # Where no name tells a split, the files are of the one that is asked for.
+        # Where no name contains a split, the files belong to the requested one.
         self._files = [path for path in files if splits.get(path) == settings.split] if splits else files
         self._of_no_split = [path for path in files if path not in splits] if splits else []
         if not self._files:
@@ -70,7 +70,7 @@ class Rlds:
 
     @property
     def licence(self) -> str:
-        """As dataset_info.json states it."""
+        """Licence in dataset_info.json."""
         for path in files_below(self._source, "dataset_info.json"):
             try:
                 told = read_json(path)["redistributionInfo"]["license"]
@@ -81,11 +81,11 @@ class Rlds:
         return "not stated; see the data set's own page"
 
     def index_files(self) -> list[Path]:
-        """The record files of the split."""
+        """Returns the record files of the split."""
         return list(self._files)
 
     def _missing_files(self) -> list[Finding]:
-        """Of files numbered -00000-of-00010 and so on, those that are not there."""
+        """Returns a finding for each missing file of those numbered -00000-of-00010 and so on."""
         names = {path.relative_to(self._source).as_posix() for path in self._files}
         findings = []
         for name in sorted(names):
@@ -101,7 +101,7 @@ class Rlds:
         return [Finding(name, "unknown-label", told, lost=False) for name in names]
 
     def recordings(self) -> Iterator[Recording]:
-        """One a record; where a file breaks, one that says so, and last one for the files that are not there."""
+        """Yields one per record; where a file breaks, one that reports it, and last one for the missing files."""
         for path in self._files:
             name = path.relative_to(self._source).as_posix()
             number = 0
@@ -145,7 +145,7 @@ class Rlds:
         return decode_images(images, self._settings.frame_size)
 
     def _camera(self, example: dict[str, Feature]) -> str:
-        """The name of the feature whose images are taken."""
+        """Returns the name of the feature whose images are taken."""
         cameras = sorted(name for name, feature in example.items() if _is_images(feature))
         if wanted := self._settings.camera:
             found = [name for name in cameras if name in (wanted, f"steps/observation/{wanted}")]
@@ -160,7 +160,7 @@ class Rlds:
 
 
 def _words(example: dict[str, Feature], num_steps: int) -> list[Words]:
-    """What is done at each step."""
+    """Returns the words of each step."""
     for name in INSTRUCTIONS:
         texts = example.get(name)
         if not isinstance(texts, list) or len(texts) not in (1, num_steps):

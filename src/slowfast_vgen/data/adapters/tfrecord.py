@@ -20,35 +20,35 @@ from slowfast_vgen.data.adapters.crc32c import masked_crc32c
 from slowfast_vgen.data.adapters.places import is_regular
 
 Feature = list[memoryview] | np.ndarray
-"""Byte strings, float32 numbers or int64 numbers."""
+"""Values of a feature: byte strings, float32 numbers or int64 numbers."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 LARGEST_RECORD = 2**31
-"""Bytes."""
+"""Largest number of bytes of a record."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_SHRUNK = 100
-"""How many times shorter a record may be in a compressed file: pictures in it are compressed already."""
+"""Largest compression ratio of a record in a compressed file: its pictures are compressed already."""
 _ERRORS = (OSError, EOFError, MemoryError, zlib.error)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record is in its file."""
+    """Location of a record in its file."""
 
     path: Path
     start: int
-    """Of its data, once the file is decompressed."""
+    """Offset of its data in the decompressed file."""
     size: int
 
 
 def record_places(path: Path) -> Iterator[Place]:
-    """Walks over a file's records, compressed by gzip or not, and reads their lengths alone.
+    """Yields the locations of a file's records, compressed by gzip or not, and reads only their lengths.
 
     Raises:
-        UnusableError: a length that fails its checksum, or a file that ends within a record: nothing can be found after
-            that.
+        UnusableError: a length that fails its checksum, or a file that ends within a record: no record can be found
+            after that.
     """
     try:
         with _opened(path) as file:
@@ -62,7 +62,7 @@ def record_places(path: Path) -> Iterator[Place]:
                     )
                 if size > LARGEST_RECORD:
                     raise UnusableError("broken-file", f"the record at byte {position} says that it has {size} bytes")
-                # A compressed file is read through; one that is not tells its end, and its records are stepped over.
+                # A compressed file is read to the end of the record; in an uncompressed one records are skipped.
                 if position + 16 + size > most or not _is_there(file, position + 16 + size):
                     raise UnusableError("broken-file", f"the file ends within the record at byte {position}")
                 yield Place(path, position + 12, size)
@@ -73,10 +73,10 @@ def record_places(path: Path) -> Iterator[Place]:
 
 
 def read_record(place: Place) -> memoryview:
-    """The data of one record.
+    """Reads the data of one record.
 
     Raises:
-        UnusableError: they fail their checksum, or cannot be read.
+        UnusableError: the data fail their checksum, or cannot be read.
     """
     try:
         with _opened(place.path) as file:
@@ -107,7 +107,7 @@ def _most_bytes(path: Path) -> int:
 
 
 def _is_there(file: BinaryIO, end: int) -> bool:
-    """Whether the file goes on to `end`."""
+    """Returns whether the file has at least `end` bytes."""
     if not isinstance(file, gzip.GzipFile):
         return True
     file.seek(end - 1)
@@ -119,10 +119,10 @@ def _reason(error: Exception) -> str:
 
 
 def read_example(data: memoryview) -> dict[str, Feature]:
-    """The features of an `Example`.
+    """Parses the features of an `Example`.
 
     Raises:
-        UnusableError: not protobuf's wire format.
+        UnusableError: `data` is not in protobuf's wire format.
     """
     features: dict[str, Feature] = {}
     try:
@@ -142,7 +142,7 @@ def _feature(data: memoryview) -> Feature:
         items = list(_fields(value))
         if number == 1:
             return [item for _, item in items]
-        if number == 2:  # floats, packed or one by one: both are four bytes each
+        if number == 2:  # floats, packed or not: four bytes each
             return np.frombuffer(b"".join(item for _, item in items), "<f4")
         if number == 3:
             numbers: list[int] = []
@@ -153,7 +153,7 @@ def _feature(data: memoryview) -> Feature:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """The fields of a message: their numbers and, by kind, a memoryview or a whole number."""
+    """Yields the fields of a message: the number and, by kind, a memoryview or a whole number."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
@@ -181,7 +181,7 @@ def _varints(data: memoryview) -> list[int]:
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """A whole number in groups of seven bits, the lowest first, and where the next field begins."""
+    """Returns a whole number stored in groups of seven bits, the lowest first, and the position of the next field."""
     number = 0
     for shift in range(0, 70, 7):
         byte = data[position]

@@ -1,4 +1,4 @@
-"""VPT's contractor data and MineRL BASALT 2022's: X.mp4 of Minecraft, X.jsonl with keyboard and mouse of each frame."""
+"""VPT's and MineRL BASALT 2022's contractor data: X.mp4 of Minecraft, X.jsonl with keyboard and mouse of each frame."""
 
 import json
 import math
@@ -34,39 +34,39 @@ from slowfast_vgen.types import Poses
 
 SOURCE_FPS = 20.0
 DEGREES_PER_PIXEL = 360 / 2400
-"""Of the mouse (VPT, run_inverse_dynamics_model.py)."""
+"""Degrees of view per pixel of the mouse (VPT, run_inverse_dynamics_model.py)."""
 TURN_DEGREES_PER_SECOND = 20.0
-"""A slower movement of the mouse is aiming, not turning."""
+"""Least speed of a turn: a slower movement of the mouse is aiming."""
 _LONGEST_LINE = 1_000_000
 _KEY = "key.keyboard."
 _SLOT_KEYS = frozenset("123456789")
 _TOLD_KEYS = _SLOT_KEYS | {"w", "a", "s", "d", "space", "left.shift", "left.control", "q", "f"}
 _MENU_KEYS = frozenset({"e", "escape"})
-"""They open and close menus, and the menu is what is told."""
+"""Keys that open and close menus; the menu itself is described instead."""
 _BUTTONS = {0: "attack", 1: "use the item", 2: "pick the block"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """What keyboard and mouse do at one frame of the video; it shows in the next one."""
+    """Keyboard and mouse input at one frame of the video; its effect shows in the next one."""
 
     keys: frozenset[str]
-    """Such as "w" or "left.shift"."""
+    """Pressed keys, such as "w" or "left.shift"."""
     buttons: frozenset[int]
-    """0 is left, 1 is right, 2 is the middle one."""
+    """Pressed mouse buttons: 0 is left, 1 is right, 2 is the middle one."""
     right: float
     """Degrees that the view turns to the right."""
     down: float
     """Degrees that the view turns down."""
     is_in_menu: bool
     pose: tuple[float, float, float] | None
-    """As `Poses`, where the line tells it."""
+    """Pose as in `Poses`; None where the line has none."""
     wheel: float = 0.0
-    """How far the mouse's wheel is turned."""
+    """Rotation of the mouse's wheel."""
 
 
 class Vpt:
-    """Words come from keys and mouse by `words_for`, one for each frame of the episode."""
+    """Adapter: words come from keys and mouse by `words_for`, one for each frame of the episode."""
 
     name: ClassVar[str] = "vpt"
     options: ClassVar[frozenset[str]] = frozenset()
@@ -82,15 +82,15 @@ class Vpt:
 
     @property
     def licence(self) -> str:
-        """No terms lie beside the recordings."""
+        """Licence, which the recordings do not state."""
         return "not stated with the recordings; see the page of Video PreTraining (VPT)"
 
     def index_files(self) -> list[Path]:
-        """The logs, and the videos without one."""
+        """Returns the logs, and the videos without one."""
         return list(self._files)
 
     def recordings(self) -> Iterator[Recording]:
-        """One a log, and one a video without."""
+        """Yields one per log, and one per video without a log."""
         for path in self._files:
             name = path.relative_to(self._source).with_suffix("").as_posix()
             if path in self._alone:
@@ -124,7 +124,7 @@ class Vpt:
             yield Finding(f"{name}.mp4", "short-video", message, lost=False)
         if wordless := _wordless([step for step in steps if step]):
             yield Finding(f"{name}.jsonl", "unknown-label", f"no words for {wordless}; the rest is told", lost=False)
-        # A line that cannot be read ends one run of frames, and the next begins after it.
+        # An unreadable line ends one run of frames, and the next begins after it.
         broken = [index for index, step in enumerate(steps[:num_frames]) if step is None]
         for first, last in zip([0, *(index + 1 for index in broken)], [*broken, num_frames - 1], strict=True):
             run = steps[first : last + 1]
@@ -136,7 +136,7 @@ class Vpt:
     ) -> Iterator[Recipe | Finding]:
         label = name if start == 0 else f"{name} from {start:g} s"
         if num_steps < 1:
-            return  # between two lines that are named
+            return  # between two reported lines
         try:
             times = frame_times(0.0, num_steps / SOURCE_FPS, self._settings)
         except UnusableError as error:
@@ -152,7 +152,7 @@ class Vpt:
         for number, (first, stop) in enumerate(cuts):
             yield Recipe(
                 name=part_name(label, number, len(cuts)),
-                # The segments of one session, which differ in date and time alone, are of one world.
+                # The segments of one session, which differ only in date and time, show one Minecraft world.
                 scene=f"{self.name} {re.sub(r'-[0-9]{8}-[0-9]{6}$', '', Path(name).name)}",
                 words=tuple(words[first : stop - 1]),
                 decode=partial(read_clip, video, origin + start + times[first:stop], self._settings.frame_size),
@@ -163,14 +163,14 @@ class Vpt:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is part of a data set of ours that was imported into a folder of the source."""
+    """Returns whether a file is part of a data set of this library, imported into a folder of the source."""
     return any((folder / DATASET_FILE).is_file() for folder in (path.parent, *path.parents[2:3]))
 
 
 def words_for(steps: list[Step]) -> Words:
-    """What the steps behind one new frame amount to, in the words of a user.
+    """Describes the steps behind one new frame in the words of a user.
 
-    A key or button counts where any step has it, the turns are averaged, and opposite keys cancel out.
+    A key or button counts if any step has it, the turns are averaged, and opposite keys cancel out.
 
     >>> words_for([Step(frozenset({"w", "space"}), frozenset(), 0.0, 0.0, False, None)])
     Words(action='jump and go forward', verb='jump+go_forward')
@@ -208,17 +208,17 @@ def words_for(steps: list[Step]) -> Words:
 
 
 def _wordless(steps: list[Step]) -> str:
-    """Keys and buttons that `words_for` has no words for, each with the number of lines that have it."""
+    """Returns the keys and buttons that `words_for` has no words for, each with the number of lines that have it."""
     held = Counter(key for step in steps for key in step.keys - _TOLD_KEYS - _MENU_KEYS)
     held.update(f"button {button}" for step in steps for button in step.buttons - _BUTTONS.keys())
     return ", ".join(f"{key} (lines: {count})" for key, count in sorted(held.items()))
 
 
 def read_steps(path: Path) -> Iterator[Step | UnusableError]:
-    """One step a line of the log that is not blank, or why the line cannot be read.
+    """Yields one step per non-blank line of the log, or an error where the line cannot be read.
 
     Raises:
-        UnusableError: the file cannot be read, or tells of more frames than a day has.
+        UnusableError: the file cannot be read, or has more lines than a day has frames.
     """
     # In some recordings the attack button is down from the first line on though nobody holds it, until it is pressed
     # for the first time (VPT, data_loader.py).
@@ -258,7 +258,7 @@ def _step(record: dict[str, Any]) -> Step:
 
 
 def _pose(record: dict[str, Any]) -> tuple[float, float, float] | None:
-    """Minecraft's x is east, its z south; yaw 0 looks south, and it grows clockwise."""
+    """Converts Minecraft's pose: x is east, z south; yaw 0 looks south and grows clockwise."""
     told = [record.get(name) for name in ("xpos", "zpos", "yaw")]
     if not all(isinstance(each, int | float) and math.isfinite(each) for each in told):
         return None
@@ -268,7 +268,7 @@ def _pose(record: dict[str, Any]) -> tuple[float, float, float] | None:
 
 
 def _poses(steps: list[Step], at: np.ndarray) -> Poses | None:
-    """The pose of each frame; the last one's line may be the one that cannot be read."""
+    """Returns the pose of each frame; the last one's line may be unreadable."""
     told = [steps[index].pose for index in at if index < len(steps)]
     if len(told) < len(at) or None in told:
         return None

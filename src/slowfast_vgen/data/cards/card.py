@@ -1,4 +1,4 @@
-"""Data cards: a page of Markdown for each data set, with its frames and plots beside it, and one for all together."""
+"""Data cards: a Markdown page for each data set, with pictures of its frames and plots, and one page for all sets."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 
 INDEX = "index"
-"""Name of the page about all sets together."""
+"""Name of the page about all sets."""
 _MOST_ROWS = 30
 _WORDS_NOTE = (
     "Verbs and nouns are taken from the action texts by rule: the first word of each clause, and the last word of each "
@@ -27,14 +27,14 @@ _WORDS_NOTE = (
 def write_data_cards(folders: Sequence[Path], out: Path) -> tuple[list[Path], Statistics]:
     """Writes a card for each data set (`NAME.md`, `NAME-statistics.png`, `NAME-frames.png`) into one folder.
 
-    Of several there is an `index.md` with all of them together as well. Cards that were there before are replaced.
+    For several sets, `index.md` covers all of them as well. Existing cards are replaced.
 
     Returns:
         The pages, and the counts over all sets.
 
     Raises:
         DefectiveDataError: a data set, its import's report or an episode that is missing or broken.
-        UserError: a data set without episodes, one named twice, or a place that cannot be written.
+        UserError: a data set without episodes, one named twice, or a folder that cannot be written.
     """
     if len({folder.resolve() for folder in folders}) != len(folders):
         raise UserError("a data set is named twice, and would count twice; name each once")
@@ -130,7 +130,7 @@ def _facts(counted: Statistics) -> dict[str, str]:
 
 
 def _counts(counts: Counter[str]) -> str:
-    """Names alone where there is one, else each with its count."""
+    """Returns the single name, or several names with their counts."""
     shown = [f"{name} ({count:,})" for name, count in counts.most_common(_MOST_ROWS)]
     if len(counts) > _MOST_ROWS:
         shown.append(f"and {len(counts) - _MOST_ROWS} more")
@@ -157,7 +157,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 class _Link(str):
-    """Markdown of our own, which a table takes as it is."""
+    """Markdown written by this module, which a table does not escape."""
 
 
 def _link(name: str) -> _Link:
@@ -165,7 +165,7 @@ def _link(name: str) -> _Link:
 
 
 def _cell(text: str) -> str:
-    """On one line, as text alone: no sign ends the cell, begins a tag of HTML, a link, a picture or code."""
+    """Escapes a cell: no character ends it or begins a line, an HTML tag, a link, a picture or code."""
     if isinstance(text, _Link):
         return text
     plain = "".join(letter if letter.isprintable() or letter.isspace() else "\ufffd" for letter in text)
@@ -173,7 +173,7 @@ def _cell(text: str) -> str:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """A file name for each set: the last two folders of its path, told apart by a number where that is not enough."""
+    """Returns a file name for each set: the last two folders of its path, with a number where they are ambiguous."""
     names: list[str] = []
     for folder in folders:
         plain = "-".join(folder.resolve().parts[-2:])

@@ -21,10 +21,10 @@ def save_statistics(path: Path, title: str, counted: Statistics) -> None:
     """Draws clips by domain, their verbs and nouns, and how long clips and episodes are, into one PNG file.
 
     Raises:
-        UserError: a place that cannot be written.
+        UserError: a file that cannot be written.
     """
     with needs("data"):
-        from matplotlib.figure import Figure  # takes half a second; without pyplot nothing asks for a display
+        from matplotlib.figure import Figure  # takes half a second; without pyplot no display is needed
 
     figure = Figure(figsize=(12.5, 7.2), layout="constrained")
     (domains, verbs, nouns), (episodes, clips, rest) = figure.subplots(2, 3)
@@ -44,7 +44,7 @@ def save_statistics(path: Path, title: str, counted: Statistics) -> None:
 
 
 def _bars(axes: "Axes", title: str, counts: Counter[str], total: int) -> None:
-    """The most frequent from the top down, each with its count and its share of `total`."""
+    """Draws the most frequent names from the top down, each with its count and its share of `total`."""
     shown = counts.most_common(_MOST_WORDS)
     axes.set_title(title, fontsize=10)
     if not shown:
@@ -63,7 +63,7 @@ def _bars(axes: "Axes", title: str, counts: Counter[str], total: int) -> None:
 
 
 def _lengths(axes: "Axes", title: str, unit: str, seconds: Counter[float]) -> None:
-    """A histogram; where few lengths occur, a bar for each."""
+    """Draws a histogram, or one bar per length where few lengths occur."""
     axes.set_title(title, fontsize=10)
     axes.set(xlabel="seconds", ylabel=unit)
     axes.set_axisbelow(True)
@@ -88,6 +88,6 @@ def _share(value: float) -> str:
 
 
 def _label(name: str) -> str:
-    """Short, and with no sign that would be taken for a formula."""
+    """Shortens a name, and escapes the sign that would begin a formula."""
     short = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
     return short.replace("$", r"\$")

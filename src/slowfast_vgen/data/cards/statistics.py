@@ -1,4 +1,4 @@
-"""What data sets hold, counted: for one, or for several together. No video is decoded."""
+"""Counts of the contents of one or several data sets. No video is decoded."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -22,35 +22,35 @@ DOMAINS = {
     "vizdoom-streets": "driving",
     "vpt": "games",
 }
-"""Beginning of a world's or source's name, the longest that fits -> one of the paper's five domains (3.1.2).
+"""Prefix of an environment's or source's name -> one of the paper's five domains (3.1.2); the longest prefix counts.
 
-An episode's own `metadata["domain"]` goes before it."""
+An episode's own `metadata["domain"]` takes precedence."""
 OTHER = "other"
 
 
 @dataclass
 class Statistics:
-    """Counts over episodes. A clip is one action with the frames that it brings: a chunk."""
+    """Counts over episodes. A clip is one action with its frames: a chunk."""
 
     num_bytes: int = 0
-    """On disk."""
+    """Bytes on disk."""
     episode_frames: list[int] = field(default_factory=list)
     episode_seconds: list[float] = field(default_factory=list)
     clip_seconds: Counter[float] = field(default_factory=Counter)
-    """How many clips are so long."""
+    """Length in seconds -> number of clips."""
     scenes: set[str] = field(default_factory=set)
     clips_by_domain: Counter[str] = field(default_factory=Counter)
     clips_by_verb: Counter[str] = field(default_factory=Counter)
-    """By the canonical verbs of the tables; clips without one do not count."""
+    """Canonical verb of the tables -> number of clips; clips without one are not counted."""
     verbs: Counter[str] = field(default_factory=Counter)
-    """Words of the action texts; see words.py."""
+    """Verbs in the action texts, by words.py."""
     nouns: Counter[str] = field(default_factory=Counter)
     phrasings: Counter[str] = field(default_factory=Counter)
-    """The action texts themselves."""
+    """Action text -> number of clips."""
     episodes_by_world: Counter[str] = field(default_factory=Counter)
     episodes_by_split: Counter[str] = field(default_factory=Counter)
     episodes_by_size: Counter[str] = field(default_factory=Counter)
-    """By "height x width"."""
+    """Text "height x width" -> number of episodes."""
     episodes_by_fps: Counter[float] = field(default_factory=Counter)
     episodes_by_licence: Counter[str] = field(default_factory=Counter)
     episodes_by_script: Counter[str] = field(default_factory=Counter)
@@ -72,18 +72,18 @@ class Statistics:
 
     @property
     def seconds(self) -> float:
-        """Length of all videos together."""
+        """Total length of all videos in seconds."""
         return sum(self.episode_seconds)
 
     def add(self, other: "Statistics") -> None:
-        """Counts another's episodes as well."""
+        """Adds another's counts."""
         for each in fields(self):
             mine, more = getattr(self, each.name), getattr(other, each.name)
             setattr(self, each.name, mine | more if isinstance(mine, set) else mine + more)
 
 
 def count_episodes(source: EpisodeSource) -> Statistics:
-    """Counts what is in a data set.
+    """Counts the contents of a data set.
 
     Raises:
         DefectiveDataError: a header or a table that is missing or broken.
@@ -107,7 +107,7 @@ def count_episodes(source: EpisodeSource) -> Statistics:
         found.episodes_by_licence[str(metadata.get("licence", "not stated"))] += 1
         found.episodes_by_script[str(metadata.get("script", "unknown"))] += 1
         found.phrasings.update(chunk.action for chunk in chunks)
-    for text, count in found.phrasings.items():  # each text is taken apart once
+    for text, count in found.phrasings.items():  # each text is parsed once
         words = words_of(text)
         for word in words.verbs:
             found.verbs[word] += count
@@ -117,7 +117,7 @@ def count_episodes(source: EpisodeSource) -> Statistics:
 
 
 def domain_of(world: str) -> str:
-    """The domain of a world or of a source of recordings.
+    """Returns the domain of an environment or of a source of recordings.
 
     >>> [domain_of(name) for name in ("vizdoom-mazes", "vizdoom-streets", "my-robot")]
     ['games', 'driving', 'other']

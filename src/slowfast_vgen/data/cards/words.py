@@ -1,8 +1,8 @@
-"""Verbs and nouns of action texts, for counting: a few rules and closed lists of small words, no grammar.
+"""Verbs and nouns of action texts, for counting: a few rules and closed lists of function words, no grammar.
 
-An action is an instruction, so a clause begins with its verb; a noun is the last word of what stands between small
-words. Nouns of several words count by their last, an adverb without "-ly" may be taken for a noun, and a text in
-another language gives nonsense. Good for "what is this data set about", not for more.
+An action is an instruction, so a clause begins with its verb; a noun is the last word between two function words.
+Compound nouns count by their last word, an adverb without "-ly" may be taken for a noun, and a text in another language
+gives nonsense. Good for "what is this data set about", not for more.
 """
 
 import re
@@ -19,7 +19,7 @@ of in into inside on onto upon off out over under at by for from with without th
 behind beside between above below near toward towards past as per via up down
 """
 _SMALL = frozenset((_ARTICLES_AND_PRONOUNS + _PREPOSITIONS).split())
-"""They part phrases and are never nouns."""
+"""Words that separate phrases and are never nouns."""
 _DIRECTIONS_AND_STATES = """
 left right forward forwards backward backwards back ahead straight away upward upwards downward downwards sideways
 clockwise counterclockwise together apart again once twice still shut open closed empty full place
@@ -32,14 +32,14 @@ _CLAUSE_SIGNS = re.compile(r"[,;.:!?/+]+")
 
 
 class Words(NamedTuple):
-    """What an action speaks of."""
+    """Verbs and nouns of an action text."""
 
     verbs: tuple[str, ...]
     nouns: tuple[str, ...]
 
 
 def words_of(action: str) -> Words:
-    """The verbs and nouns of an action, lower-case, in order.
+    """Returns the verbs and nouns of an action, lower-case, in order.
 
     >>> words_of("Pick up the red block and put it on the shelf")
     Words(verbs=('pick', 'put'), nouns=('block', 'shelf'))
@@ -59,7 +59,7 @@ def words_of(action: str) -> Words:
 
 
 def _read_clause(clause: list[str], verbs: list[str], nouns: list[str]) -> None:
-    """Adds what a clause speaks of; all but a text's first begin with the small word that parts them."""
+    """Adds the verb and nouns of a clause; all clauses but a text's first begin with the word that separates them."""
     goes_on = clause[:1] == ["to"] and clause[2:3] not in (["it"], ["them"])  # "to the shelf", not "to open it"
     rest = [word for word in clause[:1] if word not in _CLAUSE_WORDS] + clause[1:]
     while rest and rest[0] in _BEFORE_VERBS:
@@ -77,7 +77,7 @@ def _read_clause(clause: list[str], verbs: list[str], nouns: list[str]) -> None:
 
 
 def _head(phrase: list[str]) -> str:
-    """The last word that can be a noun; empty where there is none."""
+    """Returns the last word that can be a noun; empty where there is none."""
     for word in reversed(phrase):
         plain = word.removesuffix("'s").removesuffix("’s")
         if not (plain in _NO_NOUNS or plain.endswith(("ly", "ing", "wards"))):

@@ -1,4 +1,4 @@
-"""shards.json: which tar files a sharded data set consists of, and what must be in them. See docs/data-format.md."""
+"""shards.json: the tar files that a sharded data set consists of, and their contents. See docs/data-format.md."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ from slowfast_vgen.sealed import OWN, fits, from_json, own_hash, write_record
 SHARDS_FILE = "shards.json"
 FORMAT, VERSION = "slowfast-shards", 1
 END_BYTES = 1024
-"""Two empty blocks end a tar file."""
+"""Length of the two empty blocks that end a tar file."""
 LARGEST_SAMPLE = 2**33
-"""Bytes: four times the most pixels that an episode has."""
+"""Largest number of bytes of a sample: four times the most pixels that an episode has."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"format", "version", "num_shards", "num_episodes", "num_frames", "num_bytes", "content_sha256", OWN} | {
     "split", "max_bytes_per_shard", "sources_sha256", "sources", "shards",
@@ -30,25 +30,25 @@ _NAME = re.compile(r"shard-[0-9]{6}\.tar")
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar file. Its samples, one an episode, follow each other without a gap from its first byte on."""
+    """One tar file. Its samples, one per episode, follow each other without a gap from its first byte on."""
 
     name: str
     num_bytes: int
     sha256: str
-    """Of the whole file."""
+    """SHA-256 of the whole tar file."""
     sample_bytes: tuple[int, ...]
-    """Of each sample: its members with their tar headers and padding."""
+    """Length of each sample: its members with their tar headers and padding."""
     sample_frames: tuple[int, ...]
-    """Frames of each episode."""
+    """Number of frames of each episode."""
     sample_sha256: tuple[str, ...]
-    """Of the `sample_bytes` of each."""
+    """SHA-256 of the bytes of each sample."""
 
     def __len__(self) -> int:
-        """Episodes in the shard."""
+        """Number of episodes in the shard."""
         return len(self.sample_bytes)
 
     def fault(self) -> str | None:
-        """What no shard can be like, or None."""
+        """Returns the first inconsistency of this record, or None."""
         counts = {len(self.sample_bytes), len(self.sample_frames), len(self.sample_sha256)}
         if not isinstance(self.name, str) or not _NAME.fullmatch(
             self.name
@@ -68,24 +68,24 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """A sharded data set."""
+    """The index of a sharded data set."""
 
     split: str
     max_bytes_per_shard: int
     sources_sha256: str
-    """Of what was sharded: other sources, or the same in another order, have another."""
+    """SHA-256 over the sources: other sources, or the same in another order, give another one."""
     sources: tuple[DatasetHeader, ...]
-    """The header of each data set that the episodes come from; theirs follow each other in this order."""
+    """Headers of the data sets that the episodes come from, in the order of their episodes."""
     shards: tuple[Shard, ...]
 
     @property
     def num_episodes(self) -> int:
-        """Episodes in all shards."""
+        """Number of episodes in all shards."""
         return sum(len(shard) for shard in self.shards)
 
     @property
     def num_frames(self) -> int:
-        """Frames in all shards."""
+        """Number of frames in all shards."""
         return sum(sum(shard.sample_frames) for shard in self.shards)
 
     @property
@@ -95,7 +95,7 @@ class ShardIndex:
 
     @cached_property
     def content_sha256(self) -> str:
-        """Over all samples in order, however they are dealt out to shards."""
+        """SHA-256 over all samples in order, however they are distributed over shards."""
         digest = hashlib.sha256()
         for shard in self.shards:
             digest.update("".join(shard.sample_sha256).encode())
@@ -103,12 +103,12 @@ class ShardIndex:
 
 
 def is_sharded(folder: Path) -> bool:
-    """Whether a folder holds shards, which its index tells."""
+    """Returns whether a folder holds an index of shards."""
     return (Path(folder) / SHARDS_FILE).is_file()
 
 
 def shard_name(number: int) -> str:
-    """The file name of a shard.
+    """Returns the file name of a shard.
 
     >>> shard_name(7)
     'shard-000007.tar'
@@ -117,7 +117,7 @@ def shard_name(number: int) -> str:
 
 
 def read_index(folder: Path) -> ShardIndex:
-    """Reads the index of a folder of shards, and nothing else.
+    """Reads the index of a folder of shards, but no shard.
 
     Raises:
         UserError: missing, broken, or of another format or version.
@@ -162,10 +162,10 @@ def read_index(folder: Path) -> ShardIndex:
 
 
 def write_index(folder: Path, index: ShardIndex) -> None:
-    """Writes the index, whole or not at all.
+    """Writes the index atomically.
 
     Raises:
-        UserError: a place that cannot be written.
+        UserError: a file that cannot be written.
     """
     head = {"format": FORMAT, "version": VERSION, "num_shards": len(index.shards), **_counts(index)}
     try:
@@ -179,10 +179,10 @@ def _counts(index: ShardIndex) -> dict[str, int]:
 
 
 def shard_of(record: dict[str, Any]) -> Shard:
-    """A shard from what JSON made of it.
+    """Returns a shard from its JSON record.
 
     Raises:
-        KeyError, TypeError: it is no shard's record.
+        KeyError, TypeError: `record` is no shard's record.
     """
     names = ("sample_bytes", "sample_frames", "sample_sha256")
     if not all(isinstance(record[name], list) for name in names):
@@ -192,6 +192,6 @@ def shard_of(record: dict[str, Any]) -> Shard:
 
 
 def sources_digest(headers: Sequence[DatasetHeader], episodes: Sequence[str], max_bytes: int) -> str:
-    """Hex SHA-256 over what is to be sharded: headers, a line for each episode, and the size of the shards."""
+    """Returns a hex SHA-256 over the sources to shard: headers, a line per episode, and the size of the shards."""
     told = {"headers": [asdict(header) for header in headers], "episodes": list(episodes), "max_bytes": max_bytes}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

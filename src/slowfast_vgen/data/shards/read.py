@@ -1,4 +1,4 @@
-"""Reads episodes out of shards, any of them at any time, each held against the checksum in the index."""
+"""Random access to the episodes in shards; each is checked against its SHA-256 in the index."""
 
 import errno
 import hashlib
@@ -41,43 +41,43 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a sample lies."""
+    """Location of a sample."""
 
     shard: Shard
     index: int
-    """In the shard."""
+    """Index of the sample in the shard."""
     offset: int
-    """Bytes before it."""
+    """Number of bytes before the sample."""
 
 
 class ShardSet:
-    """The episodes of a folder of shards: `shards[3]` reads and decodes episode 3, wherever it lies."""
+    """The episodes of a folder of shards: `shards[3]` reads and decodes episode 3."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads the index, no more.
+        """Reads the index, but no shard.
 
         Raises:
-            UserError: no index, or one that is broken.
+            UserError: a missing or broken index.
         """
         self.folder = Path(folder)
         self.index: ShardIndex = read_index(self.folder)
         self._files: dict[str, BinaryIO] = {}
 
     def __len__(self) -> int:
-        """Episodes in all shards."""
+        """Number of episodes in all shards."""
         return self.index.num_episodes
 
     @cached_property
     def groups(self) -> tuple[range, ...]:
-        """The numbers of each shard's episodes."""
+        """Episode numbers of each shard."""
         stops = np.cumsum([len(shard) for shard in self.index.shards]).tolist()
         return tuple(range(stop - len(shard), stop) for shard, stop in zip(self.index.shards, stops, strict=True))
 
     def __getitem__(self, number: int) -> Episode:
-        """Reads one episode; what comes back keeps every rule of the format and is what was sharded.
+        """Reads one episode, and checks its SHA-256 and every rule of the format.
 
         Raises:
-            DefectiveDataError: a shard that is missing or breaks off, a sample that is damaged.
+            DefectiveDataError: a missing or truncated shard, a damaged sample.
         """
         with self._unpacked(number) as folder:
             return read_episode(folder)
@@ -87,21 +87,21 @@ class ShardSet:
         return (self[number] for number in range(len(self)))
 
     def name(self, number: int) -> str:
-        """The shard's path and the sample's key."""
+        """Returns the shard's path and the sample's key."""
         return f"{self._path(self._place(number))}/{sample_key(number)}"
 
     @property
     def num_bytes(self) -> int:
-        """Of all shards."""
+        """Bytes of all shards."""
         return self.index.num_bytes
 
     @property
     def headers(self) -> tuple[DatasetHeader, ...]:
-        """Of the data sets that the episodes came from, one after the other."""
+        """Headers of the data sets that the episodes come from, in the order of their episodes."""
         return self.index.sources
 
     def tables(self, number: int) -> tuple[EpisodeHeader, tuple[Chunk, ...]]:
-        """An episode's header and chunks, without touching the video.
+        """Reads an episode's header and chunks, but not its video.
 
         Raises:
             DefectiveDataError: as `shards[number]`.
@@ -111,7 +111,7 @@ class ShardSet:
             return header, read_chunks(folder, header)
 
     def frames(self, number: int) -> Frames:
-        """An episode's frames.
+        """Decodes an episode's frames.
 
         Raises:
             DefectiveDataError: as `shards[number]`.
@@ -120,7 +120,7 @@ class ShardSet:
             return read_episode_frames(folder, read_header(folder))
 
     def poses(self, number: int) -> Poses | None:
-        """An episode's poses, or None where it has none, without touching the video.
+        """Reads an episode's poses, but not its video; None where it has none.
 
         Raises:
             DefectiveDataError: as `shards[number]`.
@@ -129,14 +129,14 @@ class ShardSet:
             return read_poses(folder, read_header(folder))
 
     def close(self) -> None:
-        """Closes the files; what is read later opens them again."""
+        """Closes the files; later reads reopen them."""
         for file in self._files.values():
             file.close()
         self._files.clear()
 
     @contextmanager
     def _unpacked(self, number: int, wanted: tuple[str, ...] = MEMBERS) -> Iterator[Path]:
-        """A temporary episode folder with the wanted files, for the very readers that folders have."""
+        """Yields a temporary episode folder with the wanted files, which the readers of folders then read."""
         with tempfile.TemporaryDirectory(prefix="slowfast-sample-") as name:
             folder = Path(name)
             members = self._members(number, wanted)
@@ -157,12 +157,12 @@ class ShardSet:
                 ) from error
 
     def _members(self, number: int, wanted: tuple[str, ...]) -> dict[str, bytes]:
-        """The wanted members of a sample; where the video is among them, the whole sample is held to its checksum."""
+        """Reads the wanted members of a sample; where the video is among them, it checks the whole sample's SHA-256."""
         place = self._place(number)
         size = place.shard.sample_bytes[place.index]
         try:
             file = self._open(place.shard)
-            if place.offset + size > os.fstat(file.fileno()).st_size:  # no memory for what is not there
+            if place.offset + size > os.fstat(file.fileno()).st_size:  # allocates no memory for missing bytes
                 raise DefectiveDataError([self._damage(number)])
             file.seek(place.offset)
             if VIDEO_FILE not in wanted:
@@ -207,17 +207,17 @@ class ShardSet:
         file = self._files.pop(shard.name, None)
         if file is None:
             path = self.folder / shard.name
-            if path.exists() and not path.is_file():  # a pipe would keep its reader for ever
+            if path.exists() and not path.is_file():  # a pipe would block its reader forever
                 raise OSError(errno.EINVAL, "it is no regular file", str(path))
             file = path.open("rb")
             if len(self._files) >= MOST_OPEN_FILES:
                 self._files.pop(next(iter(self._files))).close()
-        self._files[shard.name] = file  # the latest at the end
+        self._files[shard.name] = file  # the most recent one comes last
         return file
 
 
 def check_shards(folder: Path) -> list[Defect]:
-    """Every defect of a folder of shards and of their episodes, none if it is sound."""
+    """Returns every defect of a folder of shards and of their episodes; none if it is sound."""
     try:
         shards = ShardSet(folder)
     except UserError as error:
@@ -246,10 +246,10 @@ def check_shards(folder: Path) -> list[Defect]:
 
 
 def _members_in(file: BinaryIO, size: int, key: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """The wanted members of the sample of `size` bytes that begins here; the video comes last, and may stay unread.
+    """Yields the wanted members of the sample of `size` bytes that begins here; the video at its end may be skipped.
 
     Raises:
-        tarfile.TarError: what is here is no such sample.
+        tarfile.TarError: `file` holds no such sample here.
     """
     while size:
         info = tarfile.TarInfo.frombuf(file.read(_BLOCK), "utf-8", "strict")
@@ -258,7 +258,7 @@ def _members_in(file: BinaryIO, size: int, key: str, wanted: tuple[str, ...]) ->
             return
         padded = -(-info.size // _BLOCK) * _BLOCK
         size -= _BLOCK + padded
-        # A link or a device is none either, wherever it leads; a header can tell of less than no bytes.
+        # A link or a device is no member either; a header can claim a negative size.
         if name not in MEMBERS or not info.isreg() or info.size < 0 or size < 0:
             raise tarfile.TarError(f"{info.name} is no part of {key}")
         content = file.read(padded)[: info.size]

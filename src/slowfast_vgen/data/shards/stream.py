@@ -1,8 +1,8 @@
-"""Episodes of shards in a shuffled, endless stream that goes on exactly where it was stopped.
+"""Episodes of shards in a shuffled, endless stream that resumes exactly where it was stopped.
 
-The order hangs on the index, the seed and the buffer alone: each epoch deals the shards in a new order, and a buffer
-mixes the episodes of neighbouring ones. It holds places, not videos, so it costs nothing, and where the stream stands
-is one number. Several readers (ranks, and workers of each) take turns in the one order.
+The order depends only on the index, the seed and the buffer: each epoch permutes the shards, and a buffer mixes the
+episodes of neighbouring ones. It holds numbers, not videos, so it costs nothing, and the position in the stream is one
+number. Several readers (ranks, and workers of each) take turns in the one order.
 """
 
 import hashlib
@@ -25,17 +25,17 @@ STATE_VERSION = 2
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """The order of a stream, and how much damage it bears."""
+    """The order of a stream, and how many unreadable episodes it tolerates."""
 
     seed: int = 0
     shuffle: bool = True
-    """False gives the episodes in their own order."""
+    """Whether episodes are shuffled; False gives them in the order of the index."""
     buffer_episodes: int = 4096
-    """Episodes among which the next one is drawn; so many shards as hold them are read side by side."""
+    """Number of episodes among which the next one is drawn; the shards that hold them are read concurrently."""
     num_epochs: int | None = None
-    """How often each episode comes; None goes on for ever."""
+    """Number of passes over all episodes; None for an endless stream."""
     max_bad_share: float = 0.0
-    """Of the episodes that may be left out because they cannot be read."""
+    """Largest share of the episodes that may be left out because they cannot be read."""
 
     def __post_init__(self) -> None:
         if self.buffer_episodes < 1:
@@ -46,7 +46,7 @@ class StreamConfig:
 
 @dataclass(frozen=True)
 class Part:
-    """Which episodes of the stream one of several readers takes: every `count`-th, from number `index` on."""
+    """Part of the stream that one of several readers takes: every `count`-th episode, from number `index` on."""
 
     index: int = 0
     count: int = 1
@@ -57,7 +57,7 @@ class Part:
 
     @classmethod
     def of(cls, rank: int, num_ranks: int, worker: int = 0, num_workers: int = 1) -> "Part":
-        """The part of a data loader's worker in one of several processes.
+        """Returns the part of a data loader's worker in one of several processes.
 
         >>> Part.of(rank=1, num_ranks=2, worker=2, num_workers=4)
         Part(index=5, count=8)
@@ -71,41 +71,41 @@ class Part:
 class ShardStream:
     """An iterator over `Episode`s: `for episode in ShardStream(folder): ...`.
 
-    `state_dict()` tells where it stands, as JSON values; a stream of the same shards, seed and buffer that is given
-    them by `load_state_dict` goes on with the very next episode, those left out counted. While nothing is left out,
-    all parts have the same state after the same number of episodes, and other numbers of parts can go on from it.
+    `state_dict()` returns the position as JSON values; a stream of the same shards, seed and buffer that loads them by
+    `load_state_dict` resumes with the next episode, including the count of those left out. While none are left out, all
+    parts have the same state after the same number of episodes, and any number of parts can resume from it.
     """
 
     def __init__(self, folder: Path, config: StreamConfig | None = None, part: Part | None = None) -> None:
-        """Reads the index, no more.
+        """Reads the index, but no shard.
 
         Args:
-            folder: of shards.
-            config: the order; by default shuffled, for ever, bearing no damage.
-            part: which episodes to take; by default all.
+            folder: folder of shards.
+            config: order; by default shuffled, endless, tolerating no unreadable episode.
+            part: episodes to take; by default all.
 
         Raises:
-            UserError: no shards, or settings that cannot be.
+            UserError: no shards, or impossible settings.
         """
         self.shards = ShardSet(folder)
         self.config, self.part = config or StreamConfig(), part or Part()
         self.left_out = LeftOut(len(self.shards), self.config.max_bad_share)
         self._turns = 0
-        """Episodes of the order that all parts together have taken, where this one stands."""
+        """Number of episodes that all parts have taken, as of this part's position."""
         self._epoch = -1
         self._order: Iterator[int] = iter(())
         self._num_drawn = 0
-        """Episodes drawn from `_order`."""
+        """Number of episodes drawn from `_order`."""
 
     def __iter__(self) -> Self:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def __next__(self) -> Episode:
-        """The next episode that can be read.
+        """Returns the next episode that can be read.
 
         Raises:
-            UserError: more episodes than the share cannot be read; or the first, where none may be left out.
+            UserError: a larger share of episodes than allowed cannot be read, or any where none may be left out.
         """
         while True:
             turn = self._turns + self.part.index
@@ -123,14 +123,14 @@ class ShardStream:
                 return episode
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as JSON values."""
+        """Returns the position in the stream as JSON values."""
         return {**self._identity(), "turns": self._turns, "left_out": list(self.left_out.names)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes to where another stream stood.
+        """Moves to the position of another stream.
 
         Raises:
-            UserError: a state of other shards, another order, or none at all.
+            UserError: a state of other shards or another order, or an invalid one.
         """
         own = self._identity()
         differing = sorted(name for name in own if state.get(name) != own[name])
@@ -146,7 +146,7 @@ class ShardStream:
         self.left_out.restore(state.get("left_out", ()))
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same for the order to be the same."""
+        """Returns the values that must be equal for the order to be equal."""
         config = self.config
         order = {"seed": config.seed, "buffer_episodes": config.buffer_episodes} if config.shuffle else {}
         index = self.shards.index
@@ -155,7 +155,7 @@ class ShardStream:
         return {"version": STATE_VERSION, "shuffle": config.shuffle, **order, **shards}
 
     def _number(self, turn: int) -> int:
-        """The number of the episode that comes at a turn; going back draws its epoch anew."""
+        """Returns the number of the episode at a turn; an earlier turn than the last recomputes its epoch's order."""
         epoch, place = divmod(turn, len(self.shards))
         if epoch != self._epoch or place < self._num_drawn:
             self._epoch, self._num_drawn = epoch, 0
@@ -166,12 +166,12 @@ class ShardStream:
 
 
 def epoch_order(groups: Sequence[range], config: StreamConfig, epoch: int) -> Iterator[int]:
-    """The numbers of all episodes, each once, in the order of an epoch.
+    """Yields the numbers of all episodes, each once, in the order of an epoch.
 
     Args:
-        groups: the numbers of each shard's episodes.
+        groups: episode numbers of each shard.
         config: seed, shuffle and buffer.
-        epoch: from 0 on.
+        epoch: number of the epoch, from 0 on.
     """
     if not config.shuffle:
         for group in groups:

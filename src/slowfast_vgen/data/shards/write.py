@@ -1,7 +1,7 @@
 """Writes data sets as WebDataset shards: tar files of whole episodes, byte for byte, and an index.
 
-The same sources and size give the same bytes, in any folder. Each shard is written whole or not at all; a journal keeps
-what is known of the finished ones, so that a run that was stopped goes on after the last of them.
+The same sources and size give the same bytes, in any folder. Each shard is written atomically; a journal records the
+finished ones, so that a stopped run resumes after the last of them.
 """
 
 import hashlib
@@ -40,26 +40,26 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import append_text, atomic_path, hold_folder, is_unused, sha256_of_file
 
 DEFAULT_MAX_BYTES = 2**28
-"""Of a shard: large enough that a disk or an object store reads it in one go, small enough to be copied anew."""
+"""Default size of a shard: large enough for sequential reads from a disk or an object store, and quickly recopied."""
 JOURNAL_FILE = ".shards.jsonl"
 MEMBERS = (EPISODE_FILE, CHUNKS_FILE, POSES_FILE, VIDEO_FILE)
-"""Of a sample, in this order: what is small first, so that tables can be had without reading the video."""
+"""Members of a sample, in this order: the small ones first, so that tables can be read without the video."""
 MOST_SHARDS = 1_000_000
 _BLOCK = 512
 _LARGEST_MEMBER = 8**11 - 1
-"""What a tar header can tell."""
+"""Largest size of a member that a tar header can express."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """An episode to be written."""
+    """An episode to write."""
 
     folder: Path
     files: tuple[Path, ...]
     num_bytes: int
-    """In the tar file."""
+    """Length in the tar file."""
     identity: str
-    """Changes when the episode does."""
+    """Hashes and sizes of the files, which change when the episode does."""
 
 
 def write_shards(
@@ -68,17 +68,17 @@ def write_shards(
     max_bytes: int = DEFAULT_MAX_BYTES,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ShardIndex:
-    """Shards data sets of one split, or goes on sharding them.
+    """Shards data sets of one split, or resumes sharding them.
 
     Args:
         sources: folders of finished data sets; their episodes follow each other in this order.
         out: new or empty, or the folder of the same shards.
-        max_bytes: of a shard; an episode that is larger makes a shard of its own.
-        on_progress: called with the episodes done so far, and with all of them, after each.
+        max_bytes: largest size of a shard; a larger episode becomes a shard of its own.
+        on_progress: called after each episode with the number done so far and the total.
 
     Raises:
         DefectiveDataError: a source that breaks a rule of the format.
-        UserError: sources of several splits, named twice or without episodes; a folder of something else; a place that
+        UserError: sources of several splits, named twice or without episodes; a folder with other content; a file that
             cannot be written.
     """
     datasets = [EpisodeDataset(source) for source in sources]
@@ -110,7 +110,7 @@ def write_shards(
 
 
 def sample_key(number: int) -> str:
-    """What the members of an episode's sample have before their first dot; readers group by it.
+    """Returns the part of the member names of an episode's sample before the first dot; readers group by it.
 
     >>> sample_key(12) + ".video.mp4"
     '00000012.video.mp4'
@@ -132,7 +132,7 @@ def _entry(folder: Path) -> _Entry:
     files = tuple(folder / name for name in MEMBERS if name != POSES_FILE or header.has_poses)
     try:
         sizes = [path.stat().st_size for path in files]
-        # The header names the video by its hash, which is looked at when the video is read.
+        # The header holds the video's hash, which is checked when the video is read.
         told = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name != VIDEO_FILE]
     except OSError as error:
         refuse([Defect(str(error.filename), "missing-file", error.strerror or str(error))])
@@ -155,7 +155,7 @@ def _dealt_out(entries: Sequence[_Entry], max_bytes: int) -> Iterator[list[_Entr
 
 
 def _finished(out: Path, digest: str) -> dict[str, Shard]:
-    """The shards that are there already, whole, and are those that are wanted; none where the index is broken."""
+    """Returns the finished, intact shards of the same sources; none where the index is broken."""
     if is_sharded(out):
         try:
             index = read_index(out)
@@ -180,7 +180,7 @@ def _is_whole(path: Path, shard: Shard) -> bool:
 
 
 def _read_journal(path: Path) -> tuple[str, list[Shard]]:
-    """The digest of the sources, and the shards noted; a last line that broke off is passed over."""
+    """Reads the digest of the sources and the finished shards; an incomplete last line is skipped."""
     digest, shards = "", []
     for line in path.read_text(errors="replace").splitlines():
         try:
@@ -202,9 +202,7 @@ def _is_sound(shard: Shard) -> bool:
 def _note(out: Path, record: dict[str, Any]) -> None:
     """Adds a line to the journal, in one write."""
     try:
-        append_text(
-            out / JOURNAL_FILE, "\n" + json.dumps(record) + "\n"
-        )  # the break in front ends a line that broke off
+        append_text(out / JOURNAL_FILE, "\n" + json.dumps(record) + "\n")  # the leading newline ends an incomplete line
     except OSError as error:
         raise UserError(f"cannot write {out / JOURNAL_FILE}: {error.strerror}; check the space there") from error
 
@@ -232,10 +230,10 @@ def _write_shard(
 
 
 def _sample(entry: _Entry, number: int) -> tuple[bytes, int]:
-    """The bytes of a sample and the frames of its episode.
+    """Returns the bytes of a sample and the number of frames of its episode.
 
     Raises:
-        DefectiveDataError: the episode breaks a rule; its video is held against its checksum, not decoded.
+        DefectiveDataError: the episode breaks a rule; its video is checked by its SHA-256, not decoded.
     """
     header = read_header(entry.folder)
     read_chunks(entry.folder, header)
@@ -248,7 +246,7 @@ def _sample(entry: _Entry, number: int) -> tuple[bytes, int]:
             refuse([Defect(str(path), "missing-file", error.strerror or str(error))])
         if path.name == VIDEO_FILE and hashlib.sha256(content).hexdigest() != header.video_sha256:
             refuse([Defect(str(path), "checksum", "the file is not the one that was written")])
-        # Nothing of the machine or the moment: no owner, no time.
+        # No owner and no time, so that every machine writes the same bytes.
         info = tarfile.TarInfo(f"{sample_key(number)}.{path.name}")
         info.size = len(content)
         sample.write(info.tobuf(tarfile.USTAR_FORMAT))
