@@ -48,7 +48,7 @@ class Noising:
         noise: Float[Tensor, "batch frames channels height width"],
         levels: Float[Tensor, "batch frames"],
     ) -> Float[Tensor, "batch frames channels height width"]:
-        """`z_t`."""
+        """The noised latents `z_t`."""
         alpha, sigma = self.alpha_sigma(levels[..., None, None, None])
         return alpha * clean + sigma * noise
 
@@ -58,7 +58,7 @@ class Noising:
         noise: Float[Tensor, "batch frames channels height width"],
         levels: Float[Tensor, "batch frames"],
     ) -> Float[Tensor, "batch frames channels height width"]:
-        """What the denoiser should say."""
+        """The values that the denoiser should predict."""
         if self.target == "epsilon":
             return noise
         if self.target == "flow":
@@ -75,13 +75,13 @@ def draw_noise_levels(
 ) -> Float[Tensor, "..."]:
     """Logit-normal levels (arXiv 2403.03206): most training where denoising is neither trivial nor hopeless.
 
-    A `logit_mean` above 0 moves it to higher noise, where it is decided what stands where.
+    A `logit_mean` above 0 moves it to higher noise, where the layout of the scene is decided.
     """
     return (torch.randn(shape, generator=generator) + logit_mean).sigmoid().to(device)
 
 
 def frame_levels(levels: Float[Tensor, " batch"], num_frames: int) -> NoiseLevels:
-    """One level a window, for each of its frames (the paper draws one step `t` for all).
+    """Repeats the level of each window for all of its frames (the paper draws one step `t` for all).
 
     >>> frame_levels(torch.tensor([0.1, 0.9]), 3).shape
     torch.Size([2, 3])
@@ -91,18 +91,18 @@ def frame_levels(levels: Float[Tensor, " batch"], num_frames: int) -> NoiseLevel
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseConfig:
-    """How often and how strongly training windows are disturbed."""
+    """Frequency and strength of the noise on training windows."""
 
     condition_dropout: float = 0.1
     """Share of windows whose action is withheld."""
     past_noise_share: float = 0.5
-    """Share of windows whose past is slightly noised, with its level told (GameNGen, arXiv 2408.14837): a roll-out
+    """Share of windows whose past is slightly noised, with its level given (GameNGen, arXiv 2408.14837): a roll-out
     feeds the model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq.
     1."""
     past_noise_max: float = 0.3
     """The highest level of a noised past, in [0, 1]."""
     noise_logit_mean: float = 0.0
-    """As in `draw_noise_levels`, of eq. 2's levels."""
+    """The `logit_mean` of `draw_noise_levels` for eq. 2's levels."""
 
     def __post_init__(self) -> None:
         for name in ("condition_dropout", "past_noise_share", "past_noise_max"):
@@ -112,7 +112,7 @@ class NoiseConfig:
 
 @dataclass(frozen=True)
 class Noise:
-    """All that is random in eq. 2's loss of some windows: drawn before anything is computed, so it can be shared out.
+    """All that is random in eq. 2's loss of some windows: drawn before anything is computed, so that it can be divided.
 
     The draws of one window are consecutive rows of `levels` and `noise`.
     """

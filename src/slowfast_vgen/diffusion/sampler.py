@@ -20,7 +20,7 @@ Scheduler: TypeAlias = DDIMScheduler | FlowMatchEulerDiscreteScheduler
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """How a chunk is sampled."""
+    """The settings of sampling a chunk."""
 
     num_steps: int = 8
     guidance_scale: float = 1.0

@@ -63,7 +63,7 @@ def pixels_to_frames(pixels: Float[Tensor, "*batch 3 height width"]) -> UInt8[Te
 
 
 def check_sides(height: int, width: int, downsampling: int) -> None:
-    """Whether frames can be folded into whole latents.
+    """Checks that frames can be folded into whole latents.
 
     Raises:
         UserError: a side is no multiple of `downsampling`; the nearest sizes that can be used are named.
@@ -156,10 +156,10 @@ class Codec(nn.Module):
         return frames.contiguous().reshape(*batch, *frames.shape[1:])
 
     def with_channels(self, latent_channels: int) -> "Codec":
-        """The same codec with room for more in its latents, which shows the same pictures; this one, if it has room.
+        """A codec with this many latent channels that shows the same pictures; the codec itself if it has them already.
 
         Raises:
-            UserError: it has more channels than that.
+            UserError: this codec has more channels than that.
         """
         if latent_channels == self.latent_channels:
             return self
@@ -191,7 +191,7 @@ class Codec(nn.Module):
 
     @classmethod
     def of(cls, part: PartFiles) -> "Codec":
-        """The same from files that were read already."""
+        """Builds a codec, in evaluation mode and float32, from files that were read already."""
         path = part.folder / STATISTICS_FILE
         statistics = part.json(STATISTICS_FILE)
         autoencoder = part.module(AutoencoderTiny, "codec")

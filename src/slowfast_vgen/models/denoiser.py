@@ -1,4 +1,4 @@
-"""The one Protocol behind which every denoiser stands."""
+"""The one Protocol that every denoiser implements."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Recalled = Any
 """What a denoiser makes of a `Recall`; opaque to everyone else."""
 
 PatchFeatures = Float[Tensor, "batch frames rows columns memory_width"]
-"""What a denoiser says of each patch of some frames, for a memory to keep."""
+"""A denoiser's features of each patch of some frames, for a memory to keep."""
 
 
 MEMORY_PATCH = 2
@@ -53,12 +53,12 @@ def memory_grid(latent_height: int, latent_width: int, patch: int = MEMORY_PATCH
 
 @dataclass(frozen=True)
 class Recall:
-    """What the episode's local memory knows of frames to come, at the poses where the action leads."""
+    """What the episode's local memory knows of frames to come, at the poses that the action leads to."""
 
     latents: Latents
     """The frames as remembered, at the addresses of their patches."""
     novelty: Float[Tensor, "batch frames columns"]
-    """For each column of patches: 1 where nothing was seen, towards 0 where the very place was."""
+    """For each column of patches: 1 where nothing was seen, towards 0 where this very place was seen."""
     features: PatchFeatures | None = None
     """The denoiser's own features of the remembered patches; None where it gives none."""
 
@@ -100,11 +100,11 @@ class Denoiser(Protocol):
         ...
 
     def memory_features(self, past: Past) -> PatchFeatures | None:
-        """Features of the past's patches for a local memory to keep beside their latents; None for none."""
+        """Features of the past's patches for a local memory to keep with their latents; None for none."""
         ...
 
     def memory_shape(self, latent_height: int, latent_width: int) -> MemoryShape:
-        """How `memory_features` lie in a frame of latents of that size."""
+        """The grid and width of `memory_features` for a frame of latents of that size."""
         ...
 
     def repeat_past(self, past: Past, times: int) -> Past:
@@ -121,27 +121,27 @@ class DenoiserModule(nn.Module, Denoiser):
     lora_layers: ClassVar[tuple[str, ...]]
     """Linear layers that a LoRA sits on where the user names none, by the ends of their dotted names."""
     can_recall: bool
-    """Whether what a local memory recalls reaches the prediction: whether the denoiser has room for one."""
+    """True if what a local memory recalls reaches the prediction, that is, if the denoiser has input for it."""
     target: str | None
-    """What it was trained to predict, as its folder tells; None where nothing tells."""
+    """The target that it was trained to predict, as its folder states; None where that is not known."""
     with_memory: "Callable[[int], DenoiserModule]"
-    """The same denoiser with room for a local memory that keeps so many features of each patch."""
+    """Gives the same denoiser with input for a local memory that keeps this many features of each patch."""
 
     save_pretrained: Callable[..., None]
     to_json_string: Callable[[], str]
 
 
 def check_latents(denoiser: DenoiserModule, shape: tuple[int, int, int], owner: str, mend: str) -> None:
-    """Whether a denoiser takes latents of this shape.
+    """Checks that a denoiser takes latents of this shape.
 
     Args:
-        denoiser: any; one whose configuration does not tell a size takes each.
+        denoiser: any denoiser; one whose configuration does not state a size takes every size.
         shape: channels, height and width of one frame's latents.
-        owner: whose latents they are, for the message.
-        mend: what to do if it does not, likewise.
+        owner: owner of the latents, for the message.
+        mend: how to fix a mismatch, for the message.
 
     Raises:
-        UserError: it was made for others.
+        UserError: the denoiser was made for another shape.
     """
     config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
     for name, wanted in zip(("latent_channels", "latent_height", "latent_width"), shape, strict=True):

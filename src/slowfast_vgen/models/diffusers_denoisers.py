@@ -1,7 +1,7 @@
 """Diffusers' own denoisers behind our Protocol: the paper's 3D UNet, and a video diffusion transformer.
 
-Both run the past beside the new frames at every step, as in the paper (3.2): past and new are joined in time and only
-the new part of the output is read.
+Both run the past together with the new frames at every step, as in the paper (3.2): past and new are joined in time
+and only the new part of the output is read.
 """
 
 from contextvars import ContextVar
@@ -31,7 +31,7 @@ TIMESTEPS = 1000
 
 
 _SEEN_BY_LAST_LAYER: ContextVar[list[Tensor] | None] = ContextVar("seen by the last layer", default=None)
-"""Where `memory_features` collects what goes into the last layer: a list for each thread, so that threads may share a
+"""Inputs of the last layer that `memory_features` collects: a list for each thread, so that threads may share a
 network."""
 
 
@@ -43,7 +43,7 @@ def _look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 def padded_tokens(text: TextEmbedding, length: int = TextEncoder.max_length) -> Float[Tensor, "batch length 384"]:
     """Text tokens at one fixed length, zeros behind.
 
-    These classes take no text mask, and what an episode gives must not depend on how long the actions beside it are.
+    These classes take no text mask, and an episode's result must not depend on the lengths of a batch's other actions.
     """
     tokens = text.tokens.masked_fill(~text.mask[..., None], 0.0)
     return F.pad(tokens, (0, 0, 0, length - tokens.shape[1]))
@@ -51,7 +51,7 @@ def padded_tokens(text: TextEmbedding, length: int = TextEncoder.max_length) -> 
 
 @dataclass(frozen=True)
 class PastLatents:
-    """The past as it is, for denoisers that look at it anew each time."""
+    """The past as it is, for denoisers that process it again at each call."""
 
     latents: Latents
     noise_levels: NoiseLevels
@@ -69,7 +69,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
     reads_words: ClassVar[bool] = True
     """Its attention goes to the embedding of each word of an action."""
     target: str | None = None
-    """What it was trained to predict, where that is known (`training_record`)."""
+    """The target that it was trained to predict, where that is known (`training_record`)."""
 
     def joined(
         self, latents: Latents, noise_levels: NoiseLevels, text: TextEmbedding, recalled: Latents | None = None
@@ -86,7 +86,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         raise NotImplementedError
 
     def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
-        """What goes into the last layer for `latents`, frame by frame."""
+        """The input of the last layer for `latents`, frame by frame."""
         raise NotImplementedError
 
     @property
@@ -100,7 +100,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         return bool(self.config.recall)
 
     def with_memory(self, memory_width: int) -> Self:
-        """The same denoiser with room for a local memory; this one, if it has such room.
+        """The same denoiser with input channels for a local memory; the denoiser itself if it has them already.
 
         Args:
             memory_width: learned features that the memory keeps of each patch; 0 for its latents alone.
@@ -165,7 +165,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         return self.joined(latents, levels, text, recalled)[:, past.latents.shape[1] :]
 
     def encode_recall(self, recall: Recall) -> Latents:
-        """What is recalled as input channels; zeros stand for nothing known."""
+        """What is recalled, as input channels; zeros mean that nothing is known."""
         latents = recall.latents
 
         def spread(maps: Latents) -> Latents:
@@ -241,7 +241,7 @@ class UNet3DDenoiser(JoinedInTime):
         return self.network.conv_out
 
     def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
-        """The class folds frames into the batch itself."""
+        """The input as it is: the class folds frames into the batch itself."""
         return inputs
 
     def joined(
@@ -301,7 +301,7 @@ class WanDenoiser(JoinedInTime):
         return self.network.proj_out
 
     def hidden(self, inputs: Tensor, latents: Latents) -> Float[Tensor, "batch_frames width rows columns"]:
-        """Tokens back in the places of their patches."""
+        """The tokens, put back into the places of their patches."""
         rows, columns = memory_grid(latents.shape[-2], latents.shape[-1], self.config.patch_size)
         return inputs.unflatten(1, (latents.shape[1], rows, columns)).flatten(0, 1).movedim(-1, 1)
 

@@ -1,4 +1,4 @@
-"""Weights for more latent channels, begun from a codec or denoiser that had fewer."""
+"""Weights for more latent channels, initialised from a codec or denoiser that had fewer."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from slowfast_vgen.errors import UserError
 
 @torch.no_grad()
 def grow(target: nn.Module, source: nn.Module) -> None:
-    """Puts all weights of `source` into `target`, which has more channels here and there, before those it adds.
+    """Copies all weights of `source` into `target`, which has more channels in places, before those it adds.
 
     New inputs weigh nothing, so what `source` computed from its channels `target` computes too; new outputs stay as
     they were drawn. Buffers that `target` has of its own are left alone.

@@ -1,6 +1,6 @@
-"""Inverse dynamics: two consecutive frames in, the action that led from one to the other out (paper 3.4).
+"""Inverse dynamics: from two consecutive frames to the action that led from one to the other (paper 3.4).
 
-A planner imagines a video and acts in a real engine; this is what it reads actions off the video with.
+A planner imagines a video and acts in a real engine; with this model it reads the actions off the video.
 """
 
 import math
@@ -26,7 +26,7 @@ SMALLEST_SIDE = 32
 _CELLS = 4
 _GROUPS = 8
 _LEAST_CHANGE = 0.003
-"""Of pixels in [-1, 1], on average: half a grey level; what changes less counts as much."""
+"""Least mean change of pixels in [-1, 1], half a grey level; smaller changes count as this much."""
 
 Pixels = Float[Tensor, "pairs 3 height width"]
 
@@ -42,11 +42,11 @@ class Readings(NamedTuple):
 class InverseDynamics(ModelMixin, ConfigMixin):
     """A small convolutional network over a pair of frames and their difference, with a logit for each verb.
 
-    How much each part of the picture changed is handed to the last layers as well: it tells standing still.
+    The amount of change in each part of the picture is given to the last layers as well: it shows that nothing moved.
 
-    `read` puts the pairs of a chunk together. An action that moves may be refused by a wall, and then a pair shows
-    nothing; so a chunk tells of it by any pair that moves: P(pair | verb) = (1 - r) p(verb) + r p(still), with
-    r = `refused_share`. Without this rule a step cut short by a wall would be taken for standing still.
+    `read` combines the pairs of a chunk. An action that moves may be refused by a wall, and then a pair shows
+    nothing; so any pair that moves counts as evidence of it: P(pair | verb) = (1 - r) p(verb) + r p(still), with
+    r = `refused_share`. Without this rule a step cut short by a wall would be read as `still`.
     """
 
     @register_to_config
@@ -61,7 +61,7 @@ class InverseDynamics(ModelMixin, ConfigMixin):
 
         Args:
             names: the verbs, in the order of the logits.
-            still: the one that moves nothing; where it is not among the names, no rule of refused actions is applied.
+            still: the verb that moves nothing; where it is not among the names, no rule of refused actions is applied.
             refused_share: how often a pair is expected to show nothing although the action moves.
             width: channels of the first layer.
 
@@ -124,7 +124,7 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         return torch.cat(parts).reshape(*batch, num_frames - 1, len(self.names))
 
     def scores(self, log_probabilities: Float[Tensor, "*batch pairs verbs"]) -> Float[Tensor, "*batch verbs"]:
-        """Of each verb for each chunk: the mean of its pairs' log-probabilities, refused steps allowed for."""
+        """Score of each verb for each chunk: the mean of its pairs' log-probabilities, refused steps allowed for."""
         names, still = self.names, str(self.config.still)
         if still not in names:
             return log_probabilities.mean(-2)
@@ -171,7 +171,7 @@ Model = TypeVar("Model", bound=ModelMixin)
 
 
 def load_reading_model(folder: Path, kind: type[Model]) -> Model:
-    """The same for any class of models that read actions.
+    """A trained model of any class that reads actions, in float32.
 
     Raises:
         UserError: no readable model of this class there.

@@ -1,7 +1,7 @@
-"""Inverse dynamics of whole moves: the frames before and after in, which thing was moved to which spot out (paper 3.4).
+"""Inverse dynamics of whole moves: from the frames before and after to the thing moved and its new spot (paper 3.4).
 
 Where an action is "carry this there" and not one of a few verbs, the reader has a map for every thing, over cells of
-the table: how likely it is that this thing was moved, and to there. The spot is the middle of the likeliest hill.
+the table: the probability that this thing was moved there. The spot is the centre of the likeliest hill.
 """
 
 from pathlib import Path
@@ -21,20 +21,20 @@ from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.inverse_dynamics import Pixels, check_frames, load_reading_model
 
 HILL_METRES = 0.05
-"""What lies within this distance of the likeliest cell belongs to its hill."""
+"""Cells within this distance of the likeliest cell belong to its hill."""
 _GROUPS = 8
 
 CellSpots = Float[Tensor, "cells cells 2"]
-"""x and y on the table, metres, of what the middle of each cell of the picture shows."""
+"""x and y on the table, metres, of the point that the centre of each cell of the picture shows."""
 
 
 class MoveReadings(NamedTuple):
     """One move a chunk."""
 
     names: list[str]
-    """What was moved."""
+    """Name of the thing that was moved."""
     spots: Float[np.ndarray, "chunks 2"]
-    """Where it lies then; metres."""
+    """Position of the thing after the move; metres."""
     confidence: Float[np.ndarray, " chunks"]
     """Probability of this thing within `HILL_METRES` of the likeliest cell; in (0, 1]."""
 
@@ -56,13 +56,13 @@ class MoveDynamics(ModelMixin, ConfigMixin):
         cells: int = 32,
         width: int = 32,
     ) -> None:
-        """An untrained network; `place` tells it where its cells lie.
+        """An untrained network; `place` sets the positions of its cells.
 
         Args:
             names: the things, in the order of the maps.
             low: least x and y that anything is moved to, metres.
             high: greatest x and y.
-            cells: of a side of the map.
+            cells: number of cells along a side of the map.
             width: channels of the first layer.
 
         Raises:
@@ -96,10 +96,10 @@ class MoveDynamics(ModelMixin, ConfigMixin):
         return sha256_of_tensors(self.state_dict())
 
     def place(self, spots: CellSpots) -> "MoveDynamics":
-        """Tells where its cells lie; it is saved with the weights.
+        """Sets the positions of the cells, which are saved with the weights.
 
         Raises:
-            UserError: none of them lies where things are moved to.
+            UserError: no cell lies where things are moved to.
         """
         self.spots.copy_(spots)
         if not bool(self._reached().any()):
@@ -118,14 +118,14 @@ class MoveDynamics(ModelMixin, ConfigMixin):
     def targets(
         self, label: Tensor, spots: Float[Tensor, "pairs 2"], metres: float
     ) -> Float[Tensor, "pairs names cells cells"]:
-        """What the maps should be: a hill of this width at the spot, on the map of what was moved."""
+        """Target maps: a hill of width `metres` at the spot, on the map of the thing that was moved."""
         away = (self.spots - spots[:, None, None]).square().sum(-1)
         hill = (-away / (2 * metres**2)).exp() * self._reached()
         hill = hill / hill.sum((1, 2), keepdim=True).clamp(min=1e-9)
         return F.one_hot(label, len(self.names))[:, :, None, None] * hill[:, None]
 
     def hills(self, maps: Float[Tensor, "pairs names cells cells"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each pair: which thing, the middle of its likeliest hill in metres, the probability of that hill."""
+        """For each pair: the thing moved, the centre of its likeliest hill in metres, the probability of that hill."""
         shares = maps.exp()
         label = shares.sum((2, 3)).argmax(1)
         own = shares[torch.arange(len(label)), label].flatten(1)

@@ -24,13 +24,13 @@ BUCKETS = 2**14
 WIDTH, HIDDEN, EMBED_DIM = 128, 512, 384
 WEIGHTS_FILE = "small_text.safetensors"
 WEIGHTS_SHA256 = "5518a7e1b1e9d433bbee62fdb4d46599c16fc3a8d277d5c272e6cc3cc45a108a"
-"""Of the file that is shipped."""
+"""SHA-256 of the file that is shipped."""
 
 _GRAMS = (3, 4)
 
 
 def features(text: str) -> Iterator[str]:
-    """What is looked up of a text: words, pairs of neighbours, words by place, and runs of characters within words."""
+    """Features of a text that are looked up: words, neighbouring pairs, words by place, character runs within words."""
     words = pieces(text)
     for index, word in enumerate(words):
         yield f"word {word}"
@@ -44,7 +44,7 @@ def features(text: str) -> Iterator[str]:
 
 
 class SmallTextEncoder(nn.Module):
-    """Hashed features, their vectors added up, and two layers. See `load_small_text_encoder`."""
+    """Hashed features, their vectors added up, and two layers; `load_small_text_encoder` loads the trained one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class SmallTextEncoder(nn.Module):
         return self.embed(numbers, begins)
 
     def embed(self, numbers: Tensor, begins: Tensor) -> Float[Tensor, "batch 384"]:
-        """The same of looked-up numbers, end to end, and where each text's begin."""
+        """Pooled embeddings from the feature numbers of all texts, end to end, and the index where each text begins."""
         return F.normalize(self.layers(self.table(numbers, begins)), dim=-1)
 
 

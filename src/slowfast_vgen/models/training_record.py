@@ -1,4 +1,4 @@
-"""What a denoiser's folder tells of its training beside its weights: what it predicts, and the frames it knows."""
+"""The record of its training in a denoiser's folder: what it predicts, and the frames it was trained on."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,20 +15,20 @@ _WORLD_INDEX = "model_index.json"
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How the frames were made that a denoiser has learned from, and what of them it predicts."""
+    """The format of the frames that a denoiser was trained on, and what it predicts."""
 
     target: str
     """`epsilon`, `v_prediction` or `flow`."""
     frame_height: int
-    """Pixels."""
+    """Height of a frame in pixels."""
     frame_width: int
-    """Pixels."""
+    """Width of a frame in pixels."""
     num_past_frames: int
-    """`f_p`."""
+    """Frames of the past, `f_p`."""
     num_new_frames: int
-    """`f_g`."""
+    """Frames of a chunk, `f_g`."""
     fps: float | None = None
-    """Frames a second; None where the data had several rates."""
+    """Frames per second; None where the data had several rates."""
 
     def __post_init__(self) -> None:
         check_target(self.target)
@@ -47,12 +47,12 @@ def check_target(target: object) -> None:
 
 
 def write_record(folder: Path, record: TrainingRecord) -> None:
-    """Puts the record beside the weights of a denoiser."""
+    """Writes the record into the folder of a denoiser."""
     write_json(folder / RECORD_FILE, asdict(record))
 
 
 def read_record(part: PartFiles) -> TrainingRecord | None:
-    """That of a denoiser's files, or of the packed world whose `denoiser` it is.
+    """The training record among a denoiser's files, or the one of the packed world whose `denoiser` it is.
 
     None for the folder of a training from before there were records: it predicts the flow, whatever else is unknown.
 
@@ -73,7 +73,7 @@ def read_record(part: PartFiles) -> TrainingRecord | None:
 
 
 def _of_world(settings: dict[str, Any]) -> TrainingRecord:
-    """The settings of a packed world tell the same; those that it leaves out are the format's own defaults."""
+    """The record that a packed world's settings give; settings that it leaves out have the format's defaults."""
     defaults: dict[str, Any] = {
         "target": "flow",
         "frame_height": 64,

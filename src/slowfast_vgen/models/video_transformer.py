@@ -75,7 +75,7 @@ def attend(q: Heads, k: Heads, v: Heads) -> Heads:
 class Block(nn.Module):
     """Attention and MLP, each modulated by noise level and action.
 
-    A memory that adds to the residual stream belongs beside the two: `x + gate * branch(modulated x)` once more.
+    A memory that adds to the residual stream belongs next to the two: `x + gate * branch(modulated x)` once more.
     """
 
     def __init__(self, width: int, num_heads: int, mlp_ratio: int) -> None:
@@ -120,7 +120,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
 
     lora_layers: ClassVar[tuple[str, ...]] = ("qkv", "out", "mlp_in", "mlp_out")
     target: str | None = None
-    """What it was trained to predict, where that is known (`training_record`)."""
+    """The target that it was trained to predict, where that is known (`training_record`)."""
 
     @register_to_config
     def __init__(
@@ -205,9 +205,9 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         return bool(self.config.memory_width)
 
     def with_memory(self, memory_width: int) -> "VideoTransformer":
-        """The same denoiser with room for a local memory, of so many features a patch; this one, if it has such room.
+        """The same denoiser with input for a local memory of `memory_width` features a patch; itself if it has that.
 
-        With 0 it has none. Room of another width is made anew.
+        With 0 it has no such input. Weights for another width are initialised again.
         """
         if self.config.memory_width == memory_width:
             return self
@@ -219,10 +219,10 @@ class VideoTransformer(ModelMixin, ConfigMixin):
     def with_channels(self, latent_channels: int) -> "VideoTransformer":
         """The same denoiser for latents with more channels, which predicts the same of the first ones.
 
-        It has no room for a local memory. If nothing is to be added, it is this one.
+        It has no input for a local memory. If nothing is to be added, the denoiser itself is returned.
 
         Raises:
-            UserError: it was made for more channels than that.
+            UserError: the denoiser was made for more channels than that.
         """
         if self.config.latent_channels == latent_channels:
             return self
@@ -239,7 +239,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         return MemoryShape(self.config.memory_width, *memory_grid(latent_height, latent_width, self.config.patch_size))
 
     def memory_features(self, past: PastKeysValues) -> PatchFeatures | None:
-        """What a memory keeps of each past patch beside its latents: learned, and free, since the past is encoded."""
+        """What a memory keeps of each past patch with its latents: learned, and free, since the past is encoded."""
         if not self.config.memory_width:
             return None
         return self.memory_out(self.norm_out(past.tokens)).unflatten(2, self.grid)

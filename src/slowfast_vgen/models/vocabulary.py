@@ -1,9 +1,9 @@
-"""What a world can be told: its verbs with their phrasings and motions, or a sample of the narrations that it learned.
+"""The vocabulary of a world: its verbs with phrasings and motions, or a sample of the narrations that it learned.
 
-A world whose every chunk was told by one of a few verbs has a vocabulary of *verbs*: each text is brought to the verb
+A world whose every chunk has one of a few verbs has a vocabulary of *verbs*: each text is mapped to the verb
 that it means, and that verb's canonical phrasing goes to the denoiser and to the path alike, so that all ways of saying
 it give the same video. A world of free narrations keeps every text as it is, and only notices when one is like nothing
-that it knows. How texts are read is the matter of `language`; no torch here.
+that it knows. Texts are read by `language`; no torch here.
 """
 
 import math
@@ -22,37 +22,37 @@ from slowfast_vgen.language.reading import Reading, clauses_of, read
 from slowfast_vgen.sealed import fits
 
 FILE = "actions.json"
-"""In a world's folder, beside its index."""
+"""Name of the vocabulary's file in a world's folder, next to its index."""
 FORMAT = "slowfast-actions"
 FORMAT_VERSION = 1
 MOST_PHRASINGS = 10_000
 MOST_VERBS = 64
 MOST_WAYS = 64
-"""Phrasings of one verb; where a data set has more, its texts are narrations."""
+"""Most phrasings of one verb; where a data set has more, its texts are narrations."""
 MOST_NARRATIONS = 2000
-"""Of a data set, the commonest first."""
+"""Most narrations that are kept of a data set, the commonest first."""
 
 Kind = Literal["understood", "negated", "several", "unknown"]
 MOST_MOTION = 1e6
-"""Steps or degrees of one chunk."""
+"""Most steps or degrees of one chunk."""
 MOST_TIMES = 100_001
-"""Chunks of one text at most."""
+"""Most chunks of one text."""
 _FEWEST_DEGREES = 10
-"""From here on a number without a unit is one of degrees where something turns: "turn left 90"."""
+"""Smallest number without a unit that is read as degrees where something turns: "turn left 90"."""
 _TURN_TOLERANCE = 1.0
 """Degrees by which a turn that is asked for may differ from the turn of a chunk."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """How the camera moves within one chunk of a verb, in the camera's own frame."""
+    """The camera's motion within one chunk of a verb, in the camera's own frame."""
 
     forward: float = 0.0
-    """Steps of the world."""
+    """Motion forward, in steps of the world."""
     left: float = 0.0
-    """Steps of the world."""
+    """Motion to the left, in steps of the world."""
     turn: float = 0.0
-    """Degrees to the left."""
+    """Turn to the left, in degrees."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -67,11 +67,11 @@ class Action:
     """One verb of a world."""
 
     verb: str
-    """Its name, such as "turn_left"."""
+    """Name of the verb, such as "turn_left"."""
     phrasings: tuple[str, ...]
-    """How the training told it; the first is the canonical one, which the networks are given."""
+    """Texts of the action in training; the first is the canonical one, which the networks are given."""
     motion: Motion | None = None
-    """None for a verb without one of its own, such as the way back, and where it is not known."""
+    """The verb's motion; None for a verb without one of its own, such as the way back, and where it is not known."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.verb, str) or not isinstance(self.phrasings, tuple):
@@ -87,10 +87,10 @@ class Action:
 
 @dataclass(frozen=True)
 class Understood:
-    """What a text was taken for."""
+    """The meaning that was found in a text."""
 
     text: str
-    """As it was given."""
+    """The text as it was given."""
     kind: Kind
     """"understood": one verb, or a free narration. "negated": it says what not to do. "several": it asks for more than
     one chunk. "unknown": it is like nothing known."""
@@ -100,9 +100,9 @@ class Understood:
     """Canonical phrasing of the known action that comes nearest, or a known narration; the verb's own where there is
     one."""
     note: str = ""
-    """What of the text cannot be followed exactly, such as an amount; empty where nothing is."""
+    """The part of the text that cannot be followed exactly, such as an amount; empty where there is none."""
     problem: str = ""
-    """Why it cannot be carried out as one chunk, in one sentence; empty where it can."""
+    """The reason why it cannot be carried out as one chunk, in one sentence; empty where it can."""
 
     @property
     def verb(self) -> str:
@@ -112,7 +112,7 @@ class Understood:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a world can be told. Give `actions` for a world of verbs, `narrations` for one of free texts."""
+    """The actions that a world knows. Give `actions` for a world of verbs, `narrations` for one of free texts."""
 
     actions: tuple[Action, ...] = ()
     narrations: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ class Vocabulary:
 
     @property
     def is_free(self) -> bool:
-        """Whether this is a world of free narrations."""
+        """True for a world of free narrations."""
         return not self.actions
 
     @property
@@ -165,11 +165,11 @@ class Vocabulary:
         return found
 
     def verb_of(self, text: str) -> str:
-        """The verb that a phrasing stands under; empty for any other text."""
+        """The verb that a phrasing belongs to; empty for any other text."""
         return self._by_text.get(_plain(text), "")
 
     def understand(self, text: str) -> Understood:
-        """What a text is taken for; never raises, whatever the text.
+        """Finds the meaning of a text; never raises, whatever the text.
 
         >>> from slowfast_vgen.presets.worlds import vocabulary
         >>> rooms = vocabulary("rooms-64")
@@ -202,7 +202,7 @@ class Vocabulary:
         return Understood(text, "several", verbs, nearest, note, f"{shown} asks for {len(verbs)} chunks: {what}")
 
     def told(self, understood: Understood) -> str:
-        """What the networks are given for what was understood: the verb's canonical phrasing, or the narration."""
+        """The text given to the networks for what was understood: the verb's canonical phrasing, or the narration."""
         return understood.text if self.is_free else self.action(understood.verb).text
 
     def _why(self, shown: str, reading: Reading) -> str:
@@ -236,13 +236,13 @@ class Vocabulary:
         return tuple(verbs), "; ".join(notes), ""
 
     def sequence(self, text: str) -> tuple[Understood, ...]:
-        """What a text of one or more actions is taken for, one chunk each; a part that is not understood is there too.
+        """The meanings of a text of one or more actions, one chunk each; a part that is not understood is there too.
 
         A bullet or number before and a remark behind # or // are left out, as in a line of a list; a group in brackets
         that is to be repeated is written out.
 
         Raises:
-            UserError: such a group that asks for more than anybody can want.
+            UserError: a repeated group asks for too many actions.
 
         >>> from slowfast_vgen.presets.worlds import vocabulary
         >>> [part.verb for part in vocabulary("rooms-64").sequence("turn left twice, then walk on")]
@@ -304,7 +304,7 @@ class Vocabulary:
         return Understood(text, "unknown", (), nearest, problem=f"{shown} is like nothing that this world knows")
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values, as they stand in a world's folder."""
+        """JSON values, as they are written in a world's folder."""
         return {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -341,7 +341,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Reads such a file.
+        """Reads a file that `save` wrote.
 
         Raises:
             UserError: missing, not JSON, or no vocabulary.
@@ -366,10 +366,10 @@ def vocabulary_of(told: Sequence[tuple[str, str]], motions: Mapping[str, Motion]
 
     Args:
         told: verb and text of each chunk; an empty verb where a source has none.
-        motions: of each verb, where they are known.
+        motions: motion of each verb, where it is known.
 
     Raises:
-        UserError: no chunk.
+        UserError: there is no chunk.
 
     >>> vocabulary_of([("stay", "wait"), ("stay", "stay"), ("stay", "stay")]).actions[0].phrasings
     ('stay', 'wait')

@@ -29,23 +29,23 @@ from slowfast_vgen.tensors import check_finite, parse_tensors, write_tensors
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 STATISTICS_FILE = "latent_statistics.json"
-"""Of a codec, beside the two."""
+"""File of a codec's latent statistics, next to the two."""
 RECORD_FILE = "training.json"
-"""Of a denoiser, beside the two."""
+"""File of a denoiser's training record, next to the two."""
 _FILES = (CONFIG_FILE, WEIGHTS_FILE, STATISTICS_FILE, RECORD_FILE)
 _ERRORS = (
     OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError,
     MemoryError,
 )  # fmt: skip
-"""What making a module by impossible settings runs into."""
+"""Errors that making a module with impossible settings may raise."""
 
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What seal.json says beside the hashes."""
+    """The content of seal.json apart from the hashes."""
 
     part: str
-    """The class of the weights."""
+    """Name of the class of the weights."""
 
 
 WEIGHTS = Seal("trained part", "seal.json", "slowfast-weights", 1, WeightsHeader, "`slowfast train`")
@@ -74,12 +74,12 @@ class PartFiles:
 
     @classmethod
     def of(cls, folder: Path, files: Mapping[str, bytes], name: str) -> "PartFiles":
-        """Those of the part `name` among the files of a whole world."""
+        """The files of the part `name` among those of a whole world."""
         inside = f"{name}/"
         return cls(folder / name, {key[len(inside) :]: value for key, value in files.items() if key.startswith(inside)})
 
     def json(self, name: str) -> dict[str, Any]:
-        """A JSON object among them.
+        """Parses one of the files, which holds a JSON object.
 
         Raises:
             UserError: it is missing, or no object.
@@ -93,10 +93,10 @@ class PartFiles:
         return value
 
     def tensors(self) -> dict[str, Tensor]:
-        """The weights.
+        """Parses the weights.
 
         Raises:
-            UserError: they are missing or not readable.
+            UserError: the weights are missing or not readable.
         """
         path = self.folder / WEIGHTS_FILE
         if WEIGHTS_FILE not in self.files:
@@ -107,8 +107,8 @@ class PartFiles:
         """The part itself, in float32 and evaluation mode; draws nothing from torch's random numbers.
 
         Args:
-            kind: its class, one of diffusers' configured models.
-            what: it is for the sentence, such as "denoiser".
+            kind: class of the part, one of diffusers' configured models.
+            what: name of the part for the message, such as "denoiser".
 
         Raises:
             UserError: settings that its class refuses, or weights that do not fit or are not finite.
@@ -129,10 +129,10 @@ class PartFiles:
 
 @contextmanager
 def _no_larger_than(tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """Ends the making of modules, inside the block and in this thread, that have far more weights than these.
+    """Stops the making of modules, inside the block and in this thread, that have far more weights than `tensors`.
 
     Raises:
-        ValueError: at the first weight too many: settings of a forged file may ask for layers without end.
+        ValueError: at the first weight too many: settings of a forged file may ask for endless layers.
     """
     left, thread = 2 * sum(value.numel() for value in tensors.values()) + 10**6, threading.get_ident()
 
@@ -170,9 +170,9 @@ def save_part(folder: Path, module: nn.Module, write: Callable[[Path], None] | N
     """Writes a trained part, sealed, whole or not at all; one that was there before is replaced only by a sound one.
 
     Args:
-        folder: of the part, such as RUN/denoiser.
+        folder: folder of the part, such as RUN/denoiser.
         module: the part.
-        write: writes its files where config and weights are not all.
+        write: writes the files of a part that has more than config and weights.
 
     Raises:
         UserError: weights that are not finite, or a folder that cannot be written.
@@ -187,7 +187,7 @@ def add_to_part(folder: Path, write: Callable[[Path], None]) -> None:
     """Writes one more file into a trained part and seals it again: as it was, or with that file, whatever happens.
 
     Args:
-        folder: of the part.
+        folder: folder of the part.
         write: writes the file into the folder that it is given.
 
     Raises:
@@ -203,10 +203,10 @@ def add_to_part(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 def check_part_target(folder: Path) -> None:
-    """Refuses a folder that holds something else than a trained part, which would be replaced: a check before the work.
+    """Refuses, before the work, a folder that would be replaced but holds something else than a trained part.
 
     Raises:
-        UserError: it does, or it cannot be replaced.
+        UserError: the folder holds something else, or it cannot be replaced.
     """
     check_folder_target(folder)
     if (folder / WEIGHTS.file).exists() or not folder.is_dir():

@@ -5,7 +5,7 @@
       codec/                  a trained part (`weights`): AutoencoderTiny and latent_statistics.json
       denoiser/               a trained part
       address/                the same, in a world with a local memory: its path and its addresses
-      actions.json            what the world can be told: see `models.vocabulary`
+      actions.json            the actions that the world knows: see `models.vocabulary`
       phrasings.safetensors   the embeddings of that, so that these texts need no text encoder
 
 The text encoder is not copied into the folder: it is frozen and comes as a package; its hash is written down.
@@ -64,19 +64,19 @@ _CONFIG_KINDS: dict[str, Any] = {
 _MOST = dict.fromkeys(("num_past_frames", "num_new_frames", "num_sampling_steps"), 1000) | dict.fromkeys(
     ("frame_height", "frame_width"), 16384
 )
-"""Of settings whose work grows with them; 100000 for the others."""
+"""Greatest values of settings whose work grows with them; 100000 for the others."""
 _KIND_NAMES = {str: "some text", int: "a whole number", int | float: "a number", dict: "a JSON object"}
 
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """How a world is stepped through."""
+    """The settings by which a world is rolled out."""
 
     name: str
     version: int = 1
     """Raised with every change of the weights that are shipped under the name."""
     target: str = "flow"
-    """What the denoiser predicts: epsilon, v_prediction or flow."""
+    """The denoiser's prediction target: epsilon, v_prediction or flow."""
     num_past_frames: int = 4
     """Frames of the past that the denoiser sees, `f_p`, once there are as many."""
     num_new_frames: int = 4
@@ -126,9 +126,9 @@ class WorldModel(nn.Module):
             _, height, width = self.latent_shape
             address = address.fitted(width, denoiser.memory_shape(height, width).columns)
         self.address = address
-        """What a local memory needs to know where its frames lie; None in a world without one."""
+        """The addresses that a local memory gives its frames; None in a world without one."""
         self.vocabulary = vocabulary
-        """What the world can be told; None where nobody wrote it down, and every text is taken as it is."""
+        """The actions that the world knows; None where they are not written down, and every text is taken as it is."""
         parts = {"codec": codec, "denoiser": denoiser} | ({} if address is None else {"address": address})
         self.fingerprint = sha256_of_tensors(
             {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
@@ -150,10 +150,10 @@ class WorldModel(nn.Module):
         return self.codec.latent_channels, self.config.frame_height // side, self.config.frame_width // side
 
     def check_fits(self, denoiser: DenoiserModule) -> None:
-        """Whether another denoiser takes this model's latents.
+        """Checks that another denoiser takes this model's latents.
 
         Raises:
-            UserError: it was made for others, or trained to predict something else than this world's denoiser.
+            UserError: it was made for other latents, or trained to predict something else than this world's denoiser.
         """
         mend = "give one that was trained on the latents of this world's codec"
         check_latents(denoiser, self.latent_shape, self.config.name, mend)
@@ -216,7 +216,7 @@ class WorldModel(nn.Module):
 
 @dataclass(frozen=True)
 class WorldHeader:
-    """What model_index.json says beside the hashes."""
+    """The content of model_index.json apart from the hashes."""
 
     codec: list[str]
     denoiser: list[str]
@@ -225,7 +225,7 @@ class WorldHeader:
     """A `WorldConfig`."""
     address: list[str] | None = None
     scheduler: list[str] | None = None
-    """Of worlds that were packed with diffusers' settings of one, which nothing reads: `WorldConfig` decides."""
+    """Scheduler settings of worlds that were packed with them; nothing reads them: `WorldConfig` decides."""
     format_version: int = FORMAT_VERSION
     _class_name: str = "SlowFastWorld"
 
@@ -244,7 +244,7 @@ WORLD = Seal("world", INDEX_FILE, "slowfast-world", FORMAT_VERSION, WorldHeader,
 
 
 def seal_world(folder: Path, header: WorldHeader | None = None) -> None:
-    """Seals a world's folder, each part first; without a header, anew with the one that it has.
+    """Seals a world's folder, each part first; without a header, again with the one that it has.
 
     Raises:
         UserError: no world there.
@@ -257,7 +257,7 @@ def seal_world(folder: Path, header: WorldHeader | None = None) -> None:
 
 
 def read_vocabulary(folder: Path) -> Vocabulary | None:
-    """What the world in `folder` can be told; None where that is not written down.
+    """The vocabulary of the world in `folder`; None where it is not written down.
 
     Raises:
         UserError: no world there, or the file is missing or damaged.
@@ -279,7 +279,7 @@ def _read_config(folder: Path, header: WorldHeader) -> WorldConfig:
 
 
 def reads_words(denoiser: nn.Module) -> bool:
-    """Whether a denoiser reads the embedding of each word of an action, and not their mean alone."""
+    """True if a denoiser reads the embedding of each word of an action, and not their mean alone."""
     return bool(getattr(denoiser, "reads_words", False))
 
 
@@ -293,7 +293,7 @@ def save_phrasings(path: Path, texts: Sequence[str], encoder: TextEncoder) -> No
 
 
 def load_phrasings(path: Path) -> dict[str, Tensor]:
-    """What `save_phrasings` wrote: text -> its mean embedding, as that of a single token.
+    """Reads what `save_phrasings` wrote: text -> its mean embedding, as the embedding of a single token.
 
     Raises:
         UserError: a file of another form.
@@ -333,7 +333,7 @@ def load_denoiser(folder: Path) -> DenoiserModule:
 
 
 def denoiser_writer(denoiser: DenoiserModule, record: TrainingRecord | None) -> Callable[[Path], None]:
-    """Writes the files that `load_denoiser` reads, for `save_part`; without a record, what it predicts is not told."""
+    """Writes the files that `load_denoiser` reads, for `save_part`; without a record, its target is not stated."""
 
     def write(folder: Path) -> None:
         write_module(folder, denoiser)

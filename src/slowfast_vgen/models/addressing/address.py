@@ -1,4 +1,4 @@
-"""The part of a world that tells where its frames are remembered: the integrated path and the addresses along it."""
+"""The part of a world that gives frames their addresses in a memory: the integrated path and the addresses along it."""
 
 import math
 
@@ -12,18 +12,18 @@ from slowfast_vgen.models.addressing.path import PlanarPath
 from slowfast_vgen.models.addressing.rays import RayAddress
 
 MOST_COLUMNS, WIDEST_KEY = 4096, 2**16
-"""Beyond them a memory would not fit into any machine: its size goes with the square of the width."""
+"""Beyond these a memory would not fit into any machine: its size grows with the square of the key width."""
 FOV_DEGREES = 89.7
 """The field of view of the ViZDoom worlds, from a frame's left edge to its right one."""
 
 
 class PlanarAddress(ModelMixin, ConfigMixin):
-    """`path` follows the actions through the plane, `rays` turns a pose into an address a column of patches.
+    """`path` follows the actions through the plane, `rays` turns a pose into one address per column of patches.
 
     Poses and the widths of places are in steps of the world, each `step_units` of its data long; widths of directions
-    and the field of view, from the frame's left edge to its right one, are in degrees. The columns lie side by side
-    from the left edge on, and the frame fills `frame_share` of them: the last one of a frame of odd width reaches
-    beyond it. A memory's size goes with the square of `key_width`, which may be changed without training anew. With
+    and the field of view, from the frame's left edge to its right one, are in degrees. The columns follow each other
+    from the left edge, and the frame fills `frame_share` of them: the last one of a frame of odd width reaches
+    beyond it. A memory's size grows with the square of `key_width`, which may be changed without training again. With
     `retrace` the path learns which texts ask for the way back.
     """
 
@@ -68,7 +68,7 @@ class PlanarAddress(ModelMixin, ConfigMixin):
 
     @classmethod
     def still(cls, key_width: int = 64) -> "PlanarAddress":
-        """That of a camera which never moves, whatever is done: a memory then holds one place, column by column."""
+        """Addresses for a camera that never moves, whatever the action: a memory holds one place, column by column."""
         made = cls(key_width=key_width)
         last = made.path.motion[-1]
         assert isinstance(last, nn.Linear)
@@ -77,11 +77,11 @@ class PlanarAddress(ModelMixin, ConfigMixin):
         return made
 
     def fitted(self, latent_width: int, num_columns: int) -> "PlanarAddress":
-        """The same path with addresses for frames of other columns; this one, if it has those.
+        """The same path with addresses for frames of other columns; this address itself if it has those already.
 
         Args:
-            latent_width: of a frame.
-            num_columns: into which a denoiser cuts it, as `MemoryShape` tells.
+            latent_width: width of a frame's latents.
+            num_columns: columns into which a denoiser cuts it, as `MemoryShape` gives them.
         """
         share = latent_width / (num_columns * -(-latent_width // num_columns))
         if (self.config.num_columns, self.config.frame_share) == (num_columns, share):
@@ -93,7 +93,7 @@ class PlanarAddress(ModelMixin, ConfigMixin):
 
     @property
     def is_still(self) -> bool:
-        """Whether no action moves it."""
+        """True if no action moves the camera."""
         last = self.path.motion[-1]
         return isinstance(last, nn.Linear) and not bool(last.weight.any() or last.bias.any())
 

@@ -67,10 +67,10 @@ class PlanarPath(nn.Module):
         nn.init.constant_(self.gate.bias, -4.0 * math.log(0.1))
         self.retrace = nn.Linear(text_dim, 1) if retrace else None
         self.judge: StepJudge = EvidenceJudge()
-        """What decides whether a step was made; no part of the weights."""
+        """The judge that decides whether a step was made; no part of the weights."""
 
     def motions(self, text: TextEmbedding) -> Float[Tensor, "batch 3"]:
-        """The motion of each frame of a chunk, as the action tells it; none for no text."""
+        """The motion of each frame of a chunk, as the action gives it; zero for no text."""
         pooled = self._pooled(text)
         return self.motion(pooled) * (pooled != 0).any(-1, keepdim=True)
 
@@ -78,7 +78,7 @@ class PlanarPath(nn.Module):
         return text.pooled() * self.text_dim**0.5
 
     def retrace_logits(self, text: TextEmbedding) -> Float[Tensor, " batch"]:
-        """Log-odds that the text asks for the way back; hopeless for no text, and where the path has not learned it."""
+        """Log-odds that the text asks for the way back; -inf for no text, and where the path has not learned it."""
         pooled = self._pooled(text)
         if self.retrace is None:
             return pooled.new_full((len(pooled),), -torch.inf)
@@ -97,9 +97,9 @@ class PlanarPath(nn.Module):
         return motions[:, None] * parts
 
     def predicted(self, path: Float[Tensor, "batch past 3"], text: TextEmbedding, num_frames: int) -> Tensor:
-        """Poses `[batch, num_frames, 3]` of the chunk to come, as far as the action alone tells them.
+        """Poses `[batch, num_frames, 3]` of the chunk to come, as far as the action alone gives them.
 
-        `path` ends where one stands; the poses before matter to a text that asks for the way back.
+        `path` ends at the current pose; the poses before matter to a text that asks for the way back.
         """
         ahead = compose(path[:, -1], self.motions(text)[:, None].expand(-1, num_frames, -1))
         return self._or_back(ahead, path, text)
@@ -111,14 +111,14 @@ class PlanarPath(nn.Module):
         return self.followed_as(path, text, self.judged(last, new).made)
 
     def judged(self, last: Latents, new: Latents) -> Verdicts:
-        """Whether a step was made from each frame of a finished chunk to the next; `last` is the one before it."""
+        """Judges whether a step was made to each frame of a finished chunk; `last` is the one frame before it."""
         before = torch.cat([last, new[:, :-1]], dim=1)
         return self.judge(self.step_logits(before, new), before, new)
 
     def followed_as(
         self, path: Float[Tensor, "batch past 3"], text: TextEmbedding, stepped: Bool[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch frames 3"]:
-        """Poses of a finished chunk, the steps that were made being known."""
+        """Poses of a finished chunk whose made steps are known."""
         ahead = compose(path[:, -1], self.corrected(self.motions(text), stepped))
         return self._or_back(ahead, path, text)
 

@@ -1,7 +1,7 @@
-"""Where a memory is written and read: addresses made of a planar pose and a patch's line of sight, and of nothing else.
+"""Addresses of a memory, made of a planar pose and a patch's line of sight, and of nothing else.
 
 Since an address holds no content, the addresses of frames to come are known before they are denoised: a chunk is read
-once, not once a sampling step. Two addresses are alike where the camera stood near the same place and the patch's ray
+once, not once a sampling step. Two addresses are alike where the camera was near the same place and the patch's ray
 points the same way, so a wall patch seen again after a small turn, in another column of the frame, is found.
 """
 

@@ -1,7 +1,7 @@
-"""The way one came, without its detours: what "retrace your steps" leads back along.
+"""The path walked so far without its detours, along which "retrace your steps" leads back.
 
-A path that comes back to a place it has stood on has made a loop; of the trail nothing but the place is left then. So
-the trail is the way back itself, read from its end, and walking it back shortens it.
+A path that comes back to an earlier place has made a loop; only the place itself is left of it in the trail. So the
+trail is the way back itself, read from its end, and walking it back shortens it.
 """
 
 import math
@@ -11,15 +11,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 SAME_PLACE = 0.5
-"""Steps that two poses of one place may lie apart."""
+"""Largest difference, in steps along x and y, between two poses of one place."""
 SAME_HEADING = math.radians(8)
-"""Radians that their headings may differ by."""
+"""Largest difference, in radians, between the headings of two poses of one place."""
 
 Pose = tuple[float, float, float]
 
 
 class Trail:
-    """A loop-erased path of poses (x, y in steps, heading in radians), from where it began to where one stands.
+    """A loop-erased path of poses (x, y in steps, heading in radians), from the start to the current pose.
 
     >>> trail = Trail()
     >>> for pose in [(0, 0, 0), (1, 0, 0), (2, 0, 0), (1, 0, 0)]:
@@ -32,7 +32,7 @@ class Trail:
         self.poses: list[Pose] = []
 
     def push(self, pose: Pose) -> None:
-        """Goes on to a pose; what was walked since the first time there is cut off."""
+        """Appends a pose; if the path was there before, what was walked since then is cut off instead."""
         for index, (x, y, heading) in enumerate(self.poses):
             if abs(pose[0] - x) < SAME_PLACE and abs(pose[1] - y) < SAME_PLACE:
                 turned = (pose[2] - heading + math.pi) % (2 * math.pi) - math.pi
@@ -42,18 +42,18 @@ class Trail:
         self.poses.append(pose)
 
     def back(self, num_frames: int) -> list[Pose]:
-        """The next poses on the way back, one a frame; where the trail ends, one stands still."""
+        """The next poses on the way back, one a frame; past the trail's end its first pose is repeated."""
         earlier = self.poses[-2::-1][:num_frames]
         return earlier + [self.poses[0]] * (num_frames - len(earlier))
 
 
 def way_back(path: Float[Tensor, "batch past 3"], num_frames: int) -> Float[Tensor, "batch frames 3"]:
-    """The next `num_frames` poses on the way back of each path, which ends where one stands."""
+    """The next `num_frames` poses on the way back of each path, which ends at the current pose."""
     return ways_back(path[:, None], num_frames)[:, 0]
 
 
 def ways_back(path: Float[Tensor, "batch chunks past 3"], num_frames: int) -> Float[Tensor, "batch chunks frames 3"]:
-    """The same after every chunk of a path, each chunk going on where the one before it ended."""
+    """The next `num_frames` poses on the way back after each chunk of each path; chunks continue the one before."""
     rows = []
     for chunks in path.double().tolist():
         trail, row = Trail(), []
