@@ -16,7 +16,7 @@ from slowfast_vgen.plan.timed_post import post
 
 MOST_SUB_GOALS = 100
 MOST_BYTES = 1 << 20
-"""Of an answer; what is longer is no list of sub-goals."""
+"""Most bytes of an answer; a longer one is no list of sub-goals."""
 KEY_VARIABLE = "SLOWFAST_API_KEY"
 
 _GAP = re.compile(r"\{\w+\}")
@@ -33,7 +33,7 @@ class Split(NamedTuple):
 
     sub_goals: tuple[SubGoal, ...]
     warning: str = ""
-    """Why they do not come from the endpoint; empty where they do, or where none was asked."""
+    """The reason why they do not come from the endpoint; empty where they do, or where none was asked."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class EndpointSplitter:
     """Asks `POST {url}/chat/completions`; falls back to the rules of `goal.split_goal` whatever goes wrong there."""
 
     url: str
-    """Up to and with the version, such as http://localhost:8000/v1."""
+    """Base URL including the version, such as http://localhost:8000/v1."""
     model: str
     key_variable: str = KEY_VARIABLE
     """Environment variable that holds the key; none is sent where it is not set."""
     seconds: float = 30.0
-    """Until the whole answer must be there, the look-up of the host and all else included."""
+    """Time limit in seconds for the whole answer, the look-up of the host and all else included."""
 
     def __post_init__(self) -> None:
         try:
@@ -64,9 +64,9 @@ class EndpointSplitter:
         """The goal's sub-goals; with a warning, those of the rules, where the endpoint gives none that can be used.
 
         Args:
-            goal: in words.
-            action_texts: what the environment can do; the endpoint is told to use these texts, and `OPEN_TEXTS`.
-            vocabulary: for the rules; see `split_goal`.
+            goal: the goal in words.
+            action_texts: texts of the environment's actions; the endpoint is to use these texts, and `OPEN_TEXTS`.
+            vocabulary: verbs for the rules; see `split_goal`.
 
         Raises:
             UserError: a goal that the rules cannot split either.
@@ -90,7 +90,7 @@ class EndpointSplitter:
         }
         headers = {"Content-Type": "application/json", "User-Agent": "slowfast-vgen"}
         if key := os.environ.get(self.key_variable, "").strip():
-            if not (key.isascii() and key.isprintable()):  # http.client would tell it in its error
+            if not (key.isascii() and key.isprintable()):  # http.client would show it in its error
                 raise ValueError(f"{self.key_variable} holds more than one line of plain letters")
             headers["Authorization"] = f"Bearer {key}"
         address = f"{self.url.rstrip('/')}/chat/completions"
@@ -137,9 +137,9 @@ def _sub_goal(value: Any, texts: Sequence[str]) -> SubGoal:
 
 
 def _is_of(text: str, listed: str) -> bool:
-    """Whether it is a text that was listed, or one of a template such as "carry the {block} to ({x}, {y})".
+    """True if `text` is listed, or fits a listed template such as "carry the {block} to ({x}, {y})".
 
-    Each part goes where it fits first; an expression that tried all places could take hours over a text made for it.
+    Each part is matched where it fits first; an expression that tried all places could take hours on a crafted text.
     """
     begin, *parts = _GAP.split(listed)
     if not parts or "\n" in text or not text.startswith(begin):

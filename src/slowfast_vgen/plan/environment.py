@@ -1,4 +1,4 @@
-"""What a planner acts in: one episode of some engine, seen as frames and told what to do in words."""
+"""The environment of a planner: one episode of some engine, seen as frames and acted in by texts."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -9,20 +9,20 @@ from slowfast_vgen.types import Frames
 
 
 class PlanEnvironment(Protocol):
-    """One episode. `gym_env.from_gymnasium` makes one of any gymnasium environment with images."""
+    """One episode to plan in. `gym_env.from_gymnasium` makes one of any gymnasium environment with images."""
 
     @property
     def action_texts(self) -> Sequence[str]:
-        """What can be done, in words or as a template of them; the world model is told in words what was done."""
+        """The possible actions, in words or as a template of words; the world model gets the words of what was done."""
         ...
 
     @property
     def ended(self) -> bool:
-        """Whether the engine has said that the episode is over; nothing is carried out then."""
+        """True if the engine has ended the episode; nothing is carried out then."""
         ...
 
     def reset(self, seed: int) -> Frames:
-        """Begins; the start image as a single frame, uint8 `[1, height, width, 3]`."""
+        """Begins the episode; returns the start image as a single frame, uint8 `[1, height, width, 3]`."""
         ...
 
     def act(self, action_text: str) -> Frames:
@@ -35,10 +35,10 @@ class PlanEnvironment(Protocol):
 
 @runtime_checkable
 class PutsBack(Protocol):
-    """What an environment of things has beside `PlanEnvironment`."""
+    """The method that an environment with movable things has in addition to `PlanEnvironment`."""
 
     def put_back_texts(self, texts: Sequence[str]) -> list[str]:
-        """Says in the environment's words how to put back what these texts moved.
+        """Gives the environment's texts that put back what `texts` moved.
 
         One text for each thing, the one that was moved last first.
         """
@@ -46,12 +46,12 @@ class PutsBack(Protocol):
 
 
 def put_back_of(environment: PlanEnvironment) -> PutBack | None:
-    """How things are put back there; None where the environment has no things."""
+    """The environment's function for putting things back; None where it has no things."""
     return environment.put_back_texts if isinstance(environment, PutsBack) else None
 
 
 def texts_of_verbs(verbs: Sequence[str], action_texts: Sequence[str]) -> dict[str, str]:
-    """The environment's text for each verb that is read off frames: the same, or the same with blanks.
+    """The environment's text for each verb that is read off frames: the verb itself, or the verb with blanks.
 
     Raises:
         UserError: a verb that the environment does not know.

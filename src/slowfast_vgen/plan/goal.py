@@ -14,13 +14,13 @@ from slowfast_vgen.models.text import validate_action
 from slowfast_vgen.models.vocabulary import Vocabulary
 
 MOST_CHUNKS = 1000
-"""Of one sub-goal, and of all of a goal."""
+"""Most chunks of one sub-goal, and of a whole goal."""
 RETRACE_TEXT = "retrace your steps"
-"""What a sub-goal is called that leads back along the way that was come."""
+"""Text of a sub-goal that leads back along the path walked so far."""
 PUT_BACK_TEXT = "put everything back where it was"
-"""What a sub-goal is called that becomes one for each thing that was moved."""
+"""Text of a sub-goal that becomes one sub-goal for each thing that was moved."""
 OPEN_TEXTS = (RETRACE_TEXT, PUT_BACK_TEXT)
-"""Sub-goals whose number of chunks hangs on what went before."""
+"""Texts of sub-goals whose number of chunks depends on what was done before."""
 
 _COUNTS = {"once": 1, "twice": 2, "thrice": 3}
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -44,16 +44,16 @@ _PUT_BACK = re.compile(
 _POLITE = re.compile(r"^(?:(?:please|now|first|next|finally|afterwards)\b[, ]*)+")
 
 PutBack = Callable[[Sequence[str]], list[str]]
-"""Gives the texts that put back what some texts moved, one for each thing; see `environment.PutsBack`."""
+"""Callback: gives the texts that put back what some texts moved, one for each thing; see `environment.PutsBack`."""
 
 
 @dataclass(frozen=True)
 class SubGoal:
-    """One thing to do, told to the world model in these words."""
+    """One thing to do, with the text that the world model gets."""
 
     text: str
     num_chunks: int | None = 1
-    """For how many chunks; None for one of `OPEN_TEXTS`: as many as led here, or as things were moved."""
+    """Number of chunks; None for one of `OPEN_TEXTS`: as many as led here, or as things were moved."""
 
     def __post_init__(self) -> None:
         validate_action(self.text)
@@ -64,7 +64,7 @@ class SubGoal:
 def split_goal(
     goal: str, vocabulary: Vocabulary | None = None, known_texts: Collection[str] = ()
 ) -> tuple[SubGoal, ...]:
-    """The sub-goals of a goal, in order.
+    """Splits a goal into its sub-goals, in order.
 
     Parts are separated by `;`, full stops, "then" and "and then"; by commas and "and" too where every part is a known
     action. "twice", "3 times" and "for 5 chunks" repeat a part; where there is a vocabulary, other ways to say so, and
@@ -73,12 +73,12 @@ def split_goal(
     all things back becomes `PUT_BACK_TEXT`.
 
     Args:
-        goal: in words.
-        vocabulary: of verbs, without the way back; None where no verbs are known.
-        known_texts: what else single actions are called.
+        goal: the goal in words.
+        vocabulary: verbs, without the way back; None where no verbs are known.
+        known_texts: other texts of single actions.
 
     Raises:
-        UserError: no words, a count out of range, a walk that says what not to do, or the way back so and so often.
+        UserError: no words, a count out of range, a part that says what not to do, or a way back with a count.
 
     >>> split_goal("turn left twice, then go back the way you came")
     (SubGoal(text='turn left', num_chunks=2), SubGoal(text='retrace your steps', num_chunks=None))
@@ -91,14 +91,14 @@ def split_goal(
 
 
 def decisions(sub_goals: Sequence[SubGoal], led: Sequence[str], put_back: PutBack | None = None) -> list[str]:
-    """One text a decision; a sub-goal without a number takes as many chunks as there were before it, at least one.
+    """One text per decision; a sub-goal without a number takes as many chunks as there were before it, at least one.
 
-    To put everything back becomes what `put_back` gives for the texts before it; where that is nothing, it stays.
+    "Put everything back" becomes what `put_back` gives for the texts before it; where that is nothing, it stays.
 
     Args:
-        sub_goals: in order.
+        sub_goals: sub-goals in order.
         led: the text of each chunk before the first.
-        put_back: the environment's own; None where it knows of no things.
+        put_back: the environment's own function; None where it has no things.
 
     Raises:
         UserError: more than `MOST_CHUNKS` in all.
@@ -138,7 +138,7 @@ def _sub_goals(part: str, vocabulary: Vocabulary | None, known: Collection[str])
 
 
 def _open_text(text: str, known: Collection[str]) -> str | None:
-    """Which of `OPEN_TEXTS` a part asks for, if any."""
+    """The one of `OPEN_TEXTS` that a part asks for; None where it asks for neither."""
     if _PUT_BACK.search(text):
         return PUT_BACK_TEXT
     retraces = text not in known and (text in _ALSO_RETRACE or _RETRACE.search(text))
@@ -146,7 +146,7 @@ def _open_text(text: str, known: Collection[str]) -> str | None:
 
 
 def _whole(text: str, part: str) -> SubGoal:
-    """One of `OPEN_TEXTS`, which says by itself how long it takes."""
+    """A sub-goal of one of `OPEN_TEXTS`, whose number of chunks follows from what was done before."""
     _, amounts = take_amounts([word.text for word in words_of(part)])
     if _counted(part)[1] != 1 or any(each.kind in ("times", "vague") and each.value != 1 for each in amounts):
         raise UserError(
@@ -157,7 +157,7 @@ def _whole(text: str, part: str) -> SubGoal:
 
 
 def _understood(part: str, vocabulary: Vocabulary) -> list[SubGoal]:
-    """What a vocabulary makes of a part that tells several chunks; nothing where it does not know it."""
+    """Sub-goals that a vocabulary finds in a part of several chunks; empty where it does not know it."""
     heard = vocabulary.sequence(part)
     told = next((one for one in heard if one.problem and read(one.text).verbs), None)
     if told is not None:
@@ -169,7 +169,7 @@ def _understood(part: str, vocabulary: Vocabulary) -> list[SubGoal]:
 
 
 def _counted(part: str) -> tuple[str, int]:
-    """The words without how often, and how often."""
+    """The words without their count, and the count."""
     text = _POLITE.sub("", part.strip(" ,"))
     found = _HOW_OFTEN.search(text)
     if found is None:

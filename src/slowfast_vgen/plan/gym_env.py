@@ -1,4 +1,4 @@
-"""Any `gymnasium.Env` that shows images, as something to plan in."""
+"""Any `gymnasium.Env` that shows images, as an environment to plan in."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -18,15 +18,15 @@ class StepEnv(Protocol):
     action_space: Any
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Observation and info."""
+        """Begins an episode; returns observation and info."""
         ...
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Observation, reward, terminated, truncated and info."""
+        """Carries out an action; returns observation, reward, terminated, truncated and info."""
         ...
 
     def render(self) -> Any:
-        """An RGB picture, where `image` is "render"."""
+        """Renders an RGB picture, where `image` is "render"."""
         ...
 
 
@@ -39,21 +39,21 @@ class GymEnvironment:
         self.env, self.action_texts, self.size, self.image = env, tuple(action_texts), size, image
         self.frames_per_chunk = frames_per_chunk
         self.ended = False
-        """Whether the environment has said that the episode is over."""
+        """True if the environment has ended the episode."""
         self._last: np.ndarray | None = None
 
     def reset(self, seed: int) -> Frames:
-        """See `PlanEnvironment`."""
+        """Begins an episode, as `PlanEnvironment` says."""
         observation, _ = self.env.reset(seed=seed)
         self.ended = False
         self._last = self._frame(observation)
         return self._last[None]
 
     def act(self, action_text: str) -> Frames:
-        """See `PlanEnvironment`. Where the episode ends within the chunk, its last frame fills the rest.
+        """Carries out an action for a chunk; where the episode ends within it, its last frame fills the rest.
 
         Raises:
-            UserError: not begun, over, or an action that it does not have.
+            UserError: the episode has not begun or is over, or the environment does not have this action.
         """
         if self._last is None or self.ended:
             raise UserError("the episode has not begun or is over; call reset first")
@@ -108,15 +108,15 @@ def from_gymnasium(
     size: tuple[int, int] = (64, 64),
     image: Source = "observation",
 ) -> GymEnvironment:
-    """An environment to plan in.
+    """Makes an environment to plan in.
 
     Args:
         env: has a `Discrete` action space; its observations, a part of them where they are
             tuples or dictionaries, or its renderings are uint8 RGB pictures of any size.
-        action_texts: one for each action, in order; the world model is driven by them.
-        frames_per_chunk: for how many steps an action is held: the world model's `f_g`.
+        action_texts: one text for each action, in order; the world model is driven by them.
+        frames_per_chunk: number of steps that an action is held: the world model's `f_g`.
         size: height and width of the world model's frames, to which pictures are cut and resized.
-        image: where pictures come from.
+        image: source of the pictures.
 
     Raises:
         UserError: another action space, or not one text for each action.

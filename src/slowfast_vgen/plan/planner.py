@@ -21,26 +21,26 @@ class Decision:
     """One round of the loop."""
 
     number: int
-    """From 0 on."""
+    """Number of the decision, from 0."""
     sub_goal: str
     read: str
     """The action that was read off the imagined frames (or drawn, by a policy that imagines nothing)."""
     confidence: float
     action: str
-    """What was carried out: the same, unless another was forced."""
+    """The action that was carried out: the one that was read, unless another was forced."""
     imagined: Frames | None
-    """`f_g` frames."""
+    """The imagined chunk, `f_g` frames."""
     real: Frames
-    """What the engine showed, as many."""
+    """The engine's frames, as many."""
 
 
 @dataclass
 class Trace:
-    """What one episode came to."""
+    """The decisions and the outcome of one episode."""
 
     decisions: list[Decision] = field(default_factory=list)
     error: str = ""
-    """Why it broke off; empty where it did not."""
+    """The reason why the episode broke off; empty where it did not."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Shown:
     frames: Frames
     """The start image and the frames since, `1 + f_g * len(actions)`."""
     actions: tuple[str, ...]
-    """What was carried out, a text a chunk."""
+    """Actions that were carried out, a text a chunk."""
 
 
 OnDecision = Callable[[int, Decision], object]
-"""Is told the row of the episode and what was decided, as soon as it was carried out."""
+"""Callback: gets the row of the episode and the decision as soon as it was carried out."""
 
 
 def run_episodes(
@@ -65,15 +65,15 @@ def run_episodes(
     on_decision: OnDecision = lambda row, decision: None,
     forced: Sequence[Sequence[str]] | None = None,
 ) -> list[Trace]:
-    """Shows the policy how each episode came here, then decides and acts, all episodes side by side.
+    """Shows the policy the past of each episode, then decides and acts, all episodes batched.
 
     Args:
-        policy: has begun these very episodes.
-        episodes: all were led by as many chunks.
-        sub_goals: by episode, one text a decision; as many for each.
+        policy: a policy that has begun these very episodes.
+        episodes: the episodes; all were led by the same number of chunks.
+        sub_goals: sub-goals by episode, one text a decision; the same number for each.
         on_decision: see `OnDecision`.
         forced: actions to carry out, by episode and decision, in place of those that are read: for measuring each
-            decision alone, from where the true way is.
+            decision alone, from the true trajectory.
     """
     num_led = len(episodes[0].actions)
     assert all(len(one.actions) == num_led for one in episodes), "episodes side by side were led equally long"
@@ -103,14 +103,14 @@ def run_episodes(
             actions.append(action)
         if all(chunk is None for chunk in chunks):
             break
-        # An episode that is over stands still, so that the others can go on in the same batch.
+        # An episode that is over repeats its last frame, so that the others can continue in the same batch.
         filled = [np.repeat(last[row][None], f_g or 1, 0) if one is None else one for row, one in enumerate(chunks)]
         policy.take_in(np.stack(filled), actions)
     return traces
 
 
 def _act(episode: Shown, text: str, trace: Trace, f_g: int | None) -> Frames | None:
-    """The engine's frames, `f_g` if that is known; where it breaks down, the trace says why."""
+    """Frames that the engine shows, `f_g` if that is known; where it fails, the trace gets the reason."""
     try:
         frames = episode.environment.act(text)
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != episode.frames.shape[1:]:
@@ -118,7 +118,7 @@ def _act(episode: Shown, text: str, trace: Trace, f_g: int | None) -> Frames | N
             raise UserError(f"the engine showed {frames.dtype} {list(frames.shape)}, not uint8 [f_g, {wanted}]")
         if len(frames) != (f_g or len(frames)):
             raise UserError(f"the engine showed {len(frames)} frames, not {f_g}; set its frames_per_chunk accordingly")
-    except Exception as error:  # an engine may break down in any way; the other episodes go on
+    except Exception as error:  # an engine may fail in any way; the other episodes continue
         trace.error = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
         return None
     return frames
@@ -138,14 +138,14 @@ def plan(
     """Plans one episode in any environment; `docs/howto/plan.md` has an example.
 
     Args:
-        world: imagines.
+        world: the world that imagines.
         reader: reads the environment's actions off frames.
-        environment: is reset with `seed` first.
-        goal: in words, or split already.
+        environment: the environment; it is reset with `seed` first.
+        goal: the goal in words, or split already.
         led: actions to carry out before planning begins, so that there is something to remember.
-        memory: as in `World.start`.
-        seed: of the environment and of the world's noise.
-        feedback: which frames go on into the memory after an action.
+        memory: the memory, as in `World.start`.
+        seed: seed of the environment and of the world's noise.
+        feedback: the frames that enter the memory after an action.
         on_decision: see `OnDecision`; the row is 0.
 
     Raises:
@@ -169,8 +169,8 @@ def plan(
 
 
 def _verbs_of(world: World) -> Vocabulary | None:
-    """What the world calls its verbs, as goals are read by it; None where it has none."""
+    """The world's vocabulary for reading goals; None where it has none."""
     told = world.model.vocabulary.actions if world.model.vocabulary else ()
-    # Motions would have "turn left 180 degrees" be two chunks; the way back is read by `goal` itself.
+    # With motions "turn left 180 degrees" would be two chunks; the way back is read by `goal` itself.
     verbs = tuple(Action(action.verb, action.phrasings) for action in told if action.text != RETRACE_TEXT)
     return Vocabulary(verbs) if verbs else None

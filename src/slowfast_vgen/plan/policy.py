@@ -1,4 +1,4 @@
-"""What decides the next action of episodes side by side: an imagined video read by inverse dynamics, and the bounds."""
+"""Policies that decide the next action of batched episodes: imagination with inverse dynamics, and the bounds."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -13,7 +13,7 @@ from slowfast_vgen.types import Frames
 
 Feedback = Literal["real", "imagined"]
 FEEDBACKS: tuple[Feedback, ...] = ("real", "imagined")
-"""Which frames go on into the memory after an action: those that the engine showed, or those that were imagined."""
+"""Frames that may enter the memory after an action: those that the engine showed, or those that were imagined."""
 
 Chunks = UInt8[np.ndarray, "episodes f_g height width 3"]
 
@@ -22,17 +22,17 @@ class Decided(NamedTuple):
     """One decision of every episode."""
 
     actions: list[str]
-    """In the environment's words."""
+    """One action for each episode, in the environment's words."""
     confidence: Float[np.ndarray, " episodes"]
-    """Of the reader; NaN where nothing is read."""
+    """Confidence of the reader; NaN where nothing is read."""
     imagined: Chunks | None
-    """None where nothing is imagined."""
+    """The imagined chunks; None where nothing is imagined."""
     broken: Bool[np.ndarray, " episodes"]
-    """Where the model gave frames that are not finite."""
+    """True where the model gave frames that are not finite."""
 
 
 class Policy(Protocol):
-    """Decides for episodes side by side."""
+    """Decides the actions of batched episodes."""
 
     def show(self, frames: Chunks, actions: Sequence[str]) -> None:
         """Takes in a chunk of true frames on which nothing was decided."""
@@ -43,7 +43,7 @@ class Policy(Protocol):
         ...
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """Learns what the engine showed after the decision, and what was carried out there."""
+        """Takes in what the engine showed after the decision, and the action that was carried out."""
         ...
 
 
@@ -64,10 +64,10 @@ class ImaginingPolicy:
         """Begins the episodes.
 
         Args:
-            world: has the codec of what `stepper` imagines.
+            world: the world whose codec decodes what `stepper` imagines.
             stepper: imagines; it has begun these very episodes.
             reader: reads actions off frames.
-            feedback: what goes on into the memory.
+            feedback: the frames that enter the memory.
             starts: the start image of each.
         """
         self.codec, self.device = world.model.codec, world.device
@@ -76,13 +76,13 @@ class ImaginingPolicy:
         self._ahead: tuple[torch.Tensor, Chunks, list[str]] | None = None
 
     def show(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in true frames, as `Policy` says."""
         latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self.device))
         self.stepper.observe_latents(latents, list(actions))
         self.last = frames[:, -1]
 
     def decide(self, sub_goals: Sequence[str]) -> Decided:
-        """See `Policy`."""
+        """Decides the next actions, as `Policy` says."""
         latents = self.stepper.predict(list(sub_goals))
         broken = ~latents.isfinite().flatten(1).all(1)
         latents = latents.masked_fill(broken[:, None, None, None, None], 0.0)
@@ -91,7 +91,7 @@ class ImaginingPolicy:
         return Decided(*read_chunks(self.reader, self.last, imagined), imagined, broken.cpu().numpy())
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in what the engine showed, as `Policy` says."""
         assert self._ahead is not None, "a decision goes first"
         if self.feedback == "real":
             self.show(frames, actions)
@@ -102,20 +102,20 @@ class ImaginingPolicy:
 
 
 class PathPolicy:
-    """Walks back along the poses that the world's own path has integrated: nothing is imagined and nothing is read.
+    """Returns along the poses that the world's own path has integrated: nothing is imagined and nothing is read.
 
     Of the environment's texts it takes the one whose motions lead nearest to where the sub-goal's own motions lead.
-    What an imagining arm does beyond this is what imagination adds.
+    What an imagining policy achieves beyond this is what imagination adds.
     """
 
     def __init__(self, world: World, texts: Sequence[str], starts: Frames, seeds: Sequence[int]) -> None:
         """Begins the episodes.
 
         Args:
-            world: has a local memory, whose path is followed on true frames.
+            world: a world with a local memory, whose path is followed on true frames.
             texts: the environment's actions.
             starts: the start image of each.
-            seeds: one each; they change nothing.
+            seeds: one seed for each; they change nothing.
 
         Raises:
             UserError: a world without a local memory.
@@ -124,11 +124,11 @@ class PathPolicy:
         self.rollout = world.start_batch(starts, world.shipped_memory, seeds)
 
     def show(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in true frames, as `Policy` says."""
         self.rollout.observe(torch.from_numpy(np.ascontiguousarray(frames)).to(self.world.device), list(actions))
 
     def decide(self, sub_goals: Sequence[str]) -> Decided:
-        """See `Policy`."""
+        """Decides the next actions, as `Policy` says."""
         wanted = self._poses(sub_goals)
         offered = torch.stack([self._poses([text] * len(sub_goals)) for text in self.texts], 1)
         away = (offered - wanted[:, None]).square()
@@ -141,7 +141,7 @@ class PathPolicy:
         return Decided([self.texts[each] for each in chosen], unknown, None, np.zeros(len(chosen), bool))
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in what the engine showed, as `Policy` says."""
         self.show(frames, actions)
 
     def _path(self) -> Float[torch.Tensor, "episodes past 3"]:
@@ -150,7 +150,7 @@ class PathPolicy:
         return memory.local.path
 
     def _poses(self, texts: Sequence[str]) -> Float[torch.Tensor, "episodes f_g 3"]:
-        """Where each text leads from where its episode stands."""
+        """Poses that each text leads to from the current pose of its episode."""
         model = self.world.model
         assert model.address is not None
         with torch.no_grad():
@@ -159,7 +159,7 @@ class PathPolicy:
 
 
 class OraclePolicy:
-    """Reads the true video of the way in place of an imagined one: what is lost then is lost by reading and acting."""
+    """Reads the true video in place of an imagined one: any loss is then due to reading and acting."""
 
     def __init__(
         self, reader: Reader, ways: UInt8[np.ndarray, "episodes frames height width 3"], last: Frames, f_g: int
@@ -167,40 +167,40 @@ class OraclePolicy:
         self.reader, self.ways, self.last, self.f_g, self.number = reader, ways, last, f_g, 0
 
     def show(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in true frames, as `Policy` says."""
         self.last = frames[:, -1]
 
     def decide(self, sub_goals: Sequence[str]) -> Decided:
-        """See `Policy`."""
+        """Decides the next actions, as `Policy` says."""
         true = self.ways[:, self.f_g * self.number : self.f_g * (self.number + 1)]
         self.number += 1
         return Decided(*read_chunks(self.reader, self.last, true), true, np.zeros(len(true), bool))
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in what the engine showed, as `Policy` says."""
         self.show(frames, actions)
 
 
 DrawAction = Callable[[np.random.Generator, str], str]
-"""An action drawn at random towards a sub-goal, in the environment's words."""
+"""Callback: draws an action at random towards a sub-goal, in the environment's words."""
 
 
 class RandomPolicy:
-    """Draws an action towards each sub-goal without looking; nothing is certain of it."""
+    """Draws an action towards each sub-goal without looking; its confidence is NaN."""
 
     def __init__(self, draw: DrawAction, seeds: Sequence[int]) -> None:
         self.draw, self.draws = draw, [np.random.default_rng([seed, 3]) for seed in seeds]
 
     def show(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in true frames, as `Policy` says."""
 
     def decide(self, sub_goals: Sequence[str]) -> Decided:
-        """See `Policy`."""
+        """Decides the next actions, as `Policy` says."""
         actions = [self.draw(rng, sub_goal) for rng, sub_goal in zip(self.draws, sub_goals, strict=True)]
         return Decided(actions, np.zeros(len(actions)), None, np.zeros(len(actions), bool))
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
-        """See `Policy`."""
+        """Takes in what the engine showed, as `Policy` says."""
 
 
 def read_chunks(reader: Reader, last: Frames, chunks: Chunks) -> Reading:

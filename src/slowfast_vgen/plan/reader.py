@@ -1,4 +1,4 @@
-"""What reads the next action off an imagined chunk, whatever kind of actions there are."""
+"""Readers of the next action off an imagined chunk, for each kind of actions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ class Reading(NamedTuple):
     """One action a chunk."""
 
     actions: list[str]
-    """In the environment's words."""
+    """One action for each chunk, in the environment's words."""
     confidence: Float[np.ndarray, " chunks"]
-    """How certain each is, in (0, 1]."""
+    """Confidence of each action, in (0, 1]."""
 
 
 class Reader(Protocol):
@@ -51,19 +51,19 @@ class VerbReader:
 
     @property
     def fingerprint(self) -> str:
-        """See `Reader`."""
+        """Hex SHA-256 over all weights."""
         return self.model.fingerprint
 
     def read(self, frames: UInt8[Tensor, "chunks f_g+1 height width 3"]) -> Reading:
-        """See `Reader`."""
+        """Reads the verb of each chunk, as `Reader` says."""
         verbs, confidence = self.model.read(frames)
         return Reading([self.texts[verb] for verb in verbs], confidence)
 
 
 class MoveReader:
-    """Reads which thing was moved to which spot.
+    """Reads the thing that was moved and the spot that it was moved to.
 
-    The environment says it by a template among its `action_texts`, such as "carry the {block} to ({x}, {y})".
+    The environment describes it by a template among its `action_texts`, such as "carry the {block} to ({x}, {y})".
     """
 
     def __init__(self, model: MoveDynamics, action_texts: Sequence[str]) -> None:
@@ -78,11 +78,11 @@ class MoveReader:
 
     @property
     def fingerprint(self) -> str:
-        """See `Reader`."""
+        """Hex SHA-256 over all weights."""
         return self.model.fingerprint
 
     def read(self, frames: UInt8[Tensor, "chunks f_g+1 height width 3"]) -> Reading:
-        """See `Reader`. Spots are told to the millimetre."""
+        """Reads the move of each chunk, as `Reader` says. Spots are given to the millimetre."""
         read = self.model.read(frames)
         moves = zip(read.names, read.spots.tolist(), strict=True)
         texts = [self.template.format(block=block, x=f"{x:.3f}", y=f"{y:.3f}") for block, (x, y) in moves]
@@ -93,22 +93,22 @@ READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any, Sequence[str]], R
     InverseDynamics.__name__: (load_inverse_dynamics, VerbReader),
     MoveDynamics.__name__: (load_move_dynamics, MoveReader),
 }
-"""How the model is loaded, and what reads with it, by the class name in the folder's config.json."""
+"""Loader of the model and class of its reader, by the class name in the folder's config.json."""
 
 
 def load_reader(folder: Path, action_texts: Sequence[str]) -> Reader:
-    """What `slowfast train inverse-dynamics` wrote, ready to read.
+    """Loads what `slowfast train inverse-dynamics` wrote, ready to read.
 
     Args:
-        folder: of the model.
-        action_texts: what the environment can do.
+        folder: folder of the model.
+        action_texts: texts of the environment's actions.
 
     Raises:
         UserError: no readable model there, or one whose actions the environment does not know.
     """
     config = read_json(folder / "config.json")
     name = config.get("_class_name") if isinstance(config, dict) else None
-    # A class that is not known is told in one sentence by the loader of verbs.
+    # A class that is not known is reported in one sentence by the loader of verbs.
     load, reader = READERS.get(str(name), READERS[InverseDynamics.__name__])
     model = load(folder)
     try:

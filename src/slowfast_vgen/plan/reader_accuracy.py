@@ -1,4 +1,4 @@
-"""How well an inverse dynamics model reads held-out episodes: verbs by pair and by chunk, moves by thing and spot."""
+"""Accuracy of an inverse dynamics model on held-out episodes: verbs by pair and by chunk, moves by thing and spot."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from slowfast_vgen.types import Episode
 
 @dataclass(frozen=True)
 class ReadingReport:
-    """Figures, and what was taken for what."""
+    """Figures and confusion matrix of a reader."""
 
     names: tuple[str, ...]
     """The reader's verbs, or things."""
     figures: dict[str, Estimate]
-    """`idm_accuracy` (chunks); of verbs `idm_accuracy_pairs`, and `idm_accuracy_VERB` of each verb's chunks; of moves
-    `idm_accuracy_things` and `idm_error_metres`."""
+    """Estimates by name: `idm_accuracy` (chunks); of verbs `idm_accuracy_pairs`, and `idm_accuracy_VERB` of each verb's
+    chunks; of moves `idm_accuracy_things` and `idm_error_metres`."""
     confusion: Int64[np.ndarray, "true read"]
-    """Chunks by their own verb or thing and by the one that was read, in the order of `names`."""
+    """Number of chunks by their own verb or thing and by the one that was read, in the order of `names`."""
 
 
 def read_held_out(reader: InverseDynamics, episodes: Iterable[Episode]) -> ReadingReport:
@@ -73,7 +73,7 @@ def read_held_out(reader: InverseDynamics, episodes: Iterable[Episode]) -> Readi
 
 
 def read_held_out_moves(reader: MoveDynamics, episodes: Iterable[Episode]) -> ReadingReport:
-    """Reads every move of a thing that the reader knows; a move is read right where both thing and spot are.
+    """Reads every move of a thing that the reader knows; a move is read correctly where both thing and spot are.
 
     Raises:
         UserError: no such move.

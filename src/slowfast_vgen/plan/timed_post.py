@@ -1,4 +1,4 @@
-"""One HTTP request that ends: its server decides neither how long it takes nor how much comes."""
+"""One HTTP request with limits: its server decides neither how long it takes nor how many bytes come."""
 
 import io
 import socket
@@ -16,14 +16,14 @@ _PIECE = 1 << 16
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, most_bytes: int) -> bytes:
-    """The whole body of the answer to a POST; redirections are not followed.
+    """Sends a POST and returns the whole body of the answer; redirections are not followed.
 
     Args:
-        url: of http or https; proxies are those that the environment names.
-        body: to send.
-        headers: to send beside those of HTTP itself.
-        seconds: for all of it: finding the host, connecting, sending, the answer's headers and its body.
-        most_bytes: of the answer, its headers and what frames its body among them.
+        url: URL of http or https; proxies are those that the environment names.
+        body: bytes to send.
+        headers: headers to send in addition to those of HTTP itself.
+        seconds: time limit for all of it: finding the host, connecting, sending, the answer's headers and its body.
+        most_bytes: limit for the answer, including its headers and what frames its body.
 
     Raises:
         OSError, HTTPException, ValueError: no answer in time, one that is longer or breaks off, or a status other than
@@ -39,7 +39,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, most
         except (OSError, HTTPException, ValueError) as error:
             outcome.append(error)
 
-    # A thread, since no look-up of a name can be given a time; nor can a host of several addresses, or a handshake.
+    # A thread, since no look-up of a name can be given a limit; nor can a host of several addresses, or a handshake.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(seconds)
@@ -63,10 +63,10 @@ def _answer(request: urllib.request.Request, until: float, most_bytes: int) -> b
 
 
 class _LimitedResponse(HTTPResponse):
-    """Reads no more and no longer than it may.
+    """A response that reads no more and no longer than its limits.
 
-    A socket's own time counts anew with every byte; and a server may send status lines (100 Continue), trailers and
-    sizes of chunks without end, none of which `http.client` shows to its caller.
+    A socket's own timeout starts again with every byte; and a server may send endless status lines (100 Continue),
+    trailers and sizes of chunks, none of which `http.client` shows to its caller.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, until: float, most_bytes: int, **options: Any) -> None:
@@ -76,7 +76,7 @@ class _LimitedResponse(HTTPResponse):
 
 
 class _Limited(io.RawIOBase):
-    """The bytes of a connection, until a time of the monotonic clock and up to a number."""
+    """The bytes of a connection, until a time of the monotonic clock and up to a number of bytes."""
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket, until: float, most_bytes: int) -> None:
         self._raw, self._connection, self._until, self._most_bytes = raw, connection, until, most_bytes

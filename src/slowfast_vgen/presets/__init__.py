@@ -1,1 +1,1 @@
-"""Whole runs as Python."""
+"""Shipped worlds and readers by name, model cards and the self-check."""

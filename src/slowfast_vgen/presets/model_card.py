@@ -1,4 +1,4 @@
-"""Model cards: what a packed world says of itself, in the form that model hubs read."""
+"""Model cards of packed worlds, in the form that model hubs read."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ def _actions(vocabulary: Vocabulary | None) -> str:
 
 
 def write_model_card(folder: Path) -> Path:
-    """Writes the card beside the weights, and seals the world with it."""
+    """Writes the card next to the weights, and seals the world with it."""
     path = folder / FILE
     seal_world(folder)
     with atomic_path(path) as temporary:

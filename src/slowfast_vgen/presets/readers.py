@@ -9,7 +9,7 @@ FOLDER = "readers"
 
 
 def shipped_reader(name: str) -> Path:
-    """The folder of the shipped model of that name.
+    """The folder of the shipped inverse dynamics model of that name.
 
     Raises:
         UserError: none of that name is shipped.

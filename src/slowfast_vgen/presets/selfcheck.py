@@ -1,4 +1,4 @@
-"""What can be checked on a user's own machine in about a minute: does all that generation needs work here?"""
+"""The self-check: does all that generation needs work on this machine? It takes about a minute."""
 
 import tempfile
 import time
@@ -24,9 +24,9 @@ from slowfast_vgen.types import Frames
 
 WORLD = "rooms-64"
 LEAST_REVISIT_DB = 20.0
-"""What a place seen before must agree to with its first visit; without a memory it is about 10."""
+"""Least PSNR in dB of a revisited place against its first visit; without a memory it is about 10."""
 SLOW = 1.5
-"""So many times as slow as with the best number of threads is worth a word."""
+"""Slowdown against the best number of threads that is worth a hint."""
 LAP, NUM_LAPS = 4, 3
 TIMED_CHUNKS = 3
 REINSTALL = "install the package again; its files are not as they were shipped"
@@ -34,14 +34,14 @@ REINSTALL = "install the package again; its files are not as they were shipped"
 
 @dataclass(frozen=True)
 class Check:
-    """What one check came to."""
+    """Result of one check."""
 
     name: str
     passed: bool
     told: str
-    """What was found, in a few words."""
+    """Finding in a few words."""
     mend: str = ""
-    """What to do where it failed, or what would be better."""
+    """Advice where the check failed, or where something would be better."""
     figures: dict[str, float] = field(default_factory=dict)
 
 
@@ -53,7 +53,7 @@ class SelfCheck:
 
     @property
     def checks(self) -> dict[str, Callable[[], Check]]:
-        """By name, in the order in which they are made."""
+        """The checks by name, in the order in which they are made."""
         return {
             "devices": self._devices,
             "precision": self._precision,
@@ -67,7 +67,7 @@ class SelfCheck:
         }
 
     def run(self) -> Iterator[Check]:
-        """Makes each check; what breaks in one is told as its failure, and the others are made all the same."""
+        """Makes each check; an error in one is reported as its failure, and the others are made all the same."""
         for name, check in self.checks.items():
             try:
                 yield replace(check(), name=name)
@@ -79,14 +79,14 @@ class SelfCheck:
 
     @cached_property
     def world(self) -> World:
-        """The shipped world in which it is checked."""
+        """The shipped world that the checks use."""
         return load(WORLD, self.device, self.precision)
 
     def _start(self) -> Session:
         return self.world.start(start_image(WORLD), memory=True, seed=0)
 
     def _devices(self) -> Check:
-        """Each device multiplies as the CPU does."""
+        """Checks that each device multiplies as the CPU does."""
         first, second = (torch.randn(64, 64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
         wrong = []
         for name in known_devices():
@@ -109,7 +109,7 @@ class SelfCheck:
         return Check("", True, told, figures=figures)
 
     def _weights(self) -> Check:
-        """Every file of every shipped world has the checksum of its index, and every reader can be loaded."""
+        """Checks that all files of shipped worlds have the checksums of their index, and that every reader loads."""
         damaged, count, size = [], 0, 0
         for name, folder in shipped_worlds().items():
             for file, expected in WORLD_SEAL.named(folder).items():
@@ -127,7 +127,7 @@ class SelfCheck:
         )
 
     def _text(self) -> Check:
-        """The world's own actions, whose embeddings it brings, and a text that must be encoded here."""
+        """Checks the world's own actions, whose embeddings it brings, and a text that must be encoded here."""
         encoder = self.world.model.text_encoder
         for text in ("turn left", "wander about the hall"):
             embedding = encoder([text]).pooled()
@@ -136,7 +136,7 @@ class SelfCheck:
         return Check("", True, f"the world's own actions are known; other texts are read by {encoder.used}")
 
     def _threads(self) -> Check:
-        """Seconds of a chunk with 1, 2, 4 ... threads."""
+        """Measures the seconds of a chunk with 1, 2, 4 ... threads."""
         counts = sorted({1, *(2**power for power in range(1, 4) if 2**power <= available_cpus()), self.num_threads})
         session, seconds = self._start(), {}
         session.step("turn left")
@@ -159,7 +159,7 @@ class SelfCheck:
         return Check("", True, told, mend, {f"seconds_a_chunk_threads_{count}": one for count, one in seconds.items()})
 
     def _resume(self) -> Check:
-        """A session that was saved goes on bit for bit, and the same seed gives the same video."""
+        """Checks that a saved session resumes bit for bit, and that the same seed gives the same video."""
         first, second = self._start(), self._start()
         if not np.array_equal(first.step("turn left"), second.step("turn left")):
             return Check("", False, "the same seed gave two videos", "report this, with the whole output")
@@ -174,7 +174,7 @@ class SelfCheck:
         return Check("", True, f"bit for bit after a save and a resume ({size:.1f} MB)", figures={"session_mb": size})
 
     def _rewind(self) -> Check:
-        """A fork goes the same way bit for bit, and so does a session after a rewind."""
+        """Checks that a fork continues bit for bit like its original, and so does a session after a rewind."""
         session = self._start()
         session.step("turn left")
         fork = session.fork()
@@ -188,7 +188,7 @@ class SelfCheck:
         return Check("", True, "bit for bit after a fork and after a rewind")
 
     def _revisit(self) -> Check:
-        """Turns round three times in the shipped start image: the third lap against the first."""
+        """Turns round three times from the shipped start image and compares the third lap with the first."""
         agree = {memory: self._laps(memory) for memory in (True, False)}
         told = f"third lap against the first: {agree[True]:.1f} dB, {agree[False]:.1f} without memory"
         figures = {"revisit_psnr_db": agree[True], "revisit_psnr_db_no_memory": agree[False]}
@@ -214,6 +214,6 @@ class SelfCheck:
 
 
 def psnr_db(a: Frames, b: Frames) -> Float[np.ndarray, " frames"]:
-    """`evaluate.measures.psnr`, whose other measures need packages that a plain installation leaves out."""
+    """PSNR of each frame, as `metrics.frames.psnr`, whose module needs packages that a plain installation lacks."""
     error = np.square((a.astype(np.float32) - b.astype(np.float32)) / 255).mean((-3, -2, -1))
     return np.minimum(-10 * np.log10(np.maximum(error, 1e-12)), 100.0)

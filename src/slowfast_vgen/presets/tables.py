@@ -1,4 +1,4 @@
-"""The tables that a reader of moves can be trained at; a test holds them to what the engines show."""
+"""The tables that a reader of moves can be trained on; a test compares them with what the engines show."""
 
 from slowfast_vgen.models.table_geometry import TableGeometry
 
@@ -12,4 +12,4 @@ METAWORLD = TableGeometry(
     low=(-0.28, 0.46),
     high=(0.28, 0.78),
 )
-"""Of the world `metaworld`: into the robot's face; its right (x) is the picture's left, and y comes nearer."""
+"""Table of the environment `metaworld`, seen facing the robot; its right (x) is the picture's left, y comes nearer."""

@@ -1,4 +1,4 @@
-"""Worlds by name: those shipped inside the package, and any folder."""
+"""Worlds by name: those shipped inside the package, and worlds in any folder."""
 
 import re
 from importlib.resources import files
@@ -15,17 +15,17 @@ from slowfast_vgen.precision import resolve_precision
 from slowfast_vgen.rollout import World
 
 RELEASES: dict[str, str] = {}
-"""World and version that are not shipped any more, such as "rooms-64@1" -> the last release that has them."""
+"""Worlds and versions that are not shipped any more, such as "rooms-64@1" -> the last release that has them."""
 
 START_IMAGE = "start.png"
-"""In the folder of a shipped world that has one."""
+"""Name of the start image in the folder of a shipped world that has one."""
 _VERSIONED = re.compile(r"(?P<name>[^@]+)@(?P<version>[0-9]{1,6})")
 
 
 def shipped_versions() -> dict[str, dict[int, Path]]:
     """Name -> version -> folder of every world that is shipped.
 
-    A folder is called after its world; that of an older version, beside the newest, "name@version".
+    A folder has the name of its world; the folder of an older version, next to the newest, is "name@version".
     """
     root = Path(str(files("slowfast_vgen") / "weights"))
     found: dict[str, dict[int, Path]] = {}
@@ -44,11 +44,11 @@ def shipped_worlds() -> dict[str, Path]:
 def world_folder(name: str | Path) -> Path:
     """The folder of a shipped world or of one that the user packed.
 
-    "rooms-64" is the newest version of a shipped world, "rooms-64@1" that one.
+    "rooms-64" is the newest version of a shipped world, "rooms-64@1" is version 1.
 
     Raises:
-        UserError: neither, or no name at all; for a version that is not shipped any more, the error names the release
-            that has it.
+        UserError: no such world, or no name at all; for a version that is not shipped any more, the error names the
+            release that has it.
     """
     shipped = shipped_worlds()
     if not isinstance(name, (str, Path)):
@@ -58,7 +58,7 @@ def world_folder(name: str | Path) -> Path:
     try:
         if str(name).strip() and Path(name).is_dir():
             return Path(name)
-    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+    except OSError as error:  # a name that is too long, or a folder that may not be read
         raise UserError(f"cannot look for the world {str(name)[:60]!r}: {error.strerror}; check the name") from error
     versioned = _VERSIONED.fullmatch(str(name))
     versions = shipped_versions().get(versioned["name"], {}) if versioned else {}
@@ -78,7 +78,7 @@ def world_folder(name: str | Path) -> Path:
 
 
 def vocabulary(name: str | Path) -> Vocabulary | None:
-    """What a world can be told, without loading its weights; None where that is not written down.
+    """The vocabulary of a world, without loading its weights; None where it is not written down.
 
     Raises:
         UserError: no such world, or damaged files in it.
@@ -93,8 +93,8 @@ def load(name: str | Path, device: torch.device | str = "cpu", precision: str = 
     """Loads a world by name or folder (see `world_folder`), and lets the process keep what it frees (`allocator`).
 
     Args:
-        name: of a shipped world, or the folder of one.
-        device: where it computes, such as "cpu" or "cuda".
+        name: name of a shipped world, or the folder of one.
+        device: device that it computes on, such as "cpu" or "cuda".
         precision: "float32", "bfloat16", or "auto", which is what `slowfast generate` takes: see `resolve_precision`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Stepping through a world: `World.start`, `Session.step`, and batches of episodes side by side (Algorithm 1a).
+"""Rolling out a world: `World.start`, `Session.step`, and batches of episodes (Algorithm 1a).
 
 Everything between two chunks stays in latents; frames are decoded when someone asks for them.
 """

@@ -1,4 +1,4 @@
-"""Episodes side by side in one batch, chunk by chunk (Algorithm 1a)."""
+"""Batched episodes, rolled out chunk by chunk (Algorithm 1a)."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from slowfast_vgen.rollout.world import World
 
 CHUNK_NOISE = 0
-"""Which stream of an episode's seed the sampler's noise comes from."""
+"""Stream of an episode's seed that the sampler's noise comes from."""
 
 MOST_REWINDS = 128
-"""Chunks that a rollout can go back by."""
+"""Most chunks that a rollout can be rewound by."""
 
 
 class Rollout:
-    """Episodes side by side in one batch. Each has its own seed, action and memory, and goes as it would alone."""
+    """Batched episodes. Each has its own seed, action and memory, and gives the result that it would give alone."""
 
     def __init__(
         self,
@@ -51,18 +51,18 @@ class Rollout:
         """The history before each of the latest chunks."""
         self._past: Past | None = None
         self._past_changes = 0
-        """`EpisodeMemory.changes` when `_past` was made."""
+        """Value of `EpisodeMemory.changes` when `_past` was made."""
         self.strict: bool | None = None
-        """What happens to actions that are not understood: see `telling.tell`."""
+        """Treatment of actions that are not understood: see `telling.tell`."""
         self.told: tuple[ToldAction, ...] = ()
-        """What the latest actions were taken for."""
+        """The latest actions, as they were understood."""
 
     def __repr__(self) -> str:
         episodes = "1 episode" if len(self.seeds) == 1 else f"{len(self.seeds)} episodes"
         return f"<Rollout of {self.world.model.config.full_name}: {episodes}, {self.num_chunks} chunks, {self.memory}>"
 
     def step(self, actions: Sequence[str]) -> Latents:
-        """The next chunk of every episode, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
+        """Generates every episode's next chunk, latents `[episodes, f_g, channels, h, w]`; memory learns from it."""
         before = self.snapshot()
         try:
             texts = self._tell(actions)
@@ -74,17 +74,17 @@ class Rollout:
             raise
 
     def predict(self, actions: Sequence[str]) -> Latents:
-        """The chunk that `step` would give, without going on to it."""
+        """The chunk that `step` would give; the rollout itself does not advance."""
         return self._predict(self._tell(actions))
 
     def predict_after(self, frames: Latents, actions: Sequence[str]) -> Latents:
-        """The same, after other frames than the latest ones: any number that the denoiser was trained on."""
+        """The chunk that would follow `frames` in place of the latest ones, as many as the denoiser was trained on."""
         texts = self._tell(actions)
         with torch.no_grad(), self._applied() as denoiser:
             return self._sample(denoiser, self._encode(denoiser, frames), texts)
 
     def _tell(self, actions: Sequence[str]) -> list[str]:
-        """What the networks are told: the one door for all actions."""
+        """The texts that the networks are given; all actions pass through here."""
         self.told = tell(self.world.actions, actions, self.strict, stacklevel=5)
         return [one.text for one in self.told]
 
@@ -105,7 +105,7 @@ class Rollout:
     def observe(
         self, frames: UInt8[Tensor, "episodes f_g height width 3"], actions: Sequence[str] | None = None
     ) -> None:
-        """Takes true frames as the next chunk instead of generating one; the memory learns from them likewise.
+        """Takes true frames as the next chunk instead of generating one; the memory learns from them in the same way.
 
         Raises:
             UserError: no actions, where the memory must know where they lead; or frames of another size.
@@ -113,7 +113,7 @@ class Rollout:
         self.observe_latents(self.world.encode(frames), actions)
 
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
-        """As `observe`, for a chunk that is in latents already."""
+        """Takes a chunk of latents as the next one instead of generating it, as `observe` does with frames."""
         if actions is None and self.memory is not None and self.memory.needs_actions:
             raise UserError("this memory must be told the actions of the frames that it is shown; give them")
         encoder = self.world.model.text_encoder
@@ -121,12 +121,12 @@ class Rollout:
         self._take_in(new, text)
 
     def snapshot(self) -> Any:
-        """What `restore` goes back to; it costs next to nothing."""
+        """A state for `restore` to return to; it costs next to nothing."""
         memory = None if self.memory is None else self.memory.snapshot()
         return self.__dict__ | {"earlier": self.earlier.copy()}, memory
 
     def restore(self, snapshot: Any) -> None:
-        """Stands where it stood at a snapshot, whatever was left undone in the meantime, by an error or Ctrl-C."""
+        """Returns to the state of a snapshot, whatever was left unfinished since, by an error or Ctrl-C."""
         attributes, memory = snapshot
         self.__dict__.update(attributes)
         if self.memory is not None:
@@ -142,7 +142,7 @@ class Rollout:
                 yield applied
 
     def _encode_history(self, denoiser: DenoiserModule) -> Past:
-        """What the denoiser makes of the latest frames; a memory may have had it made already, when it wrote them."""
+        """The denoiser's encoding of the latest frames; it may exist already if a memory needed it to write them."""
         if self._past is not None and self._past_changes == self._memory_changes:
             return self._past
         return self._encode(denoiser, self.history)
@@ -157,13 +157,13 @@ class Rollout:
             return denoiser.encode_past(frames, levels)
 
     def _features(self) -> PatchFeatures | None:
-        """What the denoiser says of the latest frames for a memory to keep; the past is encoded on the way."""
+        """The denoiser's features of the latest frames for a memory to keep; the past is encoded on the way."""
         with torch.no_grad(), self._applied() as denoiser:
             self._past, self._past_changes = self._encode_history(denoiser), self._memory_changes
             return denoiser.memory_features(self._past)
 
     def write_start(self) -> None:
-        """The memory takes in the start image, where it stands."""
+        """Writes the start image into the memory, at the current pose."""
         self._past = None
         if self.memory is not None:
             self.memory.begin(Start(self.history, self._features))
@@ -187,7 +187,7 @@ class Rollout:
             raise
 
     def fork(self) -> "Rollout":
-        """The same episodes once more, to go on in another way."""
+        """An independent copy of the episodes, to be continued in another way."""
         memory = None if self.memory is None else self.memory.fork()
         other = Rollout(self.world, self.sampler, memory, self.seeds, self.history)
         other.num_chunks, other.earlier = self.num_chunks, self.earlier.copy()

@@ -1,7 +1,7 @@
-"""A memory written anew for other weights: when `rooms-64@2` takes the place of `rooms-64@1`, say.
+"""A memory written again for other weights, for example when `rooms-64@2` replaces `rooms-64@1`.
 
-What a local memory's journal holds is frames, in the old world's latents, and the poses that they were seen from. The
-old codec shows them, the new one encodes them, and the new denoiser says of them what it keeps.
+A local memory's journal holds frames, in the old world's latents, and the poses that they were seen from. The old
+codec decodes them, the new one encodes them, and the new denoiser computes the features that the new memory keeps.
 """
 
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from slowfast_vgen.rollout.world import World
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A memory of the new weights, and what of the old one it lacks."""
+    """A memory of the new weights, and what it lacks of the old one."""
 
     memory: EpisodeMemory
     num_frames: int
-    """Frames that were written."""
+    """Number of frames that were written."""
     left_out: tuple[str, ...]
-    """What could not be taken along, a sentence each."""
+    """Descriptions of what could not be taken over, a sentence each."""
 
 
 @torch.no_grad()
@@ -72,10 +72,10 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
 
 
 def _check_camera(old: World, new: World) -> None:
-    """Whether what one world's camera saw from a pose is what the other's would see from it.
+    """Checks that the cameras of both worlds see the same from the same pose.
 
     Raises:
-        UserError: one camera moves and the other stands still, or their fields of view differ.
+        UserError: one camera moves and the other does not, or their fields of view differ.
     """
     assert old.model.address is not None and new.model.address is not None
     seen = [_camera(old.model.address), _camera(new.model.address)]
@@ -92,14 +92,14 @@ def _camera(address: PlanarAddress) -> str:
 
 
 def _scale(old: World, new: World) -> Tensor:
-    """What poses of the old world are multiplied by: a step may have another length in the new one."""
+    """Factors for poses of the old world: a step may have another length in the new one."""
     assert old.model.address is not None and new.model.address is not None
     steps = old.model.address.config.step_units / new.model.address.config.step_units
     return torch.tensor([steps, steps, 1.0], device=new.device)
 
 
 def _encoded(old: World, new: World, source: LocalMemory, entry: Written) -> Tensor:
-    """A chunk's frames in the new world's latents, `[1, frames, ...]`; other sizes by the rule of start images."""
+    """A chunk's frames in the new world's latents, `[1, frames, ...]`; other sizes are fitted like start images."""
     assert entry.values is not None
     shape = old.model.latent_shape
     novelty = torch.zeros(entry.values.shape[:3], device=entry.values.device)

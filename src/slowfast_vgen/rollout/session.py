@@ -1,4 +1,4 @@
-"""One episode, as a user steps through it."""
+"""One episode that a user rolls out step by step."""
 
 from pathlib import Path
 
@@ -38,13 +38,13 @@ class Session:
 
     @property
     def last_action(self) -> ToldAction | None:
-        """What the latest action was taken for; None before the first."""
+        """The latest action, as it was understood; None before the first."""
         return self._rollout.told[0] if self._rollout.told else None
 
     def rewind(self, chunks: int) -> Frames:
-        """Takes the session back by `chunks` chunks, memory included, and shows the frame where it stands then.
+        """Takes the session back by `chunks` chunks, memory included, and returns the last frame there.
 
-        What comes next has the noise that it had the first time: the same action gives the same chunk.
+        The next chunk has the noise that it had the first time: the same action gives the same chunk.
 
         Raises:
             UserError: further than the session or its memory goes back; nothing is changed then.
@@ -53,13 +53,13 @@ class Session:
         return self._rollout.world.model.codec.decode(self._rollout.history[0, -1:])[0].cpu().numpy()
 
     def fork(self) -> "Session":
-        """An independent session that stands where this one does and remembers the same."""
+        """An independent session with the same state and memory as this one."""
         return Session(self._rollout.fork(), self.start_frame)
 
     def step(self, action: str) -> Frames:
         """Generates the next chunk: uint8 `[f_g, height, width, 3]`.
 
-        In a world with a vocabulary (`World.actions`) the text is brought to the verb that it means. What is not
+        In a world with a vocabulary (`World.actions`) the text is mapped to the verb that it means. What is not
         understood or says what not to do is not carried out: see `strict` of `World.start`, and `last_action`.
         Whatever ends a step before its frames are there, an error or Ctrl-C, leaves the session where it was.
 

@@ -1,4 +1,4 @@
-"""What episodes side by side can be asked for by whoever steps them; `Rollout` is one, and so are baselines."""
+"""The Protocol of batched episodes that are rolled out: `Rollout` implements it, and so do baselines."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,12 +7,12 @@ from slowfast_vgen.models.denoiser import Latents
 
 
 class Stepper(Protocol):
-    """Episodes side by side, as `Rollout` steps them."""
+    """Batched episodes, rolled out as `Rollout` does."""
 
     def predict(self, actions: Sequence[str]) -> Latents:
-        """The next chunk, without going on to it."""
+        """Predicts the next chunk without advancing."""
         ...
 
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
-        """Goes on with a chunk, generated or true."""
+        """Advances by a chunk, generated or true."""
         ...

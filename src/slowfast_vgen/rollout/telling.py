@@ -1,4 +1,4 @@
-"""The door through which actions reach a rollout: what is not understood, or says what not to do, does not pass."""
+"""Check of the actions given to a rollout: what is not understood, or says what not to do, is not carried out."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from slowfast_vgen.models.vocabulary import Understood, Vocabulary
 
 @dataclass(frozen=True)
 class ToldAction:
-    """An action as it was given, and what it was taken for."""
+    """An action as it was given, and as it was understood."""
 
     given: str
     text: str
-    """What the denoiser, the path and the memory were told: the verb's canonical phrasing, or a free narration."""
+    """The text that the denoiser, the path and the memory got: the verb's canonical phrasing, or a free narration."""
     verb: str
     """The verb that was carried out; empty in a world without a vocabulary of verbs."""
     kind: str
-    """What was understood: see `Understood.kind`; empty in a world that does not say what it can be told."""
+    """Kind of what was understood: see `Understood.kind`; empty in a world without a vocabulary."""
     warning: str = ""
-    """What the user was warned of; empty where nothing was amiss."""
+    """The warning that the user got; empty where there was none."""
 
 
 def checked_strict(strict: bool | None) -> bool | None:
-    """What was given as `strict`, which is None, True or False and nothing that only counts as one of them.
+    """Checks a value given as `strict`: None, True or False, and nothing that only counts as one of them.
 
     Raises:
         UserError: another value.
@@ -37,15 +37,15 @@ def checked_strict(strict: bool | None) -> bool | None:
 def tell(
     vocabulary: Vocabulary | None, actions: Sequence[str], strict: bool | None = None, stacklevel: int = 3
 ) -> tuple[ToldAction, ...]:
-    """What each of some actions, one an episode, is taken for.
+    """Understands some actions, one an episode.
 
     Args:
-        vocabulary: of the world; None takes every text as it is.
+        vocabulary: vocabulary of the world; None takes every text as it is.
         actions: one an episode, each for one chunk.
         strict: what to do with an action that is not understood, that says what not to do, or that asks for several
             chunks. None takes the action that does nothing, with an `ActionWarning`; True refuses; False takes the
             nearest action, with a warning. A free narration is never replaced: only warned of, or refused.
-        stacklevel: of the warnings, as `warnings.warn` has it.
+        stacklevel: stack level of the warnings, as in `warnings.warn`.
 
     Raises:
         UserError: such an action where `strict` is True, or where the world has no action that does nothing.
@@ -59,7 +59,7 @@ def tell(
 
 
 def describe(vocabulary: Vocabulary, action: str, strict: bool | None = None) -> ToldAction:
-    """What one action is taken for, as `tell` has it, without warning anybody."""
+    """Understands one action as `tell` does, without a warning."""
     heard = vocabulary.understand(action)
     if not heard.problem:
         return ToldAction(heard.text, vocabulary.told(heard), heard.verb, heard.kind, heard.note)
@@ -80,7 +80,7 @@ def describe(vocabulary: Vocabulary, action: str, strict: bool | None = None) ->
 
 
 def refusal(vocabulary: Vocabulary, heard: Understood) -> str:
-    """Why an action is not carried out, and what could be said instead, in one sentence."""
+    """The reason why an action is not carried out, and what could be said instead, in one sentence."""
     if heard.kind == "several":
         return f"{heard.problem}; give one action a chunk"
     known = "the nearest that it knows" if vocabulary.is_free else "the nearest known action"

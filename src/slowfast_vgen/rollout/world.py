@@ -1,4 +1,4 @@
-"""A loaded world model: `World.start` begins an episode, `World.start_batch` several side by side."""
+"""A loaded world model: `World.start` begins an episode, `World.start_batch` a batch of them."""
 
 import warnings
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ from slowfast_vgen.types import Frames
 
 
 class World:
-    """A loaded world model, ready to be stepped through. Any number of sessions may share one.
+    """A loaded world model, ready to be rolled out. Any number of sessions may share one.
 
-    In bfloat16 (`precision`) it is about twice as fast where the machine has instructions for it; its videos are others
-    then, though hardly worse (docs/decisions/0003).
+    In bfloat16 (`precision`) it is about twice as fast where the machine has instructions for it; its videos then
+    differ, though they are hardly worse (docs/decisions/0003).
     """
 
     def __init__(self, model: WorldModel, precision: str = "float32") -> None:
@@ -62,7 +62,7 @@ class World:
 
     @property
     def actions(self) -> Vocabulary | None:
-        """What the world can be told; None where that is not written down, and every text is taken as it is."""
+        """The vocabulary of the world; None where it is not written down, and every text is taken as it is."""
         return self.model.vocabulary
 
     def with_parts(
@@ -71,7 +71,7 @@ class World:
         address: PlanarAddress | None = None,
         num_past_frames: int | None = None,
     ) -> "World":
-        """The same world with another denoiser, other addresses or a longer past; what is not given is shared.
+        """A world with another denoiser, other addresses or a longer past; parts that are not given are shared.
 
         Raises:
             UserError: a denoiser of other latents.
@@ -94,18 +94,18 @@ class World:
 
     @property
     def shipped_memory(self) -> MemoryConfig:
-        """The memory that `memory=True` stands for; without rules (and false) in a world that has none of its own."""
+        """The memory that `memory=True` selects; without rules (and false) in a world that has none of its own."""
         return MemoryConfig.from_json(self.model.config.memory)
 
     @property
     def paper_memory(self) -> MemoryConfig:
-        """Eq. 3 as published, on the layers that the world's own LoRA has."""
+        """The memory of eq. 3 as published, on the layers that the world's own LoRA has."""
         shipped = self.shipped_memory.lora
         layers = () if shipped is None else shipped.lora.layers
         return MemoryConfig(lora=FastLearningConfig(LoraConfig(layers=layers)))
 
     def memory_config(self, setting: MemorySetting) -> MemoryConfig | None:
-        """The settings behind what a user gives as `memory`; None for no memory.
+        """The settings of a memory that a user gives as `memory`; None for no memory.
 
         Raises:
             UserError: an unknown name, or another kind of value.
@@ -145,8 +145,8 @@ class World:
             strict: what to do with an action that is not understood or says what not to do: None takes the action that
                 does nothing, with an `ActionWarning`; True refuses it; False takes the nearest action. Worlds of free
                 narrations keep every text, and warn or, where this is True, refuse.
-            guidance_scale: how much more than asked the action decides (classifier-free guidance, arXiv 2207.12598): 1
-                is off; anything else takes twice as long.
+            guidance_scale: strength of the action (classifier-free guidance, arXiv 2207.12598): 1 is off; anything else
+                takes twice as long.
 
         Raises:
             UserError: an image that cannot be used; a seed, number of steps or scale out of range.
@@ -166,7 +166,7 @@ class World:
     ) -> Rollout:
         """Several episodes, each with its own seed and memory; `images` are uint8 `[episodes, height, width, 3]`.
 
-        A memory that is given as such is where every one of them begins; it is copied, not changed.
+        A memory object is the start of every one of them; it is copied, not changed.
 
         Raises:
             UserError: images of another size than the world's; or as `start`.
@@ -204,7 +204,7 @@ class World:
 
     @cached_property
     def host(self) -> Host:
-        """What memories are given of this world."""
+        """The parts of this world that memories use."""
         model = self.model
         return Host(
             world=model.config.name,
@@ -218,15 +218,15 @@ class World:
         )
 
     def fresh_memory(self, config: MemoryConfig | None, seeds: Sequence[int]) -> EpisodeMemory | None:
-        """Empty memories by these rules, one a seed; None for no rules.
+        """Empty memories with the rules of `config`, one a seed; None for no rules.
 
         Raises:
-            UserError: a world in which one of the rules cannot act: a local rule without addresses, say.
+            UserError: one of the rules cannot act in this world: a local rule without addresses, for example.
         """
         return EpisodeMemory.fresh(self.host, config, self.model.fingerprint, seeds) if config else None
 
     def load_memory(self, folder: str | Path) -> EpisodeMemory:
-        """A memory that `EpisodeMemory.save` wrote, or that of a saved session.
+        """Loads a memory that `EpisodeMemory.save` wrote, or the memory of a saved session.
 
         Raises:
             UserError: no memory there, damaged files, or one of other weights.
@@ -239,7 +239,7 @@ class World:
         return memory
 
     def resume(self, folder: str | Path, strict: bool | None = None) -> Session:
-        """Goes on with a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
+        """Resumes a session that `Session.save` wrote; the next chunk is bit-identical to an uninterrupted run's.
 
         It warns where the session was computed in another precision or with another number of threads.
         `strict` is as in `start`.
