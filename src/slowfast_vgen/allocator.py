@@ -8,7 +8,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 @cache
 def keep_freed_memory() -> None:
-    """Tells glibc to keep freed blocks for the process, once.
+    """Makes glibc keep freed blocks for the process, once.
 
     By default large blocks go back to the system when they are freed, and are cleared page by page when they are
     asked for again: up to half of the time of a training step. The price is that the process stays as large as its

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The devices of torch to compute on."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def open_device(name: "torch.device | str") -> "torch.device":
-    """The device of that name, which can hold numbers.
+    """Opens the device of that name, after a check that it can hold numbers.
 
     >>> open_device("cpu")
     device(type='cpu')

@@ -1,4 +1,4 @@
-"""Engines by name: what records episodes. They are found by entry points; the library itself has none.
+"""Engines by name, which record episodes. They are found by entry points; the library itself has none.
 
 A distribution adds an engine by one line in the group `slowfast_vgen.envs` of its entry points: a name, and the class
 as `module:Class`. An engine that is not installed is opened by `module:Class` in place of a name. Each is imported
@@ -20,27 +20,27 @@ GROUP = "slowfast_vgen.envs"
 class World(Protocol):
     """A source of episodes. The same split, seed, script and index always give the same episode.
 
-    `slowfast_envs.check.check_env_world` finds where a class breaks this contract.
+    `slowfast_envs.check.check_env_world` reports where a class breaks this contract.
     """
 
     @property
     def name(self) -> str:
-        """As the metadata of its episodes and the header of their data set have it."""
+        """The name in the metadata of its episodes and in the header of their data set."""
         ...
 
     @property
     def scripts(self) -> Collection[str]:
-        """The ways that actions are chosen, beside "mix", which every world has."""
+        """Names of the scripts that choose actions, apart from "mix", which every world has."""
         ...
 
     def episodes(self, num_episodes: int, script: str, num_chunks: int, first_index: int = 0) -> Iterator[Episode]:
-        """Episodes `first_index` to `first_index + num_episodes - 1`.
+        """Records episodes `first_index` to `first_index + num_episodes - 1`.
 
         Args:
-            num_episodes: how many, from 1 on.
-            script: the name of the way that actions are chosen.
-            num_chunks: actions an episode, from 1 on.
-            first_index: number of the first episode, from 0 on.
+            num_episodes: number of episodes, at least 1.
+            script: name of the script that chooses actions.
+            num_chunks: actions an episode, at least 1.
+            first_index: number of the first episode, at least 0.
 
         Raises:
             UserError: an unknown script, a number out of range, or an engine that does not run here.
@@ -88,7 +88,7 @@ def open_world(name: str, split: str, seed: int) -> World:
 
 
 def _registered(name: str) -> str:
-    """`module:Class` of a name."""
+    """The `module:Class` that is registered under a name."""
     values = sorted({point.value for point in entry_points(group=GROUP, name=name)})
     if not values:
         known = ", ".join(world_names())
@@ -101,7 +101,7 @@ def _registered(name: str) -> str:
 
 @contextmanager
 def _packages_of(name: str) -> Iterator[None]:
-    """Where a package is missing inside the block, that is reported in one sentence."""
+    """Reports in one sentence a package that is missing inside the block."""
     try:
         yield
     except ModuleNotFoundError as error:

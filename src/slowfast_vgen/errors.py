@@ -1,7 +1,7 @@
 """The one exception that a user's mistake raises.
 
 Everything a user can get wrong (a file, a size, a name, a setting) raises `UserError` with one sentence that says what
-was given, what is wanted and how to mend it. The command line prints that sentence and exits with `EXIT_CODE`; nothing
+was given, what is wanted and how to fix it. The command line prints that sentence and exits with `EXIT_CODE`; nothing
 else is caught there, so a programming error still shows its traceback.
 """
 
@@ -9,11 +9,11 @@ EXIT_CODE = 2
 
 
 class UserError(ValueError):
-    """A mistake of the user's, told in one sentence: what was given, what is wanted, how to mend it."""
+    """A mistake of the user's, reported in one sentence: what was given, what is wanted, how to fix it."""
 
 
 class SlowFastWarning(UserWarning):
-    """What a user should know though it stops nothing; commands print it as one sentence."""
+    """A warning that a user should see although nothing stops; commands print it as one sentence."""
 
 
 class ActionWarning(SlowFastWarning):

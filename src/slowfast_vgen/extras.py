@@ -1,4 +1,4 @@
-"""What a plain installation leaves out, and how to get it: the extras of the package."""
+"""The extras of the package, which a plain installation leaves out, and how to install them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("accelerate", "transformers", "tokenizers"),
     "evaluate": ("skimage", "scenedetect", "cv2"),
 }
-"""Extra -> names that its packages are imported by. Worlds of other engines have extras called after them."""
+"""Extra -> import names of its packages. Worlds of other engines have extras of the same name."""
 
 
 def missing(error: ModuleNotFoundError, extra: str) -> UserError:
-    """What to tell a user who lacks a package that an extra brings."""
+    """The error for a user who lacks a package of an extra."""
     package = str(error.name).partition(".")[0]
     return UserError(
         f"this needs the package {package}, which a plain installation leaves out; install it with: "
@@ -25,7 +25,7 @@ def missing(error: ModuleNotFoundError, extra: str) -> UserError:
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Inside the block packages of an extra are imported; where one is missing, that is told in one sentence.
+    """Reports in one sentence a package of an extra that is missing when the block imports it.
 
     >>> with needs("data"):
     ...     import a_package_that_is_not_there

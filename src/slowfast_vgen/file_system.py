@@ -1,7 +1,7 @@
-"""What saving asks of the operating system: to sync, to swap two names, to lock; guarded where a system lacks it.
+"""Operating system functions for saving: to sync, to swap two names, to lock; guarded where a system lacks them.
 
-A writer works in a folder of its own beside its target, `.NAME.part-0`, which it keeps locked: what has such a name and
-is not locked was left by a writer that was killed, and the next writer of the same target takes it away.
+A writer works in a folder of its own next to its target, `.NAME.part-0`, which it keeps locked: a folder of such a name
+that is not locked was left by a writer that was killed, and the next writer of the same target removes it.
 """
 
 import ctypes
@@ -60,7 +60,7 @@ def exchange(first: Path, second: Path) -> bool:
 
 
 def sync_file(path: Path) -> None:
-    """Returns when the file's bytes are on the disk, so that a power cut leaves them there."""
+    """Writes the file's bytes to the disk, so that a power cut leaves them there."""
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         _sync(descriptor)
@@ -69,7 +69,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Returns when the names in the folder are on the disk; does nothing where folders cannot be synced."""
+    """Writes the names in the folder to the disk; does nothing where folders cannot be synced."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -83,7 +83,7 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Returns when every file and folder in it is on the disk."""
+    """Writes the folder and every file and folder in it to the disk."""
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
             sync_file(Path(parent, name))
@@ -112,13 +112,13 @@ def make_folder(path: Path) -> None:
 
 
 class FolderLock:
-    """Keeps other programs from writing to a folder, once it is taken, until `release` or the end of whoever has it.
+    """A lock that keeps other programs from writing to a folder, from `take` until `release` or the end of its owner.
 
-    Whoever has it may be stopped at any line, Ctrl-C included: the lock goes with the last reference to it.
+    The owner may be stopped at any line, Ctrl-C included: the lock ends with the last reference to it.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens the folder, which must be there; takes nothing yet.
+        """Opens the folder, which must exist; does not lock it yet.
 
         Raises:
             OSError: it cannot be opened.
@@ -127,7 +127,7 @@ class FolderLock:
         self._close = finalize(self, os.close, self.descriptor)
 
     def take(self) -> bool:
-        """Whether no other process has it; True where nothing can be locked, since nobody can be told apart there."""
+        """Locks the folder; False where another process has the lock, True where nothing can be locked."""
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -136,7 +136,7 @@ class FolderLock:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not been released."""
+        """True until the lock is released."""
         return self._close.alive
 
     def release(self) -> None:
@@ -154,9 +154,9 @@ _held: WeakValueDictionary[tuple[int, int], FolderLock] = WeakValueDictionary()
 
 
 def lock_folder(folder: Path) -> FolderLock | None:
-    """The lock of a folder that is there, for this process; None where another one holds it.
+    """Locks an existing folder for this process; None where another one holds the lock.
 
-    Asked for again by the same process, it is the same lock. Where nothing can be locked, everyone gets one.
+    A second call by the same process gives the same lock. Where nothing can be locked, every process gets one.
     """
     if fcntl is None:
         return FolderLock(Path(os.devnull))
@@ -174,7 +174,7 @@ def lock_folder(folder: Path) -> FolderLock | None:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether no process, this one included, holds the folder's lock; False where that cannot be told."""
+    """True if no process, this one included, holds the folder's lock; False where that cannot be determined."""
     if fcntl is None:
         return False
     try:
@@ -187,7 +187,7 @@ def is_abandoned(folder: Path) -> bool:
 
 @contextmanager
 def workplace(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` for its writer alone, taken away in the end, as what killed writers left is."""
+    """Yields an empty folder next to `path` for its writer alone; removes it at the end, and what killed ones left."""
     place, lock = _own_place(path)
     with lock:
         try:
@@ -197,12 +197,12 @@ def workplace(path: Path) -> Iterator[Path]:
 
 
 def contents(folder: Path) -> list[Path]:
-    """What is in a folder, but for the workplaces of writers: one that was killed leaves its own behind."""
+    """Contents of a folder without the workplaces of writers, since killed ones leave theirs behind."""
     return sorted(path for path in folder.iterdir() if not _PLACE.fullmatch(path.name))
 
 
 def tidy(folder: Path) -> None:
-    """Takes away the workplaces in a folder that killed writers have left."""
+    """Removes the workplaces in a folder that killed writers have left."""
     for place in folder.iterdir():
         if (match := _PLACE.fullmatch(place.name)) is None or fcntl is None:
             continue
@@ -213,7 +213,7 @@ def tidy(folder: Path) -> None:
 
 
 def _own_place(path: Path) -> tuple[Path, FolderLock]:
-    if fcntl is None:  # nobody can tell whether a writer lives: each has a name of its own
+    if fcntl is None:  # it is unknown whether a writer lives: each has a name of its own
         place = path.with_name(f".{path.name}.part-{os.getpid()}-{time.monotonic_ns()}")
         place.mkdir()
         return place, FolderLock(Path(os.devnull))
@@ -240,7 +240,7 @@ def _is_still(place: Path, descriptor: int) -> bool:
 
 
 def put_in_place(new: Path, path: Path, place: Path) -> None:
-    """The folder `new`, which lies in the workplace `place`, becomes `path`; what was there ends up in `place`.
+    """Moves the folder `new` from the workplace `place` to `path`; what was at `path` is moved into `place`.
 
     In one step where the system can swap names. Elsewhere the old one is set aside first, and `recover` brings it back
     if the program ends before the new one is there.
@@ -287,7 +287,7 @@ def recover(path: Path) -> None:
                         os.rename(found[-1], path)
                         return
                 living = True
-            except OSError:  # the writer goes on, or another reader was quicker
+            except OSError:  # the writer has continued, or another reader was quicker
                 living = True
         if not living:
             return

@@ -1,4 +1,4 @@
-"""Numbers that are given in code; those of the command line are read by `cli.common`."""
+"""Checks of numbers that are given in code; those of the command line are read by `cli.common`."""
 
 import math
 import operator
@@ -9,13 +9,13 @@ from slowfast_vgen.errors import UserError
 
 
 def whole(value: Any, wanted: str, low: int = -(2**63), high: int = 2**63 - 1) -> int:
-    """A whole number of any kind, numpy's too, as an int.
+    """Converts a whole number of any kind, numpy's too, to an int.
 
     Args:
-        value: what was given.
-        wanted: what is wanted, as a sentence that ", got ..." is put behind.
-        low: the least that it may be.
-        high: the greatest.
+        value: the given value.
+        wanted: a sentence that says what is wanted; ", got ..." is appended.
+        low: the least value allowed.
+        high: the greatest value allowed.
 
     Raises:
         UserError: another kind of value, or out of range.
@@ -33,7 +33,7 @@ def whole(value: Any, wanted: str, low: int = -(2**63), high: int = 2**63 - 1) -
 
 
 def real(value: Any, wanted: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite number of any kind, numpy's too, as a float; see `whole`.
+    """Converts a finite number of any kind, numpy's too, to a float; see `whole`.
 
     Raises:
         UserError: another kind of value, or out of range.

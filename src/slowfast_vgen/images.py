@@ -1,4 +1,4 @@
-"""From any image that a user gives to one frame, by one stated rule: cut out the middle, then resize."""
+"""Conversion of any image that a user gives to one frame by one rule: cut out the middle, then resize."""
 
 import io
 import warnings
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST_SIDE = 8
-"""Images with a shorter side are refused: nothing could be recognised in them."""
+"""Smallest side of an image in pixels; smaller ones are refused: nothing could be recognised in them."""
 LARGEST_SIDE = 16384
 LARGEST_AREA = 80_000_000
-"""Pixels; Pillow itself warns of larger images, which may be small files made to fill the memory."""
+"""Most pixels of an image; Pillow itself warns of larger ones, which may be small files made to fill the memory."""
 
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
-"""Pictures of pixels alone are opened: Pillow hands PostScript, for one, to an interpreter that does as it is told."""
+"""Formats that are opened, of pixels alone: Pillow would run PostScript, for example, in an interpreter."""
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
 def frame_from_image(
     image: "Image.Image | np.ndarray | Tensor | str | Path", height: int, width: int, pixel_aspect: float = 1.0
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One RGB frame. An image of the right size and mode passes unchanged.
+    """Converts an image to one RGB frame. An image of the right size and mode passes unchanged.
 
     The largest centred region of the frame's shape is cut out and resized (area-averaged when shrinking). Transparent
     images are laid on black, 16-bit greys scaled to 8 bits, other modes converted; of an animation the first picture is
@@ -40,9 +40,9 @@ def frame_from_image(
     Args:
         image: a picture, uint8 pixels [height, width, 3], a file in one of `FORMATS`, or a tensor, [3, height, width]
             or [height, width, 3], of uint8 or of floating-point values from 0 to 1.
-        height: of the frame, in pixels.
-        width: of the frame, in pixels.
-        pixel_aspect: how wide the image's own pixels are shown for their height; 1 is square.
+        height: height of the frame in pixels.
+        width: width of the frame in pixels.
+        pixel_aspect: width over height of the image's own pixels; 1 is square.
 
     Raises:
         UserError: not an image, unreadable, truncated, of pixels whose range is not known, or with a side out of range.
@@ -64,10 +64,10 @@ def frame_from_image(
 
 
 def picture_from_bytes(data: bytes | memoryview, name: str) -> Image.Image:
-    """The picture in an encoded image of one of `FORMATS`, turned as its rotation mark says.
+    """Decodes the picture in an encoded image of one of `FORMATS`, turned as its rotation mark says.
 
     Raises:
-        UserError: another format, damaged, or with a side out of range; told before memory is taken for its pixels.
+        UserError: another format, damaged, or with a side out of range; raised before memory is taken for its pixels.
     """
     return _decoded(io.BytesIO(data), name)
 
@@ -113,7 +113,7 @@ def _open(image: "Image.Image | np.ndarray | Tensor | str | Path") -> Image.Imag
 
 
 def _pixels_of(tensor: "Tensor") -> np.ndarray:
-    """uint8 [height, width, 3] of a tensor by the rule of `frame_from_image`."""
+    """Converts a tensor to uint8 [height, width, 3] by the rule of `frame_from_image`."""
     shape, kind = list(tensor.shape), str(tensor.dtype).removeprefix("torch.")
     if len(shape) != 3 or 3 not in (shape[0], shape[2]):
         raise UserError(f"a start image is a tensor [3, height, width] or [height, width, 3], got {shape}; give one")
@@ -146,14 +146,14 @@ def _decoded(file: Path | io.BytesIO, name: str) -> Image.Image:
             told = "reads with the package pillow-heif alone; run: pip install pillow-heif, or save it as JPEG"
             raise UserError(f"{name} is a HEIF photo, as telephones take them, which this {told}") from error
         raise UserError(f"{name} is not an image that can be read; give a PNG or JPEG file") from error
-    except Exception as error:  # on damaged files Pillow's readers raise whatever their parsing runs into
+    except Exception as error:  # on damaged files Pillow's readers may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{name} is damaged or too large ({reason}); give another image file") from error
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this machine's Pillow has, and HEIF where the package for it is installed."""
+    """Formats of `FORMATS` that this machine's Pillow has, and HEIF where the package for it is installed."""
     Image.init()
     if find_spec("pillow_heif") is not None:
         from pillow_heif import register_heif_opener
@@ -163,7 +163,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _is_heif(file: Path | io.BytesIO) -> bool:
-    """Whether a file begins as ISO/IEC 23008-12 has it, with one of its brands."""
+    """True if a file begins as ISO/IEC 23008-12 requires, with one of its brands."""
     if isinstance(file, io.BytesIO):
         head = file.getvalue()[:12]
     else:

@@ -1,4 +1,4 @@
-"""On what a measurement was made: for the protocol beside the figures."""
+"""Commit and machine of a measurement, for the protocol of its figures."""
 
 import os
 import platform
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     import torch
 
 CHANGES = "+changes"
-"""Stands behind a commit whose files were not those that made the figures."""
+"""Suffix of a commit if the files that made the figures differ from it."""
 _OUTPUTS = ("results", "docs/images", "README.md", "demo")
-"""What measuring itself writes: `make figures` must not make its own next command's tree unclean."""
+"""Files that measuring itself writes: `make figures` must not make its own next command's tree unclean."""
 _CODE = ("src", "benchmarks")
-"""Folders in which a new file may have a part in the figures, though git does not follow it yet."""
+"""Folders in which a new file may affect the figures although git does not track it yet."""
 
 
 def cpu_model() -> str:
-    """The processor's name as the system tells it."""
+    """Name of the processor as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -35,15 +35,15 @@ def cpu_model() -> str:
 
 @cache
 def git_commit() -> str | None:
-    """The commit of the source tree that this process began from, `CHANGES` behind it if files differ; else None."""
+    """The commit of this process's source tree, with `CHANGES` appended if files differ; else None."""
     return commit_of(Path(__file__).parent)
 
 
 def commit_of(package: Path) -> str | None:
-    """The commit of a package's source tree, `CHANGES` behind it if it is not clean; None for one that is installed.
+    """The commit of a package's source tree, with `CHANGES` appended if it is not clean; None for an installed one.
 
-    A tree is clean where every followed file is as committed and no new one lies among the code. What measuring
-    writes, results and pictures, does not count.
+    A tree is clean if every tracked file is as committed and no new one is among the code. Results and pictures,
+    which measuring writes, do not count.
     """
     git = ["git", "-C", str(package)]
     try:
@@ -70,11 +70,11 @@ def provenance(
     device: "torch.device | str | None" = None,
     kept_from: Collection[str] = (),
 ) -> dict[str, object]:
-    """What stands beside the protocol of figures just made: each seed's own mean, the commit, the machine.
+    """Provenance of figures just made, for their protocol: each seed's own mean, the commit, the machine.
 
     Args:
-        figures: just made.
-        device: of the world that made them.
+        figures: the figures just made.
+        device: device of the world that made them.
         kept_from: commits of parts that were kept from earlier runs (`blocks.Records.commits`). One of them that was
             not clean makes the whole not clean.
     """
@@ -105,7 +105,7 @@ def machine(device: "torch.device | str | None" = None) -> dict[str, object]:
 
 
 def peak_rss_mb() -> float:
-    """The most memory that this process has held so far, in megabytes (2^20 bytes)."""
+    """Most memory that this process has held so far, in megabytes (2^20 bytes)."""
     import resource  # here: Windows has none
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,7 +8,7 @@ from slowfast_vgen.files import sha256_of_file
 
 
 def packaged_file(module: str, relative: str, sha256: str, install: str) -> Path:
-    """Path of the file `relative` inside the installed top-level package `module`, its checksum verified.
+    """Finds the file `relative` inside the installed top-level package `module` and verifies its checksum.
 
     The package's own code is not run: its import may need what we do not install.
 

@@ -1,4 +1,4 @@
-"""Pictures and videos to look at: frames enlarged, set side by side and labelled. Arrays in, arrays or files out."""
+"""Pictures and videos to look at: frames enlarged, arranged and labelled. Arrays in, arrays or files out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ Picture = UInt8[np.ndarray, "height width 3"]
 
 _PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 _GAP = 6
-"""Pixels between panels and round them."""
+"""Pixels between panels and around them."""
 _ANIMATION_SUFFIXES = (".gif", ".png", ".webp")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Frames with the label that stands above them. Labels take no line break."""
+    """Frames with the label above them. Labels take no line break."""
 
     label: str
     frames: Frames
 
 
 def upscaled(frames: Frames, factor: int) -> Frames:
-    """Each pixel becomes a square of `factor` x `factor` pixels: nearest neighbour, so that nothing is made up.
+    """Makes each pixel a square of `factor` x `factor` pixels: nearest neighbour, so that nothing is made up.
 
     >>> upscaled(np.zeros((2, 64, 64, 3), np.uint8), 4).shape
     (2, 256, 256, 3)
@@ -39,7 +39,7 @@ def upscaled(frames: Frames, factor: int) -> Frames:
 
 
 def contact_sheet(rows: Sequence[Panel], column_labels: Sequence[str], factor: int = 1) -> Picture:
-    """A row for each panel with its label on the left, a column for each frame with its label above.
+    """Draws a row for each panel with its label on the left, a column for each frame with its label above.
 
     All panels hold one frame a column, all of one size. Labels of columns may have several lines.
     """
@@ -63,7 +63,7 @@ def contact_sheet(rows: Sequence[Panel], column_labels: Sequence[str], factor: i
 
 
 def side_by_side(grid: Sequence[Sequence[Panel]], captions: Sequence[str], factor: int = 1) -> Frames:
-    """Panels in rows, each row centred, with one caption a frame below them all.
+    """Draws panels in rows, each row centred, with one caption a frame below them all.
 
     All panels hold as many frames of one size as there are captions. The sides are even, as videos want them.
     """
@@ -130,7 +130,7 @@ def save_animation(path: Path, frames: Frames, fps: float, max_bytes: int) -> No
 
 
 def _write_animation(path: Path, frames: Frames, milliseconds: float, num_colours: int) -> None:
-    """One palette for all frames and no dithering: flat surfaces stay flat, and what stands still costs nothing."""
+    """Writes with one palette and no dithering: flat surfaces stay flat, and unchanged parts cost nothing."""
     shown = np.concatenate(list(frames[:: max(1, len(frames) // 16)]))
     palette = Image.fromarray(shown).quantize(num_colours, Image.Quantize.MEDIANCUT)
     first, *others = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

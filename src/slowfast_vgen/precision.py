@@ -1,4 +1,4 @@
-"""What matrix products are computed in. The weights, the memory and all that is kept stay in float32."""
+"""The precision of matrix products. The weights, the memory and all that is kept stay in float32."""
 
 import os
 import time
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from slowfast_vgen.errors import UserError
 
-if TYPE_CHECKING:  # the names stand in the help of commands, which must not wait for torch
+if TYPE_CHECKING:  # the names are in the help of commands, which must not wait for torch
     import torch
 
 PRECISIONS = ("float32", "bfloat16")
-"""In bfloat16 a CPU that has instructions for it, or a GPU, is about twice as fast; any other CPU is far slower."""
+"""Precisions by name. bfloat16 is about twice as fast on a GPU or a CPU with instructions for it, else far slower."""
 AUTO = "auto"
 """The faster of `PRECISIONS` on the machine and for the work at hand: `resolve_precision`."""
 
 _CPU_HAS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-"""Names of CPU instructions that multiply in bfloat16, as torch tells of them: two of x86, two of ARM."""
+"""Names of CPU instructions that multiply in bfloat16, as torch reports them: two of x86, two of ARM."""
 _CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """Environment variables that keep torch's kernels from using the newest instructions."""
 _SIDE, _DEPTH = 256, 1024
@@ -29,7 +29,7 @@ def check_precision(precision: str) -> None:
 
 
 def has_bfloat16(device: "torch.device | str" = "cpu") -> bool:
-    """Whether the device has instructions for products in bfloat16, so that they need not be emulated."""
+    """True if the device has instructions for products in bfloat16, so that they need not be emulated."""
     import torch
 
     device = torch.device(device)
@@ -47,16 +47,16 @@ def has_bfloat16(device: "torch.device | str" = "cpu") -> bool:
 
 
 def resolve_precision(precision: str, device: "torch.device | str" = "cpu", batched: bool = True) -> str:
-    """What "auto" stands for; any other name is itself.
+    """Replaces "auto" by a precision; any other name is kept.
 
-    It is bfloat16 where the device has instructions for it and there is enough to multiply: many windows or episodes
-    side by side, or a GPU. A single episode on a CPU is stepped in float32, which is as fast there, and gives the same
+    It is bfloat16 where the device has instructions for it and there is enough to multiply: batched windows or
+    episodes, or a GPU. A single episode on a CPU is rolled out in float32, which is as fast there, and gives the same
     video as a machine without such instructions.
 
     Args:
         precision: one of `PRECISIONS`, or "auto".
-        device: where it is computed.
-        batched: whether many windows or episodes are computed side by side.
+        device: device to compute on.
+        batched: whether many windows or episodes are batched.
 
     Raises:
         UserError: another name.
@@ -74,7 +74,7 @@ def resolve_precision(precision: str, device: "torch.device | str" = "cpu", batc
 
 
 def emulation_factor(device: "torch.device | str" = "cpu") -> float:
-    """How many times as long as in float32 a product in bfloat16 takes on this machine just now."""
+    """Time of a product in bfloat16 over the time in float32, as measured on this machine now."""
     import torch
 
     seconds = {}
@@ -91,7 +91,7 @@ def emulation_factor(device: "torch.device | str" = "cpu") -> float:
 
 
 def emulation_warning(precision: str, device: "torch.device | str" = "cpu") -> str | None:
-    """What a user should know who asked for bfloat16 where it is emulated; None where all is well."""
+    """Warning for a user who asked for bfloat16 where it is emulated; None where it is not."""
     if precision != "bfloat16" or has_bfloat16(device):
         return None
     return (
@@ -101,9 +101,9 @@ def emulation_warning(precision: str, device: "torch.device | str" = "cpu") -> s
 
 
 def computing(device: "torch.device", precision: str) -> "AbstractContextManager[object]":
-    """A context in which the denoiser is called. Weights must not be changed inside: copies in bfloat16 are kept."""
+    """A context to call the denoiser in. Weights must not be changed inside: copies in bfloat16 are kept."""
     import torch
 
     if precision == "float32" and not torch.amp.is_autocast_available(device.type):
-        return nullcontext()  # a device that knows no other precision
+        return nullcontext()  # a device without any other precision
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

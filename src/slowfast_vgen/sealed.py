@@ -3,7 +3,7 @@
     {"format": "slowfast-session", "version": 2, ...the fields of a dataclass...,
      "sha256": {"session.safetensors": "...", "memory/memory.json": "..."}, "header_sha256": "..."}
 
-A header may name the header of a folder inside, which then names that folder's files. What is read is read once: the
+A header may name the header of a folder inside, which then names that folder's files. Each file is read once: its
 bytes are hashed, and these very bytes are used; so a writer that replaces the folder meanwhile can mix nothing up. A
 file that no header names is refused, since a library might prefer it to the one that was checked.
 """
@@ -23,9 +23,9 @@ from slowfast_vgen.file_system import contents, recover
 from slowfast_vgen.files import check_folder_target, parse_json, read_bytes, sha256_of_bytes, sha256_of_file, write_json
 
 FILES, OWN = "sha256", "header_sha256"
-"""Of a header: the hashes of the other files, and its own."""
+"""Fields of a header: the hashes of the other files, and its own hash."""
 MOST_HEADER_BYTES = 64 * 2**20
-"""Of a header, and of any other file that holds no tensors."""
+"""Most bytes of a header, and of any other file that holds no tensors."""
 _TENSORS, _MOST_TENSOR_HEADER = ".safetensors", 100_000_000
 _TRIES = 20
 _LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -38,7 +38,7 @@ Record = dict[str, Any]
 
 
 def own_hash(record: Mapping[str, Any]) -> str:
-    """Hex SHA-256 over a header's values, its own hash apart."""
+    """Hex SHA-256 over a header's values without its own hash."""
     values = {name: value for name, value in record.items() if name != OWN}
     return sha256_of_bytes(json.dumps(values, sort_keys=True).encode())
 
@@ -54,7 +54,7 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def files_in(folder: Path) -> set[str]:
-    """The names of all files below a folder, with forward slashes, but for those that operating systems leave."""
+    """Names of all files below a folder, with forward slashes, except those that operating systems leave."""
     found = set()
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -65,15 +65,15 @@ def files_in(folder: Path) -> set[str]:
 
 @dataclass(frozen=True)
 class Sealed(Generic[Header]):
-    """What was read of a sealed folder; every byte of it was checked."""
+    """The checked bytes of a sealed folder's header and files."""
 
     folder: Path
     header: Header
     files: Mapping[str, bytes]
-    """By their names in the folder, such as `denoiser/config.json`."""
+    """Bytes of the files by their names in the folder, such as `denoiser/config.json`."""
 
     def tensors(self, name: str) -> "dict[str, Tensor]":
-        """Those of a safetensors file.
+        """Parses the tensors of a safetensors file.
 
         Raises:
             UserError: there is no such file, or it is not readable.
@@ -90,17 +90,17 @@ class Seal(Generic[Header]):
     """One kind of sealed folder."""
 
     what: str
-    """For sentences, such as "session"."""
+    """Name of this kind in messages, such as "session"."""
     file: str
-    """The header's name."""
+    """File name of the header."""
     format: str
     version: int
     header: type[Header]
     """A dataclass: the fields of the header, whose types are checked. Whole numbers are from 0 to 2**31 - 1."""
     writer: str = "this program"
-    """What writes such folders, for sentences."""
+    """Name of the program that writes such folders, for messages."""
     old: Callable[[Record], Record | None] = lambda record: None
-    """Brings a header from before there were seals to today's form; None where it is none."""
+    """Callback: converts a header from before there were seals to today's form; None where it is no such header."""
 
     def seal(self, folder: Path, header: Header) -> None:
         """Writes the header into a folder that is otherwise complete."""
@@ -109,7 +109,7 @@ class Seal(Generic[Header]):
         write_record(folder / self.file, record)
 
     def read(self, folder: Path, only: Sequence[str] | None = None) -> Sealed[Header]:
-        """Reads and checks a whole folder, or of its files `only` those of these names that the header has.
+        """Reads and checks a whole folder, or `only` the files of these names that the header has.
 
         Raises:
             UserError: none there, another version, a file that is missing, damaged or not named, an impossible header.
@@ -126,16 +126,16 @@ class Seal(Generic[Header]):
         raise UserError(f"the {self.what} in {folder} is replaced all the time; read it when its writer is done")
 
     def read_header(self, folder: Path) -> Header:
-        """The header alone, checked against its own hash; the other files are not looked at.
+        """Reads the header alone, checked against its own hash; the other files are not read.
 
         Raises:
-            UserError: none there, another version, or damaged.
+            UserError: no header there, another version, or damaged.
         """
         recover(folder)
         return self._parse(folder, self._record(folder, self._header_bytes(folder)))
 
     def named(self, folder: Path) -> dict[str, str]:
-        """Name -> SHA-256 of every file that the header itself names; none of them is looked at.
+        """Name -> SHA-256 of every file that the header itself names; the files are not read.
 
         Raises:
             UserError: as `read_header`.
@@ -144,7 +144,7 @@ class Seal(Generic[Header]):
         return {name: each for name, each in record.get(FILES, {}).items() if isinstance(each, str)}
 
     def within(self, sealed: Sealed[Any], name: str) -> Sealed[Header]:
-        """The sealed folder `name` inside another one, from the files that were read with that.
+        """The sealed folder `name` inside another one, from the files that were read with the outer one.
 
         Raises:
             UserError: as `read`.
@@ -156,7 +156,7 @@ class Seal(Generic[Header]):
         return Sealed(folder, self._parse(folder, self._record(folder, files[self.file])), files)
 
     def check_target(self, folder: Path) -> None:
-        """Refuses a folder that may not be replaced: a check before a long run, so that it can be saved after it.
+        """Refuses a folder that may not be replaced: a check before a long run, so that the result can be saved.
 
         Raises:
             UserError: a file or a mounted disk, or a folder that holds something else than such a sealed folder.
@@ -176,7 +176,7 @@ class Seal(Generic[Header]):
             )
 
     def _moment(self, folder: Path) -> tuple[int, int] | None:
-        """Tells one header from another, though they may say the same."""
+        """Distinguishes two headers, even ones of the same content."""
         try:
             status = (folder / self.file).stat()
         except OSError:
@@ -235,7 +235,7 @@ class Seal(Generic[Header]):
 
 
 def _named(folder: Path, file: str, record: Record, read: Callable[[str], bytes]) -> dict[str, str]:
-    """Name -> SHA-256 of every file that a header names, and those that the headers among these name."""
+    """Name -> SHA-256 of every file that a header names, and of those that the headers among these name."""
     named: dict[str, str] = {file: ""}
     waiting = [("", record)]
     while waiting:
@@ -258,7 +258,7 @@ def _named(folder: Path, file: str, record: Record, read: Callable[[str], bytes]
 
 
 def _told_size(path: Path) -> int:
-    """How many bytes a file may have: asked of a large file's own header before memory is taken for it."""
+    """Most bytes that a file may have: read from a large file's own header before memory is taken for it."""
     try:
         if path.suffix != _TENSORS or path.stat().st_size <= MOST_HEADER_BYTES:
             return MOST_HEADER_BYTES
@@ -277,10 +277,10 @@ def _is_inside(name: str) -> bool:
 
 
 def from_json(kind: type[Header], values: Mapping[str, Any]) -> Header:
-    """A dataclass from JSON values, whose names and types are those of its fields.
+    """Makes a dataclass from JSON values, whose names and types are those of its fields.
 
     Raises:
-        ValueError: one is missing, unknown or of another type; the message says which.
+        ValueError: a value is missing, unknown or of another type; the message says which.
 
     >>> from_json(Seal, {"what": 3})
     Traceback (most recent call last):
@@ -299,7 +299,7 @@ def from_json(kind: type[Header], values: Mapping[str, Any]) -> Header:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a field's type. Whole numbers are from 0 to 2**31 - 1, and the others finite."""
+    """True if a JSON value is of a field's type. Whole numbers are from 0 to 2**31 - 1, and the others finite."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return True

@@ -1,6 +1,6 @@
 """Tensors in safetensors files: written by bytes, read by bytes that were checked, never with a value like NaN in them.
 
-The library's own way of writing a file maps it into memory, and a full disk then ends the program by a signal.
+The library's own way of writing a file maps it into memory, and a full disk then kills the program by a signal.
 """
 
 import json
@@ -31,21 +31,21 @@ def _with_sorted_texts(content: bytes) -> bytes:
 
 
 def parse_tensors(path: Path, content: bytes) -> dict[str, Tensor]:
-    """The tensors in the bytes of a safetensors file, on the CPU.
+    """Parses the tensors in the bytes of a safetensors file, on the CPU.
 
     Raises:
-        UserError: they are none.
+        UserError: the bytes are no safetensors file.
     """
     try:
         return load(content)
-    # The library itself trips over types that it has no name for, and over shapes beyond any memory.
+    # The library itself fails on types that it has no name for, and on shapes beyond any memory.
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path} is no readable safetensors file ({reason:.300}); copy it again") from error
 
 
 def parse_metadata(content: bytes) -> dict[str, str]:
-    """The texts that `write_tensors` put beside the tensors.
+    """Parses the texts that `write_tensors` stored with the tensors.
 
     Raises:
         ValueError: there are none, or it is no such file.
@@ -75,7 +75,7 @@ def check_finite(what: str, tensors: Mapping[str, Tensor], mend: str) -> None:
 
 
 def check_moments(state: Mapping[int, Mapping[str, Tensor]], parameters: Sequence[Tensor]) -> None:
-    """Whether what was saved of Adam's state, by the numbers of the parameters, fits these.
+    """Checks that a saved state of Adam, by the numbers of the parameters, fits `parameters`.
 
     Raises:
         ValueError: a number, name, shape or type that it cannot have.

@@ -1,4 +1,4 @@
-"""How many threads to compute with. It decides the speed, and the last bits of what is computed."""
+"""The number of threads to compute with. It decides the speed, and the last bits of what is computed."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 from slowfast_vgen.errors import UserError
 
 MOST_THREADS = 8
-"""More do not pay for networks of this size."""
+"""Most threads that are used; more are no faster for networks of this size."""
 SAMPLE_SECONDS = 0.1
 _CPU_TIMES = Path("/proc/stat")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -16,14 +16,14 @@ _CGROUP = Path("/sys/fs/cgroup")
 def let_threads_sleep() -> None:
     """Makes OpenMP's threads sleep while they wait for each other. It works only before torch is first imported.
 
-    By default they spin, which on a machine whose CPUs are all at work makes two threads many times slower than one.
+    By default they spin, which on a machine whose CPUs are all busy makes two threads many times slower than one.
     What the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def available_cpus() -> int:
-    """How many CPUs this process may use: those it is bound to, or fewer where its control group has a quota."""
+    """Number of CPUs that this process may use: those it is bound to, or fewer where its control group has a quota."""
     try:
         bound = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
@@ -46,7 +46,7 @@ def _quota(root: Path) -> float | None:
 
 
 def free_cpus(seconds: float = SAMPLE_SECONDS) -> float:
-    """How many of the CPUs that this process may use nobody else uses just now: looks at them for `seconds`."""
+    """Measures for `seconds` how many of the CPUs that this process may use are idle."""
     before = _idle_and_total()
     if before is None:
         return max(0.0, available_cpus() - (os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0))
@@ -61,7 +61,7 @@ def free_cpus(seconds: float = SAMPLE_SECONDS) -> float:
 
 
 def _idle_and_total() -> dict[str, tuple[int, int]] | None:
-    """Clock ticks spent idle and altogether, of each CPU that this process may use; None where nobody counts them."""
+    """Clock ticks of each CPU that this process may use, idle and in total; None where they are not counted."""
     try:
         mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
         rows = [line.split() for line in _CPU_TIMES.read_text().splitlines()]
@@ -73,7 +73,7 @@ def _idle_and_total() -> dict[str, tuple[int, int]] | None:
 
 
 def choose_threads() -> int:
-    """As many as `OMP_NUM_THREADS` says, else one for each CPU that is free, at least 1 and at most `MOST_THREADS`."""
+    """Number of threads: `OMP_NUM_THREADS`, else one for each CPU that is free, from 1 to `MOST_THREADS`."""
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
@@ -81,7 +81,7 @@ def choose_threads() -> int:
 
 
 def use_threads(count: int) -> None:
-    """Lets torch compute with `count` threads from here on.
+    """Makes torch compute with `count` threads.
 
     Raises:
         UserError: no positive number.

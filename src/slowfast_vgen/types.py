@@ -21,15 +21,15 @@ class Chunk:
     """
 
     action: str
-    """Free text as a user would type it, such as "turn left"."""
+    """Free text of the action as a user would type it, such as "turn left"."""
     verb: str
-    """The canonical name behind the phrasing, such as "turn_left"; empty where a source has none."""
+    """The canonical name of the action's verb, such as "turn_left"; empty where a source has none."""
     start_frame: int
     num_frames: int
 
     @property
     def end_frame(self) -> int:
-        """One past the chunk's last frame."""
+        """Index of the first frame after the chunk."""
         return self.start_frame + self.num_frames
 
 
@@ -40,12 +40,12 @@ class Episode:
     frames: Frames
     chunks: tuple[Chunk, ...]
     poses: Poses | None
-    """One pose a frame, or None where the source has none."""
+    """The pose of each frame, or None where the source has none."""
     fps: float
     metadata: dict[str, Any] = field(default_factory=dict)
-    """JSON values: world, split, scene (hash of the map), script, seed, licence."""
+    """Metadata as JSON values: world, split, scene (hash of the map), script, seed, licence."""
 
     @property
     def num_frames(self) -> int:
-        """Frames in the episode, the start image included."""
+        """Number of frames in the episode, the start image included."""
         return len(self.frames)

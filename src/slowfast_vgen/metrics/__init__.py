@@ -1,1 +1,1 @@
-"""Measures of frames and videos: arrays in, numbers out."""
+"""Metrics of frames and videos: arrays in, numbers out."""

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from slowfast_vgen.metrics.pretrained import PublishedFile
 
 CHANNELS = (64, 192, 384, 256, 256)
-"""Of the five maps."""
+"""Channels of the five maps."""
 SMALLEST_SIDE = 31
-"""Pixels; below it the second pooling has nothing left to pool."""
+"""Smallest side in pixels; below it the second pooling has nothing left to pool."""
 WEIGHTS = PublishedFile("AlexNet", "alexnet-owt-7be5be79.pth of torchvision", ("7be5be79", "4df8aa71"))
-"""Both are ImageNet's; the second is torchvision's older file. Its classifier is not read."""
+"""AlexNet's weights on ImageNet; the second file is torchvision's older one. The classifier is not read."""
 TRUNK = "features."
-"""What the names of the convolutions begin with in that file."""
+"""Prefix of the convolutions' names in that file."""
 
 
 class AlexNetTrunk(nn.Module):

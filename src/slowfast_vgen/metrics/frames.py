@@ -1,6 +1,6 @@
-"""Measures on arrays of frames, poses and features; no model here. Conventions: docs/conventions.md.
+"""Metrics on arrays of frames, poses and features; no model here. Conventions: docs/conventions.md.
 
-Frames are uint8 RGB `[..., height, width, 3]`; every score of a frame comes back with the leading axes of its frames.
+Frames are uint8 RGB `[..., height, width, 3]`; every score per frame has the leading axes of its frames.
 """
 
 import math
@@ -25,11 +25,11 @@ PSNR_CAP_DB = 100.0
 _COLOUR_CELLS = 4
 _LARGEST_SHIFT = 24  # pixels; a turn of 22.5 degrees shifts 64 pixels that span 90 degrees by 13 to 23
 BLANK_SPREAD = 0.02
-"""Frames whose colours deviate by less (of 1, so 5 grey levels) are nearly one colour."""
+"""Colour spread (of 1, so 5 grey levels) below which a frame is nearly one colour."""
 SSIM_WINDOW = 11
 """Pixels across the Gaussian window of SSIM: deviation 1.5, cut at 3.5 deviations."""
 NOISE_ROUGHNESS = 1.0
-"""Sharpness over colour spread: 2.26 for white noise, 0.05 to 0.4 for rooms; above this a frame is like noise."""
+"""Sharpness over colour spread above which a frame is like noise: 2.26 for white noise, 0.05 to 0.4 for rooms."""
 
 
 def psnr(a: AnyFrames, b: AnyFrames) -> PerFrame:
@@ -81,7 +81,7 @@ def colour_spread(frames: AnyFrames) -> PerFrame:
 
 
 def collapsed(frames: AnyFrames) -> Bool[np.ndarray, "*batch"]:
-    """Whether a frame is nearly one colour or like noise."""
+    """True for each frame that is nearly one colour or like noise."""
     spread = colour_spread(frames)
     return (spread < BLANK_SPREAD) | (sharpness(frames) > NOISE_ROUGHNESS * spread)
 
@@ -115,7 +115,7 @@ def chunk_distance(a: AnyFrames, b: AnyFrames) -> Float[np.ndarray, "*batch"]:
 
 
 def horizontal_shift(before: UInt8[np.ndarray, "height width 3"], after: UInt8[np.ndarray, "height width 3"]) -> int:
-    """By how many pixels the picture moved to the right (negative: to the left), whole and at most 24.
+    """Pixels by which the picture moved to the right (negative: to the left), whole and at most 24.
 
     The shift under which the overlapping parts differ least (mean absolute error). Optical flow of small windows
     fails on rooms with broad plain walls; one shift for the whole picture does not.
@@ -133,7 +133,7 @@ def horizontal_shift(before: UInt8[np.ndarray, "height width 3"], after: UInt8[n
 def scene_cuts(frames: Frames, fps: float) -> int:
     """Cuts that PySceneDetect's AdaptiveDetector finds by its defaults (SCuts of StreamingT2V; paper, table 1).
 
-    Two cuts less than 15 frames apart count as one, and a frozen video has none: print `motion` beside it.
+    Two cuts less than 15 frames apart count as one, and a frozen video has none: print `motion` with it.
     """
     with needs("evaluate"):
         from scenedetect import FrameTimecode
@@ -151,7 +151,7 @@ def revisits(poses: Poses, first_later: int, min_gap: int) -> list[tuple[int, in
     """Pairs (later, first) of frames of the same pose: `later` from `first_later` on, `first` its very first visit.
 
     Frames whose pose was last in view at most `min_gap` frames ago are left out: that view may still be in the context
-    window. So a place that drifts from visit to visit is found out, whatever lies between.
+    window. So a place that drifts from visit to visit is detected, whatever lies between.
 
     >>> revisits(np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [1, 0, 0], [0, 0, 0.0]]), 3, 2)
     [(4, 0)]
@@ -168,7 +168,7 @@ def revisits(poses: Poses, first_later: int, min_gap: int) -> list[tuple[int, in
 
 
 def gaps(poses: Poses) -> list[int]:
-    """How many frames ago each frame's pose was last in view; 0 where it never was.
+    """Number of frames since each frame's pose was last in view; 0 where it never was.
 
     >>> gaps(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0.0]]))
     [0, 0, 2, 2]
@@ -184,11 +184,11 @@ def gaps(poses: Poses) -> list[int]:
 def mirror_mse(
     frames: UInt8[np.ndarray, "*batch num_frames height width 3"], num_out: int
 ) -> Float[np.ndarray, "*batch num_out"]:
-    """How far a video is from its mirror on a path that leads `num_out` frames forward and the same way back.
+    """Distance of a video from its mirror on a path that leads `num_out` frames forward and the same way back.
 
     Frame 0 is the start and frame `num_out` the turning point. Value `k - 1`, for k = 1 to `num_out`, is the mean
     squared error between frames `num_out + k` and `num_out - k`, RGB in [0, 1]: 0 where the way back shows what the way
-    out did. Its gap is 2k frames. Frames after the way back are not looked at.
+    out did. Its gap is 2k frames. Frames after the way back are not used.
 
     Raises:
         UserError: fewer than `2 num_out + 1` frames, or no way out.
@@ -224,9 +224,9 @@ def horizon(values: Float[np.ndarray, "*batch frames"], window: int) -> Float[np
 
 
 def drift(values: Float[np.ndarray, "*batch frames"], window: int) -> Float[np.ndarray, "*batch"]:
-    """Mean of the last `window` frames minus that of the first ones: what a score gains (+) or loses (-) on the way.
+    """Mean of the last `window` frames minus that of the first ones: gain (+) or loss (-) of a score over the video.
 
-    NaN counts as not measured; NaN comes back where one of the two windows holds nothing else.
+    NaN counts as not measured; the result is NaN where one of the two windows holds nothing else.
 
     Raises:
         UserError: the two windows would overlap.
@@ -247,13 +247,13 @@ def drift(values: Float[np.ndarray, "*batch frames"], window: int) -> Float[np.n
 def feature_similarity(
     a: Float[np.ndarray, "*batch features"], b: Float[np.ndarray, "*batch features"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Cosine similarity times 100, as SRC has it (paper, table 1)."""
+    """Cosine similarity times 100, as in SRC (paper, table 1)."""
     dot = (a.astype(np.float64) * b).sum(-1)
     return 100 * dot / np.maximum(np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1), 1e-12)
 
 
 def pad_with_nan(rows: Sequence[Float[np.ndarray, " length"]], length: int) -> Float[np.ndarray, "rows length"]:
-    """Rows of different lengths in one array; NaN stands for "not measured"."""
+    """Puts rows of different lengths into one array; NaN means "not measured"."""
     padded = np.full((len(rows), length), np.nan)
     for number, row in enumerate(rows):
         padded[number, : len(row)] = row

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 WIDTH, FEATURES, CLASSES = 32, 1280, 1000
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-"""Expansion, channels, blocks and stride of the first block: `t, c, n, s` of the table."""
+"""Expansion, channels, blocks and stride of the first block of each stage: `t, c, n, s` of the table."""
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -14,7 +14,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel by itself, narrow without a non-linearity (3.3)."""
+    """A block that widens, filters each channel by itself and narrows without a non-linearity (3.3)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()

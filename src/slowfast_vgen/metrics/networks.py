@@ -1,4 +1,4 @@
-"""What measures look through: one embedded network, and the published ones where their weights are given."""
+"""The networks of metrics: one embedded network, and the published ones where their weights are given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ ClipEncoder = Callable[[Clips], Float[np.ndarray, "clips features"]]
 
 @dataclass(frozen=True)
 class GivenWeights:
-    """Files of published networks; None leaves their measures out."""
+    """Files of published networks; None leaves their metrics out."""
 
     resnet18: Path | None = None
     alexnet: Path | None = None
@@ -30,7 +30,7 @@ class GivenWeights:
 
     @property
     def missing(self) -> dict[str, str]:
-        """What to give for the measures that are left out."""
+        """Metric -> the weights to give, for the metrics that are left out."""
         wanted = {
             "src": (self.resnet18, "--resnet18 PATH (torchvision's resnet18-f37072fd.pth)"),
             "lpips": (self.alexnet, "--alexnet PATH (torchvision's alexnet-owt-7be5be79.pth)"),
@@ -41,7 +41,7 @@ class GivenWeights:
 
 @dataclass(frozen=True)
 class Networks:
-    """Measures that need a network, ready to be called."""
+    """Metrics that need a network, ready to be called."""
 
     distance: PairMeasure
     similarity: PairMeasure
@@ -50,11 +50,11 @@ class Networks:
     lpips: PairMeasure | None = None
     i3d: ClipEncoder | None = None
     sha256: dict[str, str] = field(default_factory=dict)
-    """Of every network's weights, for the protocol."""
+    """SHA-256 of every network's weights, for the protocol."""
 
     @classmethod
     def load(cls, given: GivenWeights) -> "Networks":
-        """The embedded network and those whose weights are given.
+        """Loads the embedded network and those whose weights are given.
 
         Raises:
             UserError: a package or file is missing, damaged, or not the expected one.

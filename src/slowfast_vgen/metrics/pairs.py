@@ -1,4 +1,4 @@
-"""Frames that are compared with frames: what a measure of two of them may be given."""
+"""Check of the frames that a metric compares with each other."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -9,7 +9,7 @@ _Frames = UInt8[np.ndarray, "*batch height width 3"]
 
 
 def check_pair(measure: str, a: _Frames, b: _Frames, smallest_side: int = 1) -> None:
-    """Whether `a` and `b` are frames that `measure` can compare one by one.
+    """Checks that `a` and `b` are frames that `measure` can compare one by one.
 
     Raises:
         UserError: not 8-bit RGB, not of one shape, or of a side under `smallest_side` pixels.

@@ -1,7 +1,7 @@
-"""Distances and features as a network sees frames: the published ones, whose weights the user gives, and a stand-in.
+"""Perceptual distances and features: the published ones, whose weights the user gives, and replacements.
 
-`ResNet18Features` is what SRC compares and `Lpips` is LPIPS. Where their weights cannot be had, `ImageFeatures` and
-`PerceptualDistance` take their place under their own names (`mbv2`, `distance_mbv2`).
+SRC compares `ResNet18Features`, and `Lpips` is LPIPS. Where their weights are not available, `ImageFeatures` and
+`PerceptualDistance` replace them under their own names (`mbv2`, `distance_mbv2`).
 """
 
 import math
@@ -25,15 +25,15 @@ from slowfast_vgen.metrics.resnet18 import ResNet18
 from slowfast_vgen.packaged import packaged_file
 
 PIXELS_AT_ONCE = 2**19
-"""Of all frames that go through a network together: some 200 MB of activations."""
+"""Most pixels of all frames that go through a network together: some 200 MB of activations."""
 
 HEADS_PACKAGE, HEADS_FILE = "lpips", "weights/v0.1/alex.pth"
 HEADS_INSTALL = "pip install --no-deps lpips==0.1.4"  # its own dependencies include torchvision
 HEADS_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 HALVING_BLOCKS = (2, 4, 7, 14)
-"""Of `MobileNetV2.features`: they widen, halve the picture's sides and narrow, and have no shortcut."""
+"""Blocks of `MobileNetV2.features` that widen, halve the picture's sides and narrow, and have no shortcut."""
 LPIPS_SHIFT, LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""Of RGB in [-1, 1], as the authors' code (v0.1) has them; nearly, but not quite, ImageNet's."""
+"""Mean and deviation of RGB in [-1, 1], as in the authors' code (v0.1); nearly, but not quite, ImageNet's."""
 
 
 class ResNet18Features(FrameFeatures):
@@ -52,7 +52,7 @@ class ResNet18Features(FrameFeatures):
         """Loads torchvision's weights from the user's file.
 
         Args:
-            path: `resnet18-f37072fd.pth` or the older `resnet18-5c106cde.pth`, under whatever name.
+            path: `resnet18-f37072fd.pth` or the older `resnet18-5c106cde.pth`, under any name.
             sha256: the hash that another file must have.
             device: where to compute.
 
@@ -70,14 +70,14 @@ class ResNet18Features(FrameFeatures):
 
 
 class FrameDistance(ABC):
-    """A distance between frames of one shape: `distance(a, b)`; 0 for equal frames, and the same both ways round."""
+    """A symmetric distance between frames of one shape: `distance(a, b)`; 0 for equal frames."""
 
     name: str
-    """What its figures are called by."""
+    """Name of the distance in the names of its figures."""
     fingerprint: str
     """SHA-256 of the network's weights file."""
     smallest_side: int
-    """Pixels."""
+    """Smallest side of a frame in pixels."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -88,7 +88,7 @@ class FrameDistance(ABC):
 
     @abstractmethod
     def _combined(self, differences: Sequence[Float[Tensor, "batch channels h w"]]) -> Float[Tensor, " batch"]:
-        """The distance, from the squared differences of unit vectors at each depth."""
+        """Computes the distance from the squared differences of unit vectors at each depth."""
 
     @torch.no_grad()
     def __call__(self, a: AnyFrames, b: AnyFrames) -> PerFrame:
@@ -114,7 +114,7 @@ class FrameDistance(ABC):
 class Lpips(FrameDistance):
     """LPIPS v0.1 with AlexNet (arXiv 1801.03924); 0 or more.
 
-    The authors weigh each channel at each of five depths with what they learned from people's judgements, take the mean
+    The authors weight each channel at each of five depths by what they learned from people's judgements, take the mean
     over the picture and add the depths up. Make one with `load`.
     """
 
@@ -144,10 +144,10 @@ class Lpips(FrameDistance):
         sha256: str | None = None,
         device: torch.device | str = "cpu",
     ) -> "Lpips":
-        """Loads torchvision's AlexNet from the user's file and the channels' weights of the authors' package.
+        """Loads torchvision's AlexNet from the user's file and the channel weights of the authors' package.
 
         Args:
-            alexnet_path: `alexnet-owt-7be5be79.pth` or the older `alexnet-owt-4df8aa71.pth`, under whatever name.
+            alexnet_path: `alexnet-owt-7be5be79.pth` or the older `alexnet-owt-4df8aa71.pth`, under any name.
             heads_path: `weights/v0.1/alex.pth` of the package `lpips`; None takes it from the installed package,
                 none of whose code is run.
             sha256: the hash that another AlexNet file must have.
@@ -176,7 +176,7 @@ class Lpips(FrameDistance):
 
 
 class PerceptualDistance(FrameDistance):
-    """What can stand in for LPIPS offline: no learned weights, so not LPIPS and not to be compared with it; 0 to 2.
+    """An offline replacement for LPIPS: no learned weights, so not LPIPS and not to be compared with it; 0 to 2.
 
     At each of five resolutions the widest maps of MobileNetV2, those right before the next halving and the last ones,
     are compared: as in LPIPS each place's channels are a vector of length 1, whose squared difference is averaged over
@@ -217,7 +217,7 @@ class PerceptualDistance(FrameDistance):
 
 
 class _Heads(nn.Module):
-    """A weight a channel and depth, under the names of the authors' file (`lin0.model.1.weight` and so on)."""
+    """One weight per channel and depth, under the names of the authors' file (`lin0.model.1.weight` and so on)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -235,5 +235,5 @@ def _standardised(
 
 
 def _unit(maps: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
-    """Each place's channels as a vector of length 1, or 0 where all are 0; the constant is the authors'."""
+    """Scales each place's channels to a vector of length 1, or 0 where all are 0; the constant is the authors'."""
     return maps / (maps.norm(dim=1, keepdim=True) + 1e-10)

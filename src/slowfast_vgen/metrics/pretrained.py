@@ -1,7 +1,7 @@
 """Published weights that the user gives by path: their SHA-256 is checked before anything reads them.
 
-They are neither in the repository nor in a package that we could install, so each file is somebody's download. Nothing
-of it is ever unpickled: tensors are read with `weights_only=True`.
+They are neither in the repository nor in a package that we could install, so each file is somebody's download. No
+object in it is ever unpickled: tensors are read with `weights_only=True`.
 """
 
 import re
@@ -16,7 +16,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import sha256_of_file
 
 _OLD_FILES_LACK = ".num_batches_tracked"
-"""Counters that batch normalisation writes and never reads once trained; files of before 2018 are without them."""
+"""Suffix of counters that batch normalisation writes and never reads once trained; files before 2018 lack them."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +24,23 @@ class PublishedFile:
     """A weights file that others know by its hash."""
 
     network: str
-    """As a sentence names it, such as "ResNet-18"."""
+    """Name of the network in messages, such as "ResNet-18"."""
     source: str
     """File name and publisher, for the message of a wrong file."""
     prefixes: tuple[str, ...]
-    """What its SHA-256 may begin with; empty where nobody publishes one.
+    """Possible beginnings of its SHA-256; empty where nobody publishes one.
 
-    torchvision puts the first eight digits into its file names. They tell its files from others and from damaged ones,
-    not from one forged on purpose: for that, pass all 64.
+    torchvision puts the first eight digits into its file names. They distinguish its files from others and from damaged
+    ones, not from one forged on purpose: for that, pass all 64.
     """
 
 
 def check_file(path: Path, published: PublishedFile, sha256: str | None = None) -> str:
-    """The file's SHA-256 (64 lower-case hex digits), once it is an expected one, whatever the file is called.
+    """Checks that a file's SHA-256 is an expected one, whatever the file's name, and returns it (64 hex digits).
 
     Args:
         path: the user's file.
-        published: what it should be.
+        published: the expected file.
         sha256: the whole hash that it must have instead of a published one, 64 hex digits.
 
     Raises:
@@ -74,13 +74,13 @@ def check_file(path: Path, published: PublishedFile, sha256: str | None = None) 
 def read_tensors(
     path: Path, published: PublishedFile, sha256: str | None = None, below: str = ""
 ) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a checked `.pth` file by name, on the CPU, and the file's SHA-256.
+    """Reads the tensors of a checked `.pth` file by name, on the CPU, and the file's SHA-256.
 
     Args:
         path: the user's file.
-        published: what it should be.
+        published: the expected file.
         sha256: see `check_file`.
-        below: keep only the names that begin with this; a classifier that nobody asks is left out so.
+        below: keep only the names that begin with this, which leaves out an unused classifier.
 
     Raises:
         UserError: the file is not the expected one, or holds no tensors by name.
@@ -88,7 +88,7 @@ def read_tensors(
     found = check_file(path, published, sha256)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the bytes of a damaged file lead the reader to
+    except Exception as error:  # a damaged file may raise anything in its reader
         raise UserError(
             f"{path} cannot be read as weights of {published.network} ({type(error).__name__}): it is damaged or"
             f" not a .pth file of tensors; give {published.source}"

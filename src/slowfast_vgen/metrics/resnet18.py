@@ -7,11 +7,11 @@ from slowfast_vgen.metrics.pretrained import PublishedFile
 
 FEATURES, CLASSES = 512, 1000
 WEIGHTS = PublishedFile("ResNet-18", "resnet18-f37072fd.pth of torchvision", ("f37072fd", "5c106cde"))
-"""Both are ImageNet's; the second is torchvision's older file."""
+"""ResNet-18's weights on ImageNet; the second file is torchvision's older one."""
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (figure 2), which is projected where the shape changes (option B)."""
+    """Two 3x3 convolutions with a shortcut (figure 2), which is projected where the shape changes (option B)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class ResNet18(nn.Module):
-    """`features` gives what the classifier reads, `forward` the scores of ImageNet's classes."""
+    """`features` gives the classifier's input, `forward` the scores of ImageNet's classes."""
 
     def __init__(self) -> None:
         super().__init__()

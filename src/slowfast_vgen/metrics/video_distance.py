@@ -1,7 +1,7 @@
-"""Fréchet distances between sets of videos (FVD, arXiv 1812.01717): how far apart their features are as Gaussians.
+"""Fréchet distances between sets of videos (FVD, arXiv 1812.01717): distances of their features as Gaussians.
 
-`I3DFeatures` makes them FVD in the convention of StyleGAN-V (arXiv 2112.14683); its weights come from the user.
-`ClipFeatures` takes its place offline, under a name of its own.
+With `I3DFeatures` they are FVD in the convention of StyleGAN-V (arXiv 2112.14683); its weights come from the user.
+`ClipFeatures` replaces it offline, under a name of its own.
 """
 
 import math
@@ -18,19 +18,19 @@ from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.metrics.pretrained import PublishedFile, check_file
 
 RECOMMENDED_VIDEOS = 2048
-"""On either side, as published figures have it; 16 frames each."""
+"""Number of videos on either side in published figures; 16 frames each."""
 
 Features = Float[np.ndarray, "videos features"]
 Clips = UInt8[np.ndarray, "videos frames height width 3"]
 
 I3D = PublishedFile("I3D", "i3d_torchscript.pt of StyleGAN-V", ())
-"""Its SHA-256 stands nowhere, so the user has to give it."""
+"""StyleGAN-V's I3D. Its SHA-256 is published nowhere, so the user has to give it."""
 I3D_ARGUMENTS = {"rescale": True, "resize": True, "return_features": True}
-"""From [0, 255] to [-1, 1], to 224x224, and what comes before the softmax."""
+"""Arguments of I3D: scale from [0, 255] to [-1, 1], resize to 224x224, return the values before the softmax."""
 I3D_LEAST_FRAMES = 10
-"""I3D halves the frames three times and pools over two of what is left; its users take no fewer than 10."""
+"""Least frames of a clip: I3D halves them three times and pools over two of the rest; its users take at least 10."""
 I3D_AT_ONCE = 8
-"""Clips that go through the network together."""
+"""Number of clips that go through the network together."""
 
 CLIP_DIMENSIONS = 128
 NUM_RESAMPLES = 100
@@ -38,7 +38,7 @@ _PROJECTION_SEED, _RESAMPLING_SEED = 20241030, 20241031
 
 
 def small_sample_warning(num_videos: int) -> str | None:
-    """The sentence to print beside a distance of fewer than 2048 videos a side, or None.
+    """The sentence to print with a distance of fewer than 2048 videos a side, or None.
 
     >>> small_sample_warning(2048) is None
     True
@@ -65,7 +65,7 @@ def frechet_distance(a: Features, b: Features) -> float:
 
     Args:
         a: features of the videos of one side, a row a video.
-        b: those of the other; as many features, not necessarily as many videos.
+        b: features of the other side; as many features, not necessarily as many videos.
 
     Raises:
         UserError: fewer than 2 videos on a side, other numbers of features, or values that are no finite numbers.
@@ -111,17 +111,17 @@ def estimate_distance(
 def _gaussian(
     features: Features,
 ) -> tuple[Float[np.ndarray, " features"], Float[np.ndarray, "rank features"]]:
-    """Mean, and R with R^T R the covariance."""
+    """Mean of the features, and R with R^T R their covariance."""
     mean = features.mean(0, dtype=np.float64)
     centred = features.astype(np.float64) - mean
     values, vectors = np.linalg.eigh(centred.T @ centred / (len(features) - 1))
-    # What rounding leaves of a zero has a root that is no longer small: hundreds of them would add up.
+    # A zero with a rounding error has a root that is no longer small: hundreds of them would add up.
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
     return mean, np.sqrt(values[kept])[:, None] * vectors[:, kept].T
 
 
 class VideoFeatures(ABC):
-    """Features of clips, one row a clip: `features(clips)`; what their Fréchet distance is called by is `name`."""
+    """Features of clips, one row a clip: `features(clips)`; `name` is the name of their Fréchet distance."""
 
     name: str
     num_features: int
@@ -131,7 +131,7 @@ class VideoFeatures(ABC):
 
     @abstractmethod
     def _of_clips(self, clips: Clips) -> Float32[np.ndarray, "videos features"]:
-        """Features of clips that are checked."""
+        """Features of clips that were checked already."""
 
     @torch.no_grad()
     def __call__(self, clips: Clips) -> Float32[np.ndarray, "videos features"]:
@@ -165,7 +165,7 @@ class I3DFeatures(VideoFeatures):
 
     @classmethod
     def load(cls, path: Path, sha256: str | None, device: torch.device | str = "cpu") -> "I3DFeatures":
-        """Loads StyleGAN-V's TorchScript file, which holds code of its own: hence the hash is checked first.
+        """Loads StyleGAN-V's TorchScript file; its hash is checked first because it holds code of its own.
 
         Args:
             path: `i3d_torchscript.pt`, under whatever name.
@@ -206,11 +206,11 @@ class I3DFeatures(VideoFeatures):
 
 
 class ClipFeatures(VideoFeatures):
-    """What can stand in for I3D offline, from MobileNetV2's features of single frames; not FVD. Make one with `load`.
+    """An offline replacement for I3D from MobileNetV2's features of single frames; not FVD. Make one with `load`.
 
-    A clip's features are those of its frames averaged, which tell what is seen, and the mean absolute difference of
-    those of frames that follow each other, which tells how it moves: shuffling the frames leaves the one and raises the
-    other. The order is seen in no other way, so a clip played backwards has the same features.
+    A clip's features are the mean over its frames, which describes the scene, and the mean absolute difference of
+    consecutive frames' features, which describes the motion: shuffling the frames leaves the one and raises the
+    other. The order has no other effect, so a clip played backwards has the same features.
 
     These 2560 numbers are projected onto 128 fixed random directions (orthonormal), because the covariance of N clips
     has rank N - 1 at most: 64 clips would span a fortieth of all directions, but span half of 128. Two draws from
@@ -228,7 +228,7 @@ class ClipFeatures(VideoFeatures):
     def __init__(self, images: ImageFeatures) -> None:
         self.images = images
         noise = np.random.default_rng(_PROJECTION_SEED).standard_normal((2 * images.num_features, CLIP_DIMENSIONS))
-        self.projection = np.linalg.qr(noise)[0]  # a column's sign may differ by machine: distances do not see it
+        self.projection = np.linalg.qr(noise)[0]  # a column's sign may differ by machine: distances do not depend on it
 
     @classmethod
     def load(cls, device: torch.device | str = "cpu") -> "ClipFeatures":
