@@ -126,6 +126,8 @@ def found_by(
     return [each for each in found if isinstance(each, str)]
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_kills_find_a_folder_that_is_replaced_in_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def put_in_place(new: Path, path: Path, place: Path) -> None:
         if path.exists():
@@ -141,12 +143,15 @@ def test_kills_find_a_folder_that_is_replaced_in_two_steps(tmp_path: Path, monke
     assert any("nothing is there, not the new or old" in each or "refused" in each for each in found), found
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_resumes_find_a_training_that_forgets_its_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.optim.AdamW, "load_state_dict", lambda self, state: None)
     found = found_by(Resume(), tmp_path, lambda number: SESSIONS <= number < SESSIONS + TRAININGS, 8)
     assert any("other ['weights'" in each for each in found), found
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_twins_find_a_fork_that_shares_its_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     family = SaveLoadForkMerge()
@@ -161,6 +166,8 @@ def test_twins_find_a_fork_that_shares_its_memory(tmp_path: Path, monkeypatch: p
     assert found_by(family, tmp_path, lambda number: number > 14, 8)
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_a_check_for_nan_that_is_gone_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "check_finite", lambda what, tensors, mend: None)
     place = list(PLACES).index("latents of a session")
@@ -168,6 +175,8 @@ def test_a_check_for_nan_that_is_gone_is_found(tmp_path: Path, monkeypatch: pyte
     assert len(found) == 2 and all("it is saved in silence" in each for each in found), found
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_power_cuts_find_what_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_system, "_sync", lambda descriptor: None)
     family = DiskFullSignalsPower()

@@ -1,6 +1,7 @@
 """The fault suite's families of inputs find faults that are planted, and in a larger sample none that are not."""
 
 import mmap
+import os
 import sys
 import tempfile
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alone import ALONE
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -26,11 +28,12 @@ def found_by(family: Family, numbers: list[int], folder: Path) -> list[str]:
 # ------------------------------------------------------------------------------------------------------------- mutants
 
 
-@pytest.fixture(scope="module")
-def tensors(tmp_path_factory: pytest.TempPathFactory) -> Mutants:
-    """The family for parts of a world alone."""
+@pytest.fixture
+def tensors(tmp_path: Path) -> Mutants:
+    """The family for parts of a world alone, prepared in the process that forks its trials."""
     family = Mutants(("denoiser",))
-    family.prepare(tmp_path_factory.mktemp("mutants"), 0)
+    if ALONE in os.environ:
+        family.prepare(tmp_path / "mutants", 0)
     return family
 
 
@@ -40,6 +43,8 @@ def of_ways(family: Mutants, *ways: str, is_mended: bool = False) -> list[int]:
     return [trials.index((way, is_mended)) for way in ways]
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_what_is_read_in_silence_is_found(tensors: Mutants, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from slowfast_vgen import sealed
 
@@ -51,6 +56,8 @@ def test_what_is_read_in_silence_is_found(tensors: Mutants, tmp_path: Path, monk
     assert "it was read as something else, without a word" in found_by(tensors, numbers, tmp_path)[0]
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_payloads_that_run_and_tracebacks_are_found(
     tensors: Mutants, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +74,8 @@ def test_payloads_that_run_and_tracebacks_are_found(
     assert "its payload was run" in told or "a traceback" in told
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_memory_without_limits_is_found(tensors: Mutants, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from slowfast_vgen.models import weights
 
@@ -79,6 +88,8 @@ def test_memory_without_limits_is_found(tensors: Mutants, tmp_path: Path, monkey
 # -------------------------------------------------------------------------------------------------- videos and tables
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_losses_that_nothing_names_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from slowfast_vgen.data import importing
 
@@ -91,6 +102,8 @@ def test_losses_that_nothing_names_are_found(tmp_path: Path, monkeypatch: pytest
 # ------------------------------------------------------------------------------------------------------------- hostile
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_peers_that_keep_one_waiting_and_text_that_steers_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +126,8 @@ def test_peers_that_keep_one_waiting_and_text_that_steers_are_found(
 # ---------------------------------------------------------------------------------------------------------------- soak
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_what_grows_and_what_mixes_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
 

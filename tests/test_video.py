@@ -176,3 +176,21 @@ def test_a_film_of_an_unknown_kind_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(b"avc1", b"zzzz"))
     with pytest.raises(UserError, match=r"b\.mp4"):
         read_video(tmp_path / "b.mp4")
+
+
+def test_a_whole_video_that_is_stopped_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "video.mp4"
+    frames = np.zeros((4, 16, 16, 3), np.uint8)
+    write_video(path, frames, 10)
+    before = path.read_bytes()
+    encode, calls = VideoWriter._encode, iter(range(10))
+
+    def stopped(writer: VideoWriter, image: object) -> None:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        encode(writer, image)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(VideoWriter, "_encode", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, frames + 200, 10)
+    assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["video.mp4"]

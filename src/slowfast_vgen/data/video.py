@@ -50,18 +50,20 @@ _BROWSER = {"crf": "16", "preset": "veryfast"}
 class VideoWriter:
     """Writes an MP4 file from frames as they come: `with VideoWriter(path, fps=10) as writer: writer.write(frames)`.
 
-    The first frames fix the size. However the block ends, by an error or by Ctrl-C too, the frames written so far make
+    The first frames fix the size. However the block ends, by an error or by Ctrl-C too (see `keep_begun`), the frames written so far make
     a finished, playable file at `path`; a file that was there before is replaced only then. With no frame written,
     nothing is left behind.
     """
 
-    def __init__(self, path: Path, fps: float, lossless: bool = False) -> None:
+    def __init__(self, path: Path, fps: float, lossless: bool = False, keep_begun: bool = True) -> None:
         """Opens nothing yet.
 
         Args:
             path: ends in `.mp4`.
             fps: frames a second, in `FPS_RANGE`.
             lossless: RGB bit for bit (libx264rgb; browsers do not play it), else H.264 4:2:0 in BT.709, which they do.
+            keep_begun: whether a block that ends by an error leaves the frames written so far; otherwise `path` stays
+                as it was.
 
         Raises:
             UserError: another suffix, or a rate out of range.
@@ -74,7 +76,7 @@ class VideoWriter:
             low, high = FPS_RANGE
             raise UserError(f"cannot write the video {path} at {fps} frames a second; use {low} to {high}")
         self._rate = Fraction(fps).limit_denominator(1001)  # NTSC rates are n/1001
-        self._lossless = lossless
+        self._lossless, self._keep_begun = lossless, keep_begun
         self._place: AbstractContextManager[Path] = atomic_path(self.path)
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
@@ -108,7 +110,7 @@ class VideoWriter:
             raise self._cannot_write(error) from error
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Finishes the file and moves it to `path`, however the block ended.
+        """Finishes the file and moves it to `path`; with an error and without `keep_begun`, `path` stays as it was.
 
         Raises:
             UserError: no frame was written, or the disk is full.
@@ -116,7 +118,7 @@ class VideoWriter:
         failure = self._finish()
         if error is None and failure is None and self.num_frames == 0:
             failure = UserError(f"cannot write the video {self.path}: no frames were given; give one at least")
-        discard = failure or (None if self.num_frames else error)
+        discard = failure or (None if self.num_frames and self._keep_begun else error)
         self._place.__exit__(type(discard) if discard else None, discard, None)
         if failure:
             raise failure from error
@@ -175,7 +177,7 @@ def write_video(path: Path, frames: Frames, fps: float, lossless: bool = False) 
         UserError: frames, size, rate or name that cannot be written.
     """
     check_frames(frames, f"the video {path}")
-    with VideoWriter(path, fps, lossless) as writer:
+    with VideoWriter(path, fps, lossless, keep_begun=False) as writer:
         writer.write(frames)
 
 
