@@ -50,9 +50,9 @@ _BROWSER = {"crf": "16", "preset": "veryfast"}
 class VideoWriter:
     """Writes an MP4 file from frames as they come: `with VideoWriter(path, fps=10) as writer: writer.write(frames)`.
 
-    The first frames fix the size. However the block ends, by an error or by Ctrl-C too (see `keep_begun`), the frames written so far make
-    a finished, playable file at `path`; a file that was there before is replaced only then. With no frame written,
-    nothing is left behind.
+    The first frames fix the size. However the block ends, by an error or by Ctrl-C too, the frames written so far make
+    a finished, playable file at `path` (but see `keep_begun`), and an older file is replaced only then. If no frame was
+    written, nothing is left behind.
     """
 
     def __init__(self, path: Path, fps: float, lossless: bool = False, keep_begun: bool = True) -> None:
