@@ -1,7 +1,7 @@
-"""Files and folders that are written whole or not at all, and are on the disk when it is said that they are saved.
+"""Files and folders that are written whole or not at all, and are on the disk when they are reported as saved.
 
-What is written appears beside its target first, is synced, and takes the target's name in one step: whenever a program
-is killed or the power goes, there is the old state or the new one. Links are followed; pipes and devices are written
+What is written appears next to its target first, is synced, and takes the target's name in one step: whenever a program
+is killed or the power fails, there is the old state or the new one. Links are followed; pipes and devices are written
 into, never replaced; rights are those that the target had, or those that the user's umask gives.
 """
 
@@ -37,14 +37,14 @@ from slowfast_vgen.file_system import (
 )
 
 STANDARD_OUTPUT = Path("/dev/stdout")
-"""As a target on every system: the bytes go to standard output."""
+"""Target for standard output on every system."""
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)")
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 _NAMED_DESCRIPTORS = {STANDARD_OUTPUT.as_posix(): 1, "/dev/stderr": 2}
 
 
 def sha256_of_bytes(content: bytes) -> str:
-    """Hex SHA-256."""
+    """Hex SHA-256 of some bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -55,12 +55,12 @@ def sha256_of_file(path: Path) -> str:
 
 
 def is_unused(folder: Path) -> bool:
-    """Whether nothing is there, or a folder with nothing in it."""
+    """True if nothing is there, or an empty folder."""
     return not os.path.lexists(folder) or (folder.is_dir() and not contents(folder))
 
 
 def check_file_target(path: Path) -> None:
-    """Refuses what `atomic_path` can neither replace nor write into.
+    """Refuses a path that `atomic_path` can neither replace nor write into.
 
     Raises:
         UserError: a folder, a disk or a socket of that name, or links that go round in a circle.
@@ -69,7 +69,7 @@ def check_file_target(path: Path) -> None:
         return
     try:
         mode = os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):  # the latter is told where the folder is made
+    except (FileNotFoundError, NotADirectoryError):  # the latter is reported where the folder is made
         return
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another name") from error
@@ -142,7 +142,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _begin(path: Path, stack: ExitStack) -> tuple[Path, Path, int | None]:
-    """Where links lead to from `path`, a workplace beside that, and the rights of what is there."""
+    """Target of links from `path`, a workplace next to it, and the permissions of what is there."""
     with _tells(path):
         target = Path(os.path.realpath(path))
         make_folder(target.parent)
@@ -152,7 +152,7 @@ def _begin(path: Path, stack: ExitStack) -> tuple[Path, Path, int | None]:
 
 @contextmanager
 def _tells(path: Path) -> Iterator[None]:
-    """Turns what the system says inside the block into a sentence about `path`."""
+    """Turns an error of the system inside the block into a sentence about `path`."""
     try:
         yield
     except OSError as error:
@@ -161,10 +161,10 @@ def _tells(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _tells_of_space(path: Path) -> Iterator[None]:
-    """The same for a disk that is full; other errors inside the block are its own."""
+    """Turns the error of a full disk inside the block into a sentence about `path`; other errors pass."""
     try:
         yield
-    except SafetensorError as error:  # tells it in its own way
+    except SafetensorError as error:  # its own form of the error
         raise UserError(f"cannot write {path}: {error}; check the space there") from error
     except OSError as error:
         if error.errno not in _NO_SPACE:
@@ -173,7 +173,7 @@ def _tells_of_space(path: Path) -> Iterator[None]:
 
 
 def _descriptor_of(path: Path) -> int | None:
-    """The number behind names such as /dev/stdout: opening them anew would cut off what was written already."""
+    """Descriptor of names such as /dev/stdout: opening them again would cut off what was written already."""
     name = path.as_posix()
     if match := _DESCRIPTOR.fullmatch(name):
         return int(match[1] or match[2])
@@ -181,14 +181,14 @@ def _descriptor_of(path: Path) -> int | None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a pipe or a device is there, which is written into and has nothing beside it."""
+    """True if a pipe or a device is there, which is written into directly."""
     return _descriptor_of(path) is not None or (path.exists() and not path.is_file())
 
 
 def _write_into(path: Path, source: Path) -> None:
     number = _descriptor_of(path)
     if number == 1 and sys.stdout is not None:
-        sys.stdout.flush()  # what was printed before comes before
+        sys.stdout.flush()  # what was printed earlier comes first
     try:
         with source.open("rb") as content, open(path if number is None else os.dup(number), "wb") as stream:
             shutil.copyfileobj(content, stream)
@@ -199,7 +199,7 @@ def _write_into(path: Path, source: Path) -> None:
 
 
 def append_text(path: Path, text: str) -> None:
-    """Adds lines to a file, synced; one that breaks off is the reader's to pass over.
+    """Adds lines to a file, synced; readers must skip an incomplete last line.
 
     Raises:
         OSError: the place cannot be written, or the disk is full.
@@ -216,7 +216,7 @@ def append_text(path: Path, text: str) -> None:
 def hold_folder(folder: Path) -> FolderLock:
     """Makes a folder, where it is missing, and keeps other programs from writing to it while the lock is referred to.
 
-    What killed writers have left in it is taken away.
+    What killed writers have left in it is removed.
 
     Raises:
         UserError: another program is writing there, or the folder cannot be made.
@@ -247,11 +247,11 @@ def read_json(path: Path) -> Any:
 
 
 def read_bytes(path: Path, most: int | None = None) -> bytes:
-    """All bytes of a regular file.
+    """Reads all bytes of a regular file.
 
     Args:
-        path: of the file.
-        most: bytes that it may have; None for as many as this machine has memory.
+        path: path of the file.
+        most: most bytes that it may have; None for as many as this machine has memory.
 
     Raises:
         UserError: missing, unreadable, too large, or something that is no file.
@@ -274,7 +274,7 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
 
 
 def _memory_bytes() -> int:
-    """That this machine has; where the system does not tell, more than any of them."""
+    """Bytes of memory of this machine; where the system does not report it, more than any machine has."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not POSIX
@@ -282,10 +282,10 @@ def _memory_bytes() -> int:
 
 
 def parse_json(path: Path, content: bytes) -> Any:
-    """The value in the bytes of a JSON file.
+    """Parses the value in the bytes of a JSON file.
 
     Raises:
-        UserError: they are no JSON.
+        UserError: the bytes are no JSON.
     """
     try:
         return json.loads(content.decode("utf-8"))

@@ -1,4 +1,4 @@
-"""Frames as columns of patches and back: what a local memory holds under the address of one line of sight."""
+"""Frames as columns of patches and back: the content that a local memory keeps under one address."""
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +11,13 @@ ColumnValues = Float[Tensor, "batch frames columns value_width"]
 
 
 def value_width(latent_shape: tuple[int, int, int], num_columns: int, memory_width: int, rows: int) -> int:
-    """Numbers that are kept of one column: its latents, and the features of its patches."""
+    """Number of values kept of one column: its latents, and the features of its patches."""
     channels, height, width = latent_shape
     return channels * height * _column_width(width, num_columns) + rows * memory_width
 
 
 def to_columns(latents: Latents, features: PatchFeatures | None, num_columns: int) -> ColumnValues:
-    """Each column's latents, then its features. Where they do not come out even, the last column ends in zeros."""
+    """Each column's latents, then its features. If the columns do not divide evenly, the last one ends in zeros."""
     width = _column_width(latents.shape[-1], num_columns)
     whole = F.pad(latents, (0, width * num_columns - latents.shape[-1]))
     raw = whole.unflatten(-1, (num_columns, width)).permute(0, 1, 4, 2, 3, 5).flatten(3)
@@ -32,7 +32,7 @@ def from_columns(
     latent_shape: tuple[int, int, int],
     memory_width: int,
 ) -> Recall:
-    """The inverse of `to_columns`, as a denoiser takes it.
+    """The inverse of `to_columns`, as a `Recall` for a denoiser.
 
     >>> latents, features = torch.randn(2, 3, 8, 8, 8), torch.randn(2, 3, 4, 4, 5)
     >>> recall = from_columns(to_columns(latents, features, 4), torch.ones(2, 3, 4), (8, 8, 8), 5)

@@ -1,4 +1,4 @@
-"""Which rules write an episode's memory, as settings."""
+"""Settings of the rules that write an episode's memory."""
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, get_type_hints
@@ -13,9 +13,9 @@ from slowfast_vgen.sealed import fits
 
 @dataclass(frozen=True, init=False)
 class MemoryConfig:
-    """Which rules write an episode's memory: `local` keeps content, `lora` (eq. 3 and its variants) keeps style.
+    """The rules that write an episode's memory: `local` keeps content, `lora` (eq. 3 and its variants) keeps style.
 
-    Without any rule it stands for no memory, and is false.
+    Without any rule it means no memory, and is false.
 
     >>> MemoryConfig(LocalRuleConfig()).lora is None, bool(MemoryConfig())
     (True, False)
@@ -93,11 +93,11 @@ class MemoryConfig:
 
 
 def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
-    """The memory behind a name that a user gives: `on` is the world's own, `off` none, the others are rules.
+    """The settings for a memory's name: `on` is the world's own, `off` none, the others are rules.
 
     `module:Class` names a rule of the user's own, with its default settings.
 
-    A part that the world's own memory has as well comes with the world's settings, but for what the name says.
+    A rule that the world's own memory has as well takes the world's settings, except for what the name says.
 
     >>> memory_by_name("off", MemoryConfig(LocalRuleConfig())) is None
     True
@@ -131,7 +131,7 @@ MemorySetting = bool | str | MemoryConfig | LocalRuleConfig | FastLearningConfig
 
 
 def _settings(config_class: type[Any], values: Any) -> Any:
-    """A settings dataclass from JSON values: settings within settings likewise, and lists as tuples."""
+    """Makes a settings dataclass from JSON values, nested settings too; lists become tuples."""
     if not isinstance(values, dict):
         raise TypeError(f"{values!r:.80} are no settings of {config_class.__name__}")
     made, kinds = {}, get_type_hints(config_class)
@@ -150,7 +150,7 @@ def _settings(config_class: type[Any], values: Any) -> Any:
 
 
 def _short(rule: Any) -> str:
-    """A settings dataclass as the call that makes it, without the defaults."""
+    """Formats a settings dataclass as the call that makes it, without the defaults."""
     default = type(rule)()
     told = []
     for each in fields(rule):

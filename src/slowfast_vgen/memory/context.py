@@ -1,6 +1,6 @@
-"""Memories that keep frames instead of weights, as earlier work has them: what the fast weights are compared with.
+"""Memories of earlier work that keep frames instead of weights: baselines for the fast weights.
 
-Beside the last few frames the denoiser is given others of the episode as more of its past: those just before (`raw`),
+Together with the last frames the denoiser gets others of the episode as more of its past: those just before (`raw`),
 the first one (`anchor`, StreamingT2V's idea, arXiv 2403.14773), or for each new frame the one of the nearest pose
 (`retrieval`, WorldMem's idea, arXiv 2504.12369). They cost attention in every layer and every sampling step, and all
 frames of the episode must be kept.
@@ -18,17 +18,17 @@ from slowfast_vgen.models.denoiser import Latents
 
 KINDS = ("raw", "anchor", "retrieval")
 STEPS_PER_RADIAN = 4.0
-"""How much a turn counts against a step where poses are compared: a turn of one radian takes two thirds of the picture
-out of view, and so do some four steps where walls are near."""
+"""Weight of a turn against a step when poses are compared: a turn of one radian moves two thirds of the picture out of
+view, and so do some four steps where walls are near."""
 
 
 @dataclass(frozen=True)
 class ContextConfig:
-    """Which frames are kept in view."""
+    """The frames that are kept in view."""
 
     kind: Literal["raw", "anchor", "retrieval"] = "raw"
     num_frames: int = 28
-    """Beside the window of the last frames. `anchor` has one; `retrieval` one for each new frame."""
+    """Number of frames next to the window of the last frames. `anchor` has one; `retrieval` one for each new frame."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -43,10 +43,10 @@ def chosen_frames(
     new_poses: Float[Tensor, "episodes new 3"],
     num_window: int,
 ) -> Int64[Tensor, "episodes chosen"]:
-    """Numbers of the frames that go before the window of the last `num_window`; none as long as there are none.
+    """Numbers of the frames that precede the window of the last `num_window`; none as long as there are none.
 
-    Poses are x, y in steps and the heading in radians; only `retrieval` looks at them. Of frames that are equally near
-    the first is taken: it was not made of a later one.
+    Poses are x, y in steps and the heading in radians; only `retrieval` uses them. Of frames that are equally near
+    the first is taken: it was not generated from a later one.
 
     >>> poses = torch.zeros(1, 9, 3)
     >>> chosen_frames(ContextConfig("raw", 3), poses, poses[:, :4], 4).tolist()
@@ -72,6 +72,6 @@ def chosen_frames(
 
 
 def past_with_context(frames: Latents, chosen: Int64[Tensor, "episodes chosen"], num_window: int) -> Latents:
-    """The chosen frames, then the last `num_window` of all: what the denoiser is given as its past."""
+    """The denoiser's past: the chosen frames, then the last `num_window` of all."""
     rows = torch.arange(len(frames))[:, None]
     return torch.cat([frames[rows, chosen], frames[:, -num_window:]], dim=1)

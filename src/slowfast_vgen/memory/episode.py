@@ -1,4 +1,4 @@
-"""An episode's memory as one object: all its kinds of fast weights, asked one after the other."""
+"""An episode's memory as one object: all its kinds of fast weights, called one after the other."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +23,7 @@ Kind = TypeVar("Kind")
 
 
 class EpisodeMemory:
-    """The fast weights of an episode, or of several side by side (then only what every one of them can do).
+    """The fast weights of an episode, or of several batched ones (then with fewer operations).
 
     It belongs to the slow weights that it was learned on, and its size stays the same however long the episode.
     """
@@ -31,19 +31,19 @@ class EpisodeMemory:
     def __init__(self, config: MemoryConfig, base_fingerprint: str, parts: Sequence[FastWeights]) -> None:
         self.config, self.base_fingerprint = config, base_fingerprint
         self.parts = tuple(parts)
-        """One for each rule, in the order in which they take in a chunk."""
+        """Fast weights of each rule, in the order in which they take in a chunk."""
         assert self.parts, "a memory has at least one part"
         self.changes = 0
-        """Raised by whatever changes it otherwise than by a chunk: what was computed with it before counts no more."""
+        """Counter of changes other than by a chunk: each makes what was computed with the memory before invalid."""
         self.is_in_session = False
-        """Whether a session goes on with it: the two stand at one time, to which the session alone takes them back."""
+        """True if a session uses it: both have one state in time, which only the session may rewind."""
 
     @classmethod
     def fresh(cls, host: Host, config: MemoryConfig, base_fingerprint: str, seeds: Sequence[int]) -> "EpisodeMemory":
-        """Empty memories, one a seed.
+        """Makes empty memories, one a seed.
 
         Raises:
-            UserError: a world in which one of the rules cannot act.
+            UserError: one of the rules cannot act in this world.
         """
         parts = [KINDS[name].fresh(host, rule, seeds) for name, rule in config.rules.items()]
         config = MemoryConfig(*(part.config for part in parts))
@@ -61,12 +61,12 @@ class EpisodeMemory:
 
     @property
     def local(self) -> LocalMemory | None:
-        """What the local rule holds, where it is one of the rules."""
+        """The memory of the local rule; None where it is none of the rules."""
         return self._part(LocalMemory)
 
     @property
     def lora(self) -> LoraMemory | None:
-        """What gradients have learned, where they are one of the rules."""
+        """The memory that gradients write; None where it is none of the rules."""
         return self._part(LoraMemory)
 
     def _part(self, kind: type[Kind]) -> Kind | None:
@@ -74,22 +74,22 @@ class EpisodeMemory:
 
     @property
     def num_chunks(self) -> int:
-        """Chunks that it was made of."""
+        """Number of chunks that it was made of."""
         return max(part.num_chunks for part in self.parts)
 
     @property
     def needs_actions(self) -> bool:
-        """Whether chunks can only be written together with the actions that they came from."""
+        """True if chunks can only be written together with the actions that they came from."""
         return any(part.needs_actions for part in self.parts)
 
     @property
     def rollbacks(self) -> list[int]:
-        """How often each episode's LoRA was found diverging and taken back."""
+        """Number of times that each episode's LoRA was found diverging and rolled back."""
         return [0] * self.num_episodes if self.lora is None else self.lora.rollbacks
 
     @property
     def num_episodes(self) -> int:
-        """Episodes side by side whose memory it is."""
+        """Number of batched episodes."""
         return self.parts[0].num_episodes
 
     def _check_single(self, what: str) -> None:
@@ -109,7 +109,7 @@ class EpisodeMemory:
     # ------------------------------------------------------------------------------------------- generating and writing
 
     def begin_again(self) -> None:
-        """Stands where the episode began, with all that it remembers, before the start image of another session."""
+        """Returns to the episode's start pose with all that it remembers, before another session's start image."""
         for part in self.parts:
             part.begin_again()
 
@@ -119,13 +119,13 @@ class EpisodeMemory:
             part.begin(start)
 
     def recall(self, text: TextEmbedding, num_frames: int) -> Recall | None:
-        """What is known of the chunk to come; None where no rule can be read."""
+        """Recalls what is known of the chunk to come; None where no rule can be read."""
         known = (part.recall(text, num_frames) for part in self.parts)
         return next((recall for recall in known if recall is not None), None)
 
     @contextmanager
     def applied(self, denoiser: DenoiserModule) -> Iterator[DenoiserModule]:
-        """The denoiser as it is with this memory, within the block; the one that is given is left as it is."""
+        """Yields the denoiser with this memory applied; the given denoiser is not changed."""
         with ExitStack() as stack:
             for part in self.parts:
                 denoiser = stack.enter_context(part.applied(denoiser))
@@ -139,11 +139,11 @@ class EpisodeMemory:
     # ------------------------------------------------------------------------------------------------------ going back
 
     def snapshot(self) -> Any:
-        """What `restore` goes back to; it costs next to nothing."""
+        """A state for `restore` to return to; it costs next to nothing."""
         return [(part, part.snapshot()) for part in self.parts]
 
     def restore(self, snapshot: Any) -> None:
-        """Is once more what it was at a snapshot, whatever was left undone in the meantime."""
+        """Returns to the state of a snapshot, whatever was left unfinished since."""
         for part, kept in snapshot:
             part.restore(kept)
         self.parts = tuple(part for part, _ in snapshot)
@@ -153,10 +153,10 @@ class EpisodeMemory:
         return EpisodeMemory(self.config, self.base_fingerprint, [part.fork() for part in self.parts])
 
     def rewind(self, chunks: int) -> None:
-        """Forgets the latest `chunks` chunks, and where they led. `Session.rewind` takes the whole session back.
+        """Forgets the latest `chunks` chunks and the path along them. `Session.rewind` takes the whole session back.
 
         Raises:
-            UserError: further than the memory goes back, or over chunks of the session that goes on with it; nothing
+            UserError: further than the memory goes back, or over chunks of the session that uses it; nothing
                 is changed then.
         """
         chunks = whole(chunks, "a memory is rewound by a whole number of chunks")
@@ -172,7 +172,7 @@ class EpisodeMemory:
         self._each(lambda part, _: part.rewind(chunks))
 
     def rewind_steps(self, steps: int) -> None:
-        """The same by the latest `steps` chunks of the episode itself, and by what was merged in between them.
+        """Forgets the latest `steps` chunks of the episode itself, and what was merged in between them.
 
         Raises:
             UserError: see `rewind`.
@@ -183,9 +183,9 @@ class EpisodeMemory:
         return steps if self.local is None else self.local.chunks_behind(steps)
 
     def forget(self, first_chunk: int, stop_chunk: int) -> None:
-        """Forgets what chunks `first_chunk` to `stop_chunk - 1` (from 0) showed, and keeps all else.
+        """Forgets the content of chunks `first_chunk` to `stop_chunk - 1` (from 0), and keeps all else.
 
-        It is then as if they had never been written: what came later of the same places counts as it would have
+        The result is as if they had never been written: later chunks of the same places count as they would have
         without them. Numbers of chunks stay as they are.
 
         Raises:
@@ -195,7 +195,7 @@ class EpisodeMemory:
         self._each(lambda part, _: part.forget(first, stop))
 
     def merge(self, other: "EpisodeMemory") -> None:
-        """Adds what another episode's memory knows. Where they are local, both episodes must begin at one place.
+        """Adds what another episode's memory knows. Local memories must be of episodes that begin at the same place.
 
         Its chunks get the numbers that follow on this one's: what was its chunk 0 is now chunk `num_chunks`.
 
@@ -228,16 +228,16 @@ class EpisodeMemory:
             raise
 
     def num_bytes(self) -> int:
-        """What the fast weights take."""
+        """Size of the fast weights in bytes."""
         return sum(part.num_bytes() for part in self.parts)
 
     def describe(self) -> dict[str, Any]:
-        """What it is and holds, as JSON values."""
+        """Description of the memory and its content, as JSON values."""
         told: dict[str, Any] = {"base_sha256": self.base_fingerprint, "chunks": self.num_chunks}
         return told | {part.kind: part.describe() for part in sorted(self.parts, key=lambda part: part.kind)}
 
     def to(self, device: torch.device | str) -> "EpisodeMemory":
-        """Moves it, in place. It goes on with a world on the same device."""
+        """Moves the memory, in place. A world that continues with it must be on the same device."""
         for part in self.parts:
             part.to(device)
         return self
@@ -262,7 +262,7 @@ class EpisodeMemory:
         """Becomes what `save` wrote, in place, on the device where it is.
 
         Raises:
-            UserError: no memory there, damaged files, one of other weights or rules, or a session goes on with this
+            UserError: no memory there, damaged files, one of other weights or rules, or a session uses this
                 one; nothing is changed then.
         """
         self._check_single("becomes a saved one")
@@ -270,7 +270,7 @@ class EpisodeMemory:
         self.take(read_memory(Path(folder), self.base_fingerprint), Path(folder))
 
     def take(self, saved: SavedMemory, folder: Path) -> None:
-        """The same from what was read of `folder` already.
+        """Becomes a memory that was read from `folder` already.
 
         Raises:
             UserError: it does not fit this memory; nothing is changed then.

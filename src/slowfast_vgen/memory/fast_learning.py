@@ -1,6 +1,6 @@
-"""Fast learning by gradients: a LoRA is trained on what was just generated (paper 3.3, eq. 3, Algorithm 1a).
+"""Fast learning by gradients: a LoRA is trained on the chunk just generated (paper 3.3, eq. 3, Algorithm 1a).
 
-Three rules say what is learned from a finished chunk. `denoising` is eq. 3: past and new frames are noised alike, no
+Three rules define what is learned from a finished chunk. `denoising` is eq. 3: past and new frames are noised alike, no
 action, loss on all. `denoising-original` is the update of Temp-LoRA (arXiv 2403.13501), the paper's ablation: clean
 past, action, loss on the new frames. `replay` is eq. 3 on windows drawn from the whole episode ("without the local
 rule" in the paper's table).
@@ -29,34 +29,34 @@ from slowfast_vgen.precision import computing
 from slowfast_vgen.seeds import mixed_seed
 
 LEARNING_NOISE = 1
-"""Which stream of an episode's seed the noise of fast learning comes from (the sampler's is 0)."""
+"""Stream of an episode's seed that the noise of fast learning comes from (the sampler's is 0)."""
 
 MOST_PASSES = 1000
-"""Through the denoiser, of one chunk's learning."""
+"""Most passes through the denoiser for one chunk's learning."""
 RULES = ("denoising", "denoising-original", "replay")
 
 
 @dataclass(frozen=True)
 class FastLearningConfig:
-    """How an episode's LoRA learns. The defaults are the paper's (rank 32, Adam at 1e-4, one update a chunk)."""
+    """Settings of an episode's LoRA learning. Defaults are the paper's (rank 32, Adam at 1e-4, one update a chunk)."""
 
     lora: LoraConfig = field(default_factory=LoraConfig)
     rule: Literal["denoising", "denoising-original", "replay"] = "denoising"
     independent_noise: bool = False
-    """A noise level for each frame instead of one for the window."""
+    """True for a noise level for each frame instead of one for the window."""
     replay_windows: int = 64
-    """Windows that `replay` keeps to draw from: a uniform sample of the episode's, so that its size stays the same."""
+    """Windows that `replay` keeps to draw from: a uniform sample of the episode's windows, of constant size."""
     learning_rate: float = 1e-4
     updates_per_chunk: int = 1
     noise_draws: int = 1
-    """Noise draws averaged in each update."""
+    """Number of noise draws averaged in each update."""
     optimizer: Literal["adam", "sgd"] = "adam"
     guard_ratio: float = 1.5
     """The memory counts as diverging where, with it, the window that it has just learned is this many times harder to
     denoise than without any memory. It is then rolled back to what it was before the chunk."""
 
     rewind_chunks: int = 2
-    """How many chunks the memory can be rewound by; each costs a copy of its weights and moments, on disk as well."""
+    """Most chunks that the memory can be rewound by; each costs a copy of its weights and moments, on disk as well."""
 
     def __post_init__(self) -> None:
         for name in ("replay_windows", "updates_per_chunk", "noise_draws", "rewind_chunks"):
@@ -86,7 +86,7 @@ class FastLearningConfig:
 
 @dataclass(frozen=True)
 class LearningReport:
-    """What a chunk's learning did, for each episode."""
+    """Result of a chunk's learning for each episode."""
 
     loss_without_memory: Float[Tensor, " episodes"]
     loss_with_memory: Float[Tensor, " episodes"]
@@ -114,11 +114,11 @@ class FastLearner:
         self.config = replace(config, lora=self.slots.config)
 
     def fresh(self, seeds: Sequence[int]) -> LoraWeights:
-        """Weights that change nothing yet, for each seed."""
+        """Initial weights, which change nothing yet, for each seed."""
         return LoraWeights(self.slots.fresh(seeds), self.config, seeds)
 
     def applied(self, memory: LoraWeights) -> AbstractContextManager[None]:
-        """The denoiser generates with the memory inside the block: merged for one episode, side by side for several."""
+        """Applies the memory to the denoiser inside the block: merged for one episode, batched for several."""
         if memory.num_chunks == 0:
             return nullcontext()  # the up-projections are still zero
         factors = {name: (down.detach(), up.detach()) for name, (down, up) in memory.factors.items()}
@@ -127,10 +127,10 @@ class FastLearner:
     def learn(
         self, memory: LoraWeights, window: Latents, num_past: int = 0, text: TextEmbedding | None = None
     ) -> LearningReport:
-        """Learns from `window` (past and new frames of the chunk just finished, a row an episode); the guard looks on.
+        """Learns from `window` (past and new frames of the chunk just finished, a row an episode); the guard checks it.
 
         Noise comes from each episode's own seed and the chunk's number: a batch learns what its episodes would learn
-        alone. How many frames are the past, and the action, is asked by the rule `denoising-original` only.
+        alone. Only the rule `denoising-original` uses the number of past frames and the action.
         """
         generators = [
             torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
@@ -162,7 +162,7 @@ class FastLearner:
     def _keep(self, memory: LoraWeights, window: Latents) -> None:
         """Reservoir sampling: after `n` chunks each window of the episode is kept with the same probability.
 
-        Which one makes room depends on the chunk's number alone, so episodes side by side keep the same numbers.
+        The window that is replaced depends on the chunk's number alone, so batched episodes keep the same numbers.
         """
         if memory.replay and window.shape != memory.replay[0].shape:
             memory.replay.clear()  # the first window is shorter: a lone start image as its past
@@ -206,7 +206,7 @@ class FastLearner:
 
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients for the slow weights inside the block."""
+    """Turns off gradients for the slow weights inside the block."""
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     for parameter, _ in flags:
         parameter.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The one Protocol behind which every memory of an episode stands, and what a memory is given to work with.
+"""The Protocol that every memory of an episode implements, and the objects that a memory works with.
 
 A new kind of memory is one file: a class with these methods, under `memory.registry.register`
 (docs/howto/add-a-memory-rule.md).
@@ -20,10 +20,10 @@ from slowfast_vgen.models.text import TextEmbedding
 
 @dataclass(frozen=True)
 class Host:
-    """What memories are given of the world whose episodes they belong to. They change nothing in it."""
+    """The parts of a world that its episodes' memories use. They change nothing in it."""
 
     world: str
-    """Its name, for messages."""
+    """Name of the world, for messages."""
     denoiser: DenoiserModule
     noising: Noising
     latent_shape: tuple[int, int, int]
@@ -32,7 +32,7 @@ class Host:
     """The embedding of "no text" for that many episodes."""
     device: torch.device
     address: PlanarAddress | None = None
-    """None in a world that does not tell where its frames lie."""
+    """The world's addresses; None in a world without them."""
     precision: str = "float32"
 
 
@@ -43,11 +43,11 @@ class Chunk:
     before: Latents
     """The latest frames before it, at most `f_p`."""
     new: Latents
-    """Its own frames, `[episodes, f_g, ...]`."""
+    """Frames of the chunk, `[episodes, f_g, ...]`."""
     text: TextEmbedding
-    """The actions that it came from; no text where nobody told them."""
+    """The actions that it came from; no text where they are not known."""
     features: "Callable[[], PatchFeatures | None]"
-    """Gives what the denoiser, with the memory as it is by then, says of the latest frames up to this chunk's."""
+    """Callback: gives the denoiser's features of the latest frames up to this chunk's, with the memory of then."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Start:
     """The frame that episodes begin with."""
 
     frames: Latents
-    """`[episodes, 1, ...]`."""
+    """Latents of the start frames, `[episodes, 1, ...]`."""
     features: "Callable[[], PatchFeatures | None]"
-    """See `Chunk.features`."""
+    """Callback: gives the denoiser's features of the start frames, as `Chunk.features` does."""
 
 
 @runtime_checkable
 class FastWeights(Protocol):
-    """The memory of one episode by one rule, or of several episodes side by side, which do not know of each other.
+    """The memory of one episode by one rule, or of several batched episodes, which do not affect each other.
 
     Its size stays the same however long the episode. It never writes to the world's weights, and shares nothing that
     changes with any other memory: each may live in a thread of its own.
@@ -71,16 +71,16 @@ class FastWeights(Protocol):
     kind: ClassVar[str]
     """The name of the rule among a memory's settings."""
     config_class: ClassVar[type[Any]]
-    """Its settings: a frozen dataclass."""
+    """Class of its settings: a frozen dataclass."""
 
     @property
     def config(self) -> Any:
-        """The settings that it was made with."""
+        """The settings that the memory was made with."""
         ...
 
     @property
     def needs_actions(self) -> bool:
-        """Whether chunks can only be written together with the actions that they came from."""
+        """True if chunks can only be written together with the actions that they came from."""
         ...
 
     @property
@@ -90,15 +90,15 @@ class FastWeights(Protocol):
 
     @property
     def num_chunks(self) -> int:
-        """Chunks that it was made of."""
+        """Number of chunks that it was made of."""
         ...
 
     @classmethod
     def fresh(cls, host: Host, config: Any, seeds: Sequence[int]) -> Self:
-        """Empty memories, one a seed.
+        """Makes empty memories, one a seed.
 
         Raises:
-            UserError: a world in which this rule cannot act.
+            UserError: this rule cannot act in this world.
         """
         ...
 
@@ -107,7 +107,7 @@ class FastWeights(Protocol):
         ...
 
     def begin_again(self) -> None:
-        """Stands where an episode begins, with all that it remembers, before the start image of another session."""
+        """Returns to an episode's start pose with all that it remembers, before another session's start image."""
         ...
 
     def begin(self, start: Start) -> None:
@@ -115,11 +115,11 @@ class FastWeights(Protocol):
         ...
 
     def recall(self, text: TextEmbedding, num_frames: int) -> Recall | None:
-        """What it knows of the chunk to come; None for a memory that is not read but applied."""
+        """Recalls what is known of the chunk to come; None for a memory that is not read but applied."""
         ...
 
     def applied(self, denoiser: DenoiserModule) -> AbstractContextManager[DenoiserModule]:
-        """The denoiser as it is with this memory, within the block; the one that is given is left as it is."""
+        """Gives the denoiser with this memory applied, within the block; the given denoiser is not changed."""
         ...
 
     def write(self, chunk: Chunk) -> None:
@@ -127,11 +127,11 @@ class FastWeights(Protocol):
         ...
 
     def snapshot(self) -> Any:
-        """What `restore` goes back to."""
+        """A state for `restore` to return to."""
         ...
 
     def restore(self, snapshot: Any) -> None:
-        """Is once more what it was at a snapshot, whatever was left undone in the meantime."""
+        """Returns to the state of a snapshot, whatever was left unfinished since."""
         ...
 
     def fork(self) -> Self:
@@ -143,14 +143,14 @@ class FastWeights(Protocol):
         ...
 
     def rewind(self, chunks: int) -> None:
-        """Back to what it was before the latest `chunks` chunks, after `check_rewind`."""
+        """Returns to the state before the latest `chunks` chunks, after `check_rewind`."""
         ...
 
     def forget(self, first: int, stop: int) -> None:
-        """Forgets what chunks `first` to `stop - 1` showed, as if they had never been written, and keeps all else.
+        """Forgets the content of chunks `first` to `stop - 1`, as if they had never been written, and keeps all else.
 
         Raises:
-            UserError: a rule that cannot, or chunks that it does not hold; nothing is changed then.
+            UserError: the rule cannot forget, or does not hold these chunks; nothing is changed then.
         """
         ...
 
@@ -163,23 +163,23 @@ class FastWeights(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What it is and holds, as JSON values, of the first episode."""
+        """Description of the first episode's memory and its content, as JSON values."""
         ...
 
     def num_bytes(self) -> int:
-        """What the fast weights take."""
+        """Size of the fast weights in bytes."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that has to be saved of the first episode, by names that no other kind uses."""
+        """Tensors to save for the first episode, by names that no other kind uses."""
         ...
 
     def counts(self) -> dict[str, Any]:
-        """The numbers that go with `tensors`, as JSON values, likewise."""
+        """The numbers to save with `tensors`, as JSON values."""
         ...
 
     def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
-        """Makes an empty memory of one episode what `tensors` and `counts` told.
+        """Fills an empty memory of one episode with what `tensors` and `counts` gave.
 
         Raises:
             KeyError, TypeError, ValueError, IndexError, OverflowError, RuntimeError: they do not fit the settings.
@@ -187,5 +187,5 @@ class FastWeights(Protocol):
         ...
 
     def to(self, device: torch.device | str) -> None:
-        """Moves all that it holds."""
+        """Moves all that the memory holds to a device."""
         ...

@@ -1,8 +1,8 @@
-"""What a local memory was written with, and the fast weights made anew from it.
+"""The journal of a local memory: what it was written with, from which the fast weights can be computed again.
 
-A journal comes in blocks. An episode has one; merging puts another memory's blocks behind it, and what is written after
-that begins a new one. Each entry was weighed by how new its place was to what had been written then: to the entries
-before it in its block, and to the blocks that its own followed on (`Block.reach`).
+A journal consists of blocks. An episode has one; merging appends another memory's blocks, and the next write begins a
+new one. Each entry got a weight by the novelty of its place against what had been written then: the entries before it
+in its block, and the blocks that its own followed (`Block.reach`).
 """
 
 import copy
@@ -19,34 +19,34 @@ from slowfast_vgen.memory.columns import ColumnValues
 from slowfast_vgen.memory.ridge import LocalState, exact_dtype, with_rows
 
 KeysOf = Callable[[Float[Tensor, "episodes frames 3"]], Float[Tensor, "episodes entries key_width"]]
-"""Addresses of frames seen from some poses."""
+"""Callback: gives the addresses of frames seen from some poses."""
 
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """One chunk as it was written: what it takes to write it once more."""
+    """One chunk as it was written, with all that is needed to write it again."""
 
     chunk: int
-    """Its number from 0; the start image has -1."""
+    """Number of the chunk from 0; the start image has -1."""
     poses: Float[Tensor, "episodes frames 3"]
     values: ColumnValues | None
-    """None once it is forgotten: the way is still known."""
+    """Content of the columns; None once it is forgotten, when only the path is still known."""
     weights: Float[Tensor, "episodes entries"] | None
     tick: int
-    """Which write it was: what was written earlier is as many times forgotten as the ticks are apart."""
+    """Number of the write: what was written earlier has decayed as many times as the ticks differ."""
     recall_error: Float[Tensor, " episodes"] | None = None
-    """The memory's own after this write, for going back to; None where what it held has been changed since."""
+    """The memory's recall error after this write, for rewinding; None where its content was changed since."""
 
     def to(self, device: torch.device | str) -> "Written":
-        """The same elsewhere."""
+        """A copy on another device."""
         return self._each(lambda value: value.to(device))
 
     def rows(self, rows: slice) -> "Written":
-        """That of some of the episodes."""
+        """The entry of some of the episodes."""
         return self._each(lambda value: value[rows])
 
     def with_row(self, row: slice, other: "Written") -> "Written":
-        """With the poses and weights of one episode exchanged for another's."""
+        """A copy with the poses and weights of one episode replaced by those of `other`."""
         assert self.weights is not None and other.weights is not None
         poses, weights = with_rows(self.poses, row, other.poses), with_rows(self.weights, row, other.weights)
         return replace(self, poses=poses, weights=weights, recall_error=None)
@@ -60,34 +60,34 @@ class Written:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What was written one after the other."""
+    """Entries that were written one after the other."""
 
     entries: tuple[Written, ...] = ()
     reach: int = 0
-    """How many blocks directly before this one were known when it was written."""
+    """Number of blocks directly before this one that were known when it was written."""
     merged_in: bool = False
-    """Whether another episode wrote it."""
+    """True if another episode wrote it."""
     base: LocalState | None = None
-    """What was written before the entries, as the fast weights stood then; None for nothing."""
+    """The fast weights before the entries were written; None if there were none."""
     base_tick: int = 0
 
     @property
     def holds(self) -> bool:
-        """Whether anything was written."""
+        """True if anything was written."""
         return bool(self.entries) or self.base is not None
 
     def to(self, device: torch.device | str) -> "Block":
-        """The same elsewhere."""
+        """A copy on another device."""
         base = None if self.base is None else self.base.to(device)
         return replace(self, entries=tuple(entry.to(device) for entry in self.entries), base=base)
 
     def rows(self, rows: slice) -> "Block":
-        """That of some of the episodes."""
+        """The block of some of the episodes."""
         base = None if self.base is None else self.base.rows(rows)
         return replace(self, entries=tuple(entry.rows(rows) for entry in self.entries), base=base)
 
     def later(self, chunks: int, ticks: int) -> "Block":
-        """The same as part of a memory that has as many chunks already; the start image stays one."""
+        """The block as part of a memory that has `chunks` chunks already; the start image stays one."""
         entries = tuple(
             replace(entry, chunk=entry.chunk + chunks if entry.chunk >= 0 else -1, tick=entry.tick + ticks)
             for entry in self.entries
@@ -95,7 +95,7 @@ class Block:
         return replace(self, entries=entries, merged_in=True, base_tick=self.base_tick + ticks)
 
     def counts(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The block's numbers as JSON values."""
         return {
             "entries": len(self.entries),
             "reach": self.reach,
@@ -104,7 +104,7 @@ class Block:
         }
 
     def written(self, like: LocalState, tick: int, keys: KeysOf) -> LocalState:
-        """The fast weights by this block alone at a tick, by the operations that wrote it, in `like`'s precision."""
+        """The fast weights of this block alone at a tick, by the operations that wrote it, in `like`'s precision."""
         state, now = like.empty(), self.base_tick
         if self.base is not None:
             state = self.base.to(dtype=like.gram.dtype)
@@ -117,7 +117,7 @@ class Block:
         return state
 
     def with_base_below(self, state: LocalState, tick: int, keys: KeysOf) -> "Block":
-        """With what is left of the fast weights `state` where the entries are taken from it, as the base."""
+        """The block with the fast weights `state` minus its entries as the base."""
         first = self.entries[0].tick - 1
         exact = exact_dtype(state.gram.device)
         own = self.written(state.empty(dtype=exact), tick, keys)
@@ -130,7 +130,7 @@ class Block:
 
 
 def rebuilt(blocks: tuple[Block, ...], tick: int, like: LocalState, keys: KeysOf) -> LocalState:
-    """The fast weights at a tick, made anew from the journal; bit for bit what they were where it has one block."""
+    """Fast weights at a tick, computed again from the journal; bit for bit as they were where it has one block."""
     first, *others = (block.written(like, tick, keys) for block in blocks)
     for other in others:
         first = first.plus(other)
@@ -138,7 +138,7 @@ def rebuilt(blocks: tuple[Block, ...], tick: int, like: LocalState, keys: KeysOf
 
 
 def followed_by(blocks: tuple[Block, ...], entry: Written) -> tuple[Block, ...]:
-    """With one more entry: in the last block, or in a new one where that is another episode's or stands by itself."""
+    """Adds an entry: to the last block, or to a new one if that is another episode's or does not reach all before."""
     last = blocks[-1]
     if last.merged_in or last.reach < len(blocks) - 1:
         return (*blocks, Block((entry,), reach=len(blocks)))
@@ -146,21 +146,21 @@ def followed_by(blocks: tuple[Block, ...], entry: Written) -> tuple[Block, ...]:
 
 
 def measured(blocks: tuple[Block, ...], recall_error: Float[Tensor, " episodes"]) -> tuple[Block, ...]:
-    """The same, the latest entry knowing the memory's recall error after it."""
+    """Stores the memory's recall error in the latest entry."""
     *others, last = blocks
     entries = (*last.entries[:-1], replace(last.entries[-1], recall_error=recall_error))
     return (*others, replace(last, entries=entries))
 
 
 def unmeasured(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """The same, no entry knowing the recall error after it, since the memory has been changed as a whole."""
+    """Removes the recall error from all entries, since the memory has been changed as a whole."""
     return tuple(
         replace(block, entries=tuple(replace(entry, recall_error=None) for entry in block.entries)) for block in blocks
     )
 
 
 def bare_blocks(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """Those at the beginning that another episode wrote before its first chunk: they have no number of their own."""
+    """Blocks at the beginning that another episode wrote before its first chunk: their entries have no chunk number."""
 
     def is_bare(block: Block) -> bool:
         numbered = block.base is not None or any(entry.chunk >= 0 for entry in block.entries)
@@ -170,7 +170,7 @@ def bare_blocks(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
 
 
 def dropped_oldest(blocks: tuple[Block, ...], like: LocalState, keys: KeysOf) -> tuple[Block, ...]:
-    """Without the oldest entry, which becomes part of what can no longer be taken apart."""
+    """Removes the oldest entry, which becomes part of its block's base."""
     place = next(index for index, block in enumerate(blocks) if block.entries)
     block = blocks[place]
     entry, *rest = block.entries
@@ -180,7 +180,7 @@ def dropped_oldest(blocks: tuple[Block, ...], like: LocalState, keys: KeysOf) ->
 
 
 def without(blocks: tuple[Block, ...], chunks: Container[int]) -> tuple[Block, ...]:
-    """With nothing left of some chunks but where they were seen from."""
+    """Removes the content of some chunks, but not the poses that they were seen from."""
     return tuple(
         replace(
             block,
@@ -195,7 +195,7 @@ def without(blocks: tuple[Block, ...], chunks: Container[int]) -> tuple[Block, .
 def reweighed(
     blocks: tuple[Block, ...], before: tuple[Block, ...], like: LocalState, keys: KeysOf
 ) -> tuple[Block, ...]:
-    """With the weights that the entries would have been given, had what `before` has more never been written."""
+    """Gives the entries the weights that they would have got without the content that only `before` holds."""
     state = like.empty(dtype=exact_dtype(like.gram.device))
     done: list[Block] = []
     changed: list[bool] = []

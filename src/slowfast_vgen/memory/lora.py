@@ -1,8 +1,8 @@
 """TEMP-LoRA's parameters (paper 3.3; LoRA: arXiv 2106.09685): low-rank additions to linear layers, one set an episode.
 
 The slow weights are never written: additions act through forward hooks, or, for a single episode, through a merged copy
-that stands in for the layer's weight inside a `with` block. Taking them away restores the base output bit for bit.
-Either is seen by all who run the module, so a memory acts on a module of its own (`memory.sharing`).
+that replaces the layer's weight inside a `with` block. Removing them restores the base output bit for bit.
+Both affect everyone who runs the module, so a memory acts on a module of its own (`memory.sharing`).
 """
 
 import math
@@ -18,18 +18,18 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.given import whole
 
 HIGHEST_RANK = 4096
-"""Wider than most layers: their own rank, which no addition can exceed."""
+"""Highest rank of an addition: wider than most layers, whose own rank no addition can exceed."""
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Where the fast weights sit and how large they are."""
+    """Layers and rank of the fast weights."""
 
     rank: int = 32
     alpha: float | None = None
-    """The addition is scaled by `alpha / rank`; None means alpha = rank, a scale of 1."""
+    """Scale of the addition, which is `alpha / rank`; None means alpha = rank, a scale of 1."""
     layers: tuple[str, ...] = ()
-    """Linear layers whose dotted name ends in one of these; none given means the denoiser's own (`lora_layers`)."""
+    """Endings of the dotted names of the linear layers; none means the denoiser's own list (`lora_layers`)."""
 
     def __post_init__(self) -> None:
         if whole(self.rank, "a LoRA's rank is a whole number") < 1:
@@ -43,7 +43,7 @@ class LoraConfig:
 
     @property
     def scale(self) -> float:
-        """What the product of the two factors is multiplied by."""
+        """Scale of the product of the two factors."""
         return 1.0 if self.alpha is None else self.alpha / self.rank
 
 
@@ -69,7 +69,7 @@ class LoraSlots:
     def fresh(self, seeds: Sequence[int]) -> dict[str, Factors]:
         """New fast weights, one set a seed: a random down-projection, an up-projection of zeros; nothing changes yet.
 
-        The down-projection is drawn as peft draws it (Kaiming uniform with a = sqrt 5).
+        The down-projection is drawn as in peft (Kaiming uniform with a = sqrt 5).
         """
         drawn: dict[str, list[Tensor]] = {name: [] for name in self.layers}
         for seed in seeds:
@@ -86,7 +86,7 @@ class LoraSlots:
 
     @contextmanager
     def applied(self, factors: dict[str, Factors]) -> Iterator[None]:
-        """Inside the block each layer adds its episode's low-rank product; gradients reach the factors.
+        """Adds to each layer its episode's low-rank product inside the block; gradients reach the factors.
 
         The leading dimension of a layer's input must hold the episodes in order, as many rows for each (a network that
         folds frames or pixels into the batch keeps that order).
@@ -103,7 +103,7 @@ class LoraSlots:
 
     @contextmanager
     def merged(self, factors: dict[str, Factors]) -> Iterator[None]:
-        """Inside the block each layer's weight is the sum of slow and fast: as quick as no memory. One episode only."""
+        """Puts the sum of slow and fast weights into each layer inside the block: no slower. One episode only."""
         slow = {name: self.layers[name].weight.data for name in factors}
         try:
             for name, (down, up) in factors.items():

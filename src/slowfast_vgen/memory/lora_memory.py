@@ -20,11 +20,11 @@ from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.tensors import check_moments
 
 EARLIER = "lora_earlier"
-"""How the states that a memory can be rewound to are called on disk."""
+"""Prefix of the states on disk that a memory can be rewound to."""
 
 
 class LoraMemory:
-    """What episodes have learned by gradients, and how they go on learning; see `FastWeights`.
+    """The fast weights that episodes learn by gradients; see `FastWeights`.
 
     It acts on a denoiser of its own over the world's weights (`sharing_weights`), made when it is first needed.
     """
@@ -36,15 +36,15 @@ class LoraMemory:
         self.host, self.config, self.weights = host, config, weights
         self.needs_actions = config.rule == "denoising-original"
         self._earlier: tuple[LoraWeights, ...] = ()
-        """The weights before each of the latest chunks; nobody writes to them."""
+        """The weights before each of the latest chunks; they are never written to."""
         self._learner: FastLearner | None = None
 
     @classmethod
     def fresh(cls, host: Host, config: FastLearningConfig, seeds: Sequence[int]) -> Self:
-        """Empty memories, a random down-projection for each seed.
+        """Makes empty memories, a random down-projection for each seed.
 
         Raises:
-            UserError: a denoiser that has none of the layers.
+            UserError: the denoiser has none of the layers.
         """
         learner = FastLearner(host.denoiser, host.noising, host.null_text, config, host.precision)
         return cls(host, learner.config, learner.fresh(seeds))
@@ -55,7 +55,7 @@ class LoraMemory:
 
     @property
     def learner(self) -> FastLearner:
-        """What learns, on a denoiser that no other thread runs."""
+        """The learner, on a denoiser that no other thread runs."""
         if self._learner is None:
             host = self.host
             own = sharing_weights(host.denoiser)
@@ -69,7 +69,7 @@ class LoraMemory:
 
     @property
     def num_chunks(self) -> int:
-        """Chunks learned from."""
+        """Number of chunks learned from."""
         return self.weights.num_chunks
 
     @property
@@ -79,21 +79,21 @@ class LoraMemory:
 
     @property
     def rollbacks(self) -> list[int]:
-        """How often each episode's memory was found diverging and taken back."""
+        """Number of times that each episode's memory was found diverging and rolled back."""
         return self.weights.rollbacks
 
     def begin_again(self) -> None:
-        """A LoRA does not know where it stands."""
+        """Does nothing: a LoRA has no pose."""
 
     def begin(self, start: Start) -> None:
-        """A start image alone teaches nothing."""
+        """Does nothing: a start image alone teaches nothing."""
 
     def recall(self, text: TextEmbedding, num_frames: int) -> None:
-        """A LoRA is applied and not read."""
+        """Gives None: a LoRA is applied and not read."""
 
     @contextmanager
     def applied(self, denoiser: DenoiserModule) -> Iterator[DenoiserModule]:
-        """Its own denoiser with the memory: merged for one episode, side by side for several."""
+        """Yields a denoiser of its own with the memory: merged for one episode, batched for several."""
         if self.num_chunks == 0:
             yield denoiser  # the up-projections are still zero
             return
@@ -105,7 +105,7 @@ class LoraMemory:
             raise
 
     def write(self, chunk: Chunk) -> None:
-        """One chunk of fast learning; with `rewind_chunks` the weights before it are kept."""
+        """Learns from one chunk; with `rewind_chunks` the weights before it are kept."""
         weights, window = self.weights.copy(), torch.cat([chunk.before, chunk.new], dim=1)
         self.learner.learn(weights, window, chunk.before.shape[1], chunk.text)
         keep = self.config.rewind_chunks
@@ -113,11 +113,11 @@ class LoraMemory:
         self.weights = weights
 
     def snapshot(self) -> Any:
-        """See `FastWeights`; weights are exchanged after learning, not written into."""
+        """A state for `restore` to return to; weights are replaced after learning, not written into."""
         return {"weights": self.weights, "_earlier": self._earlier}
 
     def restore(self, snapshot: Any) -> None:
-        """See `FastWeights`; hooks that an interrupted learning left behind go with the denoiser that has them."""
+        """Returns to a snapshot; hooks that an interrupted learning left are dropped together with their denoiser."""
         self.__dict__.update(snapshot | {"_learner": None})
 
     def fork(self) -> Self:
@@ -127,7 +127,7 @@ class LoraMemory:
         return other
 
     def check_rewind(self, chunks: int) -> None:
-        """Raises `UserError` where more chunks are asked for than are kept."""
+        """Raises `UserError` for more chunks than are kept."""
         if chunks > len(self._earlier):
             raise UserError(
                 f"this memory can be rewound by {len(self._earlier)} chunks, not {chunks}: a memory learned by "
@@ -135,13 +135,13 @@ class LoraMemory:
             )
 
     def rewind(self, chunks: int) -> None:
-        """Back to what the memory was before it learned the latest `chunks` chunks, bit for bit."""
+        """Returns to the state before it learned the latest `chunks` chunks, bit for bit."""
         self.check_rewind(chunks)
         if chunks:
             self.weights, self._earlier = self._earlier[-chunks], self._earlier[:-chunks]
 
     def forget(self, first: int, stop: int) -> None:
-        """Gradients of single chunks cannot be told apart.
+        """Refuses: gradients of single chunks cannot be separated.
 
         Raises:
             UserError: always.
@@ -175,11 +175,11 @@ class LoraMemory:
         }
 
     def num_bytes(self) -> int:
-        """What the fast weights take, without the optimiser's moments."""
+        """Size of the fast weights in bytes, without the optimiser's moments."""
         return self.weights.num_bytes()
 
     def tensors(self) -> dict[str, Tensor]:
-        """See `FastWeights`; the factors under peft's names of their kinds, and states to rewind to by their place."""
+        """Tensors to save: the factors under peft's names of their kinds, and states to rewind to by their place."""
         found = _tensors_of(self.weights)
         for place, weights in enumerate(self._earlier):
             found |= {f"{EARLIER}/{place}/{name}": value for name, value in _tensors_of(weights).items()}
@@ -190,7 +190,7 @@ class LoraMemory:
         return _counts_of(self.weights) | {EARLIER: [_counts_of(weights) for weights in self._earlier]}
 
     def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
-        """See `FastWeights`; the optimiser goes on as it would have. Older files have no states to rewind to."""
+        """Fills an empty memory; the optimiser continues as it would have. Older files have no states to rewind to."""
         weights, earlier = self._filled(tensors, counts), []
         rows = counts.get(EARLIER, [])
         if len(rows) > self.config.rewind_chunks:
@@ -204,7 +204,7 @@ class LoraMemory:
         self.weights, self._earlier = weights, tuple(earlier)
 
     def _filled(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> LoraWeights:
-        """One state."""
+        """The weights of one saved state."""
         weights = self.weights.empty()
         expected: dict[str, Tensor] = {}
         for name, (down, up) in weights.factors.items():
@@ -240,7 +240,7 @@ class LoraMemory:
 
 
 def _tensors_of(weights: LoraWeights) -> dict[str, Tensor]:
-    """All that has to be saved of one state."""
+    """Tensors to save for one state."""
     found: dict[str, Tensor] = {}
     for name, (down, up) in weights.factors.items():
         found |= {f"lora_A/{name}": down.detach()[0], f"lora_B/{name}": up.detach()[0]}
@@ -251,5 +251,5 @@ def _tensors_of(weights: LoraWeights) -> dict[str, Tensor]:
 
 
 def _counts_of(weights: LoraWeights) -> dict[str, Any]:
-    """The numbers that go with `_tensors_of`."""
+    """The numbers to save with `_tensors_of`."""
     return {"lora_chunks": weights.num_chunks, "rollbacks": weights.rollbacks[0], "seed": weights.seeds[0]}

@@ -19,7 +19,7 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
 class LoraWeights:
-    """What a batch of episodes has learned."""
+    """The fast weights that a batch of episodes has learned."""
 
     def __init__(self, factors: dict[str, Factors], config: "FastLearningConfig", seeds: Sequence[int]) -> None:
         self.factors, self.config, self.seeds = factors, config, tuple(seeds)
@@ -29,23 +29,23 @@ class LoraWeights:
             [whole.data[row : row + 1].requires_grad_() if several else whole for whole in self.parameters]
             for row in range(len(self.seeds))
         ]
-        """The same memory, parted by episodes, so that the optimiser counts the steps of each by itself."""
+        """The same memory, split by episodes, so that the optimiser counts the steps of each separately."""
         parted = [own for parameters in self._own for own in parameters]
         self.optimizer = OPTIMIZERS[config.optimizer](parted, lr=config.learning_rate)
         self.num_chunks = 0
-        """Chunks learned from."""
+        """Number of chunks learned from."""
         device = self.parameters[0].device
         self.times_rolled_back: Int64[Tensor, " episodes"] = torch.zeros(len(seeds), dtype=torch.int64, device=device)
         self.replay: list[Latents] = []
-        """For the rule `replay`: windows `[episodes, frames, ...]` of the episode so far, a uniform sample."""
+        """Windows `[episodes, frames, ...]` for the rule `replay`, a uniform sample of the episode so far."""
 
     @property
     def rollbacks(self) -> list[int]:
-        """How often each episode's weights were found diverging and taken back."""
+        """Number of times that each episode's weights were found diverging and rolled back."""
         return [int(times) for times in self.times_rolled_back.tolist()]
 
     def update(self) -> None:
-        """One step of the optimiser along the gradients, which are gone afterwards."""
+        """Makes one step of the optimiser along the gradients, and clears them."""
         for row, parameters in enumerate(self._own):
             for own, whole in zip(parameters, self.parameters, strict=True):
                 if own is not whole and whole.grad is not None:
@@ -56,7 +56,7 @@ class LoraWeights:
             whole.grad = None
 
     def states(self) -> list[list[Tensor]]:
-        """All that an update changes, of each episode: its weights, and the optimiser's moments and count of steps."""
+        """All that an update changes, for each episode: its weights, and the optimiser's moments and count of steps."""
         return [
             [own.data for own in parameters]
             + [
@@ -70,9 +70,9 @@ class LoraWeights:
 
     @torch.no_grad()
     def roll_back(self, before: list[list[Tensor]], diverged: Bool[Tensor, " episodes"]) -> None:
-        """Gives the episodes that diverge what they had `before`, as `states` told it.
+        """Returns the episodes that diverge to the state `before`, as `states` gave it.
 
-        Weights are chosen where they lie; the optimiser's counts of steps, which it keeps on the CPU, are asked for.
+        Weights are selected on their device; the optimiser's counts of steps, which it keeps on the CPU, are read.
         """
         counted = [] if diverged.is_meta else diverged.tolist()
         for row, (now, then) in enumerate(zip(self.states(), before, strict=True)):
@@ -86,7 +86,7 @@ class LoraWeights:
         self.times_rolled_back += diverged
 
     def num_bytes(self) -> int:
-        """What the fast weights take, without the optimiser's moments."""
+        """Size of the fast weights in bytes, without the optimiser's moments."""
         return sum(parameter.numel() * parameter.element_size() for parameter in self.parameters)
 
     def norm(self) -> float:
@@ -95,7 +95,7 @@ class LoraWeights:
         return self.config.lora.scale * float(torch.stack([each.square().sum() for each in products]).sum().sqrt())
 
     def empty(self) -> "LoraWeights":
-        """Zeros of the same shapes and settings."""
+        """Weights of zeros, of the same shapes and settings."""
         factors = {
             name: (torch.zeros_like(down.detach()), torch.zeros_like(up.detach()))
             for name, (down, up) in self.factors.items()
@@ -107,7 +107,7 @@ class LoraWeights:
         return self._moved(lambda each: each.detach().clone())
 
     def to(self, device: torch.device | str) -> "LoraWeights":
-        """A copy elsewhere."""
+        """A copy on another device."""
         return self._moved(lambda each: each.detach().to(device, copy=True))
 
     def _moved(self, moved: Any) -> "LoraWeights":
@@ -121,7 +121,7 @@ class LoraWeights:
 
     @torch.no_grad()
     def add(self, other: "LoraWeights") -> None:
-        """The best approximation of both products' sum at this rank; the optimiser starts anew."""
+        """Replaces the weights by the best approximation of both products' sum at this rank; restarts the optimiser."""
         for name, (down, up) in self.factors.items():
             product = up @ down + (other.factors[name][1] @ other.factors[name][0]).to(up)
             u, sizes, v = torch.linalg.svd(product, full_matrices=False)

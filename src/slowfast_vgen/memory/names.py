@@ -13,11 +13,11 @@ MEMORY_NAMES = (
     "replay",
     "local+denoising",
 )
-"""What `memory.config.memory_by_name` knows, next to `module:Class`."""
+"""Names that `memory.config.memory_by_name` knows, apart from `module:Class`."""
 
 
 def memory_name(text: str) -> str:
-    """An argparse type: one of `MEMORY_NAMES`, or `module:Class`."""
+    """Argparse type for a memory: one of `MEMORY_NAMES`, or `module:Class`."""
     if text not in MEMORY_NAMES and ":" not in text:
         raise ArgumentTypeError(f"invalid choice: {text!r:.80} (choose from {', '.join(MEMORY_NAMES)}, MODULE:CLASS)")
     return text

@@ -8,7 +8,7 @@ from slowfast_vgen.memory.lora_memory import LoraMemory
 from slowfast_vgen.memory.ridge_memory import LocalMemory
 
 KINDS: dict[str, type[FastWeights]] = {kind.kind: kind for kind in (LoraMemory, LocalMemory)}
-"""In the order in which they take in a chunk: what changes the denoiser comes before what keeps its features."""
+"""Kinds in the order in which they take in a chunk: what changes the denoiser comes before what keeps its features."""
 
 
 def register(kind: type[FastWeights]) -> type[FastWeights]:

@@ -1,10 +1,10 @@
-"""Where am I, once there is something to see again? What the memory recalls tells which steps were made.
+"""Correction of the path by recall: what the memory recalls shows which undecided steps were made.
 
 A step that the frames leave undecided (`models.step_judge`) splits the path: as it is believed, and as it would be had
-the step been made, or refused. These *ways* are kept side by side, a bounded number of them for a bounded time, until
-frames come that show something, at a place that one of the ways knows from before they parted. Each way then says what
-should be seen there. Where another than the believed one tells it better, the path is corrected: the chunks since are
-written anew under the poses of that way. What was written since the ways parted has no say, being of the believed one.
+the step been made, or refused. These *ways* are all kept, a bounded number of them for a bounded time, until
+frames come that show something, at a place that one of the ways knows from before they parted. Each way then predicts
+the view there. Where another than the believed one predicts it better, the path is corrected: the chunks since are
+written again under the poses of that way. What was written since they parted does not count: it is of the believed way.
 """
 
 import math
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 MOST_WAYS = 12
 MOST_CHUNKS = 12
-"""Chunks after which the believed way is held for true."""
+"""Number of chunks after which the believed way counts as true."""
 STEP = 0.5
-"""What moves by less than this share of a step was not asked to step."""
+"""Least share of a step that counts as an action that steps."""
 NEAR_STEPS, NEAR_RADIANS = 1.5, math.radians(45)
-"""How near to a pose of before the ways parted a frame must be for the memory to have a say."""
+"""Greatest distance of a frame from a pose before the ways parted for the memory to decide."""
 MATCH = 0.12
-"""Expected mean square of latents less what is recalled at a known place."""
+"""Expected mean square of the difference between latents and their recall at a known place."""
 MATCHED = 0.2
-"""What a way must tell the frames by, on average, to be believed: frames that no way explains speak for none."""
+"""Greatest mean square error of the best way: frames that no way explains decide for none."""
 UNKNOWN = 1.0
-"""What is added to it where nothing is known."""
+"""Addition to `MATCH` where nothing is known."""
 MARGIN = 6.0
-"""Log-likelihood, a column of patches counting as one number, by which one way must explain the frames better."""
+"""Log-likelihood, with one number for a column of patches, by which one way must explain the frames better."""
 
 Ways = Float[Tensor, "ways frames 3"]
 """Poses since the ways parted, whole chunks of them; the first way is the believed one."""
 
 
 def chunk_options(made: Bool[Tensor, " frames"], decided: Bool[Tensor, " frames"]) -> list[Bool[Tensor, " frames"]]:
-    """What may have become of a chunk's steps: as believed, then the first `m` of the undecided made, the others not.
+    """Possible outcomes of a chunk's steps: as believed, then the first `m` of the undecided made, the others not.
 
     >>> made, decided = torch.tensor([True, True, True]), torch.tensor([True, False, False])
     >>> [option.tolist() for option in chunk_options(made, decided)]
@@ -66,7 +66,7 @@ def extended(
     motion: Float[Tensor, " 3"],
     options: list[Bool[Tensor, " frames"]],
 ) -> Ways | None:
-    """The ways after one more chunk of the same motion in each frame; None where all of them are one."""
+    """The ways after one more chunk of the same motion in each frame; None where only one is left."""
     grown = []
     for number, way in enumerate([None] if ways is None else ways):
         end = start if way is None else way[-1]
@@ -82,7 +82,7 @@ def extended(
 
 
 def shortened(ways: Ways | None, frames: int) -> Ways | None:
-    """The ways without their last frames; None where nothing is left in which they differ."""
+    """The ways without their last frames; None where they no longer differ."""
     if ways is None or ways.shape[1] <= frames:
         return None
     ways = ways[:, : ways.shape[1] - frames]
@@ -94,14 +94,14 @@ def shortened(ways: Ways | None, frames: int) -> Ways | None:
 def best_way(
     memory: "LocalMemory", episode: int, ways: Ways, new: Latents, shows: Bool[Tensor, " frames"]
 ) -> int | None:
-    """Which way the frames of the latest chunk speak for; None where they do not tell.
+    """Index of the way that the frames of the latest chunk support; None where they do not decide.
 
     Args:
-        memory: with the latest chunk written.
-        episode: whose ways they are.
-        ways: up to the end of that chunk.
+        memory: the memory, with the latest chunk written.
+        episode: the episode that the ways belong to.
+        ways: the ways up to the end of that chunk.
         new: the latents of its frames, `[1, frames, ...]`.
-        shows: which of them there is anything to see on.
+        shows: True for frames that show something.
     """
     frames = new.shape[1]
     num_chunks = ways.shape[1] // frames

@@ -25,20 +25,20 @@ Values = Float[Tensor, "episodes entries value_width"]
 
 @dataclass(frozen=True)
 class LocalRuleConfig:
-    """How the local memory is written and read."""
+    """Settings for writing and reading the local memory."""
 
     rule: Literal["least-squares", "delta"] = "least-squares"
-    """`delta` (DeltaNet, arXiv 2406.06484) corrects `S` by the error that it makes on each chunk, instead of fitting it
-    to all chunks anew; it takes the latest word. `C` then only tells what is new."""
+    """Rule of writing. `delta` (DeltaNet, arXiv 2406.06484) corrects `S` by its error on each chunk, instead of fitting
+    it to all chunks again: the latest write counts most. `C` then only gives the novelty."""
     ridge: float = 0.05
-    """What is added to the diagonal of `C`: the larger, the smoother and the less exact the recall."""
+    """Addition to the diagonal of `C`: the larger, the smoother and the less exact the recall."""
     familiar: float = 0.15
-    """Below this novelty a place counts as known and is written with the weight (novelty / familiar)^2, so that what
-    the model makes of a place does not paint over what was first seen there."""
+    """Novelty below which a place counts as known and is written with the weight (novelty / familiar)^2, so that
+    generated views of a place do not overwrite what was first seen there."""
     forgetting: float = 0.0
-    """Share of all that is remembered that each chunk takes away; 0 keeps everything."""
+    """Share of the memory that decays with each chunk; 0 keeps everything."""
     journal_chunks: int = 128
-    """Latest chunks that are kept as they were written, so that they can be taken out again (`forget`, `rewind`)."""
+    """Number of latest chunks that are kept as they were written, so that `forget` and `rewind` can remove them."""
 
     def __post_init__(self) -> None:
         if self.rule not in ("least-squares", "delta"):
@@ -69,36 +69,36 @@ class LocalState:
         self.cross = torch.zeros(episodes, key_width, value_width, device=device, dtype=dtype)
 
     def empty(self, dtype: torch.dtype | None = None) -> "LocalState":
-        """A state of the same sizes that holds nothing, on the same device."""
+        """An empty state of the same sizes on the same device."""
         gram, cross = self.gram, self.cross
         return LocalState(len(cross), cross.shape[1], cross.shape[2], self.config, cross.device, dtype or gram.dtype)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LocalState":
-        """The same elsewhere, or in another precision."""
+        """A copy on another device, or in another precision."""
         moved = copy.copy(self)
         moved.gram, moved.cross = self.gram.to(device, dtype), self.cross.to(device, dtype)
         return moved
 
     def rows(self, rows: slice) -> "LocalState":
-        """That of some of the episodes."""
+        """The state of some of the episodes."""
         part = copy.copy(self)
         part.gram, part.cross = self.gram[rows], self.cross[rows]
         return part
 
     def with_rows(self, rows: slice, other: "LocalState") -> "LocalState":
-        """With some of the episodes' exchanged."""
+        """A copy with the state of some of the episodes replaced."""
         whole = copy.copy(self)
         whole.gram, whole.cross = with_rows(self.gram, rows, other.gram), with_rows(self.cross, rows, other.cross)
         return whole
 
     def plus(self, other: "LocalState") -> "LocalState":
-        """Both together (least squares only)."""
+        """The sum of both states (least squares only)."""
         total = copy.copy(self)
         total.gram, total.cross = self.gram + other.gram.to(self.gram), self.cross + other.cross.to(self.cross)
         return total
 
     def less(self, other: "LocalState") -> "LocalState":
-        """Without what another holds of it (least squares only)."""
+        """This state minus another one (least squares only)."""
         rest = copy.copy(self)
         rest.gram, rest.cross = self.gram - other.gram, self.cross - other.cross
         return rest
@@ -123,20 +123,20 @@ class LocalState:
         return solved @ self.cross, novelty
 
     def write_weights(self, novelty: Float[Tensor, "episodes entries"]) -> Float[Tensor, "episodes entries"]:
-        """How much each entry counts."""
+        """Weights of new entries by their novelty."""
         if self.config.familiar == 0:
             return torch.ones_like(novelty)
         return (novelty / self.config.familiar).clamp(max=1).square()
 
     def write(self, factor: Tensor, keys: Keys, values: Values) -> Float[Tensor, "episodes entries"]:
-        """One chunk's entries; returns the weights that they were given. `factor` is that of the state before."""
+        """Writes one chunk's entries and returns their weights; `factor` is that of the state before."""
         weights = self.write_weights(self.novelty(factor, keys))
         self.decay()
         self.add(keys, values, weights)
         return weights
 
     def decay(self, times: int = 1) -> None:
-        """Takes away what as many chunks make one forget."""
+        """Decays the state as `times` chunks do."""
         if self.config.forgetting:
             for _ in range(times):
                 self.gram = self.gram * (1 - self.config.forgetting)
@@ -157,21 +157,21 @@ class LocalState:
 
 
 def with_rows(whole: Tensor, rows: slice, part: Tensor) -> Tensor:
-    """A tensor with some of its rows exchanged; the one that is given stays as it is."""
+    """A copy of a tensor with some of its rows replaced."""
     made = whole.clone()
     made[rows] = part
     return made
 
 
 def exact_dtype(device: torch.device) -> torch.dtype:
-    """What sums over a whole journal are made in: float64, but on devices that have none (Apple's)."""
+    """Precision of sums over a whole journal: float64, except on devices that have none (Apple's)."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def familiar_weights(
     keys: Keys, entry_chunk: Int64[Tensor, " entries"], ridge: float, familiar: float
 ) -> Float[Tensor, "episodes entries"]:
-    """How much each entry of a whole episode counts, as `LocalState.write_weights` would tell it chunk by chunk."""
+    """Weight of each entry of a whole episode, as `LocalState.write_weights` would give it chunk by chunk."""
     weights = torch.ones(keys.shape[:2], dtype=keys.dtype, device=keys.device)
     for number in range(1, int(entry_chunk.max()) + 1):
         now = entry_chunk == number
@@ -191,7 +191,7 @@ def causal_reading(
     query_chunk: Int64[Tensor, " queries"],
     ridge: float,
 ) -> tuple[Float[Tensor, "episodes queries entries"], Float[Tensor, "episodes queries"]]:
-    """Every read of a whole episode at once: `read = weights @ values`, and the novelty of each query.
+    """Reads a whole episode at once: `read = weights @ values`, and the novelty of each query.
 
     Entries come chunk by chunk, and a query of chunk `i` sees those of chunks up to `i`. In the dual form one Cholesky
     factor of the kernel matrix serves all chunks, its leading blocks being the factors of the earlier memories; so the
@@ -203,5 +203,5 @@ def causal_reading(
     seen: Bool[Tensor, "entries queries"] = entry_chunk[:, None] <= query_chunk[None, :]
     cross = torch.linalg.solve_triangular(factor, keys @ queries.mT, upper=False) * seen
     novelty = 1 - cross.square().sum(1)
-    # weights = cross^T L^-1, that is L^T w = cross; masked rows of `cross` are zero, so no later entry comes in.
+    # weights = cross^T L^-1, that is L^T w = cross; masked rows of `cross` are zero, so no later entry is used.
     return torch.linalg.solve_triangular(factor.mT, cross, upper=True).mT, novelty.clamp(min=0)

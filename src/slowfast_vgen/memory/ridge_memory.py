@@ -1,7 +1,7 @@
 """The local memory of an episode at work: it follows the path, writes each finished chunk and recalls the next one.
 
-Beside the fast weights it keeps a journal: what was written in the latest chunks, under which poses and with which
-weights. Together with what is older (`Block.base`) the journal gives the fast weights once more, write by write. So a
+Next to the fast weights it keeps a journal: what was written in the latest chunks, under which poses and with which
+weights. Together with what is older (`Block.base`) the journal gives the fast weights again, write by write. So a
 memory goes back bit for bit, and forgets a chunk as if it had never been written.
 """
 
@@ -41,13 +41,13 @@ from slowfast_vgen.models.text import TextEmbedding
 Poses = Float[Tensor, "episodes frames 3"]
 
 RIGHT = 0.25
-"""Error of what is recalled up to which it counts as right (docs/decisions/0005, "A full memory knows that it is")."""
+"""Greatest recall error that counts as right (docs/decisions/0005, "A full memory knows that it is")."""
 SAMPLED_CHUNKS = 32
-"""Chunks of the journal whose last frames are read to measure it."""
+"""Most chunks of the journal whose last frames are read to measure the recall error."""
 
 
 class LocalMemory:
-    """What a batch of episodes remembers by the local rule, and where each of them stands; see `FastWeights`."""
+    """The memory of a batch of episodes by the local rule, with the pose of each; see `FastWeights`."""
 
     kind: ClassVar[str] = "local"
     config_class: ClassVar[type[Any]] = LocalRuleConfig
@@ -68,21 +68,21 @@ class LocalMemory:
         self.pose: Float[Tensor, "episodes 3"] = torch.zeros(episodes, 3, device=host.device)
         self.num_chunks = 0
         self.blocks: tuple[Block, ...] = (Block(),)
-        """What was written and in which order; several where memories were merged."""
+        """The journal in the order of writing; several blocks where memories were merged."""
         self.limit = config.journal_chunks
-        """Writes that the journal keeps."""
+        """Number of writes that the journal keeps."""
         self.tick = 0
-        """Writes so far, those of an episode merged in not counted: what `forgetting` goes by."""
+        """Number of writes so far, without those of a merged-in episode: the time that `forgetting` uses."""
         self.factor: Tensor | None = None
-        """The Cholesky factor of the state as it is; None after a change."""
+        """The Cholesky factor of the current state; None after a change."""
         self.recall_error: Float[Tensor, " episodes"] = torch.zeros(episodes, device=host.device)
-        """Share of the variance of what was written that reading does not give back: how over-full the memory is."""
+        """Share of the written content's variance that reading does not give back: it grows as the memory overfills."""
         self.doubts: tuple[Ways | None, ...] = (None,) * episodes
-        """For each episode the ways that it may have gone since a step stayed undecided; see `relocalise`."""
+        """Possible paths of each episode since a step stayed undecided; see `relocalise`."""
 
     @classmethod
     def fresh(cls, host: Host, config: LocalRuleConfig, seeds: Sequence[int]) -> Self:
-        """Empty memories; every episode stands at the origin, where its start image was taken.
+        """Makes empty memories; every episode is at the origin, where its start image was taken.
 
         Raises:
             UserError: a world without addresses or with those of other frames, or a denoiser without room for what is
@@ -107,12 +107,12 @@ class LocalMemory:
 
     @property
     def num_episodes(self) -> int:
-        """Episodes side by side."""
+        """Number of batched episodes."""
         return len(self.pose)
 
     @property
     def journal(self) -> list[Written]:
-        """What was written in the latest chunks and is not forgotten, in the order in which it was written."""
+        """Entries of the latest chunks that are not forgotten, in the order in which they were written."""
         return [entry for entry in self._entries() if entry.values is not None]
 
     def _entries(self) -> Iterator[Written]:
@@ -120,16 +120,16 @@ class LocalMemory:
 
     @property
     def path(self) -> Float[Tensor, "episodes past 3"]:
-        """The poses that the journal holds, the latest being where the episodes stand."""
+        """The poses that the journal holds; the last one is the current pose."""
         own = (entry.poses for block in self.blocks if not block.merged_in for entry in block.entries)
         return torch.cat([*own, self.pose[:, None]], dim=1)
 
     def num_bytes(self) -> int:
-        """What the fast weights take; the journal, which has a constant size as well, not counted."""
+        """Size of the fast weights in bytes, without the journal, which has a constant size as well."""
         return 4 * (self.state.gram.numel() + self.state.cross.numel())
 
     def begin_again(self) -> None:
-        """Back at the origin, before another session's start image, which counts as one more chunk."""
+        """Returns to the origin, before another session's start image, which counts as one more chunk."""
         self.pose = torch.zeros_like(self.pose)
         self.num_chunks += 1
         self.doubts = (None,) * self.num_episodes
@@ -137,11 +137,11 @@ class LocalMemory:
     # ------------------------------------------------------------------------------------------- generating and writing
 
     def applied(self, denoiser: DenoiserModule) -> AbstractContextManager[DenoiserModule]:
-        """The denoiser itself: this memory is read."""
+        """Gives the denoiser itself: this memory is read, not applied."""
         return nullcontext(denoiser)
 
     def keys(self, poses: Poses) -> Float[Tensor, "episodes entries key_width"]:
-        """Addresses of all columns, frame by frame."""
+        """Computes the addresses of all columns, frame by frame."""
         return self.address(poses).flatten(1, 2)
 
     def _factor(self) -> Tensor:
@@ -151,7 +151,7 @@ class LocalMemory:
 
     @torch.no_grad()
     def recall(self, text: TextEmbedding, num_frames: int) -> Recall:
-        """What is known of the chunk to come, at the poses where the action leads.
+        """Recalls what is known of the chunk to come, at the poses that the action leads to.
 
         Solved once a chunk: addresses hold no content, so they are the same at every sampling step.
         """
@@ -159,14 +159,14 @@ class LocalMemory:
 
     @property
     def confidence(self) -> Float[Tensor, " episodes"]:
-        """How far what is recalled can be trusted: 1 up to a `recall_error` of `RIGHT`, down to 0 at an error of 1."""
+        """Trust in the recall: 1 up to a `recall_error` of `RIGHT`, down to 0 at an error of 1."""
         return ((1 - self.recall_error) / (1 - RIGHT)).clamp(0, 1)
 
     def _measured_error(self) -> Float[Tensor, " episodes"]:
-        """Reads a sample of what was written lately, at its own addresses.
+        """Measures the recall error on a sample of the latest writes, at their own addresses.
 
-        Novelty cannot tell it: once an over-full memory has seen all directions of addresses it calls every place
-        known. The latents alone count, since theirs is the unit that is known.
+        Novelty cannot show it: for an over-full memory that has seen all directions of addresses every place is
+        known. Only the latents count, since only their unit is known.
         """
         journal = self.journal
         if not journal:
@@ -181,7 +181,7 @@ class LocalMemory:
 
     @torch.no_grad()
     def recall_at(self, poses: Poses) -> Recall:
-        """What is known of frames seen from `poses`; all is as new as the memory's confidence is low."""
+        """Recalls frames seen from `poses`; the lower the memory's confidence, the higher the novelty."""
         values, novelty = self.state.read(self._factor(), self.keys(poses))
         novelty = torch.where(self.recall_error[:, None] > RIGHT, 1 - self.confidence[:, None] * (1 - novelty), novelty)
         shape = (poses.shape[1], self.num_columns)
@@ -191,16 +191,16 @@ class LocalMemory:
 
     @torch.no_grad()
     def begin(self, start: Start) -> None:
-        """Writes the start image, where the episodes stand."""
+        """Writes the start image at the current poses."""
         self._write(self.pose[:, None], start.frames, start.features())
         self.recall_error = self._measured_error()
         self.blocks = measured(self.blocks, self.recall_error)
 
     @torch.no_grad()
     def write(self, chunk: Chunk) -> None:
-        """Moves on to where the finished chunk ended, and writes its frames under the poses of that way.
+        """Moves to the end of the finished chunk, and writes its frames under the poses along it.
 
-        Where they tell that a step before had been judged wrongly, the path is corrected; see `relocalise`.
+        If they show that an earlier step was judged wrongly, the path is corrected; see `relocalise`.
         """
         verdicts = self.address.path.judged(chunk.before[:, -1:], chunk.new)
         poses = self.address.path.followed_as(self.path, chunk.text, verdicts.made)
@@ -213,9 +213,9 @@ class LocalMemory:
         self.blocks = measured(self.blocks, self.recall_error)
 
     def _doubts(self, text: TextEmbedding, verdicts: Verdicts) -> list[Ways | None]:
-        """The ways of each episode after a chunk, which begins where the episodes stand."""
+        """The possible paths of each episode after a chunk, which begins at the current poses."""
         path, frames = self.address.path, verdicts.made.shape[1]
-        if self.pose.is_meta:  # shapes only: there is nothing to doubt
+        if self.pose.is_meta:  # shapes only: nothing to decide
             return list(self.doubts)
         undecided = (~verdicts.decided).any(1).tolist()
         if not any(undecided) and not any(ways is not None for ways in self.doubts):
@@ -235,7 +235,7 @@ class LocalMemory:
         return doubts
 
     def _settled(self, episode: int, ways: Ways | None, new: Latents) -> Ways | None:
-        """The ways, as far as the latest chunk leaves it open which is the true one; None once that is known."""
+        """The possible paths, if the latest chunk does not decide between them; None once it does."""
         if ways is None or ways.shape[1] // new.shape[1] >= len(self.blocks[-1].entries):
             return None
         row = slice(episode, episode + 1)
@@ -267,7 +267,7 @@ class LocalMemory:
 
     @torch.no_grad()
     def put(self, chunk: int, poses: Poses, frames: Latents, features: PatchFeatures | None, tick: int) -> None:
-        """Writes frames seen from `poses` as chunk number `chunk`, wherever the episodes stand (`rollout.rewrite`)."""
+        """Writes frames seen from `poses` as chunk number `chunk`, whatever the current poses (`rollout.rewrite`)."""
         features = None if features is None else features[:, -poses.shape[1] :]
         self.state = copy.copy(self.state)
         self.state.decay(max(0, tick - 1 - self.tick))
@@ -275,7 +275,7 @@ class LocalMemory:
 
     @torch.no_grad()
     def stand(self, pose: Float[Tensor, "episodes 3"], num_chunks: int, tick: int) -> None:
-        """Stands at a pose, after as many chunks and writes."""
+        """Sets the pose and the numbers of chunks and writes."""
         self.state, self.factor = copy.copy(self.state), None
         self.state.decay(max(0, tick - self.tick))
         self.pose, self.num_chunks, self.tick = pose, num_chunks, tick
@@ -308,11 +308,11 @@ class LocalMemory:
         return other
 
     def _stood(self, chunks: int) -> tuple[Written, Poses] | None:
-        """What was written last that many chunks ago, and where the episode stood then, as far as the journal tells."""
+        """The last write `chunks` chunks ago and the pose then; None if the journal does not reach back that far."""
         target, stood = self.num_chunks - chunks, None
         for place, block in enumerate(self.blocks):
             for entry in block.entries:
-                # What was merged in came to this episode while it stood where its own latest chunk had ended. Every
+                # Merged-in entries came to this episode while it was at the end of its own latest chunk. Every
                 # episode has a start image of its own; the first is this one's.
                 own = not block.merged_in
                 stood = entry.poses[:, -1] if own else stood
@@ -322,12 +322,12 @@ class LocalMemory:
         return None
 
     def chunks_behind(self, steps: int) -> int:
-        """How many chunks it was made of since the latest `steps` of the episode itself began, merged ones included."""
+        """Number of chunks since the latest `steps` chunks of the episode itself began, merged ones included."""
         own = [entry for block in self.blocks if not block.merged_in for entry in block.entries]
         return self.num_chunks - own[-steps].chunk if 0 < steps <= len(own) else steps
 
     def check_rewind(self, chunks: int) -> None:
-        """Raises `UserError` for further back than the journal or the episode goes."""
+        """Raises `UserError` for more chunks than the journal or the episode has."""
         if self.num_chunks < chunks or (chunks and self._stood(chunks) is None):
             raise UserError(
                 f"cannot rewind by {chunks} chunks: this memory was made of {self.num_chunks}, and its journal keeps "
@@ -336,9 +336,9 @@ class LocalMemory:
 
     @torch.no_grad()
     def rewind(self, chunks: int) -> None:
-        """Back to where the episode stood `chunks` chunks ago, and to what it knew then.
+        """Returns to the pose and the content of `chunks` chunks ago.
 
-        What was written up to there is written once more, by the same operations: bit for bit what it was.
+        What was written up to there is written again, by the same operations: the result is the same bit for bit.
 
         Raises:
             UserError: see `check_rewind`.
@@ -358,16 +358,16 @@ class LocalMemory:
         self.state, self.factor = rebuilt(tuple(blocks), last.tick, self.state, self.keys), None
         self.blocks, self.tick = tuple(blocks), last.tick
         self.pose, self.num_chunks = pose, self.num_chunks - chunks
-        # Of a full journal the sample is not the one that was read then.
+        # The sample of a full journal is not the one that was read then.
         self.recall_error = self._measured_error() if last.recall_error is None else last.recall_error
         self.doubts = tuple(shortened(ways, chunks * last.poses.shape[1]) for ways in self.doubts)
 
     @torch.no_grad()
     def forget(self, first: int, stop: int) -> None:
-        """Takes chunks `first` to `stop - 1` out, as if they had never been written; path and numbers stay as they are.
+        """Removes chunks `first` to `stop - 1`, as if they had never been written; path and numbers stay as they are.
 
-        What was written later of the same places had counted little, since they were known. It now counts what it
-        would have counted without the forgotten chunks. With `forgetting`, what is kept stays as old as it is.
+        Later entries of the same places had low weights, since the places were known. They now get the weights that
+        they would have had without the forgotten chunks. With `forgetting`, what is kept stays as old as it is.
 
         Raises:
             UserError: the delta rule; chunks that the journal no longer holds or that are still to come.
@@ -392,10 +392,10 @@ class LocalMemory:
 
     @torch.no_grad()
     def move(self, poses: Sequence[Poses]) -> None:
-        """Corrects the path: the latest chunks, as many as `poses` has, were seen from there. They are written anew.
+        """Corrects the path: writes the latest chunks, as many as `poses` has, again under these poses.
 
-        Poses `[episodes, frames, 3]` are given a chunk, oldest first; episodes that stay keep theirs. Where one
-        stands then is the last of them.
+        There is one `[episodes, frames, 3]` for each chunk, oldest first; unchanged episodes keep theirs. The last
+        pose becomes the current one.
 
         Raises:
             UserError: more chunks than the journal holds in a row.
@@ -430,7 +430,7 @@ class LocalMemory:
         """Adds what another memory knows; both must have begun at the same place.
 
         The other's chunks get the numbers that follow on this one's (its chunk 0 becomes chunk `num_chunks`), as if
-        its episode had come next, and its journal comes along. Where one stands stays as it is.
+        its episode had come next, and its journal is appended. The current pose stays as it is.
         """
         self.check_merge(other)
         device, shift = self.pose.device, self.tick - other.tick
@@ -443,7 +443,7 @@ class LocalMemory:
         self.limit += other.limit
         self.recall_error = self._measured_error()
 
-    # ------------------------------------------------------------------------------------------------- told and on disk
+    # ------------------------------------------------------------------------------------------ description and on disk
 
     def describe(self) -> dict[str, Any]:
         """See `FastWeights`."""
@@ -494,7 +494,7 @@ class LocalMemory:
         }
 
     def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
-        """See `FastWeights`; what was saved before there were blocks has one, whose base is what the journal lacks."""
+        """Fills an empty memory; files from before there were blocks have one, whose base is what the journal lacks."""
         device = self.pose.device
 
         def fitting(name: str, shape: tuple[int, ...]) -> Tensor:
@@ -522,7 +522,7 @@ class LocalMemory:
         if not all(0 <= number < 2**31 for number in counted) or not all(abs(number) < 2**31 for number in numbered):
             raise ValueError("its counts are out of range")
         self.factor = None
-        self._factor()  # what no memory has written cannot be solved for
+        self._factor()  # impossible content cannot be solved for
         if "blocks" not in counts:
             block = Block(entries=tuple(entries))
             if chunks and chunks[0] >= 0 and self.config.rule == "least-squares":
@@ -545,7 +545,7 @@ class LocalMemory:
         self.recall_error = self._measured_error()
 
     def _entry(self, index: int, chunk: int, tick: int, tensors: Mapping[str, Tensor]) -> Written:
-        """One write of the journal, as it was saved.
+        """Reads one saved write of the journal.
 
         Raises:
             ValueError: its parts do not fit each other, or this memory.

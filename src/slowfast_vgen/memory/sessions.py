@@ -1,8 +1,8 @@
-"""Sessions on disk: where an episode stands, with its memory in a folder of its own.
+"""Sessions on disk: the state of an episode, with its memory in a folder of its own.
 
 DIR/
   session.json                  seed, counts, settings, hash of the slow weights, a SHA-256 of each file and of itself
-  session.safetensors           the latest frames' latents, and those of the chunks before, to go back to
+  session.safetensors           the latest frames' latents, and those of the chunks before, for rewinding
   memory/                       see `memory.store`; missing in a session without memory
 """
 
@@ -29,23 +29,23 @@ MEMORY_FOLDER = "memory"
 
 @dataclass(frozen=True)
 class SessionHeader:
-    """What session.json says beside the hashes."""
+    """The content of session.json apart from the hashes."""
 
     world: str
     base_sha256: str
-    """Of the slow weights that the session ran on."""
+    """SHA-256 of the slow weights that the session ran on."""
     seed: int
     num_chunks: int
     num_sampling_steps: int
     memory: dict[str, Any] | None
-    """A `MemoryConfig`."""
+    """A `MemoryConfig` as JSON values; None without a memory."""
     guidance_scale: float = 1.0
     precision: str | None = None
-    """What it was computed in; None in sessions of older versions."""
+    """Precision that it was computed in; None in sessions of older versions."""
     threads: int | None = None
-    """How many threads computed it; likewise."""
+    """Number of threads that computed it; None in sessions of older versions."""
     text_encoder: str | None = None
-    """Which encoder read its actions; likewise."""
+    """Name of the encoder that read its actions; None in sessions of older versions."""
 
 
 SESSION = Seal("saved session", HEADER_FILE, "slowfast-session", 2, SessionHeader, "--save-memory")
@@ -53,7 +53,7 @@ SESSION = Seal("saved session", HEADER_FILE, "slowfast-session", 2, SessionHeade
 
 @dataclass(frozen=True)
 class SavedSession:
-    """What a session is, apart from its memory."""
+    """The state of a session."""
 
     world: str
     base_fingerprint: str
@@ -66,14 +66,14 @@ class SavedSession:
     earlier: Sequence[Latents] = ()
     """The history before each of the latest chunks, oldest first."""
     precision: str | None = None
-    """What it was computed in; None in sessions of older versions."""
+    """Precision that it was computed in; None in sessions of older versions."""
     threads: int | None = None
-    """How many threads computed it; likewise."""
+    """Number of threads that computed it; None in sessions of older versions."""
     guidance_scale: float = 1.0
     text_encoder: str | None = None
-    """Which encoder read its actions (`TextEncoder.used`); likewise."""
+    """Name of the encoder that read its actions (`TextEncoder.used`); None in sessions of older versions."""
     memory: SavedMemory | None = None
-    """As it was read; what is saved is an `EpisodeMemory`."""
+    """The memory as it was read; an `EpisodeMemory` is what is saved."""
 
 
 def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | None) -> None:
@@ -105,7 +105,7 @@ def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | No
 
 
 def check_session_target(folder: Path) -> None:
-    """Refuses a folder that no session may replace: a check before a session starts, so that it can be saved after it.
+    """Refuses a folder that no session may replace: a check before a session starts, so that it can be saved.
 
     Raises:
         UserError: a file of that name, or a folder that holds something else than a session.
@@ -114,7 +114,7 @@ def check_session_target(folder: Path) -> None:
 
 
 def read_session_header(folder: Path) -> SessionHeader:
-    """The session's settings and counts, after checking every file against its checksum.
+    """Reads a session's settings and counts, after checking every file against its checksum.
 
     Raises:
         UserError: no session there, another version, damaged files, or an impossible header.
@@ -123,7 +123,7 @@ def read_session_header(folder: Path) -> SessionHeader:
 
 
 def _read(folder: Path) -> tuple[Sealed[SessionHeader], Sealed[MemoryHeader] | None]:
-    """The files of a session, and those among them of its memory."""
+    """Reads the files of a session, and those of its memory among them."""
     sealed = SESSION.read(folder)
     if sealed.header.memory is None and any(name.startswith(f"{MEMORY_FOLDER}/") for name in sealed.files):
         raise UserError(f"{folder / HEADER_FILE} tells of no memory, though one is there; save the session anew")
@@ -131,10 +131,10 @@ def _read(folder: Path) -> tuple[Sealed[SessionHeader], Sealed[MemoryHeader] | N
 
 
 def read_memory_of(folder: Path, base_fingerprint: str | None = None) -> SavedMemory:
-    """The memory in a folder: that of a session, or one that was saved alone.
+    """Reads the memory in a folder: that of a session, or one that was saved alone.
 
     Raises:
-        UserError: neither, a session without memory, or as `read_memory`.
+        UserError: the folder has neither, its session has no memory, or as `read_memory`.
     """
     if not (folder / HEADER_FILE).is_file():
         return read_memory(folder, base_fingerprint)

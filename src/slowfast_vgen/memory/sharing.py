@@ -1,4 +1,4 @@
-"""A module of one's own over weights that are shared: what lets sessions in several threads use one world."""
+"""Modules that share their weights, so that sessions in several threads can use one world."""
 
 import copy
 from typing import TypeVar
@@ -9,10 +9,10 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def sharing_weights(module: Module) -> Module:
-    """The same module once more over the same weights, which get no gradient there.
+    """Makes a second module over the same weights, which get no gradient there.
 
-    Hooks and exchanged weights of the one are not seen by the other, so that a memory can act on it while other threads
-    run the module itself. It costs no memory but that of the Python objects, and a few milliseconds.
+    Hooks and replaced weights of one do not affect the other, so that a memory can act on it while other threads
+    run the module itself. It costs only the memory of the Python objects, and a few milliseconds.
 
     >>> import torch
     >>> layer = nn.Linear(2, 2)

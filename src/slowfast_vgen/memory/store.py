@@ -27,16 +27,16 @@ ADAPTER_CONFIG_FILE = "adapter_config.json"
 FILES = (HEADER_FILE, STATE_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE)
 PEFT_PREFIX = "base_model.model."
 ADAPTER_KINDS = ("lora_A/", "lora_B/")
-"""How names of tensors that go into the adapter begin."""
+"""Prefixes of the names of tensors that go into the adapter."""
 
 
 @dataclass(frozen=True)
 class MemoryHeader:
-    """What memory.json says beside the hashes."""
+    """The content of memory.json apart from the hashes."""
 
     world: str
     base_sha256: str
-    """Of the slow weights that it was learned on."""
+    """SHA-256 of the slow weights that it was learned on."""
     config: dict[str, Any]
     counts: dict[str, Any]
 
@@ -46,16 +46,16 @@ MEMORY = Seal("saved memory", HEADER_FILE, "slowfast-memory", 1, MemoryHeader, "
 
 @dataclass(frozen=True)
 class SavedMemory:
-    """What is written of a memory."""
+    """The saved content of a memory."""
 
     world: str
     base_fingerprint: str
     """SHA-256 of the slow weights that it was learned on."""
     config: MemoryConfig
     counts: dict[str, Any]
-    """See `FastWeights.counts`, of all its parts."""
+    """Numbers of all its parts, as `FastWeights.counts` gives them."""
     tensors: dict[str, Tensor]
-    """See `FastWeights.tensors`, likewise."""
+    """Tensors of all its parts, as `FastWeights.tensors` gives them."""
 
 
 def write_memory(folder: Path, memory: SavedMemory) -> None:
@@ -77,7 +77,7 @@ def write_memory(folder: Path, memory: SavedMemory) -> None:
 
 
 def read_memory(folder: Path, base_fingerprint: str | None) -> SavedMemory:
-    """A memory's settings, counts and tensors, checked.
+    """Reads and checks a memory's settings, counts and tensors.
 
     Raises:
         UserError: no memory there, another version, damaged files or an impossible header; or a memory of other weights
@@ -87,7 +87,7 @@ def read_memory(folder: Path, base_fingerprint: str | None) -> SavedMemory:
 
 
 def parse_memory(sealed: Sealed[MemoryHeader], base_fingerprint: str | None) -> SavedMemory:
-    """The same from files that were read already.
+    """Parses a memory's settings, counts and tensors from files that were read already.
 
     Raises:
         UserError: as `read_memory`.
