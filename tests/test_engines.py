@@ -128,7 +128,7 @@ def _poses(change: Callable[[np.ndarray], np.ndarray]) -> Change:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (_frames_changed, "episode 1 is another when it is recorded without episode 0"),
+        (_frames_changed, "episode 1 differs when it is recorded without episode 0"),
         (lambda episode: replace(episode, frames=episode.frames[:-1]), "not uint8 (17, 64, 64, 3)"),
         (lambda episode: replace(episode, frames=episode.frames / 255.0), "frames are float64"),
         (lambda episode: replace(episode, chunks=(Chunk("go", "", 1, 16),)), "1 chunks were recorded where 4 were"),
@@ -141,7 +141,7 @@ def _poses(change: Callable[[np.ndarray], np.ndarray]) -> Change:
         (_told(scene="one"), "two episodes show one scene"),
         (_told(script="jump"), "the metadata name the script 'jump'"),
         (_told(world="standing"), "the metadata name another world or split"),
-        (_told(shape=(1, 2)), "the metadata are others when read back as JSON"),
+        (_told(shape=(1, 2)), "the metadata differ when read back as JSON"),
         (_told(array=np.zeros(2)), "the metadata are no JSON"),
         (lambda episode: replace(episode, metadata={}), "the metadata lack licence, scene, script, split, world"),
     ],

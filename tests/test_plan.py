@@ -408,7 +408,7 @@ def test_rooms_are_a_gymnasium_environment() -> None:
         assert np.array_equal(other.reset(options={"scene": scene, "start": place})[0], frame)
     assert np.array_equal(env.reset(options={"scene": scene, "start": place})[0], frame)
     wall = {"scene": scene, "start": Place(0, 0, 0)}
-    for wrong, sentence in (({"map": 1}, "unknown option"), (wall, "cannot stand")):
+    for wrong, sentence in (({"map": 1}, "unknown option"), (wall, "camera cannot be")):
         with pytest.raises(UserError, match=sentence):
             env.reset(options=wrong)
     with pytest.raises(UserError, match="no action 5"):

@@ -1,6 +1,8 @@
 """The five verbs of first-person worlds, their phrasings, and how they are carried out."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from importlib.resources import files
 from typing import TypeVar
 
 import numpy as np
@@ -12,36 +14,21 @@ PlaceT = TypeVar("PlaceT")
 
 FRAMES_PER_CHUNK = 4
 """Number of frames for which a verb is held, in every world."""
-PHRASINGS: dict[str, tuple[str, ...]] = {
-    "turn_left": (
-        "turn left", "rotate to the left", "look left", "turn to the left", "face left", "pan the camera left",
-        "swing round to the left", "spin left",
-    ),
-    "turn_right": (
-        "turn right", "rotate to the right", "look right", "turn to the right", "face right", "pan the camera right",
-        "swing round to the right", "spin right",
-    ),
-    "go_forward": (
-        "go forward", "move forward", "walk ahead", "step forward", "go straight ahead", "advance", "walk forward",
-        "keep going forward",
-    ),
-    "go_back": (
-        "go back", "move backward", "step back", "walk backward", "back up", "reverse", "go backward", "retreat",
-    ),
-    "stay": (
-        "stay", "stand still", "do not move", "wait", "hold still", "stay where you are", "pause", "remain in place",
-    ),
-}  # fmt: skip
-"""Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 
-VERBS = tuple(PHRASINGS)
+
+def read_phrasings(file: str, part: str = "") -> dict[str, tuple[str, ...]]:
+    """Verb -> its phrasings, the canonical one first, from a JSON file of this package or one part of it."""
+    entries = json.loads(files("slowfast_envs").joinpath(file).read_text("utf-8"))
+    return {verb: tuple(phrasings) for verb, phrasings in (entries[part] if part else entries).items()}
+
+
+PHRASINGS = read_phrasings("phrasings.json")
+"""Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 RETRACE = "retrace"
 """Verb of the way back of a led walk: no motion of its own, but all motions so far, backwards."""
-RETRACE_PHRASINGS = (
-    "retrace your steps", "go back the way you came", "return along your path", "follow your own trail back",
-    "undo your last moves", "go back to where you were before", "walk the same path in reverse", "backtrack",
-)  # fmt: skip
+RETRACE_PHRASINGS = PHRASINGS.pop(RETRACE)
 """Phrasings of `RETRACE`, the canonical one first; none belongs to another verb."""
+VERBS = tuple(PHRASINGS)
 CANONICAL_SHARE = 0.4
 """Share of the chunks that have the canonical phrasing; the others share the rest evenly."""
 

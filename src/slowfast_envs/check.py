@@ -11,7 +11,7 @@ from slowfast_vgen.engines import MakeWorld, World, world_class
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
-TOLD = ("world", "split", "scene", "script", "licence")
+REQUIRED = ("world", "split", "scene", "script", "licence")
 """Keys that the metadata of every episode must have; `scene` identifies the scene, such as a hash of its map."""
 
 
@@ -39,14 +39,14 @@ def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool =
     if repeats:
         _expect(_scene(first) != _scene(second), "two episodes show one scene")
     (alone,) = _record(make("train", 7), "mix", num_chunks, first_index=1)
-    _expect(_identity(alone) == _identity(second), "episode 1 is another when it is recorded without episode 0")
+    _expect(_identity(alone) == _identity(second), "episode 1 differs when it is recorded without episode 0")
     scripts = list(opened.scripts)
-    _expect(bool(scripts) and "mix" not in scripts, f'its scripts {scripts} are none, or hold "mix"')
+    _expect(bool(scripts) and "mix" not in scripts, f'its scripts {scripts} are empty, or include "mix"')
     for script in scripts:
         (episode,) = _record(opened, script, num_chunks)
         _check_episode(episode, opened, "train", num_chunks)
-        told = episode.metadata["script"]
-        _expect(told == script, f"an episode of the script {script!r} says that it is of {told!r}")
+        recorded = episode.metadata["script"]
+        _expect(recorded == script, f"the metadata of an episode of the script {script!r} name {recorded!r}")
         if repeats:
             _check_revisits(episode)
     for split in SPLITS[1:]:
@@ -76,18 +76,22 @@ def _check_episode(episode: Episode, world: World, split: str, num_chunks: int) 
     starts = [1 + sum(chunk.num_frames for chunk in chunks[:number]) for number in range(len(chunks))]
     _expect([chunk.start_frame for chunk in chunks] == starts, "chunks do not tile the frames after the first")
     _expect(len(chunks) == num_chunks, f"{len(chunks)} chunks were recorded where {num_chunks} were asked for")
-    _expect(all(chunk.action.strip() and chunk.num_frames >= 1 for chunk in chunks), "a chunk has no words or no frame")
-    _expect(episode.fps > 0, f"{episode.fps} frames a second is no speed")
+    _expect(all(chunk.action.strip() and chunk.num_frames >= 1 for chunk in chunks), "a chunk has no text or no frame")
+    _expect(episode.fps > 0, f"{episode.fps} frames a second is not a frame rate")
     if poses is not None:
         _expect(poses.dtype == np.float64 and poses.shape == (len(frames), 3), "poses are not float64, one row a frame")
         _expect(bool(np.isfinite(poses).all()), "a pose is not finite")
         _expect(bool(((poses[:, 2] >= 0) & (poses[:, 2] < 360)).all()), "a heading is not in [0, 360) degrees")
-    told = episode.metadata
-    _expect(set(TOLD) <= set(told), f"the metadata lack {', '.join(sorted(set(TOLD) - set(told)))}")
-    _expect((told["world"], told["split"]) == (world.name, split), "the metadata name another world or split")
-    _expect(told["script"] in world.scripts, f"the metadata name the script {told['script']!r}, which it does not have")
+    metadata = episode.metadata
+    missing = sorted(set(REQUIRED) - set(metadata))
+    _expect(not missing, f"the metadata lack {', '.join(missing)}")
+    named = (metadata["world"], metadata["split"])
+    _expect(named == (world.name, split), "the metadata name another world or split")
+    script = metadata["script"]
+    _expect(script in world.scripts, f"the metadata name the script {script!r}, which it does not have")
     try:
-        _expect(json.loads(json.dumps(told, allow_nan=False)) == told, "the metadata are others when read back as JSON")
+        read_back = json.loads(json.dumps(metadata, allow_nan=False))
+        _expect(read_back == metadata, "the metadata differ when read back as JSON")
     except (TypeError, ValueError) as error:
         _expect(False, f"the metadata are no JSON ({error})")
 

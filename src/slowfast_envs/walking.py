@@ -63,7 +63,7 @@ STEPS = tuple(_half_circle_steps() + [(-dx, -dy) for dx, dy in _half_circle_step
 def check_free(scene: Scene, place: Place) -> None:
     """Raises `UserError` if the camera cannot be at the place."""
     if not scene.is_free(place.x, place.y):
-        raise UserError(f"the camera cannot stand at x={place.x}, y={place.y}: a wall is too near; choose free space")
+        raise UserError(f"the camera cannot be at x={place.x}, y={place.y}: a wall is too near; choose free space")
 
 
 def advance_free(place: Place, verb: str) -> Place:

@@ -76,7 +76,7 @@ def loop(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) 
     """
     verbs: list[str] = []
     loops = loops_from(scene, start, num_chunks)
-    while fitting := [one for one in loops if len(one) <= num_chunks - len(verbs)]:
+    while fitting := [path for path in loops if len(path) <= num_chunks - len(verbs)]:
         verbs += fitting[rng.integers(len(fitting))]
     if num_chunks - len(verbs) >= 4:
         verbs += [_turn(rng)] * 4
@@ -85,17 +85,17 @@ def loop(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) 
 
 def loops_from(scene: Scene, start: Place, num_chunks: int) -> list[list[str]]:
     """All rectangular paths of at most `num_chunks` chunks from the start pose back to itself in free space."""
-    found = []
+    paths = []
     longest = (num_chunks - 6) // 2  # the longer side of a rectangle whose other side is one chunk
     for turn in ("turn_left", "turn_right"):
         for first in range(1, free_chunks(scene, start, "go_forward", longest) + 1):
             leg = ["go_forward"] * first + [turn]
             corner = _end(scene, start, leg)
             for second in range(1, free_chunks(scene, corner, "go_forward", longest - first + 1) + 1 if corner else 1):
-                way = 2 * (leg + ["go_forward"] * second + [turn])
-                if _end(scene, start, way) == start:
-                    found.append(way)
-    return found
+                path = 2 * (leg + ["go_forward"] * second + [turn])
+                if _end(scene, start, path) == start:
+                    paths.append(path)
+    return paths
 
 
 def wander(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: int) -> list[str]:
@@ -143,11 +143,11 @@ def _shortest(rng: np.random.Generator, scene: Scene, start: Place, arrived: Cal
     while queue:
         place = queue.popleft()
         if arrived(place):
-            way = []
+            path = []
             while (before := came[place]) is not None:
                 place, verb = before
-                way.append(verb)
-            return way[::-1]
+                path.append(verb)
+            return path[::-1]
         for verb in choices:
             after = _end(scene, place, [verb])
             if after is not None and after not in came:
@@ -169,7 +169,7 @@ def round_trip(rng: np.random.Generator, scene: Scene, start: Place, num_rooms: 
             return []
         verbs += way
         place = walk(scene, place, way)[0][-1]
-    back = _shortest(rng, scene, place, lambda other: other == start)
+    back = _shortest(rng, scene, place, lambda reached: reached == start)
     return verbs + back if back else []
 
 
@@ -236,8 +236,8 @@ def retrace(rng: np.random.Generator, scene: Scene, start: Place, num_chunks: in
 def told_chunks(rng: np.random.Generator, script: str, verbs: Sequence[str]) -> tuple[Chunk, ...]:
     """Chunks of the verbs with drawn phrasings; the way back of `retrace` has phrasings of `RETRACE`."""
     back = sum(verb != "stay" for verb in verbs) // 2 if script == "retrace" else 0
-    told = [*verbs[: len(verbs) - back], *[RETRACE] * back]
-    return chunks_of(told, (draw_phrasing(rng, verb) for verb in told))
+    labels = [*verbs[: len(verbs) - back], *[RETRACE] * back]
+    return chunks_of(labels, (draw_phrasing(rng, label) for label in labels))
 
 
 Script = Callable[[np.random.Generator, Scene, Place, int], list[str]]

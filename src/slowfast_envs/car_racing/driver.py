@@ -6,38 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slowfast_envs.actions import read_phrasings
 from slowfast_envs.car_racing.engine import Controls, Race
 
-PHRASINGS: dict[str, tuple[str, ...]] = {
-    "accelerate": (
-        "accelerate", "speed up", "step on the gas", "go faster", "give it more gas", "push the throttle",
-        "pick up speed", "hit the accelerator",
-    ),
-    "drive_on": (
-        "drive straight on", "hold the wheel straight", "keep going straight", "let the car roll", "coast ahead",
-        "stay on course", "keep this speed", "no steering, no gas",
-    ),
-    "brake": (
-        "brake", "slow down", "hit the brakes", "reduce speed", "step on the brake", "go slower", "lose speed",
-        "press the brake pedal",
-    ),
-    "bear_left": (
-        "steer slightly left", "bear left a little", "drift gently to the left", "correct to the left",
-        "ease left", "a touch of left", "nudge the wheel left", "keep a little more to the left",
-    ),
-    "bear_right": (
-        "steer slightly right", "bear right a little", "drift gently to the right", "correct to the right",
-        "ease right", "a touch of right", "nudge the wheel right", "keep a little more to the right",
-    ),
-    "steer_left": (
-        "steer left", "turn hard left", "take the left bend", "swing the car left", "turn the wheel to the left",
-        "pull left", "corner to the left", "go round to the left",
-    ),
-    "steer_right": (
-        "steer right", "turn hard right", "take the right bend", "swing the car right", "turn the wheel to the right",
-        "pull right", "corner to the right", "go round to the right",
-    ),
-}  # fmt: skip
+PHRASINGS = read_phrasings("car_racing/phrasings.json")
 """Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 
 CONTROLS: dict[str, Controls] = {

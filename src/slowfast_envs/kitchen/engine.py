@@ -21,11 +21,11 @@ def load_model() -> Any:
         UserError: a package or the system's EGL is missing.
     """
     mujoco = import_mujoco(WORLD)
-    spec = find_spec(_PACKAGE)  # the package is not run: it would only register environments
-    if spec is None or not spec.submodule_search_locations:
+    package = find_spec(_PACKAGE)  # the package is not run: it would only register environments
+    if package is None or not package.submodule_search_locations:
         error = ModuleNotFoundError(name="gymnasium-robotics")
         raise not_installed(error, WORLD) from error
-    made = mujoco.MjSpec.from_file(str(Path(spec.submodule_search_locations[0]) / _MODEL))
-    for mesh in made.meshes:
+    spec = mujoco.MjSpec.from_file(str(Path(package.submodule_search_locations[0]) / _MODEL))
+    for mesh in spec.meshes:
         mesh.file = mesh.file.replace("visual/", "collision/")
-    return made.compile()
+    return spec.compile()

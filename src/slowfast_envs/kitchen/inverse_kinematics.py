@@ -66,25 +66,25 @@ class Arm:
             direction: where the hand should point.
             start: angles where the search begins; nearby ones are found.
         """
-        wanted = np.array(direction) / np.linalg.norm(direction)
+        unit = np.array(direction) / np.linalg.norm(direction)
         self.angles = start
         for step in range(_STEPS):
             error = target - self.hand
             turning = step < _STEPS // 2
             if not turning and np.linalg.norm(error) < _CLOSE:
                 break
-            self.angles = self.angles + self._step(error, wanted if turning else None)
+            self.angles = self.angles + self._step(error, unit if turning else None)
         return self.angles
 
-    def _step(self, error: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
-        """The change of angles that reduces the error; `wanted` is the direction in which the hand should point."""
+    def _step(self, error: np.ndarray, direction: np.ndarray | None) -> np.ndarray:
+        """The change of angles that reduces the error and turns the hand towards the direction, if any."""
         self._mujoco.mj_comPos(self._model, self._data)
         self._mujoco.mj_jacSite(self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._site)
         jacobian = self._jacobian[:3, :_NUM_JOINTS]
-        if wanted is not None:
+        if direction is not None:
             pointing = self._data.site_xmat[self._site].reshape(3, 3)[:, 2]
             jacobian = np.concatenate([jacobian, _DIRECTION_WEIGHT * self._jacobian[3:, :_NUM_JOINTS]])
-            error = np.concatenate([error, _DIRECTION_WEIGHT * np.cross(pointing, wanted)])
+            error = np.concatenate([error, _DIRECTION_WEIGHT * np.cross(pointing, direction)])
         inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + _DAMPING**2 * np.eye(len(error)))
         free = np.eye(_NUM_JOINTS) - inverse @ jacobian
         change = inverse @ error + _SEARCH_WEIGHT * free @ (SEARCH - self.angles)

@@ -47,8 +47,8 @@ class Kitchen:
     @cached_property
     def digest(self) -> str:
         """Hex SHA-256 of all fields: equal exactly if two scenes start alike."""
-        told = [getattr(self, field.name) for field in fields(self)]
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+        values = [getattr(self, field.name) for field in fields(self)]
+        return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
 def draw_kitchen(seed: int) -> Kitchen:

@@ -122,7 +122,7 @@ class MetaWorldEnv:
     def meant(self, name: str) -> str:
         """Block on the table that a name means: that one, or else the one of its colour; the name itself if neither."""
         homes = self.moves.homes
-        same = [one for one in homes if one.split()[0] == name.split()[0]]
+        same = [block for block in homes if block.split()[0] == name.split()[0]]
         return name if name in homes or not same else same[0]
 
     def distances_from_home(self) -> dict[str, float]:
@@ -146,10 +146,10 @@ class MetaWorldEnv:
         x, y = np.clip(wanted, REACH_LOW, REACH_HIGH).tolist()
         turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         rings = np.arange(0.01, _WIDEST + 0.001, 0.01)
-        beside = [moved((x, y), metres * np.cos(turn), metres * np.sin(turn)) for metres in rings for turn in turns]
-        for spot in ((x, y), *beside):
+        around = [moved((x, y), metres * np.cos(turn), metres * np.sin(turn)) for metres in rings for turn in turns]
+        for spot in ((x, y), *around):
             inside = all(low <= value <= high for low, value, high in zip(REACH_LOW, spot, REACH_HIGH, strict=True))
-            if inside and all(np.hypot(spot[0] - one[0], spot[1] - one[1]) >= _ROOM for one in others):
+            if inside and all(np.hypot(spot[0] - other[0], spot[1] - other[1]) >= _ROOM for other in others):
                 return spot
         return None
 

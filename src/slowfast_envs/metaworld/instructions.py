@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slowfast_envs.actions import read_phrasings
 from slowfast_envs.metaworld.expert import Goal, check_block
 from slowfast_envs.metaworld.layout import CLEARANCE, COLOURS, SHAPES, Spot, is_clear
 from slowfast_envs.metaworld.table import TableState
@@ -30,20 +31,7 @@ PLACES: dict[str, tuple[Spot, tuple[str, ...]]] = {
     "back right": ((-0.16, 0.54), ("in the back right corner", "at the back on the right")),
 }
 """Name -> middle of the place, and its phrasings."""
-PHRASINGS: dict[str, tuple[str, ...]] = {
-    "push": ("push the {block} {where}", "slide the {block} {where}", "move the {block} {where}",
-             "shove the {block} {where}"),
-    "put": ("put the {block} {where}", "pick up the {block} and place it {where}", "set the {block} down {where}",
-            "lift the {block} and put it {where}"),
-    "put_beside": ("put the {block} next to the {other}", "place the {block} beside the {other}",
-                   "set the {block} down by the {other}", "bring the {block} to the {other}"),
-    "put_back": ("put the {block} back where it was", "return the {block} to its place",
-                 "bring the {block} back to where it started", "put the {block} back in its old place",
-                 "move the {block} back to where it was at first"),
-    "hover": ("move the hand over the {block}", "hover above the {block}", "go to the {block}",
-              "hold the hand above the {block}"),
-    "wait": ("wait", "hold still", "do not move", "stay where you are"),
-}  # fmt: skip
+PHRASINGS = read_phrasings("metaworld/phrasings.json")
 """Verb -> its templates, the canonical one first."""
 CARRY = "carry the {block} to ({x}, {y})"
 """Template for an exact spot: metres along x and y."""
@@ -103,7 +91,7 @@ def understand(text: str, state: TableState, homes: Mapping[str, Spot]) -> Order
         return Order("carry", carried[0], Goal(*carried))
     meaning = _meanings(tuple(state.blocks)).get(text.strip().lower())
     if meaning is None:
-        examples = ", ".join(f'"{one}"' for one in _examples(tuple(state.blocks)))
+        examples = ", ".join(f'"{example}"' for example in _examples(tuple(state.blocks)))
         raise UserError(f'what "{text}" means at this table is not known; say something like {examples}')
     verb, name, _ = meaning
     if verb in ("hover", "wait"):
@@ -130,8 +118,8 @@ def carry_text(block: str, spot: Spot) -> str:
 
 def read_carry(text: str) -> tuple[str, Spot] | None:
     """Block and spot of such a text; None for any other."""
-    found = _CARRY.fullmatch(text.strip().lower())
-    return None if found is None else (found["block"], (float(found["x"]), float(found["y"])))
+    match = _CARRY.fullmatch(text.strip().lower())
+    return None if match is None else (match["block"], (float(match["x"]), float(match["y"])))
 
 
 def named_block(text: str) -> str:
@@ -140,8 +128,8 @@ def named_block(text: str) -> str:
     >>> named_block("put the yellow cube next to the blue puck")
     'yellow cube'
     """
-    found = _NAMED.search(text.lower())
-    return "" if found is None else found["block"]
+    match = _NAMED.search(text.lower())
+    return "" if match is None else match["block"]
 
 
 def moved_blocks(texts: Sequence[str]) -> list[str]:
@@ -217,19 +205,21 @@ def _apart(first: Spot, second: Spot) -> float:
 @cache
 def _meanings(blocks: tuple[str, ...]) -> dict[str, _Meaning]:
     """Text -> its meaning for these blocks."""
-    wheres = {"push": DIRECTIONS, "put": PLACES}
-    found = {text: _Meaning("wait") for text in PHRASINGS["wait"]}
+    meanings = {text: _Meaning("wait") for text in PHRASINGS["wait"]}
     for verb, templates in PHRASINGS.items():
         for block in blocks if verb != "wait" else ():
             for template in templates:
-                for where, (_, said) in wheres.get(verb, {}).items():
-                    found |= {template.format(block=block, where=one): _Meaning(verb, block, where) for one in said}
-                if verb == "put_beside":
-                    others = [other for other in blocks if other != block]
-                    found |= {template.format(block=block, other=one): _Meaning(verb, block, one) for one in others}
-                if verb in ("put_back", "hover"):
-                    found[template.format(block=block)] = _Meaning(verb, block)
-    return found
+                if verb in ("push", "put"):
+                    for where, (_, phrasings) in (DIRECTIONS if verb == "push" else PLACES).items():
+                        for phrasing in phrasings:
+                            meanings[template.format(block=block, where=phrasing)] = _Meaning(verb, block, where)
+                elif verb == "put_beside":
+                    for other in blocks:
+                        if other != block:
+                            meanings[template.format(block=block, other=other)] = _Meaning(verb, block, other)
+                else:
+                    meanings[template.format(block=block)] = _Meaning(verb, block)
+    return meanings
 
 
 def _examples(blocks: tuple[str, ...]) -> list[str]:

@@ -58,7 +58,7 @@ class TaskStage:
         hide_base(env.model)
         hide_marks(env.model, "goal" if self.task.shows_goal else "")
         if verb in ("push", "pick_place"):
-            env.model.geom("objGeom").matid = -1  # its dark wood can hardly be told from the table
+            env.model.geom("objGeom").matid = -1  # its dark wood can hardly be distinguished from the table
         self._camera = Camera(env.model, view, size)
         self.reset(0)
 

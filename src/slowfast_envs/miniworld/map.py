@@ -169,10 +169,10 @@ def draw_house(seed: int) -> House:
 def _draw_rooms(rng: np.random.Generator) -> list[Rect] | None:
     """Cuts a rectangle of cells into leaves, largest first; a room is a leaf less a wall. None if one is too large."""
     low, high = (cells + 1 for cells in ROOM_CELLS)
-    wanted = int(rng.choice(list(HOUSE_CELLS)))
-    columns, rows = HOUSE_CELLS[wanted] if rng.random() < 0.5 else HOUSE_CELLS[wanted][::-1]
+    num_rooms = int(rng.choice(list(HOUSE_CELLS)))
+    columns, rows = HOUSE_CELLS[num_rooms] if rng.random() < 0.5 else HOUSE_CELLS[num_rooms][::-1]
     leaves = [(0, 0, columns, rows)]
-    while len(leaves) < wanted:
+    while len(leaves) < num_rooms:
         leaves.sort(key=lambda leaf: (leaf[2] - leaf[0]) * (leaf[3] - leaf[1]))
         x0, y0, x1, y1 = leaves.pop()
         if x1 - x0 < 2 * low and y1 - y0 < 2 * low:
@@ -243,9 +243,9 @@ def _swap(rect: Rect) -> Rect:
 def _draw_items(rng: np.random.Generator, room: Rect, doors: list[Corridor]) -> Iterator[Item]:
     """One to three items, each by a wall, clear of the doors and of the others, so that paths stay open."""
     placed: list[Item] = []
-    wanted = int(rng.integers(1, 4))
+    num_items = int(rng.integers(1, 4))
     for _ in range(30):
-        if len(placed) == wanted:
+        if len(placed) == num_items:
             break
         kind, colour, sides, radius = _draw_kind(rng)
         near = radius + 6

@@ -40,7 +40,7 @@ _TEXELS = 256  # of a side of a texture; more would not be seen in frames so sma
 class Walker(Agent):
     """The walker in the house, and the camera that looks out of its eyes or over its shoulders."""
 
-    def stand(self, house: House, place: Place, camera: Camera) -> None:
+    def put(self, house: House, place: Place, camera: Camera) -> None:
         """Puts the walker at a place, and its camera where the walls leave room for it."""
         self.pos = np.array([place.x, 0.0, -place.y]) / UNITS_PER_METRE
         self.dir = angle_of(place)
@@ -159,7 +159,7 @@ class Stage(MiniWorldEnv):
         if self._house is not house:
             self._house = house
             self.reset()
-        self.agent.stand(house, place, camera)
+        self.agent.put(house, place, camera)
         return self.render_obs()
 
     def _gen_world(self) -> None:
@@ -169,7 +169,7 @@ class Stage(MiniWorldEnv):
             self.place_entity(self.agent, self.add_rect_room(0, 1, 0, 1), pos=np.zeros(3), dir=0.0)
             return
         self.agent = Walker()
-        self.agent.stand(house, Place(0, 0, 0), "first")  # anywhere: `reset` draws a frame that is not used
+        self.agent.put(house, Place(0, 0, 0), "first")  # anywhere: `reset` draws a frame that is not used
         rooms = [
             self.add_rect_room(
                 *(value / UNITS_PER_METRE for value in (rect.left, rect.right, -rect.top, -rect.bottom)),

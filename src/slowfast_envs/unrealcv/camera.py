@@ -46,9 +46,9 @@ class UnrealCamera:
         connection = self._connection
         self.scene = _scene_name(connection)
         """Names of the project and the level."""
-        found = connection.numbers("vget /camera/0/location", 3)
-        self._found = (found, connection.numbers("vget /camera/0/rotation", 3))
-        x, y, z = settings.home or found
+        location = connection.numbers("vget /camera/0/location", 3)
+        self._first_pose = (location, connection.numbers("vget /camera/0/rotation", 3))
+        x, y, z = settings.home or location
         self.home = Place(round(x), -round(y), 0)
         self.height_cm = float(round(z))
         connection.try_to(f"vset /camera/0/size {_CAPTURE_SIDE} {_CAPTURE_SIDE}")  # releases before 1.0 cannot
@@ -72,7 +72,7 @@ class UnrealCamera:
     def close(self) -> None:
         """Puts the camera back and ends the connection; may be called twice."""
         if self._connection.is_open:
-            (x, y, z), rotation = self._found
+            (x, y, z), rotation = self._first_pose
             with contextlib.suppress(UserError):  # it may have failed just now
                 self._connection.try_to(f"vset /camera/0/location {x} {y} {z - self._eyes_cm:.3f}")
                 self._connection.try_to(f"vset /camera/0/rotation {' '.join(map(str, rotation))}")
@@ -126,9 +126,9 @@ class UnrealCamera:
 
     def _settle(self, what: str, is_there: Callable[[], bool], wanted: str) -> None:
         if not any(is_there() for _ in range(_SETTLE_TRIES)):
-            told = self._connection.ask(f"vget /camera/0/{what}")
+            reported = self._connection.ask(f"vget /camera/0/{what}")
             raise UserError(
-                f"the camera of the UnrealCV server at {self._connection.where} has the {what} {told:.80} where "
+                f"the camera of the UnrealCV server at {self._connection.where} has the {what} {reported:.80} where "
                 f"{wanted} was asked for; choose a level whose pawn flies freely, and let nobody else steer it"
             )
 
@@ -137,8 +137,8 @@ class UnrealCamera:
         return max(abs(x - place.x), abs(y + place.y)) < _NEAR_CM
 
     def _looks(self, yaw: float) -> bool:
-        told = self._connection.numbers("vget /camera/0/rotation", 3)
-        return all(abs((a - b + 180) % 360 - 180) < _NEAR_DEGREES for a, b in zip(told, (0, yaw, 0), strict=True))
+        angles = self._connection.numbers("vget /camera/0/rotation", 3)
+        return all(abs((a - b + 180) % 360 - 180) < _NEAR_DEGREES for a, b in zip(angles, (0, yaw, 0), strict=True))
 
     def _location(self, place: Place) -> str:
         return f"{place.x} {-place.y} {self.height_cm - self._eyes_cm:.3f}"

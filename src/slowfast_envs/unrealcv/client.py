@@ -202,10 +202,10 @@ class UnrealConnection:
             raise self._nonsense(command, "a message without a number")
         return answer
 
-    def _nonsense(self, command: str, told: str) -> UserError:
+    def _nonsense(self, command: str, content: str) -> UserError:
         self.close()
         return UserError(
-            f'what answers at {self.where} sent {told} to "{command}", as no UnrealCV server does; see that the '
+            f'what answers at {self.where} sent {content} to "{command}", as no UnrealCV server does; see that the '
             "address is right"
         )
 

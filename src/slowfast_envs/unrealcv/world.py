@@ -36,10 +36,10 @@ class Level:
     def is_free(self, x: int, y: int) -> bool:
         """True if the camera can come to (x, y) by one step from a place where it is known to fit."""
         if (x, y) not in self._known:
-            beside = next((Place(x - dx, y - dy, 0) for dx, dy in STEPS if self._known.get((x - dx, y - dy))), None)
-            if beside is None:
+            reached = next((Place(x - dx, y - dy, 0) for dx, dy in STEPS if self._known.get((x - dx, y - dy))), None)
+            if reached is None:
                 return False
-            self._known[x, y] = self._area.holds(x, y) and self._camera.reaches(beside, Place(x, y, 0))
+            self._known[x, y] = self._area.holds(x, y) and self._camera.reaches(reached, Place(x, y, 0))
         return self._known[x, y]
 
     @cached_property

@@ -10,42 +10,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from slowfast_envs.actions import carried_out, check_verb
+from slowfast_envs.actions import carried_out, check_verb, read_phrasings
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Poses
 
-PHRASINGS: dict[str, tuple[str, ...]] = {
-    "drive_on": (
-        "drive on", "drive straight on", "keep driving", "drive forward", "carry on along the road", "go straight on",
-        "keep to the lane", "follow the road ahead",
-    ),
-    "turn_left": (
-        "turn left", "steer left", "take the turn to the left", "drive round to the left", "bear left",
-        "curve to the left", "steer the car to the left", "swing into the street on the left",
-    ),
-    "turn_right": (
-        "turn right", "steer right", "take the turn to the right", "drive round to the right", "bear right",
-        "curve to the right", "steer the car to the right", "swing into the street on the right",
-    ),
-    "reverse": (
-        "reverse", "back up", "drive backwards", "reverse straight back", "roll back", "put it in reverse",
-        "back the car up", "drive back without turning",
-    ),
-    "back_left": (
-        "reverse to the left", "back up to the left", "steer left in reverse", "back round to the left",
-        "swing the rear to the left", "reverse round the corner on the left", "back the car up to the left",
-        "curve backwards to the left",
-    ),
-    "back_right": (
-        "reverse to the right", "back up to the right", "steer right in reverse", "back round to the right",
-        "swing the rear to the right", "reverse round the corner on the right", "back the car up to the right",
-        "curve backwards to the right",
-    ),
-    "stop": (
-        "stop", "wait", "stop the car", "hold the car", "stand still", "wait at the wheel", "keep the brake down",
-        "do not drive",
-    ),
-}  # fmt: skip
+PHRASINGS = read_phrasings("vizdoom/car_phrasings.json")
 """Canonical verb -> its phrasings, the canonical one first. No phrasing belongs to two verbs."""
 
 VERBS = tuple(PHRASINGS)
@@ -79,10 +48,10 @@ class Ground(Protocol):
 
 def _turned(quarter: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """The vectors of the first quarter of a circle, turned to all four."""
-    found = list(quarter)
+    vectors = list(quarter)
     for _ in range(3):
-        found += [(-dy, dx) for dx, dy in found[-len(quarter) :]]
-    return tuple(found)
+        vectors += [(-dy, dx) for dx, dy in vectors[-len(quarter) :]]
+    return tuple(vectors)
 
 
 def _ray(length: float) -> tuple[tuple[int, int], ...]:
@@ -133,7 +102,7 @@ def drive(ground: Ground, start: CarPlace, verbs: Sequence[str]) -> tuple[list[C
     for verb in verbs:
         check_verb(verb, VERBS)
     if not is_clear(ground, start):
-        raise UserError(f"the car cannot stand at x={start.x}, y={start.y}: a kerb is too near; choose free road")
+        raise UserError(f"the car cannot be at x={start.x}, y={start.y}: a kerb is too near; choose free road")
     return carried_out(start, verbs, lambda place, verb: advance(ground, place, verb))
 
 

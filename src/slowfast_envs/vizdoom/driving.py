@@ -67,12 +67,12 @@ def legs_from(streets: StreetMap, spot: Spot) -> list[Leg]:
     """Every leg across the crossing to the next spot; turning round comes last, if it is possible."""
     ways = {(heading - spot.heading) % 4: crossing for heading, crossing in streets.exits[spot.crossing]}
     crossing = {0: STRAIGHT, 1: LEFT, 3: RIGHT, 2: U_TURN_RIGHT if 3 in ways else U_TURN_LEFT}
-    found = []
+    legs = []
     for turn in (0, 1, 3, 2):
         if turn in ways and (turn != 2 or 3 in ways or {0, 1} <= ways.keys()):
             end = Spot(ways[turn], (spot.heading + turn) % 4)
-            found.append(Leg(turn, (*crossing[turn], *["drive_on"] * behind(streets, end)[1]), end))
-    return found
+            legs.append(Leg(turn, (*crossing[turn], *["drive_on"] * behind(streets, end)[1]), end))
+    return legs
 
 
 def route(streets: StreetMap, start: Spot, goal: Spot, u_turns: bool) -> list[str]:
@@ -89,8 +89,8 @@ def route(streets: StreetMap, start: Spot, goal: Spot, u_turns: bool) -> list[st
             passed.add(spot)
         for leg in legs_from(streets, spot):
             if u_turns or leg.turn != 2:
-                way = [*verbs, *leg.verbs]
-                heapq.heappush(queue, (len(way), leg.spot, way))
+                longer = [*verbs, *leg.verbs]
+                heapq.heappush(queue, (len(longer), leg.spot, longer))
     return []
 
 
@@ -154,21 +154,21 @@ def loop(rng: np.random.Generator, streets: StreetMap, spot: Spot, lead: int, nu
     rounds = loops_from(streets, spot)
     while len(verbs) < num_chunks:
         left = num_chunks - len(verbs) + lead  # the last lead brings it to the start
-        fitting = [one for one in rounds if len(one) <= left] or rounds[:1]
+        fitting = [verbs_round for verbs_round in rounds if len(verbs_round) <= left] or rounds[:1]
         verbs += fitting[rng.integers(len(fitting))]
     return verbs[:num_chunks]
 
 
 def loops_from(streets: StreetMap, spot: Spot) -> list[list[str]]:
     """The paths round one or two blocks that lead back to the spot, the shortest first."""
-    found = []
+    loops = []
     for turn in (1, 3):
         for first, second in ((0, 0), (0, 1), (1, 0)):
             turns = 2 * [*[0] * first, turn, *[0] * second, turn]
             verbs, at = _follow(streets, spot, turns)
             if at == spot:
-                found.append(verbs)
-    return sorted(found, key=len)
+                loops.append(verbs)
+    return sorted(loops, key=len)
 
 
 def _follow(streets: StreetMap, spot: Spot, turns: list[int]) -> tuple[list[str], Spot | None]:
@@ -206,7 +206,7 @@ def there_and_back(rng: np.random.Generator, streets: StreetMap, spot: Spot, lea
     while len(verbs) < num_chunks:
         left = num_chunks - len(verbs) + lead
         rounds = [_there_and_back(rng, streets, spot, legs, u) for legs in (0, 0, 1, 2) for u in (True, False)]
-        fitting = [one for one in rounds if 0 < len(one) <= left]
+        fitting = [verbs_round for verbs_round in rounds if 0 < len(verbs_round) <= left]
         if not fitting:
             return [*verbs, *wander(rng, streets, spot, 0, num_chunks - len(verbs))]
         verbs += fitting[rng.integers(len(fitting))]
@@ -224,13 +224,13 @@ def _there_and_back(
         leg = legs[rng.integers(len(legs))]
         verbs += leg.verbs
         out.append(leg.spot)
-    turned = [Spot(behind(streets, one)[0], (one.heading + 2) % 4) for one in reversed(out)]
+    turned = [Spot(behind(streets, passed)[0], (passed.heading + 2) % 4) for passed in reversed(out)]
     stations = [out[-1], *turned, spot]
     for number, (here, there) in enumerate(pairwise(stations)):
-        way = route(streets, here, there, u_turns and number in (0, len(stations) - 2))
-        if not way:
+        part = route(streets, here, there, u_turns and number in (0, len(stations) - 2))
+        if not part:
             return []
-        verbs += way
+        verbs += part
     return verbs
 
 

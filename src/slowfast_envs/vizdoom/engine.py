@@ -147,10 +147,9 @@ class VizdoomEngine:
                 game.init()
         except _start_errors(vizdoom) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            message = (
-                f"ViZDoom's engine does not start ({reason}); install vizdoom anew, and see that the disk has room"
-            )
-            raise UserError(message) from error
+            raise UserError(
+                f"ViZDoom's engine does not start ({reason}); install vizdoom again, and see that the disk has room"
+            ) from error
         self._maps = {(scene.look.world, scene.seed): number for number, scene in enumerate(scenes, start=1)}
 
     def render(self, scene: Scene, poses: Poses) -> Frames:

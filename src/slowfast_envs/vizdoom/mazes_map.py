@@ -66,7 +66,7 @@ class _MazesDecor:
 
     def __init__(self, rng: np.random.Generator, num_junctions: int, corridors: list[Corridor]) -> None:
         self._rng = rng
-        ends = [{one.first, one.second} for one in corridors]
+        ends = [{corridor.first, corridor.second} for corridor in corridors]
         self._touching: list[set[int]] = [set() for _ in range(num_junctions + len(corridors))]
         for number, pair in enumerate(ends):
             others = {num_junctions + other for other, far in enumerate(ends) if pair & far and other != number}

@@ -57,12 +57,12 @@ def draw_scene(seed: int) -> Scene:
 def _draw_rooms(rng: np.random.Generator) -> list[Rect]:
     """Cuts a rectangle of cells into leaves, largest first, and sets one room into each leaf."""
     low, high = ROOM_CELLS
-    wanted = int(rng.integers(ROOM_COUNT[0], ROOM_COUNT[1] + 1))
-    columns, rows = (3, 2) if wanted > 4 else (2, 2)
+    num_rooms = int(rng.integers(ROOM_COUNT[0], ROOM_COUNT[1] + 1))
+    columns, rows = (3, 2) if num_rooms > 4 else (2, 2)
     if rng.random() < 0.5:
         columns, rows = rows, columns
     leaves = [(0, 0, columns * 17, rows * 17)]
-    while len(leaves) < wanted:
+    while len(leaves) < num_rooms:
         leaves.sort(key=lambda leaf: (leaf[2] - leaf[0]) * (leaf[3] - leaf[1]))
         x0, y0, x1, y1 = leaves.pop()
         if max(x1 - x0, y1 - y0) < 2 * (low + 2):
@@ -105,14 +105,14 @@ def _draw_corridors(rng: np.random.Generator, rooms: list[Rect]) -> list[Corrido
 
 def _passage(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Corridor | None:
     """A straight corridor between two rooms that face each other with no third room between, or None."""
-    wanted = int(rng.integers(DOOR_CELLS[0], DOOR_CELLS[1] + 1)) * CELL
+    door_width = int(rng.integers(DOOR_CELLS[0], DOOR_CELLS[1] + 1)) * CELL
     corner = 2 * CELL  # a strip of wall stays next to every door
     for along_x in (True, False):
         a, b = (rooms[i], rooms[j]) if along_x else (_swap(rooms[i]), _swap(rooms[j]))
         if a.left > b.left:
             a, b = b, a
         low, high = max(a.bottom, b.bottom) + corner, min(a.top, b.top) - corner
-        width = min(wanted, high - low)
+        width = min(door_width, high - low)
         if a.right >= b.left or width < DOOR_CELLS[0] * CELL:
             continue
         bottom = low + CELL * int(rng.integers((high - low - width) // CELL + 1))

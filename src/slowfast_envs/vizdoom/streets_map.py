@@ -79,12 +79,12 @@ class StreetMap:
     @cached_property
     def exits(self) -> tuple[tuple[Exit, ...], ...]:
         """The streets that leave each crossing, by heading."""
-        found: list[list[Exit]] = [[] for _ in self.crossings]
+        exits: list[list[Exit]] = [[] for _ in self.crossings]
         for i, j in self.streets:
             heading = 0 if self.crossings[i][1] == self.crossings[j][1] else 1
-            found[i].append(Exit(heading, j))
-            found[j].append(Exit(heading + 2, i))
-        return tuple(tuple(sorted(exits)) for exits in found)
+            exits[i].append(Exit(heading, j))
+            exits[j].append(Exit(heading + 2, i))
+        return tuple(tuple(sorted(leaving)) for leaving in exits)
 
     @cached_property
     def roads(self) -> tuple[Rect, ...]:
@@ -120,8 +120,8 @@ def draw_streets(seed: int) -> StreetMap:
     slabs = [*town.ground(), *town.blocks(), *town.rim()]
     for number in range(len(crossings)):
         for other in (number + 1, number + columns):
-            beside = other < len(crossings) and (other > number + 1 or other % columns)
-            if beside and (number, other) not in pairs:
+            adjacent = other < len(crossings) and (other > number + 1 or other % columns)
+            if adjacent and (number, other) not in pairs:
                 slabs += town.gap(crossings[number], crossings[other])
     for i, j in pairs:
         slabs += _street(crossings[i], crossings[j])

@@ -56,16 +56,16 @@ def _between(first: Colour, last: Colour, share: float) -> Colour:
 
 def _all_colours() -> dict[object, Colour]:
     """Every colour under a key of its own; the palette has them in this order."""
-    found: dict[object, Colour] = {key: colour for key, colour in GROUND.items()}
+    entries: dict[object, Colour] = {key: colour for key, colour in GROUND.items()}
     for kind, colours in (("facade", FACADES), ("trim", TRIMS), ("glass", GLASS), ("awning", AWNINGS), ("roof", ROOFS)):
         for index, colour in enumerate(colours):
-            found[kind, index, 0] = colour
-            found[kind, index, 1] = _shaded(colour)
+            entries[kind, index, 0] = colour
+            entries[kind, index, 1] = _shaded(colour)
     for index, (above, horizon, cloud) in enumerate(SKIES):
         for band in range(SKY_BANDS):
-            found["sky", index, band] = _between(above, horizon, band / (SKY_BANDS - 1))
-        found["cloud", index] = cloud
-    return found
+            entries["sky", index, band] = _between(above, horizon, band / (SKY_BANDS - 1))
+        entries["cloud", index] = cloud
+    return entries
 
 
 _COLOURS = _all_colours()
@@ -197,9 +197,9 @@ def _facade(facade: Facade, shaded: bool) -> Pixels:
     picture[:cornice] = trim
     storey = (side - cornice - side // (facade.storeys + 1) - 6) // facade.storeys
     ground = cornice + facade.storeys * storey
-    one = np.full((storey, side // 2), wall, np.uint8)
-    _windows(one, facade.windows, trim, glass)
-    picture[cornice:ground] = np.tile(one, (facade.storeys, 2))
+    bay = np.full((storey, side // 2), wall, np.uint8)
+    _windows(bay, facade.windows, trim, glass)
+    picture[cornice:ground] = np.tile(bay, (facade.storeys, 2))
     awning = _ENTRY["awning", (facade.colour * 3 + facade.trim) % len(AWNINGS), int(shaded)]
     _ground_floor(picture[ground:], facade.ground, trim, glass, awning)
     return picture
