@@ -1,6 +1,7 @@
 """Tasks in the kitchen, one after the other, recorded with their texts as the episodes of `franka-kitchen`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.kitchen.fixtures import FIXTURES, Task, draw_text
 from slowfast_envs.kitchen.scene import TASK_FRAMES, KitchenStage, KitchenState
-from slowfast_vgen.types import Chunk, Frames
+from slowfast_envs.recorder import Frame, Recorder, rows
 
 TASK_CHUNKS = TASK_FRAMES // FRAMES_PER_CHUNK
 """Number of chunks of every task."""
@@ -19,52 +20,40 @@ _RETURN_SHARE = 0.3  # how often a thing is put back before it has to be
 _WAIT_SHARE = 0.5  # how often time that is left for no task is spent at its first chance
 
 
-class KitchenPlay:
+class KitchenPlay(Recorder[KitchenState]):
     """A recording in the making, from the start image on. The stage must have just been reset."""
 
     def __init__(self, stage: KitchenStage) -> None:
+        super().__init__(stage.frame(), stage.state())
         self._stage = stage
-        self._frames = [stage.frame()]
-        self.states = [stage.state()]
-        """The true states, one per frame."""
-        self.chunks: list[Chunk] = []
         self.sub_goals: list[dict[str, Any]] = []
         """One row per task: `verb`, `text`, `fixture`, `state`, `start_frame`, `num_frames`."""
 
-    @property
-    def frames(self) -> Frames:
-        """All frames so far."""
-        return np.stack(self._frames)
-
     def follow(self, task: Task, text: str, num_chunks: int = TASK_CHUNKS) -> None:
         """Does a task, or its first `num_chunks` chunks."""
-        start = len(self._frames)
-        self._record(self._stage.do(task), text, task.verb, min(num_chunks, TASK_CHUNKS))
-        told = {"verb": task.verb, "text": text, "fixture": task.fixture, "state": task.state}
-        self.sub_goals.append({**told, "start_frame": start, "num_frames": len(self._frames) - start})
+        sub_goal = {"verb": task.verb, "text": text, "fixture": task.fixture, "state": task.state}
+        start = len(self.states)
+        moments = self._moments(self._stage.do(task))
+        for _ in range(min(num_chunks, TASK_CHUNKS)):
+            self.record(task.verb, text, islice(moments, FRAMES_PER_CHUNK))
+        self.sub_goals.append({**sub_goal, "start_frame": start, "num_frames": len(self.states) - start})
 
     def wait(self, text: str) -> None:
         """Lets a chunk pass."""
-        self._record(self._stage.wait(FRAMES_PER_CHUNK), text, "wait", 1)
+        self.record("wait", text, self._moments(self._stage.wait(FRAMES_PER_CHUNK)))
 
     def metadata(self) -> dict[str, Any]:
         """The truth of each frame and task, as JSON values."""
         return {
-            "hand": [_row(state.hand) for state in self.states],
-            "joints": [_row(state.joints) for state in self.states],
+            "hand": rows(state.hand for state in self.states),
+            "joints": rows(state.joints for state in self.states),
             "opening": [round(2 * state.fingers, 6) for state in self.states],
-            "fixtures": {name: [_row(state.fixtures[name]) for state in self.states] for name in FIXTURES},
+            "fixtures": {name: rows(state.fixtures[name] for state in self.states) for name in FIXTURES},
             "sub_goals": self.sub_goals,
         }
 
-    def _record(self, states: Iterable[KitchenState], text: str, verb: str, num_chunks: int) -> None:
-        for number, state in enumerate(states):
-            if number == num_chunks * FRAMES_PER_CHUNK:
-                break
-            if number % FRAMES_PER_CHUNK == 0:
-                self.chunks.append(Chunk(text, verb, len(self._frames), FRAMES_PER_CHUNK))
-            self._frames.append(self._stage.frame())
-            self.states.append(state)
+    def _moments(self, states: Iterable[KitchenState]) -> Iterator[tuple[Frame, KitchenState]]:
+        return ((self._stage.frame(), state) for state in states)
 
 
 def play_clip(stage: KitchenStage, rng: np.random.Generator, num_chunks: int) -> KitchenPlay:
@@ -110,7 +99,3 @@ def _draw_task(rng: np.random.Generator, name: str, states: dict[str, int]) -> T
     """Draws a task that can be done with a fixture now."""
     others = [state for state in range(len(FIXTURES[name].values)) if state != states[name]]
     return Task(name, others[rng.integers(len(others))])
-
-
-def _row(values: Iterable[float]) -> list[float]:
-    return [round(float(value), 6) for value in values]

@@ -14,8 +14,9 @@ from slowfast_envs.kitchen.engine import WORLD, load_model
 from slowfast_envs.kitchen.fixtures import FIXTURES, KETTLE, Fixture, Task
 from slowfast_envs.kitchen.inverse_kinematics import REST, SEARCH, Angles, Arm, stretched
 from slowfast_envs.kitchen.layout import VIEW, Kitchen
-from slowfast_envs.mujoco.camera import Camera, Frame
+from slowfast_envs.mujoco.camera import Camera
 from slowfast_envs.mujoco.engine import import_mujoco
+from slowfast_envs.recorder import Frame
 
 TASK_FRAMES = 16
 """Number of frames of every task, from the arm's rest to its rest."""

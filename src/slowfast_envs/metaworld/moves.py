@@ -5,8 +5,8 @@ chunk shows where all blocks lie, as a planner needs that thinks in moves and no
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,13 @@ import numpy as np
 from slowfast_envs.actions import FRAMES_PER_CHUNK, one_of
 from slowfast_envs.metaworld.expert import Goal, check_goal, expert_action, is_done, rest_action
 from slowfast_envs.metaworld.instructions import PHRASINGS, carry_text, spot_of
-from slowfast_envs.metaworld.layout import Layout, Spot
-from slowfast_envs.metaworld.recorder import SubGoal, rows
+from slowfast_envs.metaworld.layout import Layout
+from slowfast_envs.metaworld.recorder import SubGoal, TableRecorder
 from slowfast_envs.metaworld.sequences import Wish, blocks_away, draw_move, draw_return
 from slowfast_envs.metaworld.table import Action, Table, TableState
+from slowfast_envs.recorder import Frame
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.types import Chunk, Frames
+from slowfast_vgen.types import Frames
 
 NOMINAL_FPS = 2.0
 """Approximate pictures per second: a move takes about 2.2 seconds, and is always kept in 4 pictures."""
@@ -36,7 +37,7 @@ _AT_REST = 0.01  # metres
 _CARRY_SHARE = 0.15  # how often a text gives the spot in metres
 
 
-class Moves:
+class Moves(TableRecorder):
     """Recording of whole moves at a table.
 
     Several may share a table: each lays its own scene out again when its turn comes.
@@ -50,23 +51,11 @@ class Moves:
     def __init__(self, table: Table, layout: Layout) -> None:
         """Lays the blocks out, with the hand at `REST` and not where the layout has it."""
         self.layout = replace(layout, hand=REST)
-        self._table = table
         table.reset(self.layout)
+        super().__init__(table)
         self._saved = [table.save()]  # the start, and the end of each move
-        self._frames = [table.frame()]
-        self.states = [table.state()]
-        """The true states, one per picture."""
-        self.homes: dict[str, Spot] = {name: spot_of(self.states[0], name) for name in self.states[0].blocks}
-        """Name -> first spot of the block, metres."""
-        self.chunks: list[Chunk] = []
-        self.sub_goals: list[SubGoal] = []
         self.table_frames = [0]
         """Number of the table's frames, ten per second, that had passed at each picture."""
-
-    @property
-    def frames(self) -> Frames:
-        """All pictures so far, the start image first."""
-        return np.stack(self._frames)
 
     def do(self, verb: str, text: str, goal: Goal) -> Frames:
         """Lets the expert make one move and brings the hand to rest; returns its pictures, the last one at rest.
@@ -88,22 +77,18 @@ class Moves:
         if not passed:
             return self.stay(verb, text, goal.block)
         kept = [math.ceil(len(passed) * part / FRAMES_PER_CHUNK) for part in range(1, FRAMES_PER_CHUNK + 1)]
-        before = self.table_frames[-1]
-        for number in kept:
-            self._table.restore(passed[number - 1])
-            self.states.append(self._table.state())
-            self._frames.append(self._table.frame())
-            self.table_frames.append(before + number)
         self._saved.append(passed[-1])
-        return self._note(verb, text, goal, is_done(self.states[-1], goal))
+        pictures = self.record(verb, text, self._replayed(passed, kept))
+        self._note(verb, text, goal, is_done(self.states[-1], goal))
+        return pictures
 
     def stay(self, verb: str, text: str, block: str = "") -> Frames:
         """Does nothing for a chunk; returns the same picture four times."""
-        for kept in (self._frames, self.states, self.table_frames):
-            kept += kept[-1:] * FRAMES_PER_CHUNK  # type: ignore[operator]
         self._saved.append(self._saved[-1])
-        spot = spot_of(self.states[-1], block) if block else (0.0, 0.0)
-        return self._note(verb, text, Goal(block, spot), True)
+        self.table_frames += self.table_frames[-1:] * FRAMES_PER_CHUNK
+        pictures = self.record(verb, text, [(self._frames[-1], self.states[-1])] * FRAMES_PER_CHUNK)
+        self._note(verb, text, Goal(block, spot_of(self.states[-1], block) if block else (0.0, 0.0)), True)
+        return pictures
 
     def rewind(self, num_chunks: int) -> None:
         """Returns to the state after `num_chunks` moves, as if the later ones had not been made.
@@ -118,22 +103,10 @@ class Moves:
             del kept[num_frames:]
         del self._saved[1 + num_chunks :], self.chunks[num_chunks:], self.sub_goals[num_chunks:]
 
-    def distances_from_home(self) -> dict[str, float]:
-        """Name -> distance of the block from its first spot along the table, metres."""
-        here = {name: spot_of(self.states[-1], name) for name in self.homes}
-        return {name: float(np.hypot(*np.subtract(here[name], home))) for name, home in self.homes.items()}
-
-    def metadata(self) -> dict[str, Any]:
-        """The truth of every picture, as JSON values; metres, to the micrometre."""
-        states = self.states
-        return {
-            "hand": rows(state.hand for state in states),
-            "opening": [round(state.opening, 6) for state in states],
-            "objects": {name: rows(state.blocks[name] for state in states) for name in states[0].blocks},
-            "homes": {name: list(home) for name, home in self.homes.items()},
-            "table_frames": self.table_frames,
-            "sub_goals": [asdict(sub_goal) for sub_goal in self.sub_goals],
-        }
+    def metadata(self, **more: Any) -> dict[str, Any]:
+        """The truth of every picture, with the homes and the table's frames."""
+        homes = {name: list(home) for name, home in self.homes.items()}
+        return super().metadata(homes=homes, table_frames=self.table_frames, **more)
 
     def _resume(self) -> None:
         """Lays this scene out as it was left, in case the table has been used for another one since."""
@@ -141,12 +114,17 @@ class Moves:
             self._table.reset(self.layout)
         self._table.restore(self._saved[-1])
 
-    def _note(self, verb: str, text: str, goal: Goal, done: bool) -> Frames:
-        """Adds the chunk that was just recorded; returns its pictures."""
-        first = len(self.states) - FRAMES_PER_CHUNK
-        self.chunks.append(Chunk(text, verb, first, FRAMES_PER_CHUNK))
-        self.sub_goals.append(SubGoal(verb, text, *goal, first, FRAMES_PER_CHUNK, done))
-        return np.stack(self._frames[-FRAMES_PER_CHUNK:])
+    def _note(self, verb: str, text: str, goal: Goal, done: bool) -> None:
+        """Adds the sub-goal of the chunk that was just recorded."""
+        self.sub_goals.append(SubGoal(verb, text, *goal, self.chunks[-1].start_frame, FRAMES_PER_CHUNK, done))
+
+    def _replayed(self, passed: list[np.ndarray], kept: list[int]) -> Iterator[tuple[Frame, TableState]]:
+        """The moments after these numbers of the saved frames."""
+        before = self.table_frames[-1]
+        for number in kept:
+            self._table.restore(passed[number - 1])
+            self.table_frames.append(before + number)
+            yield self._table.frame(), self._table.state()
 
     def _run(
         self, decide: Callable[[TableState], Action], ended: Callable[[TableState], bool], most_frames: int

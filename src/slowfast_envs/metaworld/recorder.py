@@ -4,7 +4,7 @@ Interface for planners: give a text or a goal, look at the four frames that come
 from its first spot.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,8 @@ from slowfast_envs.metaworld.expert import Goal, check_block, check_goal, expert
 from slowfast_envs.metaworld.instructions import known_texts, spot_of, understand
 from slowfast_envs.metaworld.layout import Spot
 from slowfast_envs.metaworld.table import Action, Table, TableState
-from slowfast_vgen.types import Chunk, Frames
+from slowfast_envs.recorder import Frame, Recorder, rows
+from slowfast_vgen.types import Frames
 
 LONGEST = 6
 """Most chunks for one goal; the expert needs 3 to 6."""
@@ -41,7 +42,34 @@ class SubGoal:
     done: bool
 
 
-class Play:
+class TableRecorder(Recorder[TableState]):
+    """A recording at a table, with the blocks' first spots and what was asked for."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.frame(), table.state())
+        self._table = table
+        self.homes: dict[str, Spot] = {name: spot_of(self.states[0], name) for name in self.states[0].blocks}
+        """Name -> first spot of the block, metres."""
+        self.sub_goals: list[SubGoal] = []
+
+    def distances_from_home(self) -> dict[str, float]:
+        """Name -> distance of the block from its first spot along the table, metres."""
+        here = {name: spot_of(self.states[-1], name) for name in self.homes}
+        return {name: float(np.hypot(*np.subtract(here[name], home))) for name, home in self.homes.items()}
+
+    def metadata(self, **more: Any) -> dict[str, Any]:
+        """The truth of every frame, and further entries, as JSON values; metres, to the micrometre."""
+        states = self.states
+        return {
+            "hand": rows(state.hand for state in states),
+            "opening": [round(state.opening, 6) for state in states],
+            "objects": {name: rows(state.blocks[name] for state in states) for name in states[0].blocks},
+            **more,
+            "sub_goals": [asdict(sub_goal) for sub_goal in self.sub_goals],
+        }
+
+
+class Play(TableRecorder):
     """Recording of a table from its last reset on.
 
     >>> with Table(draw_layout(7)) as table:  # doctest: +SKIP
@@ -53,21 +81,9 @@ class Play:
     """
 
     def __init__(self, table: Table) -> None:
-        self._table = table
-        self._frames = [table.frame()]
-        self.states = [table.state()]
-        """The true states, one per frame."""
-        self.homes: dict[str, Spot] = {name: spot_of(self.states[0], name) for name in self.states[0].blocks}
-        """Name -> first spot of the block, metres."""
+        super().__init__(table)
         self.actions: list[Action] = []
         """One action per frame except for the start image."""
-        self.chunks: list[Chunk] = []
-        self.sub_goals: list[SubGoal] = []
-
-    @property
-    def frames(self) -> Frames:
-        """All frames so far, the start image first."""
-        return np.stack(self._frames)
 
     @property
     def action_texts(self) -> tuple[str, ...]:
@@ -93,8 +109,8 @@ class Play:
             verb, block, goal = understand(text, self.states[-1], self.homes)
             first = len(self.states)
         if goal is not None:
-            wanted = goal
-            self._chunk(verb, text, lambda state: expert_action(state, wanted))
+            pursued = goal
+            self._chunk(verb, text, lambda state: expert_action(state, pursued))
             self._note(verb, text, goal, first)
         elif block:
             self.hover(text, block)
@@ -139,38 +155,22 @@ class Play:
         self._chunk("wait", text, lambda state: np.array([0.0, 0.0, 0.0, grip]))
         self.sub_goals.append(SubGoal("wait", text, "", (0.0, 0.0), "", first, FRAMES_PER_CHUNK, True))
 
-    def distances_from_home(self) -> dict[str, float]:
-        """Name -> distance of the block from its first spot along the table, metres."""
-        here = {name: spot_of(self.states[-1], name) for name in self.homes}
-        return {name: float(np.hypot(*np.subtract(here[name], home))) for name, home in self.homes.items()}
+    def metadata(self, **more: Any) -> dict[str, Any]:
+        """The truth of every frame, with the actions."""
+        return super().metadata(actions=rows(self.actions), **more)
 
     def _chunk(self, verb: str, text: str, decide: Callable[[TableState], Action]) -> None:
-        self.chunks.append(Chunk(text, verb, len(self.states), FRAMES_PER_CHUNK))
+        self.record(verb, text, self._acted(decide))
+
+    def _acted(self, decide: Callable[[TableState], Action]) -> Iterator[tuple[Frame, TableState]]:
+        """Acts for one chunk; yields the moment after each action."""
         for _ in range(FRAMES_PER_CHUNK):
-            action = decide(self.states[-1])
-            self._table.act(action)
-            self.actions.append(action)
-            self.states.append(self._table.state())
-            self._frames.append(self._table.frame())
+            self.actions.append(decide(self.states[-1]))
+            self._table.act(self.actions[-1])
+            yield self._table.frame(), self._table.state()
 
     def _note(self, verb: str, text: str, goal: Goal, start_frame: int) -> bool:
         """Adds the sub-goal that was pursued since a frame; returns whether it is done."""
         done = is_done(self.states[-1], goal)
         self.sub_goals.append(SubGoal(verb, text, *goal, start_frame, len(self.states) - start_frame, done))
         return done
-
-    def metadata(self) -> dict[str, Any]:
-        """The truth of every frame, as JSON values; metres, to the micrometre."""
-        states = self.states
-        return {
-            "hand": rows(state.hand for state in states),
-            "opening": [round(state.opening, 6) for state in states],
-            "objects": {name: rows(state.blocks[name] for state in states) for name in states[0].blocks},
-            "actions": rows(self.actions),
-            "sub_goals": [asdict(sub_goal) for sub_goal in self.sub_goals],
-        }
-
-
-def rows(values: Iterable[np.ndarray]) -> list[list[float]]:
-    """One list of numbers per frame, as JSON values: to the micrometre."""
-    return [[round(number, 6) for number in value.tolist()] for value in values]

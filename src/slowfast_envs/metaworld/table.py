@@ -15,8 +15,9 @@ from jaxtyping import Float64
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.metaworld.engine import hide_base, hide_marks, model_file
 from slowfast_envs.metaworld.layout import BLOCK_HALF, COLOURS, SHAPES, Layout
-from slowfast_envs.mujoco.camera import Camera, Frame, View
+from slowfast_envs.mujoco.camera import Camera, View
 from slowfast_envs.mujoco.engine import import_mujoco
+from slowfast_envs.recorder import Frame
 from slowfast_vgen.errors import UserError
 
 VIEW = View(look_at=(0.0, 0.65, 0.05), distance=0.72, azimuth=-90.0, elevation=-51.0)

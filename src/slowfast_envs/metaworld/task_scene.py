@@ -11,7 +11,8 @@ from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.metaworld.engine import hide_base, hide_marks, import_metaworld
 from slowfast_envs.metaworld.table import STEPS_PER_FRAME, Action, Position, check_action
 from slowfast_envs.metaworld.tasks import task_named
-from slowfast_envs.mujoco.camera import Camera, Frame, View
+from slowfast_envs.mujoco.camera import Camera, View
+from slowfast_envs.recorder import Frame
 
 VIEW = View(look_at=(0.0, 0.68, 0.13), distance=0.92, azimuth=150.0, elevation=-36.0)
 """View past the robot's right shoulder: fronts of drawers and doors are seen."""

@@ -16,11 +16,11 @@ from slowfast_envs.base import FPS, FRAME_SIZE, SeededWorld
 from slowfast_envs.metaworld.layout import Layout, draw_layout
 from slowfast_envs.metaworld.moves import MIN_CHUNKS as LEAST_MOVES
 from slowfast_envs.metaworld.moves import NOMINAL_FPS, play_moves
-from slowfast_envs.metaworld.recorder import rows
 from slowfast_envs.metaworld.sequences import MIN_CHUNKS, play_sequence
 from slowfast_envs.metaworld.table import CAMERA_POSE, STEPS_PER_FRAME, Table
-from slowfast_envs.metaworld.task_scene import TaskStage
+from slowfast_envs.metaworld.task_scene import TaskStage, TaskState
 from slowfast_envs.metaworld.tasks import TASKS
+from slowfast_envs.recorder import Frame, Recorder, rows
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 
@@ -128,14 +128,10 @@ def _clip(stage: TaskStage, verb: str, rng: np.random.Generator, num_chunks: int
     """The expert does its task under one instruction, in whole chunks."""
     text = one_of(rng, stage.task.phrasings)
     scene = stage.digest  # before anything moves
-    frames, states = [stage.frame()], [stage.state()]
-    chunks: list[Chunk] = []
-    while len(chunks) < min(num_chunks, LONGEST_CLIP) and not any(state.is_done for state in states[1:]):
-        chunks.append(Chunk(text, verb, len(frames), FRAMES_PER_CHUNK))
-        for _ in range(FRAMES_PER_CHUNK):
-            stage.act_expert()
-            frames.append(stage.frame())
-            states.append(stage.state())
+    recorder = Recorder(stage.frame(), stage.state())
+    states = recorder.states
+    while len(recorder.chunks) < min(num_chunks, LONGEST_CLIP) and not any(state.is_done for state in states[1:]):
+        recorder.record(verb, text, _acted(stage))
     metadata = {
         "task": stage.task.env,
         "done": any(state.is_done for state in states),
@@ -143,7 +139,14 @@ def _clip(stage: TaskStage, verb: str, rng: np.random.Generator, num_chunks: int
         "opening": [round(state.opening, 6) for state in states],
         "objects": {stage.task.thing: rows(state.thing for state in states)},
     }
-    return _Shot(scene, np.stack(frames), tuple(chunks), metadata)
+    return _Shot(scene, recorder.frames, tuple(recorder.chunks), metadata)
+
+
+def _acted(stage: TaskStage) -> Iterator[tuple[Frame, TaskState]]:
+    """Lets the expert act for one chunk; yields the moment after each frame."""
+    for _ in range(FRAMES_PER_CHUNK):
+        stage.act_expert()
+        yield stage.frame(), stage.state()
 
 
 def _sequence(table: Table, layout: Layout, rng: np.random.Generator, num_chunks: int) -> _Shot:

@@ -12,17 +12,13 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.mujoco.engine import cannot_draw, import_mujoco
+from slowfast_envs.recorder import Frame
 
 _RENDER_SCALE = 2
-
-Frame = UInt8[np.ndarray, "size size 3"]
-"""One RGB frame, 0 to 255."""
-
 
 FOV_DEGREES = 45.0
 """Vertical and horizontal field of view, that of MuJoCo's free camera."""
