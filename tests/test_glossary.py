@@ -12,7 +12,6 @@ ARCHAIC = re.compile(
 )
 NOT_YET: tuple[str, ...] = (
     "slowfast_bench",
-    "slowfast_envs",
     "slowfast_vgen",
 )
 """Packages and rooms whose English is still to be gone over. This list only gets shorter."""

@@ -57,6 +57,10 @@ class Rect:
         """The rectangle with each side moved outward (inward where negative)."""
         return Rect(self.left - by_x, self.bottom - by_y, self.right + by_x, self.top + by_y)
 
+    def swapped(self) -> "Rect":
+        """The rectangle with x and y exchanged."""
+        return Rect(self.bottom, self.left, self.top, self.right)
+
     def meets(self, other: "Rect") -> bool:
         """True if the two have a point in common."""
         meets_x = self.left <= other.right and other.left <= self.right

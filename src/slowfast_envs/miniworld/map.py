@@ -212,7 +212,7 @@ def _draw_doors(rng: np.random.Generator, rooms: list[Rect]) -> list[Corridor] |
 def _door(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Corridor | None:
     """A door in the wall that two rooms share, None if they share none that is long enough."""
     for along_x in (True, False):
-        a, b = (rooms[i], rooms[j]) if along_x else (_swap(rooms[i]), _swap(rooms[j]))
+        a, b = (rooms[i], rooms[j]) if along_x else (rooms[i].swapped(), rooms[j].swapped())
         if a.left > b.left:
             a, b = b, a
         low, high = max(a.bottom, b.bottom) + CELL, min(a.top, b.top) - CELL
@@ -220,7 +220,7 @@ def _door(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Corrid
             continue
         bottom = low + CELL * int(rng.integers((high - low) // CELL - DOOR_CELLS + 1))
         rect = Rect(a.right, bottom, b.left, bottom + DOOR_CELLS * CELL)
-        return Corridor(rect if along_x else _swap(rect), i, j, along_x)
+        return Corridor(rect if along_x else rect.swapped(), i, j, along_x)
     return None
 
 
@@ -234,10 +234,6 @@ def _squares(rect: Rect) -> Iterator[Rect]:
 def _distance(rect: Rect, x: int, y: int) -> float:
     """Distance from a point to the nearest point of a rectangle."""
     return math.hypot(max(rect.left - x, 0, x - rect.right), max(rect.bottom - y, 0, y - rect.top))
-
-
-def _swap(rect: Rect) -> Rect:
-    return Rect(rect.bottom, rect.left, rect.top, rect.right)
 
 
 def _draw_items(rng: np.random.Generator, room: Rect, doors: list[Corridor]) -> Iterator[Item]:

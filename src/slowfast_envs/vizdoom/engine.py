@@ -17,7 +17,7 @@ from PIL import Image
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.scene import Look, Scene
 from slowfast_envs.vizdoom.process import EngineFolder
-from slowfast_envs.vizdoom.wad import build_wad
+from slowfast_envs.vizdoom.udmf import build_wad
 from slowfast_envs.walking import Place, check_free, poses_of, walk
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs

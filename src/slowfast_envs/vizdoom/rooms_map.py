@@ -108,7 +108,7 @@ def _passage(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Cor
     door_width = int(rng.integers(DOOR_CELLS[0], DOOR_CELLS[1] + 1)) * CELL
     corner = 2 * CELL  # a strip of wall stays next to every door
     for along_x in (True, False):
-        a, b = (rooms[i], rooms[j]) if along_x else (_swap(rooms[i]), _swap(rooms[j]))
+        a, b = (rooms[i], rooms[j]) if along_x else (rooms[i].swapped(), rooms[j].swapped())
         if a.left > b.left:
             a, b = b, a
         low, high = max(a.bottom, b.bottom) + corner, min(a.top, b.top) - corner
@@ -117,15 +117,11 @@ def _passage(rng: np.random.Generator, rooms: list[Rect], i: int, j: int) -> Cor
             continue
         bottom = low + CELL * int(rng.integers((high - low - width) // CELL + 1))
         rect = Rect(a.right, bottom, b.left, bottom + width)
-        rect = rect if along_x else _swap(rect)
+        rect = rect if along_x else rect.swapped()
         padded = rect.grown(0, CELL) if along_x else rect.grown(CELL, 0)
         if not any(padded.meets(room) for k, room in enumerate(rooms) if k not in (i, j)):
             return Corridor(rect, i, j, along_x)
     return None
-
-
-def _swap(rect: Rect) -> Rect:
-    return Rect(rect.bottom, rect.left, rect.top, rect.right)
 
 
 class _RoomsDecor:

@@ -1,9 +1,17 @@
-"""The text of a map in UDMF, the engine's text format: one sector per room or corridor, a panel on each wall."""
+"""Maps as the engine reads them: a text in UDMF, and the archive (WAD) of the texts with their textures and palette.
 
-from collections.abc import Sequence
+The text has one sector per room or corridor, and a panel on each wall.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from slowfast_envs.scene import CELL, Corridor, Rect
+from slowfast_envs.scene import CELL, Corridor, Look, Lump, Rect
+
+EYE_HEIGHT = 72
+"""Height of the camera, more than the game's 41, so that floors do not fill the picture."""
+_CAMERA = f"actor RoomsCamera : DoomPlayer {{ player.viewheight {EYE_HEIGHT} }}\n"
 
 Point = tuple[int, int]
 
@@ -153,3 +161,18 @@ def _shared(v1: tuple[int, int], v2: tuple[int, int], rect: Rect) -> list[tuple[
         if a[across] == b[across] == v1[across] and low <= min(a[along], b[along]) and max(a[along], b[along]) <= high:
             return [a, b]
     return None
+
+
+def build_wad(map_texts: Sequence[str], look: Look, textures: Iterable[str]) -> bytes:
+    """One WAD with the maps as MAP01, MAP02, ... (at most 99) and the lumps that the look needs for the textures."""
+    lumps: list[Lump] = look.palette()
+    for number, text in enumerate(map_texts, start=1):
+        lumps += [(f"MAP{number:02d}", b""), ("TEXTMAP", text.encode()), ("ENDMAP", b"")]
+    lumps += [("DECORATE", _CAMERA.encode()), ("ZMAPINFO", b'gameinfo { playerclasses = "RoomsCamera" }\n')]
+    lumps += look.textures(textures)
+    body, directory, position = [], [], 12
+    for name, data in lumps:
+        directory.append(struct.pack("<ii8s", position, len(data), name.encode()))
+        body.append(data)
+        position += len(data)
+    return struct.pack("<4sii", b"PWAD", len(lumps), position) + b"".join(body) + b"".join(directory)
