@@ -78,7 +78,7 @@ def _draw_wish(rng: np.random.Generator, layout: Layout, state: TableState, chun
 
 
 def blocks_away(homes: Mapping[str, Spot], state: TableState) -> list[str]:
-    """The blocks that do not lie where they lay at first."""
+    """The blocks that are not at their first spots."""
     return [name for name, home in homes.items() if np.hypot(*(state.blocks[name][:2] - home)) > 2 * ARRIVED]
 
 

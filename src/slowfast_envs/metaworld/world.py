@@ -55,8 +55,7 @@ class MetaWorld(SeededWorld):
 
     def check(self, script: str, num_chunks: int) -> None:
         """Raises `UserError` for another script, a sequence below `MIN_CHUNKS` or moves below `LEAST_MOVES` chunks."""
-        if script not in (*self.scripts, MIX):
-            raise UserError(f'there is no script "{script}"; choose one of: {", ".join((*self.scripts, MIX))}')
+        super().check(script, num_chunks)
         fewest = {"sequence": MIN_CHUNKS, "moves": LEAST_MOVES}.get(script, 1)
         if num_chunks < fewest:
             raise UserError(f"{num_chunks} chunks were asked for; the script {script} needs at least {fewest}")
