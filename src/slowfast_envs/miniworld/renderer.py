@@ -125,7 +125,7 @@ class _PaintedBall(Entity):
 
 
 def _load_texture(path: str) -> object:
-    """Miniworld's `Texture.load`, which takes seconds per picture: pyglet turns RGB to RGBA pixel by pixel in Python."""
+    """Miniworld's `Texture.load`, which takes seconds: pyglet turns RGB to RGBA pixel by pixel in Python."""
     with Image.open(path) as image:
         size = image.size
         picture = image.convert("RGBA").resize((_TEXELS, _TEXELS), Image.Resampling.BOX)
