@@ -765,7 +765,7 @@ def test_vpt_counts_and_names_keys_without_words(tmp_path: Path) -> None:
     recipes, (finding,) = samples("vpt", tmp_path)
     assert told(recipes[0])[-1] == ("select item 1", 10)
     assert (finding.name, finding.reason, finding.lost) == ("x.jsonl", "unknown-label", False)
-    assert finding.message == "no words for button 3 (lines: 23), f3 (lines: 7), tab (lines: 23); the rest is told"
+    assert finding.message == "no words for button 3 (lines: 23), f3 (lines: 7), tab (lines: 23); the rest is used"
 
 
 def test_vpt_names_logs_and_videos_that_do_not_fit(tmp_path: Path) -> None:

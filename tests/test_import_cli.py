@@ -176,7 +176,7 @@ def test_too_many_bad_samples_end_the_import(tmp_path: Path, capsys: pytest.Capt
         table.write("".join(f"none.mp4,{second},{second + 1},go\n" for second in range(200)))
     assert run("folder", source, out) == 2
     error = capsys.readouterr().err
-    assert "51 of 54 samples so far cannot be used, more than the share of 0.5; mend the source and import it" in error
+    assert "51 of 54 samples so far cannot be used, more than the share of 0.5; fix the source and import it" in error
     assert "most often: missing-video, first actions.csv line 6 (none.mp4): there is no video" in error
     assert report_of(out)["left_out"]["missing-video"]["count"] == 51
     assert run("folder", source, out, "--max-bad-share", "1") == 0
@@ -390,7 +390,7 @@ def test_a_foreign_report_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert sentence in capsys.readouterr().err
     (out / "import.json").unlink()
     assert run("folder", source, out) == 2
-    assert "holds 3 episodes, its import.json tells of 0; use a new folder" in capsys.readouterr().err
+    assert "holds 3 episodes, its import.json counts 0; use a new folder" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

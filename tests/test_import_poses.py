@@ -45,7 +45,7 @@ def test_the_table_tells_poses_at_the_start_of_each_action(tmp_path: Path) -> No
     rows: Rows = [(0, 1, "go", 0, 0, 350), (1, 2, "turn", 2, 0, 350), (2, 3, "go", 2, 0, 10)]
     report = imported(table(tmp_path / "a", rows, ends=False), tmp_path / "out")
     (message,) = messages(report)
-    assert "nothing tells the pose at its end" in message  # the third row's
+    assert "its pose at the end is unknown" in message  # the third row's
     episode = EpisodeDataset(tmp_path / "out")[0]
     assert [chunk.action for chunk in episode.chunks] == ["go"] * 3 + ["turn"] * 3
     assert episode.poses is not None
@@ -61,7 +61,7 @@ def test_the_table_tells_poses_at_the_ends_too(tmp_path: Path) -> None:
     ]
     report = imported(table(tmp_path / "a", rows, ends=True), tmp_path / "out")
     (message,) = messages(report)
-    assert "it tells end_x, end_y alone; give all or none" in message
+    assert "it has only end_x, end_y; give all or none" in message
     episode = EpisodeDataset(tmp_path / "out")[0]
     assert episode.poses is not None
     np.testing.assert_allclose(episode.poses[[0, 10, 15, 20]], [[0, 0, 0], [1, 0, 0], [2, 0, 315], [3, 0, 270]])
@@ -120,11 +120,11 @@ def test_poses_are_told_in_one_place_and_whole(tmp_path: Path, capsys: pytest.Ca
     write_csv(source / "poses.csv", [("video", "time", "x", "y", "heading")])
     words = ["data", "import", "--from", "folder", str(source), str(tmp_path / "out")]
     assert main(words) == 2
-    assert "both tell poses; keep one of them" in capsys.readouterr().err
+    assert "both have poses; keep one of them" in capsys.readouterr().err
     (source / "poses.csv").unlink()
     write_csv(source / "actions.csv", [("video", "start", "end", "action", "x", "y"), ("a.mp4", 0, 1, "go", 0, 0)])
     assert main(words) == 2
-    assert "poses are told by x, y, heading" in capsys.readouterr().err
+    assert "poses need x, y, heading" in capsys.readouterr().err
 
 
 def test_the_adapter_keeps_the_contract_with_poses_and_other_sizes(tmp_path: Path) -> None:

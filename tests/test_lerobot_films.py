@@ -232,11 +232,11 @@ def test_splits(tmp_path: Path) -> None:
         assert list(imported(source, split="validation")[0]) == ["episode 2"]
         assert list(imported(source)[0]) == ["episode 0", "episode 1"]
     for splits, sentence in (
-        ({"train": "0:50%"}, "tells the split train as '0:50%'; it must be such as 0:10"),
-        ({"train": "all"}, "tells the split train as 'all'"),
-        ({"train": [0, 2]}, r"tells the split train as \[0, 2\]"),
-        ({"train": "0:1,2:3"}, "tells the split train as '0:1,2:3'"),
-        (["train"], r"tells the splits \['train'\]"),
+        ({"train": "0:50%"}, "has the split train as '0:50%'; it must be a range such as 0:10"),
+        ({"train": "all"}, "has the split train as 'all'"),
+        ({"train": [0, 2]}, r"has the split train as \[0, 2\]"),
+        ({"train": "0:1,2:3"}, "has the split train as '0:1,2:3'"),
+        (["train"], r"has the splits \['train'\]"),
         ({"val": "0:1"}, "has no split 'train'; it has val"),
         ({"a": "0:1", "b": "1:3"}, "has no split 'train'; it has a, b"),
     ):

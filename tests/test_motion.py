@@ -72,16 +72,16 @@ def test_what_the_episodes_tell_is_believed() -> None:
     data, poses = clip(), way(("walk on",) * 3, 15)
     assert motion_of(data, poses) == Motion(pytest.approx(0.14), None)
     told = {"step_units": frozenset([24]), "fov_degrees": frozenset([89.7])}
-    assert motion_of(replace(data, told=told), poses) == Motion(24.0, 89.7)
+    assert motion_of(replace(data, camera=told), poses) == Motion(24.0, 89.7)
     half_told = {"step_units": frozenset([24, None]), "fov_degrees": frozenset([89.7, None])}
-    assert motion_of(replace(data, told=half_told), poses) == Motion(pytest.approx(0.14), None)
+    assert motion_of(replace(data, camera=half_told), poses) == Motion(pytest.approx(0.14), None)
     for told, sentence in (
         ({"fov_degrees": frozenset([60, 90])}, "fields of view of 60, 90 degrees"),
         ({"fov_degrees": frozenset(["wide"])}, "fov_degrees 'wide'"),
         ({"step_units": frozenset([-1])}, "step_units -1"),
     ):
         with pytest.raises(UserError, match=sentence):
-            motion_of(replace(data, told=told), poses)
+            motion_of(replace(data, camera=told), poses)
 
 
 def test_sets_in_other_units_are_refused_together() -> None:

@@ -88,7 +88,7 @@ def episode_poses(
         poses = source.poses(number)
         if poses is None and needed:
             raise UserError(
-                f"the episode {source.name(number)} has no poses, which tell where its actions lead; use a data set of "
+                f"the episode {source.name(number)} has no poses, which show where its actions lead; use a data set of "
                 "a world that gives them, or what needs none (docs/howto/bring-your-data.md)"
             )
         if poses is None:
@@ -119,7 +119,7 @@ class ChainSampler:
         if not len(self.starts):
             raise UserError(
                 f"no episode of the data has a chain of {num_chunks} chunks of {num_frames} frames; the longest has "
-                f"{longest_chain(source, num_frames)}: give at most so many with --chunks, or longer episodes"
+                f"{longest_chain(source, num_frames)}: give at most that number with --chunks, or longer episodes"
             )
         self._starts_by_set = source.by_set(self.starts)
         self._texts = tuple(dict.fromkeys(source.actions))
@@ -140,12 +140,12 @@ class ChainSampler:
         poses[..., :2] -= poses[:, :1, :2]
         seen_under = self._text_of_frame[frames[:, self.num_frames :]].reshape(len(chunks), self.num_chunks, -1)
         most = (seen_under[..., None] == seen_under[..., None, :]).sum(-1).argmax(-1)
-        told = np.take_along_axis(seen_under, most[..., None], -1)
+        label = np.take_along_axis(seen_under, most[..., None], -1)
         return ChainBatch(
             self.source.latents[torch.from_numpy(frames)].float(),
             torch.tensor(poses).float(),
-            tuple(tuple(self._texts[text] for text in chain) for chain in told[..., 0].tolist()),
-            torch.from_numpy(seen_under == told),
+            tuple(tuple(self._texts[text] for text in chain) for chain in label[..., 0].tolist()),
+            torch.from_numpy(seen_under == label),
         )
 
 

@@ -117,8 +117,8 @@ def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
 
     try:
         # No need to decode more than twice the size in the header to know that it is too much.
-        told = header.num_frames * header.height * header.width * 3
-        frames = read_video(path, min(LARGEST_FRAMES, 2 * told + 2**24))
+        num_bytes = header.num_frames * header.height * header.width * 3
+        frames = read_video(path, min(LARGEST_FRAMES, 2 * num_bytes + 2**24))
         if len(frames) != header.num_frames:
             found("frame-count", f"the video has {len(frames)} frames, the header says {header.num_frames}")
         if frames.shape[1:3] != (header.height, header.width):
@@ -181,11 +181,11 @@ class EpisodeDataset:
         self.header = read_dataset_header(self.folder / DATASET_FILE)
         present = episode_numbers(self.folder)
         if present != list(range(len(present))):
-            raise UserError(f"the episodes in {folder} are not numbered 0 to {len(present) - 1}; make or copy it anew")
+            raise UserError(f"the episodes in {folder} are not numbered 0 to {len(present) - 1}; make or copy it again")
         if len(present) < self.header.num_episodes and not unfinished:
             raise UserError(
                 f"{folder} holds {len(present)} of its {self.header.num_episodes} episodes; "
-                "run the command that makes it again, and it goes on"
+                "run the command that makes it again, and it continues"
             )
         self.episode_folders = tuple(episode_folder(self.folder, number) for number in present)
 
@@ -296,11 +296,12 @@ class DatasetWriter:
             self._header = replace(self._header, num_episodes=self.num_present)
             self._write_header()
 
-    def _refuse_other_settings(self, made: DatasetHeader) -> None:
-        was, now = ({"world": one.world, "split": one.split, **one.creation} for one in (made, self._header))
+    def _refuse_other_settings(self, existing: DatasetHeader) -> None:
+        headers = (existing, self._header)
+        was, now = ({"world": header.world, "split": header.split, **header.creation} for header in headers)
         differing = [name for name in was | now if was.get(name) != now.get(name)]
         if self.num_present and differing:
-            old, new = (", ".join(f"{name} {one.get(name)}" for name in differing) for one in (was, now))
+            old, new = (", ".join(f"{name} {values.get(name)}" for name in differing) for values in (was, now))
             raise UserError(f"{self.folder} was made with {old}, not with {new}; use the same or another folder")
 
     def _write_header(self) -> None:

@@ -110,7 +110,7 @@ def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> lis
         return [Defect(str(path), "wrong-version", f"version is {reprlib.repr(found)}, want {VERSION}")]
     defects = []
     named = record.get(FILES, {})
-    if not isinstance(named, dict) or not all(_is_sha256(each) for each in named.values()):
+    if not isinstance(named, dict) or not all(_is_sha256(digest) for digest in named.values()):
         defects.append(
             Defect(str(path), "bad-header", f"{FILES} is {reprlib.repr(named)}, want a SHA-256 of each file")
         )
@@ -123,7 +123,7 @@ def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> lis
     if fields is _EPISODE_FIELDS and not defects:
         num_bytes = 3 * record["num_frames"] * record["height"] * record["width"]
         if num_bytes > LARGEST_FRAMES:
-            message = f"the frames that it tells of would take {num_bytes} bytes, {LARGEST_FRAMES} at most are read"
+            message = f"its frames would take {num_bytes} bytes, {LARGEST_FRAMES} at most are read"
             defects.append(Defect(str(path), "bad-header", message))
     return defects
 

@@ -64,10 +64,10 @@ class ImportReport:
         """Counts a finding, keeps its name if it is among the first, and returns its name and message."""
         tally = (self.left_out if finding.lost else self.noticed).setdefault(finding.reason, Tally())
         tally.count += 1
-        told = {"name": printable(finding.name), "message": printable(finding.message)}
+        entry = {"name": printable(finding.name), "message": printable(finding.message)}
         if len(tally.first) < NUM_NAMED:
-            tally.first.append(told)
-        return told
+            tally.first.append(entry)
+        return entry
 
 
 class SavedReport(NamedTuple):
@@ -95,7 +95,7 @@ class ReportLog:
         self.report = ImportReport() if saved is None else saved.report
         kept = b"" if saved is None else saved.findings
         self._digest = hashlib.sha256(kept)
-        self._untold: list[str] = []
+        self._unsaved: list[str] = []
         findings = out / FINDINGS_FILE
         if findings.is_file() and findings.stat().st_size != len(kept):
             with atomic_path(findings) as temporary:
@@ -103,16 +103,16 @@ class ReportLog:
 
     def add(self, finding: Finding) -> None:
         """Counts a finding and queues its line."""
-        told = {"reason": finding.reason, "lost": finding.lost, **self.report.add(finding)}
-        self._untold.append(json.dumps(told) + "\n")
+        entry = {"reason": finding.reason, "lost": finding.lost, **self.report.add(finding)}
+        self._unsaved.append(json.dumps(entry) + "\n")
 
     def save(self) -> None:
         """Writes the findings, then the report that counts them."""
-        if self._untold:
-            text = "".join(self._untold)
+        if self._unsaved:
+            text = "".join(self._unsaved)
             append_text(self._out / FINDINGS_FILE, text)
             self._digest.update(text.encode())
-            self._untold = []
+            self._unsaved = []
         files = {FILES: _hashes(self.report, self._digest.hexdigest())}
         write_record(self._out / REPORT_FILE, self._head | asdict(self.report) | files)
 
@@ -127,16 +127,16 @@ def read_report(folder: Path) -> SavedReport | None:
     path, findings = folder / REPORT_FILE, folder / FINDINGS_FILE
     if not path.is_file():
         return None
-    told = read_json(path)
-    is_sealed = isinstance(told, dict) and (OWN in told or FILES in told)
-    if is_sealed and told.get(OWN) != own_hash(told):
+    record = read_json(path)
+    is_sealed = isinstance(record, dict) and (OWN in record or FILES in record)
+    if is_sealed and record.get(OWN) != own_hash(record):
         refuse([Defect(str(path), "checksum", "its values do not fit its own SHA-256; import into a new folder")])
-    report = _report_of(path, told)
+    report = _report_of(path, record)
     lines = read_bytes(findings).splitlines(keepends=True) if findings.is_file() else []
     if len(lines) < report.num_findings:
         raise UserError(f"{findings} lacks lines that {path} counts; import into a new folder")
     counted = b"".join(lines[: report.num_findings])  # a killed import may have left more
-    if is_sealed and told.get(FILES) != _hashes(report, hashlib.sha256(counted).hexdigest()):
+    if is_sealed and record.get(FILES) != _hashes(report, hashlib.sha256(counted).hexdigest()):
         message = f"its lines do not fit the SHA-256 in {REPORT_FILE}; import into a new folder"
         refuse([Defect(str(findings), "checksum", message)])
     return SavedReport(report, counted, is_sealed)
@@ -145,10 +145,10 @@ def read_report(folder: Path) -> SavedReport | None:
 def is_report(path: Path) -> bool:
     """Returns whether a file claims to be the report of an import."""
     try:
-        told = read_json(path)
+        record = read_json(path)
     except UserError:
         return False
-    return isinstance(told, dict) and told.get("format") == _FORMAT
+    return isinstance(record, dict) and record.get("format") == _FORMAT
 
 
 def seal_note(folder: Path) -> str:
@@ -174,26 +174,26 @@ def _hashes(report: ImportReport, of_findings: str) -> dict[str, str]:
     return {FINDINGS_FILE: of_findings} if report.num_findings else {}
 
 
-def _report_of(path: Path, told: Any) -> ImportReport:
+def _report_of(path: Path, record: Any) -> ImportReport:
     try:
-        if told["format"] != _FORMAT:
-            raise KeyError(told["format"])
-        counts = {name: told[name] for name in ("recordings_done", "samples_done", "episodes", "frames")}
-        if not all(_is_count(count) for count in counts.values()) or not isinstance(told["is_finished"], bool):
+        if record["format"] != _FORMAT:
+            raise KeyError(record["format"])
+        counts = {name: record[name] for name in ("recordings_done", "samples_done", "episodes", "frames")}
+        if not all(_is_count(count) for count in counts.values()) or not isinstance(record["is_finished"], bool):
             raise TypeError("a count is no whole number")
         report = ImportReport(
-            **counts, is_finished=told["is_finished"], last_recording=printable(told["last_recording"])
+            **counts, is_finished=record["is_finished"], last_recording=printable(record["last_recording"])
         )
-        report.left_out = {printable(reason): _tally(tally) for reason, tally in told["left_out"].items()}
-        report.noticed = {printable(reason): _tally(tally) for reason, tally in told["noticed"].items()}
+        report.left_out = {printable(reason): _tally(tally) for reason, tally in record["left_out"].items()}
+        report.noticed = {printable(reason): _tally(tally) for reason, tally in record["noticed"].items()}
         return report
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no report of an import ({error!r:.80}); give a new or empty folder") from error
 
 
-def _tally(told: Any) -> Tally:
-    count, first = told["count"], told["first"]
-    named = [{name: printable(each[name]) for name in ("name", "message")} for each in first]
+def _tally(record: Any) -> Tally:
+    count, first = record["count"], record["first"]
+    named = [{name: printable(entry[name]) for name in ("name", "message")} for entry in first]
     if not _is_count(count) or len(named) != min(count, NUM_NAMED) or not named:
         raise TypeError("a tally does not count what it names")
     return Tally(count, named)

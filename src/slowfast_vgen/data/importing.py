@@ -170,7 +170,7 @@ def _samples(recording: Recording) -> Iterator[Recipe | Finding]:
 
 
 def _episode(
-    recipe: Recipe, settings: ImportSettings, world: str, licence: str, tell: Callable[[Finding], None]
+    recipe: Recipe, settings: ImportSettings, world: str, licence: str, report: Callable[[Finding], None]
 ) -> Episode | None:
     """Decodes an episode, shortened where the rest is broken; returns None where too little is left."""
     num_frames = len(recipe.words) + 1
@@ -180,7 +180,7 @@ def _episode(
     except UnusableError as error:
         ends = [end for end in recipe.ends if 2 <= end <= len(error.frames)]
         message = f"{error.message}; its first {ends[-1]} of {num_frames} frames are used" if ends else error.message
-        tell(Finding(recipe.name, error.reason, message, lost=not ends))
+        report(Finding(recipe.name, error.reason, message, lost=not ends))
         if not ends:
             return None
         frames = np.stack(error.frames[: ends[-1]])
@@ -236,7 +236,7 @@ def _name_of_unreported_episode(out: Path, report: ImportReport) -> str | None:
         return None
     if num_present != report.episodes + 1:
         raise UserError(
-            f"{out} holds {num_present} episodes, its {REPORT_FILE} tells of {report.episodes}; use a new folder"
+            f"{out} holds {num_present} episodes, its {REPORT_FILE} counts {report.episodes}; use a new folder"
         )
     return str(read_header(episode_folder(out, num_present - 1)).metadata.get("source"))
 
@@ -246,7 +246,7 @@ def _stop_for_bad_share(adapter: Adapter, log: ReportLog, max_bad_share: float, 
     report = log.report
     if report.num_left_out == 0:
         table = next(iter(adapter.index_files()), "it")
-        raise UserError(f"the source holds nothing to import; check that {table} and what it tells of are whole")
+        raise UserError(f"the source holds nothing to import; check that {table} and its files are complete")
     log.save()
     reason, tally = max(report.left_out.items(), key=lambda item: item[1].count)
     first = tally.first[0]
@@ -254,7 +254,7 @@ def _stop_for_bad_share(adapter: Adapter, log: ReportLog, max_bad_share: float, 
     allowed = (
         "so there is nothing to use"
         if report.episodes == 0 and report.is_finished
-        else f"more than the share of {max_bad_share:g}; mend the source and import it into a new folder, or allow "
+        else f"more than the share of {max_bad_share:g}; fix the source and import it into a new folder, or allow "
         "more with --max-bad-share"
     )
     so_far = "" if report.is_finished else " so far"

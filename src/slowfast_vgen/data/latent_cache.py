@@ -43,13 +43,13 @@ class Encoded:
 
 def cache_key(episodes: Iterable[Tables], codec_fingerprint: str, text_fingerprint: str) -> str:
     """Returns a hex SHA-256 over everything that `Encoded` depends on; any change of it gives another key."""
-    told = {
+    parts = {
         "preprocessing": PREPROCESSING_VERSION,
         "codec": codec_fingerprint,
         "text": text_fingerprint,
         "episodes": [[header.video_sha256, [chunk.action for chunk in chunks]] for header, chunks in episodes],
     }
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def cache_path(folder: Path, key: str) -> Path:
@@ -100,12 +100,12 @@ def load_encoded(path: Path, key: str, num_frames: int) -> Encoded | None:
         tokens = tensors["tokens"].split(tensors["token_counts"].tolist()) if names else ()
         if not all(isinstance(name, str) and part.dim() == 2 for name, part in zip(names, tokens, strict=True)):
             raise ValueError("its texts and their embeddings do not fit")
-        if not all(bool(each.isfinite().all()) for each in (latents, *tokens)):
+        if not all(bool(tensor.isfinite().all()) for tensor in (latents, *tokens)):
             raise ValueError("it holds values that are not finite")
         return Encoded(latents, dict(zip(names, tokens, strict=True)))
     # A forged file can hold anything: a number for the texts, invalid counts.
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
-        tell(f"{path} is damaged ({' '.join(str(error).split()):.300}); its episodes are encoded anew")
+        tell(f"{path} is damaged ({' '.join(str(error).split()):.300}); its episodes are encoded again")
         return None
 
 

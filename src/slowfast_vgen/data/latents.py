@@ -52,12 +52,12 @@ class JoinedLatents:
         """Returns the given frames, as indexing one tensor with them would."""
         flat = frames.flatten()
         part_of = torch.bucketize(flat, self._stops, right=True)
-        found = torch.empty((len(flat), *self.shape[1:]), dtype=self.dtype)
+        joined = torch.empty((len(flat), *self.shape[1:]), dtype=self.dtype)
         for number in part_of.unique().tolist():
             rows = part_of == number
             before = int(self._stops[number - 1]) if number else 0
-            found[rows] = self._parts[number][flat[rows] - before]
-        return found.unflatten(0, frames.shape)
+            joined[rows] = self._parts[number][flat[rows] - before]
+        return joined.unflatten(0, frames.shape)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class LatentSet:
     """Number of the set that each chunk is from; None where there is one set."""
     fps: tuple[float, ...] = ()
     """Frames a second of the episodes: distinct rates, ascending."""
-    told: Mapping[str, frozenset[Any]] = field(default_factory=dict)
+    camera: Mapping[str, frozenset[Any]] = field(default_factory=dict)
     """Values in the episodes' metadata of each of `CAMERA_KEYS`; None among them where an episode has none."""
 
     @property
@@ -127,19 +127,19 @@ def joined_sets(sets: Sequence[LatentSet]) -> LatentSet:
     """
     if len(sets) == 1:
         return sets[0]
-    if len(sizes := {tuple(one.latents.shape[1:]) for one in sets}) > 1:
+    if len(sizes := {tuple(part.latents.shape[1:]) for part in sets}) > 1:
         raise UserError(f"the sets have latents of {len(sizes)} sizes, {sorted(sizes)}; make them of one frame size")
-    starts = np.cumsum([0, *(len(one.latents) for one in sets[:-1])])
+    starts = np.cumsum([0, *(len(part.latents) for part in sets[:-1])])
     return LatentSet(
-        JoinedLatents([one.latents for one in sets]),
-        np.concatenate([one.episode_start + start for one, start in zip(sets, starts, strict=True)]),
-        np.concatenate([one.chunk_start + start for one, start in zip(sets, starts, strict=True)]),
-        np.concatenate([one.chunk_frames for one in sets]),
-        tuple(action for one in sets for action in one.actions),
-        hashlib.sha256("/".join(one.key for one in sets).encode()).hexdigest()[:16],
-        {text: embedding for one in reversed(sets) for text, embedding in one.texts.items()},
-        set_of_chunk=np.repeat(np.arange(len(sets)), [len(one.actions) for one in sets]),
-        fps=tuple(sorted({rate for one in sets for rate in one.fps})),
+        JoinedLatents([part.latents for part in sets]),
+        np.concatenate([part.episode_start + start for part, start in zip(sets, starts, strict=True)]),
+        np.concatenate([part.chunk_start + start for part, start in zip(sets, starts, strict=True)]),
+        np.concatenate([part.chunk_frames for part in sets]),
+        tuple(action for part in sets for action in part.actions),
+        hashlib.sha256("/".join(part.key for part in sets).encode()).hexdigest()[:16],
+        {text: embedding for part in reversed(sets) for text, embedding in part.texts.items()},
+        set_of_chunk=np.repeat(np.arange(len(sets)), [len(part.actions) for part in sets]),
+        fps=tuple(sorted({rate for part in sets for rate in part.fps})),
     )
 
 
@@ -236,7 +236,7 @@ def _encoded(
             left_out.add(source.name(number), error)
             continue
         part = encode(frames).half()
-        check_finite(f"the encoding of {source.name(number)}", {"latents": part}, "train the codec anew")
+        check_finite(f"the encoding of {source.name(number)}", {"latents": part}, "train the codec again")
         _refuse_other_size(source, parts[0] if parts else part, part, number)
         parts.append(part)
         sound[number] = tables[number]
@@ -285,7 +285,7 @@ def _with_chunks(
         texts,
         episodes,
         fps=tuple(sorted({header.fps for header in headers})),
-        told={key: frozenset(_plain(header.metadata.get(key)) for header in headers) for key in CAMERA_KEYS},
+        camera={key: frozenset(_plain(header.metadata.get(key)) for header in headers) for key in CAMERA_KEYS},
     )
 
 

@@ -122,7 +122,8 @@ class _Writer:
         row |= {f"videos/{CAMERA}/from_timestamp": begin, f"videos/{CAMERA}/to_timestamp": begin + count / self.fps}
         row |= {"dataset_from_index": self.num_frames, "dataset_to_index": self.num_frames + count}
         row |= {"meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0}
-        row |= {f"stats/{name}/{key}": value.tolist() for name, each in stats.items() for key, value in each.items()}
+        flat = _nested(stats).items()
+        row |= {f"stats/{name}/{key}": value for name, values in flat for key, value in values.items()}
         self.episodes.append(row)
         self._frames_in_file += count
         self.num_frames += count
@@ -212,8 +213,8 @@ def _common(dataset: EpisodeDataset) -> tuple[int, int, float, bool]:
     headers = [read_header(folder) for folder in dataset.episode_folders]
     kinds = {(header.height, header.width, header.fps) for header in headers}
     if len(kinds) > 1:
-        told = ", ".join(f"{height}x{width} at {fps:g}" for height, width, fps in sorted(kinds))
-        raise UserError(f"{dataset.folder} has episodes of {told} frames a second; a LeRobot data set has one of each")
+        sizes = ", ".join(f"{height}x{width} at {fps:g}" for height, width, fps in sorted(kinds))
+        raise UserError(f"{dataset.folder} has episodes of {sizes} frames a second; a LeRobot data set has one of each")
     (kind,) = kinds
     return *kind, all(header.has_poses for header in headers)
 
@@ -244,17 +245,17 @@ def _merged(all_stats: list[Stats]) -> Stats:
     """Combines the statistics of all episodes; variances by the law of total variance."""
     merged: Stats = {}
     for name in all_stats[0]:
-        each = {key: np.stack([stats[name][key] for stats in all_stats]) for key in all_stats[0][name]}
-        weight = each["count"].reshape(-1, *(1,) * (each["mean"].ndim - 1)) / each["count"].sum()
-        mean = (weight * each["mean"]).sum(0)
-        variance = (weight * (each["std"] ** 2 + (each["mean"] - mean) ** 2)).sum(0)
-        extremes = {"min": each["min"].min(0), "max": each["max"].max(0)}
-        merged[name] = extremes | {"mean": mean, "std": np.sqrt(variance), "count": each["count"].sum(0)}
+        values = {key: np.stack([stats[name][key] for stats in all_stats]) for key in all_stats[0][name]}
+        weight = values["count"].reshape(-1, *(1,) * (values["mean"].ndim - 1)) / values["count"].sum()
+        mean = (weight * values["mean"]).sum(0)
+        variance = (weight * (values["std"] ** 2 + (values["mean"] - mean) ** 2)).sum(0)
+        extremes = {"min": values["min"].min(0), "max": values["max"].max(0)}
+        merged[name] = extremes | {"mean": mean, "std": np.sqrt(variance), "count": values["count"].sum(0)}
     return merged
 
 
 def _nested(stats: Stats) -> dict[str, dict[str, Any]]:
-    return {name: {key: value.tolist() for key, value in each.items()} for name, each in stats.items()}
+    return {name: {key: value.tolist() for key, value in statistics.items()} for name, statistics in stats.items()}
 
 
 def _indexed_by_task(tasks: dict[str, int]) -> pa.Table:

@@ -41,13 +41,13 @@ def motion_of(data: LatentSet, poses: Float64[np.ndarray, "total_frames 3"]) -> 
     Raises:
         UserError: episodes that state different fields of view, or impossible values.
     """
-    told, fov = (_told(data, name, most) for name, most in zip(CAMERA_KEYS, (math.inf, 180.0), strict=True))
+    steps, fov = (_stated(data, name, most) for name, most in zip(CAMERA_KEYS, (math.inf, 180.0), strict=True))
     if len(fov) > 1:
         raise UserError(
-            f"the episodes tell fields of view of {', '.join(f'{each:g}' for each in sorted(fov))} degrees; "
+            f"the episodes state fields of view of {', '.join(f'{angle:g}' for angle in sorted(fov))} degrees; "
             "give data of one camera"
         )
-    step = told.pop() if len(told) == 1 else measured_step(poses, np.unique(data.episode_start))
+    step = steps.pop() if len(steps) == 1 else measured_step(poses, np.unique(data.episode_start))
     return Motion(step, fov.pop() if fov else None)
 
 
@@ -98,8 +98,8 @@ def common_motion(motions: Mapping[str, Motion]) -> Motion:
     Raises:
         UserError: two sets whose steps or fields of view differ too much for one memory.
     """
-    steps = {name: each.step_units for name, each in motions.items() if each.step_units is not None}
-    fovs = {name: each.fov_degrees for name, each in motions.items() if each.fov_degrees is not None}
+    steps = {name: motion.step_units for name, motion in motions.items() if motion.step_units is not None}
+    fovs = {name: motion.fov_degrees for name, motion in motions.items() if motion.fov_degrees is not None}
     _refuse_apart(steps, "a frame's usual step is", "units", lambda low, high: high > MOST_FACTOR * low)
     _refuse_apart(fovs, "the field of view is", "degrees", lambda low, high: high > low + MOST_FOV_DEGREES)
     return Motion(
@@ -119,14 +119,14 @@ def _refuse_apart(values: Mapping[str, float], what: str, unit: str, is_apart: C
         )
 
 
-def _told(data: LatentSet, name: str, most: float) -> set[float]:
+def _stated(data: LatentSet, name: str, most: float) -> set[float]:
     """Returns the values that the episodes state; empty unless all of them state one."""
-    found = data.told.get(name, frozenset())
-    if not found or None in found:
+    stated = data.camera.get(name, frozenset())
+    if not stated or None in stated:
         return set()
     values = set()
-    for value in found:
+    for value in stated:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < most:
-            raise UserError(f"an episode tells {name} {value!r:.40}; it must be a number above 0 and below {most:g}")
+            raise UserError(f"an episode states {name} {value!r:.40}; it must be a number above 0 and below {most:g}")
         values.add(float(value))
     return values

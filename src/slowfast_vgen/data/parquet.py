@@ -65,12 +65,12 @@ def _read(path: Path, file: pq.ParquetFile, columns: Sequence[str], most_rows: i
     about = file.metadata
     if about.num_rows > most_rows:
         raise ValueError(f"{about.num_rows} rows, {most_rows} at most are read")
-    told = 0
+    num_bytes = 0
     for group in map(about.row_group, range(about.num_row_groups)):
         for chunk in map(group.column, range(group.num_columns)):
-            told += chunk.total_uncompressed_size if chunk.path_in_schema.split(".")[0] in wanted else 0
-    if told > LARGEST_TABLE:
-        raise ValueError(f"{told} bytes, {LARGEST_TABLE} at most are read")
+            num_bytes += chunk.total_uncompressed_size if chunk.path_in_schema.split(".")[0] in wanted else 0
+    if num_bytes > LARGEST_TABLE:
+        raise ValueError(f"{num_bytes} bytes, {LARGEST_TABLE} at most are read")
     table = file.read(columns=wanted).select(wanted)
     table.validate(full=True)  # only this finds text that is not UTF-8
     for index, field in enumerate(table.schema):

@@ -78,10 +78,10 @@ def _read(path: Path, schema: pa.Schema) -> list[pa.ChunkedArray]:
     require(path)
     try:
         with open_table(path) as file:
-            there = file.schema_arrow
+            schema_there = file.schema_arrow
         defects = []
         for wanted in schema:
-            kinds = [field.type for field in there if field.name == wanted.name]
+            kinds = [field.type for field in schema_there if field.name == wanted.name]
             if len(kinds) != 1:
                 defects.append(_defect(path, "missing-column", f"{len(kinds)} columns named {wanted.name}, want one"))
             elif (kind := kinds[0].value_type if pa.types.is_dictionary(kinds[0]) else kinds[0]) != wanted.type:

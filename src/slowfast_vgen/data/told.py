@@ -57,7 +57,7 @@ def _step_units(poses: list[Poses]) -> float:
     """Returns the length of a step in the unit of the poses; 1 where the camera never leaves its place."""
     if not poses:
         return 1.0
-    starts = np.cumsum([0, *(len(each) for each in poses)])[:-1]
+    starts = np.cumsum([0, *(len(rows) for rows in poses)])[:-1]
     return measured_step(np.concatenate(poses), starts) or 1.0
 
 

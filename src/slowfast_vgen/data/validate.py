@@ -78,8 +78,8 @@ def check_dataset(folder: Path) -> list[Defect]:
         defects.append(Defect(str(episodes), "episode-count", message))
     for number in tqdm(numbers, desc=f"checking {folder}", unit="episode", disable=None, leave=False):
         defects += check_episode(episode_folder(folder, number))
-    for episode, found in _readable_headers(folder):
-        if header and (split := found.metadata.get("split", header.split)) != header.split:
+    for episode, episode_header in _readable_headers(folder):
+        if header and (split := episode_header.metadata.get("split", header.split)) != header.split:
             message = f"the metadata say split {reprlib.repr(split)}, {DATASET_FILE} says {header.split}"
             defects.append(Defect(str(episode / EPISODE_FILE), "split-mismatch", message))
     return defects

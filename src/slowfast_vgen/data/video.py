@@ -213,7 +213,7 @@ def iterate_frames(path: Path) -> Iterator[Image]:
                 raise UserError(f"{path} holds no video; give a video file")
             stream = container.streams.video[0]
             if stream.codec_context is None:
-                raise UserError(f"{path} holds no video of a known kind; write or fetch it anew")
+                raise UserError(f"{path} holds no video of a known kind; write or fetch it again")
             stream.codec_context.options = SAFE_DECODING
             promised = stream.frames  # 0 where the container does not say
             for packet in container.demux(stream):
@@ -225,13 +225,13 @@ def iterate_frames(path: Path) -> Iterator[Image]:
         raise
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         if num_packets == 0:
-            raise UserError(f"cannot read the video {path}: {_reason(error)}; write or fetch it anew") from error
+            raise UserError(f"cannot read the video {path}: {_reason(error)}; write or fetch it again") from error
         raise UserError(_breaks_off(path, num_frames, promised)) from error
     # Packets, not frames: an edit list may hide some frames of a whole file on purpose.
     if num_packets < promised:
         raise UserError(_breaks_off(path, num_frames, promised))
     if num_frames == 0:
-        raise UserError(f"the video {path} holds no frames; write or fetch it anew")
+        raise UserError(f"the video {path} holds no frames; write or fetch it again")
 
 
 def check_frames(frames: Frames, of: str) -> None:
@@ -248,7 +248,7 @@ def check_frames(frames: Frames, of: str) -> None:
 
 def _breaks_off(path: Path, num_frames: int, promised: int) -> str:
     of = f"of its {promised} frames" if promised else "frames"
-    return f"the video {path} breaks off: only {num_frames} {of} can be decoded; write or fetch it anew"
+    return f"the video {path} breaks off: only {num_frames} {of} can be decoded; write or fetch it again"
 
 
 def _reason(error: Exception) -> str:

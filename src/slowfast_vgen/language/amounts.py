@@ -133,14 +133,14 @@ def _number(words: list[str], start: int) -> tuple[float, int] | None:
             return float(digits), start + 1
         except ValueError:  # digits of another script
             return None
-    total, index, found = 0.0, start, False
+    total, index, has_number = 0.0, start, False
     while index < len(words):
         word = words[index]
         if word == "hundred":
             total = max(total, 1) * 100
         elif word in table.NUMBERS:
             total += table.NUMBERS[word]
-        elif not (found and word == "and" and index + 1 < len(words) and words[index + 1] in table.NUMBERS):
+        elif not (has_number and word == "and" and index + 1 < len(words) and words[index + 1] in table.NUMBERS):
             break
-        found, index = True, index + 1
-    return (total, index) if found else None
+        has_number, index = True, index + 1
+    return (total, index) if has_number else None

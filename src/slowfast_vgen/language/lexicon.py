@@ -23,36 +23,36 @@ _SAME_FIRST_LETTER, _TRANSPOSED, _CHANGED = 0.4, 0.2, 1.05
 @cache
 def senses() -> dict[str, str]:
     """Returns every single word, in every form -> its sense."""
-    found: dict[str, str] = {}
+    sense_of: dict[str, str] = {}
     for sense, verbs in table.VERBS.items():
         for verb in verbs.split():
             for form in forms(verb):
-                found.setdefault(form, sense)
+                sense_of.setdefault(form, sense)
     for sense, words in table.WORDS.items():
         for word in words.split():
             plain = word.replace("'", "").replace("-", "")
             if sense == table.FILLER:
-                found.setdefault(plain, sense)
+                sense_of.setdefault(plain, sense)
             else:
-                found[plain] = sense
-    return found
+                sense_of[plain] = sense
+    return sense_of
 
 
 @cache
 def phrases() -> dict[tuple[str, ...], tuple[str, ...]]:
     """Returns consecutive words -> their senses."""
-    found: dict[tuple[str, ...], tuple[str, ...]] = {}
+    senses_of: dict[tuple[str, ...], tuple[str, ...]] = {}
     for meaning, row in table.PHRASES.items():
         for phrase in row.split(","):
-            found[tuple(phrase.split())] = tuple(meaning.split())
-    return found
+            senses_of[tuple(phrase.split())] = tuple(meaning.split())
+    return senses_of
 
 
 @cache
 def phrases_with_connectives() -> tuple[tuple[str, ...], ...]:
     """Returns the phrases that contain a word which separates clauses elsewhere."""
     parting = {table.AND, table.THEN, table.BUT, table.OR}
-    return tuple(one for one in phrases() if any(senses().get(word) in parting for word in one))
+    return tuple(phrase for phrase in phrases() if any(senses().get(word) in parting for word in phrase))
 
 
 @cache
@@ -100,26 +100,26 @@ def forms(verb: str) -> list[str]:
 def correct(words: Iterable[Word]) -> list[str]:
     """Returns the words with typing errors of the table's words corrected; others unchanged."""
     row = list(words)
-    found: list[str] = []
+    corrected: list[str] = []
     index = 0
     while index < len(row):
         word = row[index]
         if _known_or_number(word.text):
-            found.append(word.text)
+            corrected.append(word.text)
         else:
             joined = row[index].text + row[index + 1].text if index + 1 < len(row) else ""
-            if found and not _is_content(found[-1]) and _is_content(found[-1] + word.text):
-                found[-1] += word.text  # "for ward"
+            if corrected and not _is_content(corrected[-1]) and _is_content(corrected[-1] + word.text):
+                corrected[-1] += word.text  # "for ward"
             elif joined and _is_content(joined):
-                found.append(joined)
+                corrected.append(joined)
                 index += 1
             elif joined and word.text not in _no_errors() and (parts := _parted(joined)):
-                found += parts  # "gob ack"
+                corrected += parts  # "gob ack"
                 index += 1
             else:
-                found += _mended(word)
+                corrected += _mended(word)
         index += 1
-    return found
+    return corrected
 
 
 def _parted(text: str) -> list[str]:
@@ -167,15 +167,15 @@ def _mended(word: Word) -> list[str]:
 @cache
 def _shortened() -> dict[str, list[str]]:
     """Returns words with one or two letters left out -> the words."""
-    found: dict[str, list[str]] = {}
+    words_of: dict[str, list[str]] = {}
     mute = (table.STRANGE, table.NOT, table.NO)  # a misspelt "not" is not to be corrected
     meant = {word for word, sense in senses().items() if sense not in mute and (sense != table.FILLER or len(word) > 4)}
     for word in sorted(meant | set(table.MISTYPED.split())):
         if len(word) > SHORTEST:
             twice = len(word) >= SHORTEST_TWICE
             for shorter in {word, *_left_out(word, 2 if twice else 1)}:
-                found.setdefault(shorter, []).append(word)
-    return found
+                words_of.setdefault(shorter, []).append(word)
+    return words_of
 
 
 def _left_out(word: str, letters: int) -> Iterator[str]:
@@ -201,18 +201,20 @@ def nearest_word(word: str) -> str:
             if candidate not in costs and abs(len(candidate) - len(word)) <= most:
                 costs[candidate] = _cost(word, candidate)
     near = {
-        one: cost
-        for one, cost in costs.items()
-        if cost <= most * _CHANGED + _SAME_FIRST_LETTER + _RARE and _long_enough(word, one)
+        candidate: cost
+        for candidate, cost in costs.items()
+        if cost <= most * _CHANGED + _SAME_FIRST_LETTER + _RARE and _long_enough(word, candidate)
     }
     near = {
-        one: cost for one, cost in near.items() if cost <= _CHANGED + _SAME_FIRST_LETTER + _RARE or one[0] == word[0]
+        candidate: cost
+        for candidate, cost in near.items()
+        if cost <= _CHANGED + _SAME_FIRST_LETTER + _RARE or candidate[0] == word[0]
     }
     if not near:
         return ""
     best = min(near.values())
-    meanings = {senses().get(one, one) for one, cost in near.items() if cost < best + _MARGIN}
-    return min(near, key=lambda one: (near[one], one)) if len(meanings) == 1 else ""
+    meanings = {senses().get(candidate, candidate) for candidate, cost in near.items() if cost < best + _MARGIN}
+    return min(near, key=lambda candidate: (near[candidate], candidate)) if len(meanings) == 1 else ""
 
 
 def _long_enough(word: str, candidate: str) -> bool:

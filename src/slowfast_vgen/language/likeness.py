@@ -53,7 +53,7 @@ class Likeness:
         where: dict[str, list[int]] = {}
         lengths, heads = [], set()
         for number, narration in enumerate(self.narrations):
-            words = _telling(narration)
+            words = _stems(narration)
             lengths.append(len(words))
             heads.update(words[:_HEADS])
             for word in words:
@@ -63,7 +63,7 @@ class Likeness:
     def nearest(self, text: str) -> tuple[str, bool]:
         """Returns the most similar narration, and whether the text is similar enough."""
         where, lengths, heads = self._index
-        words = _telling(text)
+        words = _stems(text)
         shared: dict[int, float] = {}
         for word in words:
             places = where.get(word, ())
@@ -81,11 +81,11 @@ class Likeness:
         return max(sample, key=lambda narration: letters_alike(text, narration))
 
 
-def _telling(text: str) -> list[str]:
+def _stems(text: str) -> list[str]:
     """Returns the stemmed words of a text, each once, without function words unless it has no others."""
     words = [word.text for word in words_of(text) if word.text != STOP]
-    telling = [_stem(word) for word in words if word not in _SMALL] or words
-    return list(dict.fromkeys(telling))[:MOST_WORDS]
+    stems = [_stem(word) for word in words if word not in _SMALL] or words
+    return list(dict.fromkeys(stems))[:MOST_WORDS]
 
 
 def _stem(word: str) -> str:

@@ -58,18 +58,18 @@ def written_out(text: str) -> str:
     'wait; turn left, go back; turn left, go back'
     """
     place, num_groups = 0, 0
-    while found := _GROUP.search(text, place):
-        before, after = _beside(text, found)
+    while match := _GROUP.search(text, place):
+        before, after = _beside(text, match)
         times = [times_alone(words) for words in (_words(before), _words(after)) if words]
-        if not _PARTED.search(found[1]) or not times or 0 in times:
-            place = found.end()
+        if not _PARTED.search(match[1]) or not times or 0 in times:
+            place = match.end()
             continue
         num_groups += 1
-        if math.prod(times) * len(found[1]) > MOST_WRITTEN_OUT or num_groups > MOST_GROUPS:
-            raise UserError(f"{found[0][:60]!r} asks for too many chunks; write fewer")
-        group = "; ".join([found[1].strip(" ;,")] * math.prod(times))
+        if math.prod(times) * len(match[1]) > MOST_WRITTEN_OUT or num_groups > MOST_GROUPS:
+            raise UserError(f"{match[0][:60]!r} asks for too many chunks; write fewer")
+        group = "; ".join([match[1].strip(" ;,")] * math.prod(times))
         lead = " " if before[:1].isspace() else ""
-        text = text[: found.start() - len(before)] + lead + group + text[found.end() + len(after) :]
+        text = text[: match.start() - len(before)] + lead + group + text[match.end() + len(after) :]
         place = 0  # it may be in a group itself
     return text
 
@@ -78,8 +78,8 @@ def repeats_unclearly(text: str) -> bool:
     """Returns whether a text repeats a group with one end only, or an unclear number of times: "go back) x3"."""
     if len(text) > MAX_CHARACTERS:  # no single action in any case
         return False
-    groups = (found for found in _GROUP.finditer(text) if _PARTED.search(found[1]))
-    sides = (side for found in groups for side in _beside(text, found))
+    groups = (match for match in _GROUP.finditer(text) if _PARTED.search(match[1]))
+    sides = (side for match in groups for side in _beside(text, match))
     return bool(_ONE_END.search(text)) or any(take_amounts(_words(side))[1] and not read(side).verbs for side in sides)
 
 
@@ -90,5 +90,5 @@ def _beside(text: str, group: re.Match[str]) -> tuple[str, str]:
     return before[0] if before else "", after[0] if after else ""
 
 
-def _words(beside: str) -> list[str]:
-    return [word.text for word in words_of(beside) if word.text not in _SAY_NOTHING]
+def _words(side: str) -> list[str]:
+    return [word.text for word in words_of(side) if word.text not in _SAY_NOTHING]

@@ -49,7 +49,7 @@ def words_of(text: str) -> list[Word]:
     words: list[Word] = []
     for part in _PARTS.findall(text):
         plain = unicodedata.normalize("NFD", part)
-        bare = "".join(each for each in plain if not unicodedata.combining(each)).casefold()
+        bare = "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
         if bare[0].isalnum():
             words.append(Word(bare, bare == part.casefold() and bare.isascii()))
         elif bare == "/":

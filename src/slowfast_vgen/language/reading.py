@@ -167,15 +167,15 @@ def _plainly(words: Sequence[str]) -> list[str]:
     text = _CORRECTED.sub("", _ENCOURAGING.sub("", " ".join(words), count=1), count=1)
     text = _DISCOURSE.sub("", text, count=1) if text.startswith("right .") else text
     for pattern in (_LEADING_IN, _PURPOSE):
-        found = pattern.search(text) if pattern is _PURPOSE else pattern.match(text)
-        told = [word for word in text[: found.start()].split() if _tells(word)] if found else []
-        if found and (told or pattern is _LEADING_IN) and not _NEGATIONS & set(found[0].split()):
-            text = text[: found.start()] + text[found.end() :]
+        match = pattern.search(text) if pattern is _PURPOSE else pattern.match(text)
+        before = [word for word in text[: match.start()].split() if _has_content(word)] if match else []
+        if match and (before or pattern is _LEADING_IN) and not _NEGATIONS & set(match[0].split()):
+            text = text[: match.start()] + text[match.end() :]
     text = _AFTER.sub("", _THEN.sub("then", text))
     return _STILL_FACING.sub("", _BECAUSE.sub("", text)).split()
 
 
-def _tells(word: str) -> bool:
+def _has_content(word: str) -> bool:
     return lexicon.senses().get(word) in _VERBS | {HALT, LEFT, RIGHT, FORWARD, BACK}
 
 
@@ -251,11 +251,11 @@ def _items(row: Sequence[str]) -> list[Item]:
                 word, FILLER if word.endswith("ly") and len(word) > 4 else STRANGE
             )
             if word in ("head", "heading") and not any(
-                one.sense in (OWN, TURN, DRIFT) or one.word == "the" for one in items
+                item.sense in (OWN, TURN, DRIFT) or item.word == "the" for item in items
             ):
                 sense = GO  # not the part of the body
             before = items[-1] if items else None
-            retraced = any(item.sense in (RETRACE, FOLLOW) for item in items)
+            retraced = any(earlier.sense in (RETRACE, FOLLOW) for earlier in items)
             if word in _TRAIL_OF_OWN and before and (retraced or before.sense in (OWN, TRAIL) or before.word == "the"):
                 sense = TRAIL
             following = words[index + 1] if index + 1 < len(words) else ""
@@ -313,7 +313,7 @@ class _Reader:
                 pieces = [piece._replace(negated=bool(piece.meaning)) for piece in pieces]
             if OR in parted and not after_negation:
                 begun = bool(self.verbs or self.unfinished)
-                self.choice = self.choice or (begun and any(one.meaning for one in pieces))
+                self.choice = self.choice or (begun and any(piece.meaning for piece in pieces))
             for number, piece in enumerate(pieces):
                 if not self._take(piece, parted if number == 0 else ""):
                     return self.problem("words")
@@ -323,8 +323,8 @@ class _Reader:
 
     def _leads_in(self, later: Sequence[tuple[str, list[Item]]]) -> bool:
         """Returns whether a later clause names the action that this one only introduces: "once more, turn left"."""
-        told = next((piece.meaning for _, items in later for piece in _pieces(items) if piece.meaning), "")
-        return bool(told) and (not self.verbs or told == self.verbs[-1])
+        meaning = next((piece.meaning for _, items in later for piece in _pieces(items) if piece.meaning), "")
+        return bool(meaning) and (not self.verbs or meaning == self.verbs[-1])
 
     def _take(self, piece: _Piece, parted: str) -> bool:
         """Adds the meaning of a piece; returns False where it makes no sense."""
@@ -355,7 +355,7 @@ class _Reader:
             return True
         if self.unfinished:
             joined = _meaning([*self.unfinished, *items])
-            if joined not in MEANINGS or (joined != meaning and any(one.sense in _VERBS for one in items)):
+            if joined not in MEANINGS or (joined != meaning and any(item.sense in _VERBS for item in items)):
                 return False
             meaning, self.unfinished = joined, ()
         if self.verbs and self.verbs[-1] == meaning and _goes_on(meaning, items, self.said[-1], parted):
@@ -462,7 +462,7 @@ def _pieces(items: Sequence[Item]) -> list[_Piece]:
             item.sense in _VERBS
             and not _is_noun(item)
             and _meaning(row) in MEANINGS
-            and any(one.sense in _VERBS for one in row)
+            and any(earlier.sense in _VERBS for earlier in row)
         ):
             close()
         row.append(item)

@@ -18,15 +18,15 @@ from slowfast_vgen.types import Frames, Poses
 REASONS = {
     "missing-video": "the video is not there",
     "broken-video": "the video cannot be decoded, or breaks off",
-    "short-video": "the video is cut off, or it and its table tell different lengths; what is whole is used",
+    "short-video": "the video is cut off, or it and its table state different lengths; the intact part is used",
     "range-outside": "the range lies outside the video, or ends before it starts",
     "too-short": "fewer than two frames at the rate asked for",
     "bad-row": "a row of a table, or a line, that cannot be read",
-    "no-action": "no words that tell what is done, or more of them than an action can have",
+    "no-action": "no words that say what is done, or more of them than an action can have",
     "unknown-label": "a label, key or button that there are no words for; a file of a split that is not known",
     "overlap": "the range overlaps one before it in the same video",
-    "wrong-time": "the video has no picture at a time that its table tells, or another rate than is told",
-    "ambiguous": "two columns, files or rows mean the same thing, and nothing tells which one is right",
+    "wrong-time": "the video has no picture at a time in its table, or another rate than stated",
+    "ambiguous": "two columns, files or rows mean the same thing, and it is unclear which one is right",
     "outside": "a path in a file of the source leads out of its folder, which `--allow-outside` allows",
     "missing-file": "the log, labels or records that belong to the rest are not there",
     "bad-pose": "poses that are missing, cut short, out of order or by another convention",
@@ -80,8 +80,8 @@ class ImportSettings:
 
     def __post_init__(self) -> None:
         if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in self.frame_size):
-            told = self.size if isinstance(self.size, int) else "x".join(map(str, self.size))
-            raise UserError(f"the size {told} is out of range; use {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+            size = self.size if isinstance(self.size, int) else "x".join(map(str, self.size))
+            raise UserError(f"the size {size} is out of range; use {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
         if self.fov is not None and not 0 < self.fov < 180:
             raise UserError(f"a field of view of {self.fov:g} degrees cannot be; use 1 to 179")
         for name, rate in (("fps", self.fps), ("source-fps", self.source_fps or self.fps)):
@@ -204,7 +204,7 @@ def words_of(text: object, verb: str = "") -> Words:
         UnusableError: not text, blank, too long, or not valid Unicode.
     """
     if not isinstance(text, str) or not text.strip():
-        raise UnusableError("no-action", "there is no text that tells what is done")
+        raise UnusableError("no-action", "there is no text that says what is done")
     if fault := length_fault(text.strip()):
         raise UnusableError("no-action", f"the text {fault}")
     if any("\ud800" <= letter <= "\udfff" for letter in text + verb):

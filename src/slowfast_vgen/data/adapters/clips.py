@@ -83,7 +83,7 @@ def video_facts(path: Path) -> VideoFacts:
     except _ERRORS as error:
         raise _broken(path, error) from error
     if rate <= 0 or seconds <= start:
-        raise UnusableError("broken-video", f"{path} tells no rate or length; write or fetch it anew")
+        raise UnusableError("broken-video", f"{path} states no rate or length; write or fetch it again")
     return VideoFacts(start, seconds, rate, is_cut)
 
 
@@ -94,8 +94,8 @@ def picture_times(path: Path) -> Times:
         UnusableError: no such file, or no video in it.
     """
     try:
-        there = path.stat()
-        return _picture_times(path, there.st_mtime_ns, there.st_size)
+        status = path.stat()
+        return _picture_times(path, status.st_mtime_ns, status.st_size)
     except _ERRORS as error:
         raise (
             UnusableError("missing-video", f"there is no video {path}")
@@ -144,7 +144,7 @@ def _nearest(
     path: Path, times: Sequence[float] | np.ndarray, size: tuple[int, int], lead: float
 ) -> Iterator[np.ndarray]:
     """Yields one image per time: the frame nearest to it."""
-    wanted = [float(each) for each in times]
+    wanted = [float(time) for time in times]
     index = 0
     before: tuple[float, VideoFrame] | None = None
     interval = 0.0
@@ -154,10 +154,10 @@ def _nearest(
         for shown_at, frame in timed_frames(path, container, stream, wanted[0] - lead):
             if before is None and shown_at > wanted[0]:
                 if wanted[0] - lead > 0 and shown_at > first_picture_at(container, stream) + 1e-6:
-                    raise UnusableError("broken-video", f"the index of {path} leads astray; write or fetch it anew")
+                    raise UnusableError("broken-video", f"the index of {path} is wrong; write or fetch it again")
                 if shown_at - wanted[0] > max(SAME_START, 1.5 / rate if rate else 0.0):
-                    told = f"{path} shows its first picture at {shown_at:.3f} s, after {wanted[0]:.3f} s"
-                    raise UnusableError("range-outside", told)
+                    message = f"{path} shows its first picture at {shown_at:.3f} s, after {wanted[0]:.3f} s"
+                    raise UnusableError("range-outside", message)
             if before is not None:
                 if shown_at < before[0]:
                     raise UnusableError("broken-video", f"the frames of {path} are out of order at {shown_at:g} s")
@@ -191,9 +191,9 @@ def _pixel_aspect(path: Path, stream: Any) -> float:
 
 def _image(path: Path, frame: VideoFrame, size: tuple[int, int], aspect: float) -> np.ndarray:
     if max(frame.width, frame.height) > LARGEST_SIDE or frame.width * frame.height > LARGEST_VIDEO_AREA:
-        raise UnusableError("broken-video", f"{path} says its frames are {frame.width}x{frame.height}; fetch it anew")
+        raise UnusableError("broken-video", f"{path} says its frames are {frame.width}x{frame.height}; fetch it again")
     if frame.is_corrupt:
-        raise UnusableError("broken-video", f"the frame of {path} at {frame.time} s is damaged; fetch it anew")
+        raise UnusableError("broken-video", f"the frame of {path} at {frame.time} s is damaged; fetch it again")
     upright, is_turned = _upright(frame)
     return frame_from_image(upright, *size, 1 / aspect if is_turned else aspect)
 
@@ -220,7 +220,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
         raise UnusableError("missing-video", f"there is no video {path}")
     # The prefix keeps FFmpeg from taking a colon in the name for a protocol.
     with av.open(f"file:{path}", timeout=STALL_SECONDS, options=SAFE_OPENING) as container:
-        stream = next((each for each in container.streams.video if not _is_cover(each)), None)
+        stream = next((track for track in container.streams.video if not _is_cover(track)), None)
         if stream is None or stream.codec_context is None:
             raise UnusableError("broken-video", f"{path} holds no video of a known kind")
         # By default a decoder conceals errors; here it must report them.

@@ -114,21 +114,21 @@ def _heading(
         candidates = [text.strip().strip('"')[4:] or "\t"]
         text = next((line for _, line in lines if line.strip()), "")
     known = {column.casefold(): column for column in (*columns, *also)}
-    found: dict[str, list[str]] = {}
+    headings: dict[str, list[str]] = {}
     for delimiter in candidates:
         plain = [cell.strip().lstrip("#").strip() for cell in _cells(text, delimiter) or []]
-        found[delimiter] = [known.get(cell.casefold(), cell) for cell in plain]
+        headings[delimiter] = [known.get(cell.casefold(), cell) for cell in plain]
     # Where no delimiter gives every column, the one that gives most of them shows which are missing.
-    delimiter = max(found, key=lambda each: (len(set(known.values()) & set(found[each])), len(found[each])))
-    counts = Counter(found[delimiter])
+    delimiter = max(headings, key=lambda sign: (len(set(known.values()) & set(headings[sign])), len(headings[sign])))
+    counts = Counter(headings[delimiter])
     if missing := [column for column in columns if not counts[column]]:
         raise UserError(
             f"{path} has no column {', '.join(missing)}; it must have {', '.join(columns)}; read as parted by "
-            f"{DELIMITERS.get(delimiter, repr(delimiter))}, has {', '.join(found[delimiter])[:200] or 'none'}"
+            f"{DELIMITERS.get(delimiter, repr(delimiter))}, has {', '.join(headings[delimiter])[:200] or 'none'}"
         )
     if doubled := [column for column in columns if counts[column] > 1]:
         raise UserError(f"{path} has the column {', '.join(doubled)} twice; leave the one that is meant")
-    return delimiter, [name if name and counts[name] == 1 else None for name in found[delimiter]]
+    return delimiter, [name if name and counts[name] == 1 else None for name in headings[delimiter]]
 
 
 def _rows(
@@ -148,8 +148,8 @@ def _rows(
         if len(texts) < least or any(texts[len(header) :]):
             yield Finding(name, "bad-row", f"the line has {len(cells)} cells, the header {len(header)}")
             continue
-        told = {key: cell for key, cell in zip(header, texts, strict=False) if key is not None}
-        yield Row(name, told, has_decimal_comma=delimiter != ",")
+        by_column = {key: cell for key, cell in zip(header, texts, strict=False) if key is not None}
+        yield Row(name, by_column, has_decimal_comma=delimiter != ",")
 
 
 def _encoding(start: bytes) -> str:

@@ -77,19 +77,19 @@ class EpicKitchens:
         for video_id, its_rows in rows.items():
             yield Recording(video_id, partial(self._samples, video_id, its_rows, seconds.get(video_id)))
 
-    def _samples(self, video_id: str, rows: list[Row], told_seconds: float | None) -> Iterator[Recipe | Finding]:
+    def _samples(self, video_id: str, rows: list[Row], stated_seconds: float | None) -> Iterator[Recipe | Finding]:
         try:
             path = self._video(video_id)
             facts = video_facts(path)
         except UnusableError as error:
             yield from (Finding(_name(row), error.reason, error.message) for row in rows)
             return
-        if facts.is_cut or (told_seconds or 0) > facts.seconds + 1:
+        if facts.is_cut or (stated_seconds or 0) > facts.seconds + 1:
             message = f"{path} has {facts.seconds:.1f} s"
-            message += f" of the {told_seconds:g} s in {VIDEO_INFO}" if told_seconds else ""
+            message += f" of the {stated_seconds:g} s in {VIDEO_INFO}" if stated_seconds else ""
             yield Finding(video_id, "short-video", f"{message}{', and is cut off' * facts.is_cut}", lost=False)
-        if told_seconds and facts.seconds > 1.01 * told_seconds + 1:
-            message = f"{path} lasts {facts.seconds:.1f} s, {VIDEO_INFO} tells {told_seconds:g} s"
+        if stated_seconds and facts.seconds > 1.01 * stated_seconds + 1:
+            message = f"{path} lasts {facts.seconds:.1f} s, {VIDEO_INFO} states {stated_seconds:g} s"
             yield from (Finding(_name(row), "wrong-time", message) for row in rows)
             return
         for row in rows:
@@ -141,12 +141,12 @@ class EpicKitchens:
         return seconds, bad
 
     def _find(self, name: str) -> Path:
-        found = [path for folder in _TABLE_FOLDERS if (path := self._source / folder / name).is_file()]
-        for other in found[1:]:
-            if not filecmp.cmp(found[0], other, shallow=False):
-                raise UserError(f"{found[0]} and {other} are not the same; leave the one that is meant")
-        if found:
-            return found[0]
+        paths = [path for folder in _TABLE_FOLDERS if (path := self._source / folder / name).is_file()]
+        for duplicate in paths[1:]:
+            if not filecmp.cmp(paths[0], duplicate, shallow=False):
+                raise UserError(f"{paths[0]} and {duplicate} are not the same; leave the one that is meant")
+        if paths:
+            return paths[0]
         raise UserError(
             f"{self._source} holds no {name}; put the tables of epic-kitchens-100-annotations there or into "
             f"{self._source / _TABLE_FOLDERS[1]}"

@@ -76,7 +76,7 @@ def timed_frames(path: Path, container: Any, stream: Any, start: float) -> Itera
         for frame in packet.decode():
             at = slots[number] if counted else frame.pts
             if at is None and not rate:
-                raise UnusableError("broken-video", f"a frame of {path} has no time; write or fetch it anew")
+                raise UnusableError("broken-video", f"a frame of {path} has no time; write or fetch it again")
             if at is None:
                 yield lead + number / rate, frame
             else:
@@ -85,21 +85,21 @@ def timed_frames(path: Path, container: Any, stream: Any, start: float) -> Itera
             number += 1
             deadline = time.monotonic() + STALL_SECONDS
         if time.monotonic() > deadline:
-            raise StallError("broken-video", f"{path} gave no frame for {STALL_SECONDS:g} seconds; fetch it anew")
+            raise StallError("broken-video", f"{path} gave no frame for {STALL_SECONDS:g} seconds; fetch it again")
 
 
 def packet_times(container: Any, stream: Any) -> Times:
     """Returns the times of all pictures as stored in the container, ascending; nothing is decoded."""
-    told: list[int] = []
+    stamps: list[int] = []
     number = 0
     for packet in container.demux(stream):
         if packet.size and not packet.is_discard:
             number += 1
             if (at := packet.dts if container.format.name in _COUNTED else packet.pts) is not None:
-                told.append(at)
+                stamps.append(at)
     rate, lead = rate_of(stream), first_picture_at(container, stream)
-    if len(told) < number:
+    if len(stamps) < number:
         return lead + np.arange(number) / rate if rate else np.zeros(0)
-    ticks = np.sort(np.array(told, dtype=np.int64))
+    ticks = np.sort(np.array(stamps, dtype=np.int64))
     origin = (ticks[0] if len(ticks) else 0) if stream.start_time is None else stream.start_time
     return lead + (ticks - origin) * float(stream.time_base)

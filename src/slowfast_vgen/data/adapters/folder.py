@@ -67,8 +67,8 @@ class Folder:
     def __init__(self, source: Path, settings: ImportSettings) -> None:
         self._source, self._settings = source, settings
         self._table = settings.table or _find_table(source)
-        beside = source / POSES_TABLE
-        self._poses_file = settings.poses or (beside if beside.exists() else None)
+        usual = source / POSES_TABLE
+        self._poses_file = settings.poses or (usual if usual.exists() else None)
         self._poses: dict[str, TimedPoses | UnusableError] = {}
         self._rows_have_poses = False
 
@@ -92,7 +92,7 @@ class Folder:
         self._rows_have_poses = first is not None and has_poses(self._table, first)
         if self._poses_file is not None:
             if self._rows_have_poses:
-                raise UserError(f"{self._table} and {self._poses_file} both tell poses; keep one of them")
+                raise UserError(f"{self._table} and {self._poses_file} both have poses; keep one of them")
             self._poses, unread = read_poses_file(self._poses_file)
             bad = [*bad, *unread, *speed_findings(self._poses)]
         if bad:
@@ -108,7 +108,7 @@ class Folder:
             yield from (Finding(f"{row.name} ({video})", error.reason, error.message) for row in rows)
             return
         if facts.is_cut:
-            yield Finding(video, "short-video", "the file is cut off before the end that its index tells", lost=False)
+            yield Finding(video, "short-video", "the file is cut off before the end that its index states", lost=False)
         stretches = []
         for row in rows:
             try:
@@ -117,7 +117,7 @@ class Folder:
                 yield Finding(f"{row.name} ({video})", error.reason, error.message)
         half_a_frame = 0.5 / self._settings.fps
         runs: list[list[_Stretch]] = []
-        for stretch in sorted(stretches, key=lambda each: each.start):
+        for stretch in sorted(stretches, key=lambda stretch: stretch.start):
             before = runs[-1][-1] if runs else None
             if before and stretch.start < before.end - min(half_a_frame, 0.5 * (before.end - before.start)):
                 message = f"it begins at {stretch.start:g} s, before {before.row} ends"
@@ -135,9 +135,7 @@ class Folder:
     def _recipes(self, path: Path, video: str, run: list[_Stretch]) -> Iterator[Recipe | Finding]:
         rows = [stretch.poses for stretch in run if stretch.poses is not None]
         if rows and rows[-1].at_end is None:
-            message = (
-                f"nothing tells the pose at its end: neither {', '.join(END_COLUMNS)} nor a row that follows at once"
-            )
+            message = f"its pose at the end is unknown: neither {', '.join(END_COLUMNS)} nor a row that follows at once"
             yield Finding(f"{run.pop().row} ({video})", "bad-pose", message)
         if not run:
             return
@@ -145,11 +143,11 @@ class Folder:
         poses = self._poses_at(video, rows, times)
         row_of = _index_at(times, np.array([stretch.end for stretch in run]))
         for index in sorted(set(range(len(run))) - set(row_of.tolist())):
-            told = f"seconds {run[index].start:g} to {run[index].end:g} hold no frame of their own"
+            message = f"seconds {run[index].start:g} to {run[index].end:g} hold no frame of their own"
             if not {run[index].words} & {
                 each.words for each in run[max(index - 1, 0) : index + 2] if each != run[index]
             }:
-                yield Finding(f"{run[index].row} ({video})", "too-short", told)
+                yield Finding(f"{run[index].row} ({video})", "too-short", message)
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
             its_rows = row_of[first : stop - 1]
@@ -169,15 +167,15 @@ class Folder:
     def _poses_at(self, video: str, rows: list[RowPoses], times: np.ndarray) -> Poses | None:
         """Returns the poses of the frames of a run, from its rows or the file of poses; None without."""
         if rows:
-            told: TimedPoses | UnusableError = poses_of_rows(self._table.name, rows)
+            timed: TimedPoses | UnusableError = poses_of_rows(self._table.name, rows)
         elif self._poses_file is None:
             return None
         else:
             absent = UnusableError("bad-pose", f"{self._poses_file.name} has no poses of {video}")
-            told = self._poses.get(video, absent)
-        if isinstance(told, UnusableError):
-            raise told
-        return told.at(times, tolerance=1 / self._settings.fps)
+            timed = self._poses.get(video, absent)
+        if isinstance(timed, UnusableError):
+            raise timed
+        return timed.at(times, tolerance=1 / self._settings.fps)
 
 
 def _stretch(row: Row, facts: VideoFacts, has_poses: bool) -> _Stretch:
@@ -200,9 +198,9 @@ def _index_at(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
 def _find_table(source: Path) -> Path:
     if (source / TABLE).exists():
         return source / TABLE
-    found = [path for pattern in ("*.csv", "*.tsv") for path in files_in(source, pattern)]
-    tables = [path for path in found if path.name != POSES_TABLE]
+    paths = [path for pattern in ("*.csv", "*.tsv") for path in files_in(source, pattern)]
+    tables = [path for path in paths if path.name != POSES_TABLE]
     if len(tables) != 1:
-        told = "no table" if not tables else f"{len(tables)} tables"
-        raise UserError(f"{source} holds {told}; name the table {TABLE} or point to it with --table")
+        count = "no table" if not tables else f"{len(tables)} tables"
+        raise UserError(f"{source} holds {count}; name the table {TABLE} or point to it with --table")
     return tables[0]

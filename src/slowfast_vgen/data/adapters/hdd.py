@@ -78,7 +78,7 @@ class Hdd:
             if sessions and sessions[0] == len(below) - 1:
                 self._folders.setdefault(folder.name[:12], []).append(folder)
         labelled = {path.stem for path in self._labels}
-        videos = {session: found for session in self._folders if (found := self._files(session, _VIDEO))}
+        videos = {session: paths for session in self._folders if (paths := self._files(session, _VIDEO))}
         self._unlabelled = [path for session in sorted(videos.keys() - labelled) for path in videos[session]]
         self._sessions = sorted(labelled | videos.keys())
 
@@ -135,15 +135,15 @@ class Hdd:
         cuts = parts(len(times), self._settings)
         for number, (first, stop) in enumerate(cuts):
             name = part_name(session, number, len(cuts))
-            told = [each for each in words[first : stop - 1] if isinstance(each, Words)]
-            if len(told) < stop - first - 1:
-                label = next(each for each in words[first : stop - 1] if not isinstance(each, Words))
+            known = [word for word in words[first : stop - 1] if isinstance(word, Words)]
+            if len(known) < stop - first - 1:
+                label = next(word for word in words[first : stop - 1] if not isinstance(word, Words))
                 yield Finding(name, "unknown-label", f"the goal label {label} is none of 0 to {max(GOALS)}")
                 continue
             yield Recipe(
                 name=name,
                 scene=f"{self.name} {session}",
-                words=tuple(told),
+                words=tuple(known),
                 decode=partial(read_clip, video, origin + times[first:stop], self._settings.frame_size),
                 metadata={"session": session, "start_seconds": float(times[first])},
                 ends=range(2, stop - first + 1),
@@ -154,8 +154,8 @@ class Hdd:
         path = self._find(session, _CLOCK)
         if path is None:
             return None, [Finding(session, "missing-file", f"there is no DAY/{session}/{_CLOCK}", lost=False)]
-        told, findings = _read_signal(session, path, None)
-        return ((float(told[0, 0]), float(told[-1, 0])) if len(told) else None), findings
+        rows, findings = _read_signal(session, path, None)
+        return ((float(rows[0, 0]), float(rows[-1, 0])) if len(rows) else None), findings
 
     def _signals(
         self, session: str, start: float | None, seconds: float
@@ -169,11 +169,11 @@ class Hdd:
                 message = f"there is no DAY/{session}/general/csv/{name}.csv"
                 findings.append(Finding(session, "missing-file", message, lost=False))
                 continue
-            told, bad = _read_signal(session, path, column)
+            rows, bad = _read_signal(session, path, column)
             findings += bad
-            if len(told):
+            if len(rows):
                 # Without the frames' clock, the signals are assumed to start with the video.
-                signals[name] = told - [told[0, 0] if start is None else start, 0.0]
+                signals[name] = rows - [rows[0, 0] if start is None else start, 0.0]
                 if (end := float(signals[name][-1, 0])) < seconds - 1:
                     message = f"{path.name} ends at {end:g} s of {seconds:g} s"
                     findings.append(Finding(session, "broken-file", message, lost=False))
@@ -190,12 +190,12 @@ class Hdd:
     def _files(self, session: str, pattern: str) -> list[Path]:
         return [path for folder in sorted(self._folders.get(session, [])) for path in files_in(folder, pattern)]
 
-    def _only_one(self, found: list[Path]) -> Path | None:
-        for other in found[1:]:
-            if not filecmp.cmp(found[0], other, shallow=False):
-                told = " and ".join(path.relative_to(self._source).as_posix() for path in (found[0], other))
-                raise UnusableError("ambiguous", f"{told} are both of it; leave the one that is meant")
-        return found[0] if found else None
+    def _only_one(self, paths: list[Path]) -> Path | None:
+        for duplicate in paths[1:]:
+            if not filecmp.cmp(paths[0], duplicate, shallow=False):
+                both = " and ".join(path.relative_to(self._source).as_posix() for path in (paths[0], duplicate))
+                raise UnusableError("ambiguous", f"{both} differ, and both fit; leave the right one")
+        return paths[0] if paths else None
 
 
 def _words(labels: np.ndarray, times: np.ndarray, signals: dict[str, np.ndarray]) -> list[Words | int]:

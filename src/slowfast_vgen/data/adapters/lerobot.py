@@ -87,12 +87,12 @@ class LeRobot:
             card = path.read_text(encoding="utf-8", errors="replace") if is_regular(path) else ""
         except OSError:
             return "not stated"
-        found = {
+        terms = {
             key: value.strip().strip("\"'")
             for key, value in re.findall(r"^(license(?:_name)?):(.+)$", card, re.MULTILINE)
         }
-        licence = found.get("license", "")
-        return (found.get("license_name", licence) if licence == "other" else licence) or "not stated"
+        licence = terms.get("license", "")
+        return (terms.get("license_name", licence) if licence == "other" else licence) or "not stated"
 
     def index_files(self) -> list[Path]:
         """Returns all files in meta/."""
@@ -107,7 +107,7 @@ class LeRobot:
         tasks = self._read_tasks()
         paths = files_in(self._source / "meta" / "episodes", "*/*.parquet")
         if not paths:
-            raise UserError(f"{self._source} has no meta/episodes/chunk-000/file-000.parquet; fetch it anew")
+            raise UserError(f"{self._source} has no meta/episodes/chunk-000/file-000.parquet; fetch it again")
         tables: list[tuple[str, list[dict[str, Any]]]] = []
         broken: list[Finding] = []
         for path in paths:
@@ -130,7 +130,7 @@ class LeRobot:
                     continue
                 label = f"episode {index}" if isinstance(index, int) else f"{name} row {number}"
                 if isinstance(index, int) and counts[index] > 1:
-                    finding = Finding(label, "ambiguous", f"{counts[index]} rows of meta/episodes tell of it")
+                    finding = Finding(label, "ambiguous", f"{counts[index]} rows of meta/episodes describe it")
                     yield Recording(f"{label}, {name} row {number}", partial(iter, [finding]))
                     continue
                 if (span := self._span(row)) and span.film != shown:
@@ -138,7 +138,7 @@ class LeRobot:
                     yield Recording(str(shown), partial(self._film_findings, shown, films))
                 yield Recording(label, partial(self._samples, label, row, tasks, films))
         if self._info.num_episodes not in (None, len(rows)):
-            message = f"it tells of {self._info.num_episodes} episodes, the tables of {len(rows)}"
+            message = f"it states {self._info.num_episodes} episodes, the tables have {len(rows)}"
             yield Recording("meta/info.json", partial(iter, [Finding("meta/info.json", "broken-file", message, False)]))
 
     def _read_episodes(self, path: Path) -> list[dict[str, Any]]:
@@ -209,17 +209,17 @@ class LeRobot:
             facts, times = video_facts(path), picture_times(path)
         except UnusableError:
             return  # its episodes report it
-        told = film.as_posix()
+        name = film.as_posix()
         if facts.is_cut:
-            yield Finding(told, "short-video", "the file is cut off before the end that its index tells", False)
+            yield Finding(name, "short-video", "the file is cut off before the end that its index states", False)
             return
         spans = sorted((span.begin, span.begin + span.num_frames / self._info.fps) for span in films.names[film])
         borders = [0.0, *(time for span in spans for time in span), float(times[-1]) + 1 / self._info.fps]
         gaps = [(end, begin) for end, begin in zip(borders[::2], borders[1::2], strict=True)]
         gaps = [(end, begin) for end, begin in gaps if begin - end > 0.5 / self._info.fps]
         if gaps:
-            message = f"no episode tells of its seconds {gaps[0][0]:.3f} to {gaps[0][1]:.3f}"
-            yield Finding(told, "short-video", message, lost=False)
+            message = f"no episode has its seconds {gaps[0][0]:.3f} to {gaps[0][1]:.3f}"
+            yield Finding(name, "short-video", message, lost=False)
 
     def _begin(self, row: dict[str, Any], length: int) -> float:
         """Returns the start of the episode in its video file, in seconds."""
@@ -229,8 +229,8 @@ class LeRobot:
         if not isinstance(begin, float | int) or not 0 <= begin <= LONGEST_RECORDING:
             raise UnusableError("bad-row", f"from_timestamp is {begin!r}, want seconds")
         if isinstance(end, float | int) and not abs(end - begin - length / self._info.fps) < 1.5 / self._info.fps:
-            told = f"{length} frames at {self._info.fps:g} a second"
-            raise UnusableError("bad-row", f"{told} do not last from {begin:g} to {end:g} s")
+            frames = f"{length} frames at {self._info.fps:g} a second"
+            raise UnusableError("bad-row", f"{frames} do not last from {begin:g} to {end:g} s")
         return float(begin)
 
     def _words(self, row: dict[str, Any], length: int, tasks: dict[int, str | None]) -> tuple[list[Words], list[str]]:
@@ -257,14 +257,14 @@ class LeRobot:
             raise UnusableError("unknown-label", f"task {min(map(str, unknown))} is not in meta/tasks.parquet")
         if doubled := [number for number in numbers if tasks[number] is None]:
             raise UnusableError("ambiguous", f"task {doubled[0]} has two texts in meta/tasks.parquet")
-        told = {number: words_of(tasks[number]) for number in set(numbers)}
+        texts = {number: words_of(tasks[number]) for number in set(numbers)}
         late = [
             index
             for index, time in enumerate(times)
             if not isinstance(time, float | int) or not abs(time - index / self._info.fps) <= 0.5 / self._info.fps
         ]
         doubts = [f"timestamp is {times[late[0]]} at its frame {late[0]}, {len(late)} such frames"] if late else []
-        return [told[number] for number in numbers], doubts
+        return [texts[number] for number in numbers], doubts
 
     def _rows(self, path: Path) -> pa.Table:
         if self._data is None or self._data[0] != path:
@@ -303,8 +303,8 @@ class LeRobot:
             raise UnusableError("missing-video" if prefix != "data" else "broken-file", f"there is no {path}")
         return path
 
-    def _locate(self, told: Path) -> Path:
-        return told_file(self._source, str(told), self._settings.allow_outside)
+    def _locate(self, film: Path) -> Path:
+        return told_file(self._source, str(film), self._settings.allow_outside)
 
     def _place(self, template: str, row: dict[str, Any], prefix: str) -> Path:
         chunk, file = _whole(row, f"{prefix}/chunk_index", 0), _whole(row, f"{prefix}/file_index", 0)
@@ -333,7 +333,7 @@ class LeRobot:
                 tasks[index] = text if tasks.get(index, text) == text else None
             return tasks
         except (*ERRORS, IndexError, AttributeError) as error:
-            raise UserError(f"cannot read {path}: {' '.join(str(error).split())}; fetch it anew") from error
+            raise UserError(f"cannot read {path}: {' '.join(str(error).split())}; fetch it again") from error
 
 
 def _length(row: dict[str, Any]) -> int:
@@ -362,11 +362,11 @@ def _read_info(path: Path, settings: ImportSettings) -> _Info:
     version = info.get("codebase_version") if isinstance(info, dict) else None
     if not isinstance(version, str) or not version.startswith("v3"):
         raise UserError(
-            f"{path} tells the version {version!r}; version 3 is read here, and lerobot converts older sets to it"
+            f"{path} has the version {version!r}; only version 3 is read, and lerobot converts older sets to it"
         )
     features = info.get("features")
     features = features if isinstance(features, dict) else {}
-    kinds = {name: each.get("dtype") for name, each in features.items() if isinstance(each, dict)}
+    kinds = {name: feature.get("dtype") for name, feature in features.items() if isinstance(feature, dict)}
     cameras = [name for name, kind in kinds.items() if kind in ("video", "image")]
     coloured = [name for name in cameras if not _is_depth(name, features[name])]
     if cameras and not coloured and not settings.camera:
@@ -378,9 +378,9 @@ def _read_info(path: Path, settings: ImportSettings) -> _Info:
     camera = settings.camera or coloured[0]
     is_video = kinds[camera] == "video"
     templates = [data_path, video_path] if is_video else [data_path]
-    has_paths = all(isinstance(each, str) and _TEMPLATE.fullmatch(each) for each in templates)
+    has_paths = all(isinstance(template, str) and _TEMPLATE.fullmatch(template) for template in templates)
     if not has_paths or not isinstance(fps, int | float) or not 0.1 <= fps <= 1000:
-        raise UserError(f"{path} lacks a sound fps, data_path or video_path; fetch it anew")
+        raise UserError(f"{path} lacks a valid fps, data_path or video_path; fetch it again")
     total = info.get("total_episodes")
     total = total if isinstance(total, int) else None
     episodes = _split_of(path, info.get("splits"), settings.split)
@@ -404,14 +404,14 @@ def _split_of(path: Path, splits: object, wanted: str) -> range | None:
     if splits in (None, {}):
         return None
     if not isinstance(splits, dict):
-        raise UserError(f"{path} tells the splits {splits!r:.80}; they must be names with ranges such as 0:10")
+        raise UserError(f"{path} has the splits {splits!r:.80}; they must be names with ranges such as 0:10")
     known = [name for name in splits if SPLIT_NAMES.get(name) == wanted]
     if not known and len(splits) == 1 and not set(splits) & set(SPLIT_NAMES):
         known = list(splits)  # a single split of unknown name has all episodes
     if len(known) != 1:
-        told = f"no split {wanted!r}" if not known else f"the split {wanted!r} twice"
-        raise UserError(f"{path} has {told}; it has {', '.join(map(str, splits))}")
-    found = re.fullmatch(r"\s*(\d{1,9})\s*:\s*(\d{1,9})\s*", str(splits[known[0]]))
-    if not found:
-        raise UserError(f"{path} tells the split {known[0]} as {splits[known[0]]!r:.80}; it must be such as 0:10")
-    return range(int(found[1]), int(found[2]))
+        fault = f"no split {wanted!r}" if not known else f"the split {wanted!r} twice"
+        raise UserError(f"{path} has {fault}; it has {', '.join(map(str, splits))}")
+    match = re.fullmatch(r"\s*(\d{1,9})\s*:\s*(\d{1,9})\s*", str(splits[known[0]]))
+    if not match:
+        raise UserError(f"{path} has the split {known[0]} as {splits[known[0]]!r:.80}; it must be a range such as 0:10")
+    return range(int(match[1]), int(match[2]))

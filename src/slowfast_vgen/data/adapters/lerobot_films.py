@@ -51,14 +51,14 @@ class Films:
         self._faults: dict[int, UnusableError] = {}
         self._by_film: dict[Path, list[Span]] = {}
         ordered = list(spans)
-        for span in ordered:
-            self._by_film.setdefault(span.film, []).append(span)
+        for item in ordered:
+            self._by_film.setdefault(item.film, []).append(item)
         for film, its_spans in self._by_film.items():
-            self._compare(film, sorted(its_spans, key=lambda span: (span.begin, span.episode)))
-        for one, other in pairwise(span for span in ordered if self._is_there(span.film)):
-            if other.place < one.place:
-                told = f"episode {one.episode} is told to lie in {one.film}, the next one before it in {other.film}"
-                self._blame((one, other), UnusableError("wrong-time", told))
+            self._compare(film, sorted(its_spans, key=lambda item: (item.begin, item.episode)))
+        for span, following in pairwise(item for item in ordered if self._is_there(item.film)):
+            if following.place < span.place:
+                message = f"episode {span.episode} is in {span.film}, the next one before it in {following.film}"
+                self._blame((span, following), UnusableError("wrong-time", message))
 
     @property
     def names(self) -> Mapping[Path, Sequence[Span]]:
@@ -99,22 +99,22 @@ class Films:
             return
         rate = 1 / max(float(np.median(np.diff(times))), 1e-9)
         if abs(rate / self._fps - 1) > 0.01 and abs(1 / rate - 1 / self._fps) > 2 * ROUNDING:
-            told = f"{film} has {rate:.4g} pictures a second, meta/info.json tells {self._fps:g}"
-            raise UnusableError("wrong-time", told)
+            message = f"{film} has {rate:.4g} pictures a second, meta/info.json states {self._fps:g}"
+            raise UnusableError("wrong-time", message)
         end = max(span.begin + span.num_frames / self._fps for span in self._by_film[film])
         has_gaps = bool((np.diff(times) > 1.5 / self._fps).any())
         missing = round((end - times[-1]) * self._fps) - 1
         if missing > 0 and not has_gaps and not is_cut:
             raise UnusableError(
                 "wrong-time",
-                f"{film} has {len(times)} pictures, {missing} fewer than its episodes, and nothing tells which ones",
+                f"{film} has {len(times)} pictures, {missing} fewer than its episodes, and it is unclear which ones",
             )
 
     def _compare(self, film: Path, spans: Sequence[Span]) -> None:
-        for one, other in pairwise(spans):
-            if other.begin < one.begin + (one.num_frames - 0.5) / self._fps:
-                told = f"episodes {one.episode} and {other.episode} lie in {film} at the same time"
-                self._blame((one, other), UnusableError("overlap", told))
+        for span, following in pairwise(spans):
+            if following.begin < span.begin + (span.num_frames - 0.5) / self._fps:
+                message = f"episodes {span.episode} and {following.episode} lie in {film} at the same time"
+                self._blame((span, following), UnusableError("overlap", message))
 
     def _blame(self, spans: Iterable[Span], error: UnusableError) -> None:
         for span in spans:

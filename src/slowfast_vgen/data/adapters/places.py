@@ -26,10 +26,10 @@ def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
     while waiting or linked:
         folder = waiting.pop() if waiting else linked.pop(0)
         try:
-            there = folder.stat()
-            if (there.st_dev, there.st_ino) in met:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in met:
                 continue
-            met.add((there.st_dev, there.st_ino))
+            met.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
@@ -38,7 +38,7 @@ def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
         folders = [entry for entry in listed if _is_folder(entry)]
         waiting += [folder / entry.name for entry in reversed(folders) if not entry.is_symlink()]
         linked += [folder / entry.name for entry in folders if entry.is_symlink()]
-        hidden = {entry.name for entry in folders} | {each.name for each in listed if each.name.startswith("._")}
+        hidden = {entry.name for entry in folders} | {entry.name for entry in listed if entry.name.startswith("._")}
         yield folder, [entry.name for entry in listed if entry.name not in hidden]
 
 
@@ -57,19 +57,19 @@ def files_in(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("._"))
 
 
-def told_file(source: Path, told: str, allow_outside: bool = False) -> Path:
+def told_file(source: Path, name: str, allow_outside: bool = False) -> Path:
     """Returns the file that a path inside a source refers to: below the folder, in any Unicode normalization.
 
     Raises:
         UnusableError: the path leads out of the folder and that is not allowed, or no file can have it.
     """
-    if not told.strip() or "\0" in told:
-        raise UnusableError("missing-video", f"{told[:80]!r} names no file")
+    if not name.strip() or "\0" in name:
+        raise UnusableError("missing-video", f"{name[:80]!r} names no file")
     root = os.path.abspath(source)
-    plain = os.path.normpath(os.path.join(root, told))
+    plain = os.path.normpath(os.path.join(root, name))
     if not allow_outside and os.path.commonpath([root, plain]) != root:
         raise UnusableError(
-            "outside", f"the path {told[:200]!r} leads out of {source}; allow that with --allow-outside"
+            "outside", f"the path {name[:200]!r} leads out of {source}; allow that with --allow-outside"
         )
     path = source / os.path.relpath(plain, root)
     return path if os.path.exists(path) else _composed_otherwise(path)
@@ -93,9 +93,9 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 def _composed_otherwise(path: Path) -> Path:
     """Returns the file whose name is the same text in other code points, as macOS and Linux write é; else `path`."""
     for form in ("NFC", "NFD"):
-        other = Path(unicodedata.normalize(form, str(path)))
-        if os.path.exists(other):
-            return other
+        variant = Path(unicodedata.normalize(form, str(path)))
+        if os.path.exists(variant):
+            return variant
     folder = path.parent
     if folder == path or not (os.path.exists(folder) or (folder := _composed_otherwise(folder)) != path.parent):
         return path

@@ -125,8 +125,8 @@ def read_poses_file(path: Path) -> tuple[dict[str, TimedPoses | UnusableError], 
         UserError: the file cannot be read, or a column is missing.
     """
     grouped, bad = grouped_rows(path, FILE_COLUMNS, "video")
-    bad = [Finding(each.name, each.reason, each.message, lost=False) for each in bad]
-    found: dict[str, TimedPoses | UnusableError] = {}
+    bad = [Finding(finding.name, finding.reason, finding.message, lost=False) for finding in bad]
+    timed: dict[str, TimedPoses | UnusableError] = {}
     for video, rows in grouped.items():
         numbers = []
         for row in rows:
@@ -136,18 +136,18 @@ def read_poses_file(path: Path) -> tuple[dict[str, TimedPoses | UnusableError], 
                 bad.append(Finding(f"{row.name} ({video})", error.reason, error.message, lost=False))
         table = np.array(numbers, dtype=np.float64).reshape(-1, 4)
         try:
-            found[video] = TimedPoses(path.name, table[:, 0], table[:, 1:], LONGEST_GAP)
+            timed[video] = TimedPoses(path.name, table[:, 0], table[:, 1:], LONGEST_GAP)
         except UnusableError as error:
-            found[video] = error
-    return found, bad
+            timed[video] = error
+    return timed, bad
 
 
 def speed_findings(poses: dict[str, TimedPoses | UnusableError]) -> Iterator[Finding]:
     """Yields findings for videos whose camera would be implausibly fast."""
-    for video, one in poses.items():
-        if isinstance(one, TimedPoses) and (speed := one.top_speed()) > FASTEST:
+    for video, timed in poses.items():
+        if isinstance(timed, TimedPoses) and (speed := timed.top_speed()) > FASTEST:
             message = f"the camera moves at {speed:.0f} metres a second; x and y are probably not in metres"
-            yield Finding(f"{one.name} ({video})", "bad-pose", message, lost=False)
+            yield Finding(f"{timed.name} ({video})", "bad-pose", message, lost=False)
 
 
 def poses_of_rows(name: str, rows: Sequence["RowPoses"]) -> TimedPoses:
@@ -185,9 +185,7 @@ def row_poses(row: Row, start: float, end: float) -> RowPoses:
     """
     ends = [name for name in END_COLUMNS if row.cells.get(name)]
     if ends and len(ends) < len(END_COLUMNS):
-        raise UnusableError(
-            "bad-pose", f"of {', '.join(END_COLUMNS)} it tells {', '.join(ends)} alone; give all or none"
-        )
+        raise UnusableError("bad-pose", f"of {', '.join(END_COLUMNS)} it has only {', '.join(ends)}; give all or none")
     at_start = tuple(row.number(name) for name in POSE_COLUMNS)
     return RowPoses(start, end, at_start, tuple(row.number(name) for name in ends) or None)
 
@@ -198,11 +196,11 @@ def has_poses(path: Path, row: Row) -> bool:
     Raises:
         UserError: the table has only some of their columns.
     """
-    there = [name for name in (*POSE_COLUMNS, *END_COLUMNS) if name in row.cells]
+    present = [name for name in (*POSE_COLUMNS, *END_COLUMNS) if name in row.cells]
     for columns in (POSE_COLUMNS, END_COLUMNS):
-        if 0 < len(set(there) & set(columns)) < len(columns) or (there and not set(POSE_COLUMNS) <= set(there)):
+        if 0 < len(set(present) & set(columns)) < len(columns) or (present and not set(POSE_COLUMNS) <= set(present)):
             raise UserError(
-                f"{path} has the columns {', '.join(there)}; poses are told by {', '.join(POSE_COLUMNS)} at the start "
+                f"{path} has the columns {', '.join(present)}; poses need {', '.join(POSE_COLUMNS)} at the start "
                 f"of an action and, if you like, {', '.join(END_COLUMNS)} at its end"
             )
-    return bool(there)
+    return bool(present)

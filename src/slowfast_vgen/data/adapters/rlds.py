@@ -59,25 +59,25 @@ class Rlds:
         files = files_below(source, "*.tfrecord*")
         if not files:
             raise UserError(f"{source} holds no .tfrecord files; give the folder of a data set's version")
-        named = {path: found[1] for path in files if (found := _SPLIT.search(path.name))}
+        named = {path: match[1] for path in files if (match := _SPLIT.search(path.name))}
         splits = {path: SPLIT_NAMES[name] for path, name in named.items() if name in SPLIT_NAMES}
         # Where no name contains a split, the files belong to the requested one.
         self._files = [path for path in files if splits.get(path) == settings.split] if splits else files
         self._of_no_split = [path for path in files if path not in splits] if splits else []
         if not self._files:
-            told = ", ".join(sorted(set(splits.values())))
-            raise UserError(f"{source} has no split {settings.split!r}; it has {told}")
+            held = ", ".join(sorted(set(splits.values())))
+            raise UserError(f"{source} has no split {settings.split!r}; it has {held}")
 
     @property
     def licence(self) -> str:
         """Licence in dataset_info.json."""
         for path in files_below(self._source, "dataset_info.json"):
             try:
-                told = read_json(path)["redistributionInfo"]["license"]
+                licence = read_json(path)["redistributionInfo"]["license"]
             except (UserError, KeyError, TypeError):
                 continue
-            if isinstance(told, str) and told.strip():
-                return told.strip()
+            if isinstance(licence, str) and licence.strip():
+                return licence.strip()
         return "not stated; see the data set's own page"
 
     def index_files(self) -> list[Path]:
@@ -89,16 +89,16 @@ class Rlds:
         names = {path.relative_to(self._source).as_posix() for path in self._files}
         findings = []
         for name in sorted(names):
-            if found := re.fullmatch(r"(.*)-([0-9]{5})-of-([0-9]{5})(\.gz)?", name):
-                wanted = {f"{found[1]}-{number:05d}-of-{found[3]}{found[4] or ''}" for number in range(int(found[3]))}
-                findings += [Finding(each, "missing-file", "it is not there") for each in sorted(wanted - names)]
+            if match := re.fullmatch(r"(.*)-([0-9]{5})-of-([0-9]{5})(\.gz)?", name):
+                wanted = {f"{match[1]}-{number:05d}-of-{match[3]}{match[4] or ''}" for number in range(int(match[3]))}
+                findings += [Finding(file, "missing-file", "it is not there") for file in sorted(wanted - names)]
                 names |= wanted
         return findings
 
     def _files_of_no_split(self) -> list[Finding]:
-        told = f"its name tells none of the splits {', '.join(SPLIT_NAMES)}, as others do; it is not read"
+        message = f"its name has none of the splits {', '.join(SPLIT_NAMES)}, as others do; it is not read"
         names = [path.relative_to(self._source).as_posix() for path in self._of_no_split]
-        return [Finding(name, "unknown-label", told, lost=False) for name in names]
+        return [Finding(name, "unknown-label", message, lost=False) for name in names]
 
     def recordings(self) -> Iterator[Recording]:
         """Yields one per record; where a file breaks, one that reports it, and last one for the missing files."""
@@ -148,15 +148,15 @@ class Rlds:
         """Returns the name of the feature whose images are taken."""
         cameras = sorted(name for name, feature in example.items() if _is_images(feature))
         if wanted := self._settings.camera:
-            found = [name for name in cameras if name in (wanted, f"steps/observation/{wanted}")]
+            fitting = [name for name in cameras if name in (wanted, f"steps/observation/{wanted}")]
         elif _MAIN_CAMERA in cameras:
             return _MAIN_CAMERA
         else:
-            found = [name for name in cameras if not re.search("|".join(_OTHER_VIEWS), name)] or cameras
-        if not found:
+            fitting = [name for name in cameras if not re.search("|".join(_OTHER_VIEWS), name)] or cameras
+        if not fitting:
             held = ", ".join(name.removeprefix("steps/observation/") for name in cameras) or "none"
             raise UnusableError("missing-video", f"the record has no images{wanted and f' of {wanted}'}; it has {held}")
-        return found[0]
+        return fitting[0]
 
 
 def _words(example: dict[str, Feature], num_steps: int) -> list[Words]:
@@ -167,19 +167,19 @@ def _words(example: dict[str, Feature], num_steps: int) -> list[Words]:
             continue
         if not all(isinstance(text, memoryview) for text in texts):
             continue
-        told: dict[bytes, Words] = {}
+        known: dict[bytes, Words] = {}
         for text in map(bytes, texts):
-            if text not in told:
+            if text not in known:
                 try:
-                    told[text] = words_of(str(text, "utf-8"))
+                    known[text] = words_of(str(text, "utf-8"))
                 except UnicodeDecodeError as error:
                     raise UnusableError("no-action", "the instruction is not UTF-8") from error
-        words = [told[bytes(text)] for text in texts]
+        words = [known[bytes(text)] for text in texts]
         return words if len(words) == num_steps else words * num_steps
     raise UnusableError("no-action", "the record has no language_instruction, one or one a step")
 
 
 def _is_images(feature: Feature) -> bool:
-    if not isinstance(feature, list) or not all(isinstance(each, memoryview) for each in feature):
+    if not isinstance(feature, list) or not all(isinstance(item, memoryview) for item in feature):
         return False  # numbers, or damage
     return bool(feature) and bytes(feature[0][:4]).startswith(_IMAGE_MAGIC)

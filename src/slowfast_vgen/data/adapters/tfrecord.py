@@ -138,17 +138,17 @@ def read_example(data: memoryview) -> dict[str, Feature]:
 
 
 def _feature(data: memoryview) -> Feature:
-    for number, value in _fields(data):
+    for field, value in _fields(data):
         items = list(_fields(value))
-        if number == 1:
+        if field == 1:
             return [item for _, item in items]
-        if number == 2:  # floats, packed or not: four bytes each
+        if field == 2:  # floats, packed or not: four bytes each
             return np.frombuffer(b"".join(item for _, item in items), "<f4")
-        if number == 3:
+        if field == 3:
             numbers: list[int] = []
             for _, item in items:
                 numbers += [item] if isinstance(item, int) else _varints(item)
-            return np.array([each - 2**64 if each >= 2**63 else each for each in numbers], np.int64)
+            return np.array([number - 2**64 if number >= 2**63 else number for number in numbers], np.int64)
     return []
 
 

@@ -40,7 +40,7 @@ TURN_DEGREES_PER_SECOND = 20.0
 _LONGEST_LINE = 1_000_000
 _KEY = "key.keyboard."
 _SLOT_KEYS = frozenset("123456789")
-_TOLD_KEYS = _SLOT_KEYS | {"w", "a", "s", "d", "space", "left.shift", "left.control", "q", "f"}
+_NAMED_KEYS = _SLOT_KEYS | {"w", "a", "s", "d", "space", "left.shift", "left.control", "q", "f"}
 _MENU_KEYS = frozenset({"e", "escape"})
 """Keys that open and close menus; the menu itself is described instead."""
 _BUTTONS = {0: "attack", 1: "use the item", 2: "pick the block"}
@@ -94,7 +94,7 @@ class Vpt:
         for path in self._files:
             name = path.relative_to(self._source).with_suffix("").as_posix()
             if path in self._alone:
-                finding = Finding(f"{name}.mp4", "missing-file", f"there is no {name}.jsonl that tells what is done")
+                finding = Finding(f"{name}.mp4", "missing-file", f"there is no {name}.jsonl that says what is done")
                 yield Recording(name, partial(iter, [finding]))
             else:
                 yield Recording(name, partial(self._samples, name, path))
@@ -104,8 +104,8 @@ class Vpt:
         try:
             facts = video_facts(video)
             if abs(facts.fps / SOURCE_FPS - 1) > 0.01:
-                told = f"{name}.mp4 has {facts.fps:g} frames a second; its log tells of {SOURCE_FPS:g}"
-                raise UnusableError("wrong-time", told)
+                message = f"{name}.mp4 has {facts.fps:g} frames a second; its log has {SOURCE_FPS:g}"
+                raise UnusableError("wrong-time", message)
             steps: list[Step | None] = []
             for number, step in enumerate(read_steps(log), start=1):
                 if isinstance(step, UnusableError):
@@ -123,7 +123,7 @@ class Vpt:
             message = f"it has {shown} frames for {len(steps)} lines{', and is cut off' * facts.is_cut}"
             yield Finding(f"{name}.mp4", "short-video", message, lost=False)
         if wordless := _wordless([step for step in steps if step]):
-            yield Finding(f"{name}.jsonl", "unknown-label", f"no words for {wordless}; the rest is told", lost=False)
+            yield Finding(f"{name}.jsonl", "unknown-label", f"no words for {wordless}; the rest is used", lost=False)
         # An unreadable line ends one run of frames, and the next begins after it.
         broken = [index for index, step in enumerate(steps[:num_frames]) if step is None]
         for first, last in zip([0, *(index + 1 for index in broken)], [*broken, num_frames - 1], strict=True):
@@ -209,7 +209,7 @@ def words_for(steps: list[Step]) -> Words:
 
 def _wordless(steps: list[Step]) -> str:
     """Returns the keys and buttons that `words_for` has no words for, each with the number of lines that have it."""
-    held = Counter(key for step in steps for key in step.keys - _TOLD_KEYS - _MENU_KEYS)
+    held = Counter(key for step in steps for key in step.keys - _NAMED_KEYS - _MENU_KEYS)
     held.update(f"button {button}" for step in steps for button in step.buttons - _BUTTONS.keys())
     return ", ".join(f"{key} (lines: {count})" for key, count in sorted(held.items()))
 
@@ -259,17 +259,17 @@ def _step(record: dict[str, Any]) -> Step:
 
 def _pose(record: dict[str, Any]) -> tuple[float, float, float] | None:
     """Converts Minecraft's pose: x is east, z south; yaw 0 looks south and grows clockwise."""
-    told = [record.get(name) for name in ("xpos", "zpos", "yaw")]
-    if not all(isinstance(each, int | float) and math.isfinite(each) for each in told):
+    values = [record.get(name) for name in ("xpos", "zpos", "yaw")]
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
         return None
-    x, z, yaw = (float(each) for each in told)  # type: ignore[arg-type]  # all three are numbers
+    x, z, yaw = (float(value) for value in values)  # type: ignore[arg-type]  # all three are numbers
     heading = (270.0 - yaw) % 360.0
     return x, -z, heading if heading < 360.0 else 0.0
 
 
 def _poses(steps: list[Step], at: np.ndarray) -> Poses | None:
     """Returns the pose of each frame; the last one's line may be unreadable."""
-    told = [steps[index].pose for index in at if index < len(steps)]
-    if len(told) < len(at) or None in told:
+    poses = [steps[index].pose for index in at if index < len(steps)]
+    if len(poses) < len(at) or None in poses:
         return None
-    return np.array(told, dtype=np.float64)
+    return np.array(poses, dtype=np.float64)

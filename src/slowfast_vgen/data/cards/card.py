@@ -20,7 +20,7 @@ INDEX = "index"
 _MOST_ROWS = 30
 _WORDS_NOTE = (
     "Verbs and nouns are taken from the action texts by rule: the first word of each clause, and the last word of each "
-    "phrase after it. They tell what the set is about; they are no grammar. A word said twice in a clip counts twice."
+    "phrase after it. They show what the set is about; they are no grammar. A word used twice in a clip counts twice."
 )
 
 
@@ -39,7 +39,7 @@ def write_data_cards(folders: Sequence[Path], out: Path) -> tuple[list[Path], St
     if len({folder.resolve() for folder in folders}) != len(folders):
         raise UserError("a data set is named twice, and would count twice; name each once")
     names = _names(folders)
-    pages, each, total = [], {}, Statistics()
+    pages, by_set, total = [], {}, Statistics()
     for folder, name in zip(folders, names, strict=True):
         read_report(folder)
         source = open_episodes(folder, unfinished=True)
@@ -49,20 +49,20 @@ def write_data_cards(folders: Sequence[Path], out: Path) -> tuple[list[Path], St
         save_statistics(out / f"{name}-statistics.png", name, counted)
         save_contact_sheet(source, out / f"{name}-frames.png")
         pages.append(_write(out / f"{name}.md", _card(name, source, counted)))
-        each[name] = counted
+        by_set[name] = counted
         total.add(counted)
     if len(folders) > 1:
         save_statistics(out / f"{INDEX}-statistics.png", f"{len(folders)} data sets", total)
-        pages.insert(0, _write(out / f"{INDEX}.md", _index(each, total)))
+        pages.insert(0, _write(out / f"{INDEX}.md", _index(by_set, total)))
     return pages, total
 
 
 def _card(name: str, source: EpisodeSource, counted: Statistics) -> str:
-    made = [", ".join(f"{key} {value}" for key, value in header.creation.items()) for header in source.headers]
+    creations = [", ".join(f"{key} {value}" for key, value in header.creation.items()) for header in source.headers]
     facts = {
         "worlds or sources": _counts(counted.episodes_by_world),
         "splits": _counts(counted.episodes_by_split),
-        "made with": "; ".join(filter(None, made)) or "not told",
+        "made with": "; ".join(filter(None, creations)) or "not stated",
         "licences": _counts(counted.episodes_by_licence),
         **_facts(counted),
     }
@@ -86,25 +86,25 @@ def _card(name: str, source: EpisodeSource, counted: Statistics) -> str:
     )
 
 
-def _index(each: Mapping[str, Statistics], total: Statistics) -> str:
+def _index(by_set: Mapping[str, Statistics], total: Statistics) -> str:
     columns = ("data set", "splits", "episodes", "scenes", "clips", "frames", "hours", "MB", "licences")
     rows = [
         (
             _link(name),
-            ", ".join(one.episodes_by_split),
-            f"{one.num_episodes:,}",
-            f"{len(one.scenes):,}",
-            f"{one.num_clips:,}",
-            f"{one.num_frames:,}",
-            f"{one.seconds / 3600:.3g}",
-            f"{one.num_bytes / 1e6:.1f}",
-            "; ".join(one.episodes_by_licence),
+            ", ".join(counted.episodes_by_split),
+            f"{counted.num_episodes:,}",
+            f"{len(counted.scenes):,}",
+            f"{counted.num_clips:,}",
+            f"{counted.num_frames:,}",
+            f"{counted.seconds / 3600:.3g}",
+            f"{counted.num_bytes / 1e6:.1f}",
+            "; ".join(counted.episodes_by_licence),
         )
-        for name, one in each.items()
+        for name, counted in by_set.items()
     ]
     return "\n\n".join(
         [
-            f"# {len(each)} data sets",
+            f"# {len(by_set)} data sets",
             _table(columns, rows),
             _table(("together", ""), _facts(total).items()),
             f"![clips by domain, verbs, nouns, lengths, scripts]({INDEX}-statistics.png)",
@@ -117,7 +117,7 @@ def _index(each: Mapping[str, Statistics], total: Statistics) -> str:
 
 
 def _facts(counted: Statistics) -> dict[str, str]:
-    lengths = sorted(round(each, 3) for each in counted.episode_seconds)
+    lengths = sorted(round(seconds, 3) for seconds in counted.episode_seconds)
     return {
         "episodes": f"{counted.num_episodes:,} in {len(counted.scenes):,} scenes",
         "clips (one action each)": f"{counted.num_clips:,}, {len(counted.phrasings):,} different texts",
@@ -143,7 +143,7 @@ def _named(counts: Counter[float]) -> Counter[str]:
 
 def _count_table(name: str, unit: str, counts: Counter[str], total: int) -> str:
     if not counts:
-        return f"No {name} is told."
+        return f"No {name} is stated."
     rows = [(label, f"{count:,}", f"{count / total:.1%}") for label, count in counts.most_common(_MOST_ROWS)]
     if len(counts) > _MOST_ROWS:
         rest = sum(counts.values()) - sum(count for _, count in counts.most_common(_MOST_ROWS))
@@ -179,7 +179,8 @@ def _names(folders: Sequence[Path]) -> list[str]:
         plain = "-".join(folder.resolve().parts[-2:])
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "set"
         taken = {*names, INDEX}
-        names.append(next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10**6))) if one not in taken))
+        candidates = (name, *(f"{name}-{number}" for number in range(2, 10**6)))
+        names.append(next(candidate for candidate in candidates if candidate not in taken))
     return names
 
 

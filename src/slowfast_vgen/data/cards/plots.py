@@ -32,7 +32,7 @@ def save_statistics(path: Path, title: str, counted: Statistics) -> None:
     _bars(domains, "clips by domain", counted.clips_by_domain, counted.num_clips)
     _bars(verbs, f"verbs of the action texts ({len(counted.verbs)})", counted.verbs, counted.num_clips)
     _bars(nouns, f"nouns of the action texts ({len(counted.nouns)})", counted.nouns, counted.num_clips)
-    seconds = Counter(round(each, 3) for each in counted.episode_seconds)
+    seconds = Counter(round(length, 3) for length in counted.episode_seconds)
     _lengths(episodes, "length of the episodes", "episodes", seconds)
     _lengths(clips, "length of the clips", "clips", counted.clip_seconds)
     _bars(rest, "episodes by script", counted.episodes_by_script, counted.num_episodes)
@@ -70,14 +70,13 @@ def _lengths(axes: "Axes", title: str, unit: str, seconds: Counter[float]) -> No
     axes.grid(axis="y", color=_GRID)
     values = sorted(seconds)
     if len(values) <= _MOST_BINS // 2:
-        bars = axes.bar(
-            range(len(values)), [seconds[each] for each in values], color=_COLOUR, width=min(0.75, 0.15 * len(values))
-        )
-        axes.bar_label(bars, [f"{seconds[each]:,}" for each in values], fontsize=7)
-        axes.set_xticks(range(len(values)), [f"{each:g}" for each in values], fontsize=8)
+        counts = [seconds[length] for length in values]
+        bars = axes.bar(range(len(values)), counts, color=_COLOUR, width=min(0.75, 0.15 * len(values)))
+        axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=7)
+        axes.set_xticks(range(len(values)), [f"{length:g}" for length in values], fontsize=8)
         axes.set_xlim(-1, max(len(values), 1))
     else:
-        axes.hist(values, bins=_MOST_BINS, weights=[seconds[each] for each in values], color=_COLOUR)
+        axes.hist(values, bins=_MOST_BINS, weights=[seconds[length] for length in values], color=_COLOUR)
     axes.tick_params(axis="y", labelsize=7)
     axes.margins(y=0.15)
     axes.spines[["top", "right"]].set_visible(False)

@@ -77,9 +77,9 @@ class Statistics:
 
     def add(self, other: "Statistics") -> None:
         """Adds another's counts."""
-        for each in fields(self):
-            mine, more = getattr(self, each.name), getattr(other, each.name)
-            setattr(self, each.name, mine | more if isinstance(mine, set) else mine + more)
+        for entry in fields(self):
+            mine, more = getattr(self, entry.name), getattr(other, entry.name)
+            setattr(self, entry.name, mine | more if isinstance(mine, set) else mine + more)
 
 
 def count_episodes(source: EpisodeSource) -> Statistics:
@@ -88,32 +88,32 @@ def count_episodes(source: EpisodeSource) -> Statistics:
     Raises:
         DefectiveDataError: a header or a table that is missing or broken.
     """
-    found = Statistics(num_bytes=source.num_bytes)
+    counted = Statistics(num_bytes=source.num_bytes)
     stops = list(accumulate(dataset.num_episodes for dataset in source.headers))[:-1]
     for number in range(len(source)):
         header, chunks = source.tables(number)
         dataset, metadata = source.headers[bisect_right(stops, number)], header.metadata
         world = str(metadata.get("world", dataset.world))
-        found.episode_frames.append(header.num_frames)
-        found.episode_seconds.append(header.num_frames / header.fps)
-        found.clip_seconds.update(round(chunk.num_frames / header.fps, 3) for chunk in chunks)
-        found.scenes.add(str(metadata.get("scene", source.name(number))))
-        found.clips_by_domain[str(metadata.get("domain", domain_of(world)))] += len(chunks)
-        found.clips_by_verb.update(chunk.verb for chunk in chunks if chunk.verb)
-        found.episodes_by_world[world] += 1
-        found.episodes_by_split[dataset.split] += 1
-        found.episodes_by_size[f"{header.height}x{header.width}"] += 1
-        found.episodes_by_fps[header.fps] += 1
-        found.episodes_by_licence[str(metadata.get("licence", "not stated"))] += 1
-        found.episodes_by_script[str(metadata.get("script", "unknown"))] += 1
-        found.phrasings.update(chunk.action for chunk in chunks)
-    for text, count in found.phrasings.items():  # each text is parsed once
+        counted.episode_frames.append(header.num_frames)
+        counted.episode_seconds.append(header.num_frames / header.fps)
+        counted.clip_seconds.update(round(chunk.num_frames / header.fps, 3) for chunk in chunks)
+        counted.scenes.add(str(metadata.get("scene", source.name(number))))
+        counted.clips_by_domain[str(metadata.get("domain", domain_of(world)))] += len(chunks)
+        counted.clips_by_verb.update(chunk.verb for chunk in chunks if chunk.verb)
+        counted.episodes_by_world[world] += 1
+        counted.episodes_by_split[dataset.split] += 1
+        counted.episodes_by_size[f"{header.height}x{header.width}"] += 1
+        counted.episodes_by_fps[header.fps] += 1
+        counted.episodes_by_licence[str(metadata.get("licence", "not stated"))] += 1
+        counted.episodes_by_script[str(metadata.get("script", "unknown"))] += 1
+        counted.phrasings.update(chunk.action for chunk in chunks)
+    for text, count in counted.phrasings.items():  # each text is parsed once
         words = words_of(text)
         for word in words.verbs:
-            found.verbs[word] += count
+            counted.verbs[word] += count
         for word in words.nouns:
-            found.nouns[word] += count
-    return found
+            counted.nouns[word] += count
+    return counted
 
 
 def domain_of(world: str) -> str:

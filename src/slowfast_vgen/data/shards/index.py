@@ -56,12 +56,12 @@ class Shard:
             return f"a shard is called {self.name!r:.40}"
         if len(counts) != 1 or counts == {0}:
             return f"{self.name} has lists of {sorted(counts)} samples"
-        whole = all(type(each) is int and each > 0 for each in (*self.sample_bytes, *self.sample_frames))
+        whole = all(type(value) is int and value > 0 for value in (*self.sample_bytes, *self.sample_frames))
         if not whole or self.num_bytes != sum(self.sample_bytes) + END_BYTES:
             return f"the sizes of {self.name} do not add up"
         if max(*self.sample_bytes, *self.sample_frames) > LARGEST_SAMPLE:
             return f"{self.name} has a sample of more than {LARGEST_SAMPLE} bytes"
-        if not all(isinstance(each, str) and _HASH.fullmatch(each) for each in (self.sha256, *self.sample_sha256)):
+        if not all(isinstance(value, str) and _HASH.fullmatch(value) for value in (self.sha256, *self.sample_sha256)):
             return f"{self.name} has a checksum that is none"
         return None
 
@@ -125,10 +125,10 @@ def read_index(folder: Path) -> ShardIndex:
     path = Path(folder) / SHARDS_FILE
     record = read_json(path)
     if not isinstance(record, dict) or (record.get("format"), record.get("version")) != (FORMAT, VERSION):
-        raise UserError(f"{path} is no index of shards of version {VERSION}; write it anew with `slowfast data shard`")
+        raise UserError(f"{path} is no index of shards of version {VERSION}; write it again with `slowfast data shard`")
     if OWN in record and record[OWN] != own_hash(record):
         raise UserError(
-            f"{path} is damaged: its values do not fit its own SHA-256; write it anew with `slowfast data shard`"
+            f"{path} is damaged: its values do not fit its own SHA-256; write it again with `slowfast data shard`"
         )
     try:
         if unknown := record.keys() - _KEYS:
@@ -145,9 +145,9 @@ def read_index(folder: Path) -> ShardIndex:
             tuple(shard_of(shard) for shard in record["shards"]),
         )
         faults = [fault for shard in index.shards if (fault := shard.fault())]
-        told = _counts(index) | {"num_shards": len(index.shards), "content_sha256": index.content_sha256}
-        if not faults and (wrong := [name for name, value in told.items() if record.get(name, value) != value]):
-            faults.append(f"it gives {wrong[0]} as {record[wrong[0]]!r:.80}, not {told[wrong[0]]}")
+        expected = _counts(index) | {"num_shards": len(index.shards), "content_sha256": index.content_sha256}
+        if not faults and (wrong := [name for name, value in expected.items() if record.get(name, value) != value]):
+            faults.append(f"it gives {wrong[0]} as {record[wrong[0]]!r:.80}, not {expected[wrong[0]]}")
         if index.split not in SPLITS or not index.shards:
             faults.append(f"split {index.split!r:.40}, {len(index.shards)} shards")
         if index.num_episodes != (wanted := sum(source.num_episodes for source in index.sources)):
@@ -157,7 +157,7 @@ def read_index(folder: Path) -> ShardIndex:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         faults = [f"{type(error).__name__}: {error!s:.200}"]
     if faults:
-        raise UserError(f"{path} is damaged ({faults[0]}); write it anew with `slowfast data shard`")
+        raise UserError(f"{path} is damaged ({faults[0]}); write it again with `slowfast data shard`")
     return index
 
 
@@ -193,5 +193,5 @@ def shard_of(record: dict[str, Any]) -> Shard:
 
 def sources_digest(headers: Sequence[DatasetHeader], episodes: Sequence[str], max_bytes: int) -> str:
     """Returns a hex SHA-256 over the sources to shard: headers, a line per episode, and the size of the shards."""
-    told = {"headers": [asdict(header) for header in headers], "episodes": list(episodes), "max_bytes": max_bytes}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    content = {"headers": [asdict(header) for header in headers], "episodes": list(episodes), "max_bytes": max_bytes}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -151,8 +151,8 @@ class ShardSet:
                 known = self.name(number)
                 raise DefectiveDataError(
                     [
-                        replace(each, path=each.path.replace(name, known), message=each.message.replace(name, known))
-                        for each in error.defects
+                        Defect(defect.path.replace(name, known), defect.code, defect.message.replace(name, known))
+                        for defect in error.defects
                     ]
                 ) from error
 
@@ -180,9 +180,9 @@ class ShardSet:
     def _damage(self, number: int) -> Defect:
         place = self._place(number)
         path = self._path(place)
-        there = path.stat().st_size
-        if there != place.shard.num_bytes:
-            return Defect(str(path), "checksum", f"the shard has {there} bytes, not {place.shard.num_bytes}")
+        num_bytes = path.stat().st_size
+        if num_bytes != place.shard.num_bytes:
+            return Defect(str(path), "checksum", f"the shard has {num_bytes} bytes, not {place.shard.num_bytes}")
         return Defect(self.name(number), "checksum", "the sample is not the one that was written")
 
     def _path(self, place: _Place) -> Path:
@@ -225,18 +225,18 @@ def check_shards(folder: Path) -> list[Defect]:
     defects = []
     for shard, numbers in zip(shards.index.shards, shards.groups, strict=True):
         path = shards.folder / shard.name
-        found: list[Defect] = []
+        shard_defects: list[Defect] = []
         if path.is_file():
             for number in tqdm(numbers, desc=f"checking {path}", unit="episode", disable=None, leave=False):
                 try:
                     shards[number]
                 except DefectiveDataError as error:
-                    found += [defect for defect in error.defects if defect not in found]
-            if not found and sha256_of_file(path) != shard.sha256:
-                found.append(Defect(str(path), "checksum", "the file is not the one that was written"))
+                    shard_defects += [defect for defect in error.defects if defect not in shard_defects]
+            if not shard_defects and sha256_of_file(path) != shard.sha256:
+                shard_defects.append(Defect(str(path), "checksum", "the file is not the one that was written"))
         else:
-            found.append(Defect(str(path), "missing-file", "the file is not there"))
-        defects += found
+            shard_defects.append(Defect(str(path), "missing-file", "the file is not there"))
+        defects += shard_defects
     known = {shard.name for shard in shards.index.shards}
     for path in sorted(shards.folder.glob("shard-*.tar")):
         if path.name not in known:

@@ -141,7 +141,7 @@ class ShardStream:
             )
         turns = state.get("turns")
         if not isinstance(turns, int) or turns < 0:
-            raise UserError(f"the state of the stream of {self.shards.folder} tells {turns!r:.40} turns")
+            raise UserError(f"the state of the stream of {self.shards.folder} has {turns!r:.40} turns")
         self._turns = turns
         self.left_out.restore(state.get("left_out", ()))
 

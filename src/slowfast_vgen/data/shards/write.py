@@ -133,12 +133,12 @@ def _entry(folder: Path) -> _Entry:
     try:
         sizes = [path.stat().st_size for path in files]
         # The header holds the video's hash, which is checked when the video is read.
-        told = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name != VIDEO_FILE]
+        hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name != VIDEO_FILE]
     except OSError as error:
         refuse([Defect(str(error.filename), "missing-file", error.strerror or str(error))])
     if max(sizes) > _LARGEST_MEMBER:
-        raise UserError(f"a file of {folder} has more than {_LARGEST_MEMBER} bytes, which no tar header can tell")
-    return _Entry(folder, files, sum(_BLOCK + _padded(size) for size in sizes), f"{told} {sizes}")
+        raise UserError(f"a file of {folder} has more than {_LARGEST_MEMBER} bytes, more than a tar header can express")
+    return _Entry(folder, files, sum(_BLOCK + _padded(size) for size in sizes), f"{hashes} {sizes}")
 
 
 def _dealt_out(entries: Sequence[_Entry], max_bytes: int) -> Iterator[list[_Entry]]:
@@ -161,16 +161,16 @@ def _finished(out: Path, digest: str) -> dict[str, Shard]:
             index = read_index(out)
         except UserError:
             return {}
-        told, shards = index.sources_sha256, list(index.shards)
+        sources_sha256, shards = index.sources_sha256, list(index.shards)
     elif (out / JOURNAL_FILE).is_file():
-        told, shards = _read_journal(out / JOURNAL_FILE)
-        if not told:  # the disk was full before the first line
+        sources_sha256, shards = _read_journal(out / JOURNAL_FILE)
+        if not sources_sha256:  # the disk was full before the first line
             return {}
     elif not is_unused(out):
         raise UserError(f"{out} is there and holds no shards; give a new or empty folder")
     else:
         return {}
-    if told != digest:
+    if sources_sha256 != digest:
         raise UserError(f"{out} holds shards of other data, or of another size; give a new or empty folder")
     return {shard.name: shard for shard in shards if _is_whole(out / shard.name, shard)}
 
