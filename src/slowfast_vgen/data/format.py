@@ -204,9 +204,7 @@ class EpisodeDataset:
     @property
     def groups(self) -> tuple[range, ...]:
         """Episode numbers in groups of `GROUP_EPISODES`; results computed from a group are stored together."""
-        return tuple(
-            range(first, min(first + GROUP_EPISODES, len(self))) for first in range(0, len(self), GROUP_EPISODES)
-        )
+        return groups_of(len(self))
 
     def name(self, number: int) -> str:
         """Returns the path of the episode's folder."""
@@ -309,6 +307,12 @@ class DatasetWriter:
             tidy(episodes)
         num_episodes = max(self._header.num_episodes, self.num_present)
         write_header(self.folder / DATASET_FILE, replace(self._header, num_episodes=num_episodes))
+
+
+def groups_of(num_episodes: int) -> tuple[range, ...]:
+    """Returns the numbers of episodes in groups of `GROUP_EPISODES`."""
+    firsts = range(0, num_episodes, GROUP_EPISODES)
+    return tuple(range(first, min(first + GROUP_EPISODES, num_episodes)) for first in firsts)
 
 
 def episode_folder(folder: Path, number: int) -> Path:

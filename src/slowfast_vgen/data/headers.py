@@ -1,16 +1,16 @@
 """The JSON headers of a data set and of an episode."""
 
+import json
 import reprlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from slowfast_vgen.data.rules import SPLITS, Defect, refuse, require
 from slowfast_vgen.data.video import FPS_RANGE, LARGEST_FRAMES
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.sealed import FILES, OWN, own_hash, write_record
+from slowfast_vgen.sealed import FILES, OWN, from_json, own_hash, write_record
 
 VERSION = 1
 """Version of the whole format; a reader refuses any other."""
@@ -28,6 +28,14 @@ class DatasetHeader:
     """Number of episodes of the finished data set; there are fewer while it is being made."""
     creation: dict[str, Any] = field(default_factory=dict)
     """JSON values: the settings that it was made with, needed to continue making it."""
+
+    def fault(self) -> str:
+        """Returns what no such header can have; empty if there is nothing."""
+        if not self.world.strip():
+            return "world is empty, want a name"
+        if self.split not in SPLITS:
+            return f"split is {self.split!r:.60}, want one of {', '.join(SPLITS)}"
+        return "" if self.num_episodes > 0 else "num_episodes is 0, want a whole number above 0"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,22 @@ class EpisodeHeader:
     sha256: dict[str, str] = field(default_factory=dict)
     """SHA-256 of each other file of the episode; empty in data sets from before there were seals."""
 
+    def fault(self) -> str:
+        """Returns what no such header can have; empty if there is nothing."""
+        if not all((self.num_frames, self.height, self.width)):
+            return "num_frames, height or width is 0, want whole numbers above 0"
+        if not FPS_RANGE[0] <= self.fps <= FPS_RANGE[1]:
+            return f"fps is {self.fps}, want {FPS_RANGE[0]} to {FPS_RANGE[1]} frames a second"
+        if not all(map(_is_sha256, (self.video_sha256, *self.sha256.values()))):
+            return f"video_sha256 or {FILES} holds another text than the 64 hexadecimal digits of a SHA-256"
+        num_bytes = 3 * self.num_frames * self.height * self.width
+        too_large = f"its frames would take {num_bytes} bytes, {LARGEST_FRAMES} at most are read"
+        return too_large if num_bytes > LARGEST_FRAMES else ""
+
+
+_FORMATS = {DatasetHeader: "slowfast-dataset", EpisodeHeader: "slowfast-episode"}
+_Header = TypeVar("_Header", bound=DatasetHeader | EpisodeHeader)
+
 
 def read_dataset_header(path: Path) -> DatasetHeader:
     """Reads dataset.json.
@@ -54,7 +78,7 @@ def read_dataset_header(path: Path) -> DatasetHeader:
     Raises:
         DefectiveDataError: missing, not JSON, another format or version, or fields that are missing or unfit.
     """
-    return DatasetHeader(**_read(path, "slowfast-dataset", _DATASET_FIELDS))
+    return _read(path, DatasetHeader)
 
 
 def read_episode_header(path: Path) -> EpisodeHeader:
@@ -63,7 +87,7 @@ def read_episode_header(path: Path) -> EpisodeHeader:
     Raises:
         DefectiveDataError: as `read_dataset_header`.
     """
-    return EpisodeHeader(**_read(path, "slowfast-episode", _EPISODE_FIELDS))
+    return _read(path, EpisodeHeader)
 
 
 def write_header(path: Path, header: DatasetHeader | EpisodeHeader) -> None:
@@ -72,88 +96,58 @@ def write_header(path: Path, header: DatasetHeader | EpisodeHeader) -> None:
     Raises:
         UserError: a value that JSON cannot keep, such as NaN or an array, or one that a reader would refuse.
     """
-    name, fields = (
-        ("slowfast-dataset", _DATASET_FIELDS)
-        if isinstance(header, DatasetHeader)
-        else ("slowfast-episode", _EPISODE_FIELDS)
-    )
-    record = {"format": name, "version": VERSION, **asdict(header)}
-    refuse(_field_defects(path, record, name, fields))
     try:
+        record = json.loads(json.dumps({"format": _FORMATS[type(header)], "version": VERSION, **asdict(header)}))
+        _parse(path, record, type(header))
         write_record(path, {FILES: {}} | record)
-    except UserError:  # is a ValueError, and says all there is to say
+    except UserError:  # is a ValueError with a complete message
         raise
     except (TypeError, ValueError) as error:
         raise UserError(f"cannot write {path}: {error}; give JSON values only") from error
 
 
-def _read(path: Path, name: str, fields: "_Fields") -> dict[str, Any]:
+def refuse_changed(path: Path, record: dict[str, Any], fix: str = "") -> None:
+    """Refuses a sealed JSON file that does not fit its own SHA-256; one from before there were seals has none.
+
+    Raises:
+        DefectiveDataError: its values were changed.
+    """
+    if (OWN in record or FILES in record) and record.get(OWN) != own_hash(record):
+        refuse([Defect(str(path), "checksum", f"its values do not fit its own SHA-256 ({OWN}){fix}")])
+
+
+def _read(path: Path, kind: type[_Header]) -> _Header:
     require(path)
     try:
         record = read_json(path)
     except (UserError, RecursionError) as error:
         refuse([Defect(str(path), "bad-json", str(error))])
-    refuse(_field_defects(path, record, name, fields))
-    # A header from before there were seals has neither of the two.
-    if (OWN in record or FILES in record) and record.get(OWN) != own_hash(record):
-        refuse([Defect(str(path), "checksum", "its values do not fit its own SHA-256 (header_sha256)")])
-    sealed = {FILES: record[FILES]} if name == "slowfast-episode" and FILES in record else {}
-    return {field: record[field] for field in fields} | sealed
+    header = _parse(path, record, kind)
+    refuse_changed(path, record)
+    return header
 
 
-def _field_defects(path: Path, record: Any, name: str, fields: "_Fields") -> list[Defect]:
+def _parse(path: Path, record: Any, kind: type[_Header]) -> _Header:
+    """Returns the header in a JSON value.
+
+    Raises:
+        DefectiveDataError: another format or version, or fields that are missing or unfit.
+    """
     if not isinstance(record, dict):
-        return [Defect(str(path), "bad-header", "the file holds no JSON object")]
-    if (found := record.get("format")) != name:
-        return [Defect(str(path), "wrong-format", f'format is {reprlib.repr(found)}, want "{name}"')]
-    if (found := record.get("version")) != VERSION or isinstance(found, bool):
-        return [Defect(str(path), "wrong-version", f"version is {reprlib.repr(found)}, want {VERSION}")]
-    defects = []
-    named = record.get(FILES, {})
-    if not isinstance(named, dict) or not all(_is_sha256(digest) for digest in named.values()):
-        defects.append(
-            Defect(str(path), "bad-header", f"{FILES} is {reprlib.repr(named)}, want a SHA-256 of each file")
-        )
-    for field_name, (is_fit, wanted) in fields.items():
-        if field_name not in record:
-            defects.append(Defect(str(path), "bad-header", f"the field {field_name} is missing"))
-        elif not is_fit(record[field_name]):
-            message = f"{field_name} is {reprlib.repr(record[field_name])}, want {wanted}"
-            defects.append(Defect(str(path), "bad-header", message))
-    if fields is _EPISODE_FIELDS and not defects:
-        num_bytes = 3 * record["num_frames"] * record["height"] * record["width"]
-        if num_bytes > LARGEST_FRAMES:
-            message = f"its frames would take {num_bytes} bytes, {LARGEST_FRAMES} at most are read"
-            defects.append(Defect(str(path), "bad-header", message))
-    return defects
+        refuse([Defect(str(path), "bad-header", "the file holds no JSON object")])
+    if (form := record.get("format")) != _FORMATS[kind]:
+        refuse([Defect(str(path), "wrong-format", f'format is {reprlib.repr(form)}, want "{_FORMATS[kind]}"')])
+    if (version := record.get("version")) != VERSION or isinstance(version, bool):
+        refuse([Defect(str(path), "wrong-version", f"version is {reprlib.repr(version)}, want {VERSION}")])
+    names = {field.name for field in fields(kind)}
+    try:
+        header = from_json(kind, {name: value for name, value in record.items() if name in names})
+        fault = header.fault()
+    except ValueError as error:
+        fault = str(error)
+    refuse([Defect(str(path), "bad-header", fault)] if fault else [])
+    return header
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_sha256(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
-
-
-_Fields = dict[str, tuple[Callable[[Any], bool], str]]
-_COUNT = (lambda value: _is_number(value) and isinstance(value, int) and 1 <= value < 2**31, "a whole number above 0")
-_OBJECT = (lambda value: isinstance(value, dict), "a JSON object")
-_DATASET_FIELDS: _Fields = {
-    "world": (lambda value: isinstance(value, str) and bool(value.strip()), "a name"),
-    "split": (lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
-    "num_episodes": _COUNT,
-    "creation": _OBJECT,
-}
-_EPISODE_FIELDS: _Fields = {
-    "num_frames": _COUNT,
-    "height": _COUNT,
-    "width": _COUNT,
-    "fps": (
-        lambda value: _is_number(value) and FPS_RANGE[0] <= value <= FPS_RANGE[1],
-        f"{FPS_RANGE[0]} to {FPS_RANGE[1]} frames a second",
-    ),
-    "has_poses": (lambda value: isinstance(value, bool), "true or false"),
-    "video_sha256": (_is_sha256, "64 hexadecimal digits"),
-    "metadata": _OBJECT,
-}
+def _is_sha256(value: str) -> bool:
+    return len(value) == 64 and set(value) <= set("0123456789abcdef")

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slowfast_vgen.data.adapters.base import Finding
+from slowfast_vgen.data.headers import refuse_changed
 from slowfast_vgen.data.rules import Defect, refuse
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import append_text, atomic_path, read_bytes, read_json
-from slowfast_vgen.sealed import FILES, OWN, own_hash, write_record
+from slowfast_vgen.sealed import FILES, OWN, write_record
 
 REPORT_FILE = "import.json"
 FINDINGS_FILE = "import_findings.jsonl"
@@ -129,9 +130,8 @@ def read_report(folder: Path) -> SavedReport | None:
         return None
     record = read_json(path)
     is_sealed = isinstance(record, dict) and (OWN in record or FILES in record)
-    if is_sealed and record.get(OWN) != own_hash(record):
-        refuse([Defect(str(path), "checksum", "its values do not fit its own SHA-256; import into a new folder")])
     report = _report_of(path, record)
+    refuse_changed(path, record, "; import into a new folder")
     lines = read_bytes(findings).splitlines(keepends=True) if findings.is_file() else []
     if len(lines) < report.num_findings:
         raise UserError(f"{findings} lacks lines that {path} counts; import into a new folder")

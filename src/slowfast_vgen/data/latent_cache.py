@@ -16,6 +16,7 @@ from jaxtyping import Float, Float16
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from slowfast_vgen.data.rules import one_line
 from slowfast_vgen.data.skipped import tell
 from slowfast_vgen.data.sources import Tables
 from slowfast_vgen.errors import UserError
@@ -105,7 +106,7 @@ def load_encoded(path: Path, key: str, num_frames: int) -> Encoded | None:
         return Encoded(latents, dict(zip(names, tokens, strict=True)))
     # A forged file can hold anything: a number for the texts, invalid counts.
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
-        tell(f"{path} is damaged ({' '.join(str(error).split()):.300}); its episodes are encoded again")
+        tell(f"{path} is damaged ({one_line(error):.300}); its episodes are encoded again")
         return None
 
 

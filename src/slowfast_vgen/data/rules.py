@@ -38,6 +38,11 @@ class DefectiveDataError(UserError):
         self.defects = tuple(defects)
 
 
+def one_line(error: Exception) -> str:
+    """Returns the message of an error, without the path of an operating system's, on one line."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
+
+
 def refuse(defects: Sequence[Defect]) -> None:
     """Raises DefectiveDataError if there is any defect."""
     if defects:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from slowfast_vgen.data.format import GROUP_EPISODES
+from slowfast_vgen.data.format import groups_of
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.rules import DefectiveDataError
 from slowfast_vgen.data.sources import EpisodeSource, Tables
@@ -27,7 +27,7 @@ class EpisodeSubset:
     @property
     def groups(self) -> tuple[range, ...]:
         """Episode numbers in groups of `GROUP_EPISODES`."""
-        return tuple(range(at, min(at + GROUP_EPISODES, len(self))) for at in range(0, len(self), GROUP_EPISODES))
+        return groups_of(len(self))
 
     @property
     def num_bytes(self) -> int:

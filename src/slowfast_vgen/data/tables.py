@@ -11,7 +11,7 @@ import numpy as np
 
 from slowfast_vgen.data.headers import EpisodeHeader
 from slowfast_vgen.data.parquet import ERRORS, open_table, read_columns
-from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
+from slowfast_vgen.data.rules import Defect, chunk_defects, one_line, pose_defects, refuse, require
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs
 from slowfast_vgen.types import Chunk, Poses
@@ -91,7 +91,7 @@ def _read(path: Path, schema: pa.Schema) -> list[pa.ChunkedArray]:
     except UserError:
         raise
     except ERRORS as error:
-        refuse([_defect(path, "bad-table", f"not a readable Parquet file: {' '.join(str(error).split())}")])
+        refuse([_defect(path, "bad-table", f"not a readable Parquet file: {one_line(error)}")])
     empty = {name: table[name].null_count for name in schema.names if table[name].null_count}
     refuse([_defect(path, "empty-cell", f"column {name} has {count} empty cells") for name, count in empty.items()])
     return [table[name] for name in schema.names]

@@ -18,6 +18,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
+from slowfast_vgen.data.rules import one_line
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.types import Frames
@@ -167,7 +168,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def _cannot_write(self, error: Exception) -> UserError:
-        return UserError(f"cannot write the video {self.path}: {_reason(error)}; check the space left there")
+        return UserError(f"cannot write the video {self.path}: {one_line(error)}; check the space left there")
 
 
 def write_video(path: Path, frames: Frames, fps: float, lossless: bool = False) -> None:
@@ -225,7 +226,7 @@ def iterate_frames(path: Path) -> Iterator[Image]:
         raise
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         if num_packets == 0:
-            raise UserError(f"cannot read the video {path}: {_reason(error)}; write or fetch it again") from error
+            raise UserError(f"cannot read the video {path}: {one_line(error)}; write or fetch it again") from error
         raise UserError(_breaks_off(path, num_frames, promised)) from error
     # Packets, not frames: an edit list may hide some frames of a whole file on purpose.
     if num_packets < promised:
@@ -249,10 +250,6 @@ def check_frames(frames: Frames, of: str) -> None:
 def _breaks_off(path: Path, num_frames: int, promised: int) -> str:
     of = f"of its {promised} frames" if promised else "frames"
     return f"the video {path} breaks off: only {num_frames} {of} can be decoded; write or fetch it again"
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _stack(path: Path, images: list[Image]) -> Frames:

@@ -228,6 +228,11 @@ def frame_times(start: float, end: float, settings: ImportSettings) -> np.ndarra
     return start + np.arange(count) / settings.fps
 
 
+def step_before(times: Float64[np.ndarray, " frames"], fps: float, num_steps: int) -> Int64[np.ndarray, " frames-1"]:
+    """Returns, for each frame but the first, the step of a source at the time halfway to the frame before."""
+    return np.minimum((times[1:] + times[:-1]) / 2 * fps, num_steps - 1).astype(np.int64)
+
+
 def nearest_frames(times: Float64[np.ndarray, " frames"], source_fps: float) -> Int64[np.ndarray, " frames"]:
     """Returns the numbers of a source's frames nearest to given times, the earlier in a tie, as `read_clip` does.
 
@@ -237,16 +242,13 @@ def nearest_frames(times: Float64[np.ndarray, " frames"], source_fps: float) -> 
     return np.ceil(times * source_fps - 0.5 - 1e-6).astype(np.int64)
 
 
-def parts(num_frames: int, settings: ImportSettings) -> list[tuple[int, int]]:
-    """Returns (first, stop) of the episodes of a long recording: frames `first` to `stop - 1`; neighbours share one.
+def parts(name: str, num_frames: int, settings: ImportSettings) -> list[tuple[str, int, int]]:
+    """Returns (name, first, stop) of a recording's episodes: frames `first` to `stop - 1`; neighbours share one.
 
-    >>> parts(9, ImportSettings(episode_frames=5))
-    [(0, 5), (4, 9)]
+    >>> parts("walk", 9, ImportSettings(episode_frames=5))
+    [('walk part 1 of 2', 0, 5), ('walk part 2 of 2', 4, 9)]
     """
     step = settings.episode_frames - 1
-    return [(first, min(first + step + 1, num_frames)) for first in range(0, num_frames - 1, step)]
-
-
-def part_name(name: str, number: int, count: int) -> str:
-    """Returns the name of one of the episodes of a recording."""
-    return name if count == 1 else f"{name} part {number + 1} of {count}"
+    firsts = range(0, num_frames - 1, step)
+    names = [f"{name} part {1 + number} of {len(firsts)}" if len(firsts) > 1 else name for number in range(len(firsts))]
+    return [(part, first, min(first + step + 1, num_frames)) for part, first in zip(names, firsts, strict=True)]

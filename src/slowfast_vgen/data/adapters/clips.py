@@ -29,8 +29,8 @@ from slowfast_vgen.data.adapters.film_clock import (
     rate_of,
     timed_frames,
 )
+from slowfast_vgen.data.rules import one_line
 from slowfast_vgen.data.video import LARGEST_VIDEO_AREA, SAFE_DECODING, SAFE_OPENING
-from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import LARGEST_SIDE, frame_from_image
 from slowfast_vgen.types import Frames
 
@@ -236,5 +236,4 @@ def _is_cover(stream: Any) -> bool:
 def _broken(path: Path, error: Exception, frames: Sequence[np.ndarray] = ()) -> UnusableError:
     if isinstance(error, UnusableError):
         return error
-    reason = str(error) if isinstance(error, UserError) else str(getattr(error, "strerror", None) or error)
-    return UnusableError("broken-video", f"{path} cannot be decoded ({' '.join(reason.split())})", frames)
+    return UnusableError("broken-video", f"{path} cannot be decoded ({one_line(error)})", frames)

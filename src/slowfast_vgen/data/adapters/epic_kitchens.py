@@ -5,7 +5,6 @@ and EPIC_100_video_info.csv (`video_id,duration,fps,resolution`). Videos are in 
 such as P01/videos/P01_01.MP4, or all in one folder.
 """
 
-import filecmp
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -19,13 +18,12 @@ from slowfast_vgen.data.adapters.base import (
     Recording,
     UnusableError,
     frame_times,
-    part_name,
     parts,
     words_of,
 )
 from slowfast_vgen.data.adapters.clips import VideoFacts, read_clip, video_facts
 from slowfast_vgen.data.adapters.csv_rows import Row, grouped_rows, read_rows
-from slowfast_vgen.data.adapters.places import told_file
+from slowfast_vgen.data.adapters.places import only_one, told_file
 from slowfast_vgen.errors import UserError
 
 TABLES = {"train": "EPIC_100_train.csv", "validation": "EPIC_100_validation.csv"}
@@ -104,10 +102,9 @@ class EpicKitchens:
         times = frame_times(_seconds(row, "start_timestamp"), end, self._settings)
         if end > facts.seconds + 1 / facts.fps:
             raise UnusableError("range-outside", f"it ends at {end:g} s, the video at {facts.seconds:.3f} s")
-        cuts = parts(len(times), self._settings)
-        for number, (first, stop) in enumerate(cuts):
+        for part, first, stop in parts(_name(row), len(times), self._settings):
             yield Recipe(
-                name=part_name(_name(row), number, len(cuts)),
+                name=part,
                 # A kitchen is a scene; participants have one each, but for a few who moved house.
                 scene=f"{self.name} {row.cells['participant_id']}",
                 words=(words,) * (stop - first - 1),
@@ -141,12 +138,9 @@ class EpicKitchens:
         return seconds, bad
 
     def _find(self, name: str) -> Path:
-        paths = [path for folder in _TABLE_FOLDERS if (path := self._source / folder / name).is_file()]
-        for duplicate in paths[1:]:
-            if not filecmp.cmp(paths[0], duplicate, shallow=False):
-                raise UserError(f"{paths[0]} and {duplicate} are not the same; leave the one that is meant")
-        if paths:
-            return paths[0]
+        paths = [table for folder in _TABLE_FOLDERS if (table := self._source / folder / name).is_file()]
+        if path := only_one(paths):
+            return path
         raise UserError(
             f"{self._source} holds no {name}; put the tables of epic-kitchens-100-annotations there or into "
             f"{self._source / _TABLE_FOLDERS[1]}"

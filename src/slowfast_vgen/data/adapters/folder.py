@@ -16,7 +16,6 @@ from slowfast_vgen.data.adapters.base import (
     UnusableError,
     Words,
     frame_times,
-    part_name,
     parts,
     words_of,
 )
@@ -148,14 +147,13 @@ class Folder:
                 each.words for each in run[max(index - 1, 0) : index + 2] if each != run[index]
             }:
                 yield Finding(f"{run[index].row} ({video})", "too-short", message)
-        cuts = parts(len(times), self._settings)
-        for number, (first, stop) in enumerate(cuts):
+        name = f"{video} {run[0].row.removeprefix(self._table.name).strip()}"
+        for part, first, stop in parts(name, len(times), self._settings):
             its_rows = row_of[first : stop - 1]
             # Where the video breaks, the episode may end with a row: half an action is a different action.
             ends = [1 + int(index) for index in np.flatnonzero(np.diff(its_rows)) + 1]
-            name = f"{video} {run[0].row.removeprefix(self._table.name).strip()}"
             yield Recipe(
-                name=part_name(name, number, len(cuts)),
+                name=part,
                 scene=f"{self.name} {video}",
                 words=tuple(run[index].words for index in its_rows),
                 decode=partial(read_clip, path, times[first:stop], self._settings.frame_size),

@@ -7,7 +7,6 @@ DAY/SESSION/camera/center/png_timestamp.csv                               the cl
 The columns of the CSV files are known from third parties, not from a published specification.
 """
 
-import filecmp
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -25,12 +24,13 @@ from slowfast_vgen.data.adapters.base import (
     UnusableError,
     Words,
     frame_times,
-    part_name,
     parts,
+    step_before,
 )
 from slowfast_vgen.data.adapters.clips import read_clip, video_facts
 from slowfast_vgen.data.adapters.csv_rows import Row, read_rows
-from slowfast_vgen.data.adapters.places import files_below, files_in, folders_below, is_regular
+from slowfast_vgen.data.adapters.places import files_below, files_in, folders_below, is_regular, only_one
+from slowfast_vgen.data.rules import one_line
 from slowfast_vgen.errors import UserError
 
 GOALS = {
@@ -102,7 +102,7 @@ class Hdd:
     def _samples(self, session: str, paths: list[Path]) -> Iterator[Recipe | Finding]:
         try:
             clock, findings = self._clock(session)
-            path = self._only_one(paths)
+            path = only_one(paths)
             if path is None:
                 raise UnusableError("missing-file", f"there is no target/{session}.npy")
             labels = _read_labels(path)
@@ -126,22 +126,20 @@ class Hdd:
             message = f"{video} has {facts.length:.1f} s of {seconds:g} s{', and is cut off' * facts.is_cut}"
             yield Finding(session, "short-video", message, lost=False)
         yield from [*findings, *more_findings]
-        words = _words(labels[np.minimum((between * rate).astype(int), len(labels) - 1)], between, signals)
+        words = _words(labels[step_before(times, rate, len(labels))], between, signals)
         yield from self._recipes(session, video, facts.start, times, words)
 
     def _recipes(
         self, session: str, video: Path, origin: float, times: np.ndarray, words: list[Words | int]
     ) -> Iterator[Recipe | Finding]:
-        cuts = parts(len(times), self._settings)
-        for number, (first, stop) in enumerate(cuts):
-            name = part_name(session, number, len(cuts))
+        for part, first, stop in parts(session, len(times), self._settings):
             known = [word for word in words[first : stop - 1] if isinstance(word, Words)]
             if len(known) < stop - first - 1:
                 label = next(word for word in words[first : stop - 1] if not isinstance(word, Words))
-                yield Finding(name, "unknown-label", f"the goal label {label} is none of 0 to {max(GOALS)}")
+                yield Finding(part, "unknown-label", f"the goal label {label} is none of 0 to {max(GOALS)}")
                 continue
             yield Recipe(
-                name=name,
+                name=part,
                 scene=f"{self.name} {session}",
                 words=tuple(known),
                 decode=partial(read_clip, video, origin + times[first:stop], self._settings.frame_size),
@@ -185,17 +183,10 @@ class Hdd:
         Raises:
             UnusableError: two different files fit.
         """
-        return self._only_one(self._files(session, pattern))
+        return only_one(self._files(session, pattern))
 
     def _files(self, session: str, pattern: str) -> list[Path]:
         return [path for folder in sorted(self._folders.get(session, [])) for path in files_in(folder, pattern)]
-
-    def _only_one(self, paths: list[Path]) -> Path | None:
-        for duplicate in paths[1:]:
-            if not filecmp.cmp(paths[0], duplicate, shallow=False):
-                both = " and ".join(path.relative_to(self._source).as_posix() for path in (paths[0], duplicate))
-                raise UnusableError("ambiguous", f"{both} differ, and both fit; leave the right one")
-        return paths[0] if paths else None
 
 
 def _words(labels: np.ndarray, times: np.ndarray, signals: dict[str, np.ndarray]) -> list[Words | int]:
@@ -225,7 +216,7 @@ def _read_labels(path: Path) -> np.ndarray:
         # A header may claim any number of labels; a memory map holds only those in the file.
         labels = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as error:  # numpy parses the header as Python, which may raise anything
-        raise UnusableError("broken-file", f"{path} is no array of labels ({' '.join(str(error).split())})") from error
+        raise UnusableError("broken-file", f"{path} is no array of labels ({one_line(error)})") from error
     is_whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)))
     if labels.ndim != 1 or not len(labels) or not is_whole:
         raise UnusableError("broken-file", f"{path} holds {labels.dtype} {list(labels.shape)}, want whole numbers [N]")

@@ -28,8 +28,8 @@ from slowfast_vgen.data.adapters.base import (
     Words,
     frame_times,
     nearest_frames,
-    part_name,
     parts,
+    step_before,
     words_of,
 )
 from slowfast_vgen.data.adapters.clips import picture_times, read_clip, video_facts
@@ -37,6 +37,7 @@ from slowfast_vgen.data.adapters.encoded import decode_images
 from slowfast_vgen.data.adapters.lerobot_films import Films, Span
 from slowfast_vgen.data.adapters.places import files_below, files_in, is_regular, told_file
 from slowfast_vgen.data.parquet import ERRORS, is_text, open_table, read_columns
+from slowfast_vgen.data.rules import one_line
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.extras import needs
 from slowfast_vgen.files import read_json
@@ -115,9 +116,7 @@ class LeRobot:
             try:
                 tables.append((name, self._read_episodes(path)))
             except ERRORS as error:
-                broken.append(
-                    Finding(name, "broken-file", f"not a readable Parquet file: {' '.join(str(error).split())}")
-                )
+                broken.append(Finding(name, "broken-file", f"not a readable Parquet file: {one_line(error)}"))
         yield from (Recording(finding.name, partial(iter, [finding])) for finding in broken)
         rows = [row for _, its_rows in tables for row in its_rows]
         counts = Counter(row.get("episode_index") for row in rows)
@@ -172,16 +171,15 @@ class LeRobot:
             return
         yield from (Finding(name, "bad-row", doubt, lost=False) for doubt in doubts)
         # The task of a frame applies from that frame to the next one.
-        before = np.minimum((times[1:] + times[:-1]) / 2 * self._info.fps, length - 1).astype(int)
-        cuts = parts(len(times), self._settings)
-        for number, (first, stop) in enumerate(cuts):
+        before = step_before(times, self._info.fps, length)
+        for part, first, stop in parts(name, len(times), self._settings):
             decode = (
                 partial(read_clip, path, begin + times[first:stop], self._settings.frame_size)
                 if self._info.is_video
                 else partial(self._decode_images, row, picks[first:stop])
             )
             yield Recipe(
-                name=part_name(name, number, len(cuts)),
+                name=part,
                 scene=f"{self.name} {self._source.resolve().name} {name}",
                 words=tuple(words[index] for index in before[first : stop - 1]),
                 decode=decode,
@@ -244,9 +242,7 @@ class LeRobot:
             order = mine.column("frame_index").to_pylist() if "frame_index" in mine.column_names else range(length)
             times = mine.column("timestamp").to_pylist() if "timestamp" in mine.column_names else []
         except ERRORS as error:
-            raise UnusableError(
-                "broken-file", f"{path} numbers no episodes ({' '.join(str(error).split())})"
-            ) from error
+            raise UnusableError("broken-file", f"{path} numbers no episodes ({one_line(error)})") from error
         if not all(isinstance(number, int) for number in numbers):
             raise UnusableError("broken-file", f"task_index of {path} holds more than whole numbers")
         if len(numbers) != length:
@@ -273,7 +269,7 @@ class LeRobot:
                 also = ("frame_index", "timestamp")
                 self._data = path, read_columns(path, ["episode_index", "task_index"], MOST_ROWS, also)
             except ERRORS as error:
-                raise UnusableError("broken-file", f"{path} cannot be read ({' '.join(str(error).split())})") from error
+                raise UnusableError("broken-file", f"{path} cannot be read ({one_line(error)})") from error
         return self._data[1]
 
     def _decode_images(self, row: dict[str, Any], picks: np.ndarray) -> Frames:
@@ -294,7 +290,7 @@ class LeRobot:
             images = [kept[pick] for pick in picks.tolist()]
             data = [image["bytes"] if isinstance(image, dict) else image for image in images]
         except (*ERRORS, IndexError, TypeError) as error:
-            raise UnusableError("broken-file", f"{path} cannot be read ({' '.join(str(error).split())})") from error
+            raise UnusableError("broken-file", f"{path} cannot be read ({one_line(error)})") from error
         return decode_images(data, self._settings.frame_size)
 
     def _file(self, template: str, row: dict[str, Any], prefix: str) -> Path:
@@ -333,7 +329,7 @@ class LeRobot:
                 tasks[index] = text if tasks.get(index, text) == text else None
             return tasks
         except (*ERRORS, IndexError, AttributeError) as error:
-            raise UserError(f"cannot read {path}: {' '.join(str(error).split())}; fetch it again") from error
+            raise UserError(f"cannot read {path}: {one_line(error)}; fetch it again") from error
 
 
 def _length(row: dict[str, Any]) -> int:

@@ -4,10 +4,11 @@ Links in the folder are trusted as the user's own and followed. A path inside a 
 folder is refused, unless the user allows it.
 """
 
+import filecmp
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def told_file(source: Path, name: str, allow_outside: bool = False) -> Path:
         )
     path = source / os.path.relpath(plain, root)
     return path if os.path.exists(path) else _composed_otherwise(path)
+
+
+def only_one(paths: Sequence[Path]) -> Path | None:
+    """Returns the first of several copies of a file; None where there is none.
+
+    Raises:
+        UnusableError: they are not the same.
+    """
+    for other in paths[1:]:
+        if not filecmp.cmp(paths[0], other, shallow=False):
+            raise UnusableError("ambiguous", f"{paths[0]} and {other} are not the same; leave the right one")
+    return paths[0] if paths else None
 
 
 def is_regular(path: Path) -> bool:

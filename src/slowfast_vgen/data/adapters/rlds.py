@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from slowfast_vgen.data.adapters.base import (
     SPLIT_NAMES,
     Finding,
@@ -22,8 +20,8 @@ from slowfast_vgen.data.adapters.base import (
     Words,
     frame_times,
     nearest_frames,
-    part_name,
     parts,
+    step_before,
     words_of,
 )
 from slowfast_vgen.data.adapters.encoded import decode_images
@@ -129,11 +127,10 @@ class Rlds:
             yield Finding(name, error.reason, error.message)
             return
         picks = nearest_frames(times, fps)
-        before = np.minimum((times[1:] + times[:-1]) / 2 * fps, len(images) - 1).astype(int)
-        cuts = parts(len(times), self._settings)
-        for number, (first, stop) in enumerate(cuts):
+        before = step_before(times, fps, len(images))
+        for part, first, stop in parts(name, len(times), self._settings):
             yield Recipe(
-                name=part_name(name, number, len(cuts)),
+                name=part,
                 scene=f"{self.name} {self._source.resolve().name} {name}",
                 words=tuple(words[index] for index in before[first : stop - 1]),
                 decode=partial(self._decode, [images[index] for index in picks[first:stop]]),

@@ -18,6 +18,7 @@ import numpy as np
 from slowfast_vgen.data.adapters.base import UnusableError
 from slowfast_vgen.data.adapters.crc32c import masked_crc32c
 from slowfast_vgen.data.adapters.places import is_regular
+from slowfast_vgen.data.rules import one_line
 
 Feature = list[memoryview] | np.ndarray
 """Values of a feature: byte strings, float32 numbers or int64 numbers."""
@@ -69,7 +70,7 @@ def record_places(path: Path) -> Iterator[Place]:
                 position += 16 + size
                 file.seek(position)
     except _ERRORS as error:
-        raise UnusableError("broken-file", f"{path} cannot be read ({_reason(error)})") from error
+        raise UnusableError("broken-file", f"{path} cannot be read ({one_line(error)})") from error
 
 
 def read_record(place: Place) -> memoryview:
@@ -84,7 +85,7 @@ def read_record(place: Place) -> memoryview:
             data = memoryview(file.read(place.size))
             tail = file.read(4)
     except _ERRORS as error:
-        raise UnusableError("broken-file", f"{place.path} cannot be read ({_reason(error)})") from error
+        raise UnusableError("broken-file", f"{place.path} cannot be read ({one_line(error)})") from error
     if len(tail) != 4 or masked_crc32c(data) != struct.unpack("<I", tail)[0]:
         raise UnusableError("broken-file", f"the record of {place.size} bytes fails its checksum")
     return data
@@ -112,10 +113,6 @@ def _is_there(file: BinaryIO, end: int) -> bool:
         return True
     file.seek(end - 1)
     return len(file.read(1)) == 1
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 def read_example(data: memoryview) -> dict[str, Feature]:

@@ -23,7 +23,6 @@ from slowfast_vgen.data.adapters.base import (
     Words,
     frame_times,
     nearest_frames,
-    part_name,
     parts,
 )
 from slowfast_vgen.data.adapters.clips import read_clip, video_facts
@@ -148,10 +147,9 @@ class Vpt:
             begin = min(begin, num_steps - 1)  # the last lines count twice where frames are doubled
             words.append(words_for(steps[begin : max(end, begin + 1)]))
         poses = _poses(steps, at)
-        cuts = parts(len(times), self._settings)
-        for number, (first, stop) in enumerate(cuts):
+        for part, first, stop in parts(label, len(times), self._settings):
             yield Recipe(
-                name=part_name(label, number, len(cuts)),
+                name=part,
                 # The segments of one session, which differ only in date and time, show one Minecraft world.
                 scene=f"{self.name} {re.sub(r'-[0-9]{8}-[0-9]{6}$', '', Path(name).name)}",
                 words=tuple(words[first : stop - 1]),

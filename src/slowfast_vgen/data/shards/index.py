@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slowfast_vgen.data.headers import DatasetHeader
+from slowfast_vgen.data.headers import DatasetHeader, refuse_changed
 from slowfast_vgen.data.rules import SPLITS
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.sealed import OWN, fits, from_json, own_hash, write_record
+from slowfast_vgen.sealed import OWN, fits, from_json, write_record
 
 SHARDS_FILE = "shards.json"
 FORMAT, VERSION = "slowfast-shards", 1
@@ -126,10 +126,7 @@ def read_index(folder: Path) -> ShardIndex:
     record = read_json(path)
     if not isinstance(record, dict) or (record.get("format"), record.get("version")) != (FORMAT, VERSION):
         raise UserError(f"{path} is no index of shards of version {VERSION}; write it again with `slowfast data shard`")
-    if OWN in record and record[OWN] != own_hash(record):
-        raise UserError(
-            f"{path} is damaged: its values do not fit its own SHA-256; write it again with `slowfast data shard`"
-        )
+    refuse_changed(path, record, "; write it again with `slowfast data shard`")
     try:
         if unknown := record.keys() - _KEYS:
             raise KeyError(f"it gives {min(unknown)!r:.60}")
@@ -145,6 +142,7 @@ def read_index(folder: Path) -> ShardIndex:
             tuple(shard_of(shard) for shard in record["shards"]),
         )
         faults = [fault for shard in index.shards if (fault := shard.fault())]
+        faults += [fault for source in index.sources if (fault := source.fault())]
         expected = _counts(index) | {"num_shards": len(index.shards), "content_sha256": index.content_sha256}
         if not faults and (wrong := [name for name, value in expected.items() if record.get(name, value) != value]):
             faults.append(f"it gives {wrong[0]} as {record[wrong[0]]!r:.80}, not {expected[wrong[0]]}")

@@ -70,7 +70,7 @@ class ShardSet:
     @cached_property
     def groups(self) -> tuple[range, ...]:
         """Episode numbers of each shard."""
-        stops = np.cumsum([len(shard) for shard in self.index.shards]).tolist()
+        stops = self._stops.tolist()
         return tuple(range(stop - len(shard), stop) for shard, stop in zip(self.index.shards, stops, strict=True))
 
     def __getitem__(self, number: int) -> Episode:
@@ -192,7 +192,7 @@ class ShardSet:
         if not 0 <= number < len(self):
             raise UserError(f"{self.folder} has the episodes 0 to {len(self) - 1}, not {number}")
         shard = int(np.searchsorted(self._stops, number, side="right"))
-        index = number - (int(self._stops[shard - 1]) if shard else 0)
+        index = number - self.groups[shard].start
         return _Place(self.index.shards[shard], index, int(self._offsets[shard][index]))
 
     @cached_property
