@@ -252,9 +252,10 @@ def _sample(entry: _Entry, number: int) -> tuple[bytes, int]:
         sample.write(info.tobuf(tarfile.USTAR_FORMAT))
         sample.write(content)
         sample.write(bytes(_padded(len(content)) - len(content)))
-    if sample.tell() != entry.num_bytes:
+    whole = sample.getvalue()
+    if len(whole) != entry.num_bytes:
         raise UserError(f"{entry.folder} has changed while it was sharded; run the command again")
-    return sample.getvalue(), header.num_frames
+    return whole, header.num_frames
 
 
 def _padded(size: int) -> int:
