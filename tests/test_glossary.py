@@ -12,9 +12,31 @@ ARCHAIC = re.compile(
 )
 NOT_YET: tuple[str, ...] = (
     "slowfast_bench",
-    "slowfast_vgen",
+    "slowfast_vgen/cli",
+    "slowfast_vgen/data/adapters/places.py",
+    "slowfast_vgen/data/latent_cache.py",
+    "slowfast_vgen/data/skipped.py",
+    "slowfast_vgen/data/told.py",
+    "slowfast_vgen/files.py",
+    "slowfast_vgen/images.py",
+    "slowfast_vgen/memory",
+    "slowfast_vgen/metrics",
+    "slowfast_vgen/models",
+    "slowfast_vgen/packaged.py",
+    "slowfast_vgen/plan",
+    "slowfast_vgen/presets",
+    "slowfast_vgen/rollout",
+    "slowfast_vgen/sealed.py",
+    "slowfast_vgen/tensors.py",
+    "slowfast_vgen/train",
 )
-"""Packages and rooms whose English is still to be gone over. This list only gets shorter."""
+"""Packages and rooms whose English, or names in it, are still to be gone over. This list only gets shorter."""
+WORDS_OF_USERS = (
+    "slowfast_vgen/data/cards/words.py",
+    "slowfast_vgen/language/reading.py",
+    "slowfast_vgen/language/table.py",
+)
+"""Lists and patterns of the words in action texts, which are data."""
 
 
 def sources() -> Iterator[tuple[str, int, str]]:
@@ -29,7 +51,7 @@ def test_no_archaic_english() -> None:
     found = [
         f"{name}:{number}: {line.strip()}"
         for name, number, line in sources()
-        if not any(name.startswith(room) for room in NOT_YET) and ARCHAIC.search(line)
+        if not any(name.startswith(room) for room in (*NOT_YET, *WORDS_OF_USERS)) and ARCHAIC.search(line)
     ]
     assert found == []
 
