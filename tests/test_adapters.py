@@ -518,11 +518,11 @@ def test_lerobot_tables_that_say_too_little(tmp_path: Path) -> None:
     ]
     sound = (tmp_path / "meta" / "info.json").read_text()
     changes: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"codebase_version": "v2.1"}, "version 3 is read here"),
+        ({"codebase_version": "v2.1"}, "only version 3 is read"),
         ({"features": {}}, "has no camera; it has none"),
-        ({"fps": 0}, "lacks a sound fps"),
-        ({"video_path": "{video_key.__class__}"}, "lacks a sound fps, data_path or video_path"),
-        ({"data_path": "{chunk_index:099999999d}"}, "lacks a sound fps, data_path or video_path"),
+        ({"fps": 0}, "lacks a valid fps"),
+        ({"video_path": "{video_key.__class__}"}, "lacks a valid fps, data_path or video_path"),
+        ({"data_path": "{chunk_index:099999999d}"}, "lacks a valid fps, data_path or video_path"),
     )
     for fields, sentence in changes:
         (tmp_path / "meta" / "info.json").write_text(sound)
