@@ -56,7 +56,7 @@ def resolve_precision(precision: str, device: "torch.device | str" = "cpu", batc
     Args:
         precision: one of `PRECISIONS`, or "auto".
         device: device to compute on.
-        batched: whether many windows or episodes are batched.
+        batched: True if many windows or episodes are batched.
 
     Raises:
         UserError: another name.

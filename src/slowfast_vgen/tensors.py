@@ -21,7 +21,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def _with_sorted_texts(content: bytes) -> bytes:
-    """The same file with the texts beside its tensors by their names: the library writes them in a random order."""
+    """Sorts a file's texts by their names: the library writes them in a random order."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

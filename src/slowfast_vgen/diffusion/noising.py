@@ -152,5 +152,5 @@ class Noise:
         )
 
     def to(self, device: torch.device | str) -> "Noise":
-        """The same on another device."""
+        """A copy on another device."""
         return Noise(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))

@@ -35,8 +35,8 @@ def window_losses(
         new: the clean new frames.
         noise: may hold several draws of each window: the past, which does not depend on them, is run once for all.
         text: a row for each draw.
-        recall: what a local memory knows of each window; None without one.
-        last_frame_weight: how much the last new frame counts, each other one counting 1.
+        recall: gives what a local memory knows of each window; None without one.
+        last_frame_weight: weight of the last new frame; each other one has the weight 1.
 
     Returns:
         The mean squared error of each draw.

@@ -73,7 +73,7 @@ def set_num_steps(scheduler: Scheduler, num_steps: int) -> None:
 
 
 def _ddim_step(scheduler: DDIMScheduler, prediction: Latents, index: int, latents: Latents) -> Latents:
-    """From time step `index` of the schedule to the next one, or from the last to clean latents (DDIM, eq. 12)."""
+    """Steps from time step `index` of the schedule to the next, or from the last to clean latents (DDIM, eq. 12)."""
     timesteps, kept = scheduler.timesteps, scheduler.alphas_cumprod
     now = kept[timesteps[index]]
     after = kept[timesteps[index + 1]] if index + 1 < len(timesteps) else scheduler.final_alpha_cumprod

@@ -50,7 +50,7 @@ class LoraMemory:
         return cls(host, learner.config, learner.fresh(seeds))
 
     def empty(self) -> Self:
-        """See `FastWeights`."""
+        """A memory of the same shapes and settings that holds nothing."""
         return type(self)(self.host, self.config, self.weights.empty())
 
     @property
@@ -164,7 +164,7 @@ class LoraMemory:
         self.weights, self._earlier = weights, ()
 
     def describe(self) -> dict[str, Any]:
-        """See `FastWeights`."""
+        """Description of the first episode's memory, as JSON values."""
         return {
             "rule": self.config.rule,
             "megabytes": self.num_bytes() / 2**20 / len(self.weights.seeds),
@@ -186,7 +186,7 @@ class LoraMemory:
         return found
 
     def counts(self) -> dict[str, Any]:
-        """See `FastWeights`."""
+        """The numbers to save with `tensors`, as JSON values."""
         return _counts_of(self.weights) | {EARLIER: [_counts_of(weights) for weights in self._earlier]}
 
     def fill(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
@@ -235,7 +235,7 @@ class LoraMemory:
         return weights
 
     def to(self, device: torch.device | str) -> None:
-        """See `FastWeights`."""
+        """Moves all that the memory holds to a device."""
         self.weights, self._earlier = self.weights.to(device), tuple(each.to(device) for each in self._earlier)
 
 

@@ -102,7 +102,7 @@ class LocalMemory:
         return cls(host, config, len(seeds))
 
     def empty(self) -> Self:
-        """See `FastWeights`."""
+        """A memory of the same shapes and settings that holds nothing."""
         return type(self)(self.host, self.config, self.num_episodes)
 
     @property
@@ -294,11 +294,11 @@ class LocalMemory:
     # ------------------------------------------------------------------------------------------------------ going back
 
     def snapshot(self) -> Any:
-        """See `FastWeights`: all that it holds is exchanged and never written into."""
+        """A state for `restore` to return to: all that the memory holds is replaced and never written into."""
         return self.__dict__ | {"state": copy.copy(self.state)}
 
     def restore(self, snapshot: Any) -> None:
-        """See `FastWeights`."""
+        """Returns to the state of a snapshot."""
         self.__dict__.update(snapshot)
 
     def fork(self) -> Self:
@@ -446,7 +446,7 @@ class LocalMemory:
     # ------------------------------------------------------------------------------------------ description and on disk
 
     def describe(self) -> dict[str, Any]:
-        """See `FastWeights`."""
+        """Description of the first episode's memory, as JSON values."""
         gram = self.state.gram
         spread = torch.linalg.eigvalsh(gram[0].cpu().double()).clamp(min=0)
         return {
@@ -469,7 +469,7 @@ class LocalMemory:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """See `FastWeights`."""
+        """Tensors to save for the first episode."""
         found = {"local/gram": self.state.gram, "local/cross": self.state.cross, "local/pose": self.pose}
         if self.doubts[0] is not None:
             found["local/ways"] = self.doubts[0]
@@ -483,7 +483,7 @@ class LocalMemory:
         return found
 
     def counts(self) -> dict[str, Any]:
-        """See `FastWeights`."""
+        """The numbers to save with `tensors`, as JSON values."""
         return {
             "local_chunks": self.num_chunks,
             "journal": [entry.chunk for entry in self._entries()],
@@ -565,7 +565,7 @@ class LocalMemory:
         return Written(chunk, poses, values, weights, tick, part("recall_error", 1))
 
     def to(self, device: torch.device | str) -> None:
-        """See `FastWeights`."""
+        """Moves all that the memory holds to a device."""
         self.state, self.pose = self.state.to(device), self.pose.to(device)
         self.recall_error = self.recall_error.to(device)
         self.doubts = tuple(None if ways is None else ways.to(device) for ways in self.doubts)

@@ -107,7 +107,7 @@ def _cell_colours(frames: AnyFrames) -> Float[np.ndarray, "*batch 4 4 3"]:
 def chunk_distance(a: AnyFrames, b: AnyFrames) -> Float[np.ndarray, "*batch"]:
     """Weighted mean squared error of chunks `[..., frames, height, width, 3]`: a frame weighs half of the one before.
 
-    The first frames tell one action from another; later ones are far from the past, and a model's errors grow there.
+    The first frames distinguish the actions; later ones are far from the past, and a model's errors grow there.
     """
     error = np.square((a.astype(np.float32) - b.astype(np.float32)) / 255).mean((-3, -2, -1), dtype=np.float64)
     weights = 0.5 ** np.arange(error.shape[-1])

@@ -54,7 +54,7 @@ class ResNet18Features(FrameFeatures):
         Args:
             path: `resnet18-f37072fd.pth` or the older `resnet18-5c106cde.pth`, under any name.
             sha256: the hash that another file must have.
-            device: where to compute.
+            device: device to compute on.
 
         Raises:
             UserError: the file is not the expected one or does not hold the network.
@@ -151,7 +151,7 @@ class Lpips(FrameDistance):
             heads_path: `weights/v0.1/alex.pth` of the package `lpips`; None takes it from the installed package,
                 none of whose code is run.
             sha256: the hash that another AlexNet file must have.
-            device: where to compute.
+            device: device to compute on.
 
         Raises:
             UserError: a file is not the expected one, or the package is needed and missing.

@@ -170,7 +170,7 @@ class I3DFeatures(VideoFeatures):
         Args:
             path: `i3d_torchscript.pt`, under whatever name.
             sha256: the hash that it must have. Nobody publishes one, so None is refused.
-            device: where to compute.
+            device: device to compute on.
 
         Raises:
             UserError: no hash was given, or the file is not that one or no such network.

@@ -17,10 +17,10 @@ NoiseLevels = Float[Tensor, "batch frames"]
 """A noise level per frame: 0 is clean, 1 is pure noise (docs/conventions.md)."""
 
 Past = Any
-"""What a denoiser keeps of the past frames; opaque to everyone else."""
+"""A denoiser's own form of the past frames; opaque to everyone else."""
 
 Recalled = Any
-"""What a denoiser makes of a `Recall`; opaque to everyone else."""
+"""A denoiser's own form of a `Recall`; opaque to everyone else."""
 
 PatchFeatures = Float[Tensor, "batch frames rows columns memory_width"]
 """A denoiser's features of each patch of some frames, for a memory to keep."""
@@ -53,7 +53,7 @@ def memory_grid(latent_height: int, latent_width: int, patch: int = MEMORY_PATCH
 
 @dataclass(frozen=True)
 class Recall:
-    """What the episode's local memory knows of frames to come, at the poses that the action leads to."""
+    """An episode's local memory of frames to come, at the poses that the action leads to."""
 
     latents: Latents
     """The frames as remembered, at the addresses of their patches."""

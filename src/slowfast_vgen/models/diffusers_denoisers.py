@@ -62,12 +62,12 @@ class JoinedInTime(ModelMixin, ConfigMixin):
 
     With `recall` in its settings the network has more input channels, whose weights are zero at the start: what a local
     memory recalls of the new frames, and how familiar each place is. With a `memory_width` the memory keeps features as
-    well: what the network's last layer sees of the finished frames in one clean pass over them.
+    well: the input of the network's last layer in one clean pass over the finished frames.
     """
 
     lora_layers: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2")
     reads_words: ClassVar[bool] = True
-    """Its attention goes to the embedding of each word of an action."""
+    """True: its attention reads the embedding of each word of an action."""
     target: str | None = None
     """The target that it was trained to predict, where that is known (`training_record`)."""
 
@@ -96,7 +96,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
 
     @property
     def can_recall(self) -> bool:
-        """Whether what a local memory recalls reaches the prediction."""
+        """True if what a local memory recalls reaches the prediction."""
         return bool(self.config.recall)
 
     def with_memory(self, memory_width: int) -> Self:
@@ -165,7 +165,7 @@ class JoinedInTime(ModelMixin, ConfigMixin):
         return self.joined(latents, levels, text, recalled)[:, past.latents.shape[1] :]
 
     def encode_recall(self, recall: Recall) -> Latents:
-        """What is recalled, as input channels; zeros mean that nothing is known."""
+        """Encodes what is recalled as input channels; zeros mean that nothing is known."""
         latents = recall.latents
 
         def spread(maps: Latents) -> Latents:

@@ -62,7 +62,7 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         Args:
             names: the verbs, in the order of the logits.
             still: the verb that moves nothing; where it is not among the names, no rule of refused actions is applied.
-            refused_share: how often a pair is expected to show nothing although the action moves.
+            refused_share: expected share of pairs that show nothing although the action moves.
             width: channels of the first layer.
 
         Raises:

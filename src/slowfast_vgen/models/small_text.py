@@ -1,4 +1,4 @@
-"""A small stand-in for the text encoder: from the characters and words of an action to its pooled embedding.
+"""A small replacement for the text encoder: from the characters and words of an action to its pooled embedding.
 
 It was trained by `benchmarks/train_small_text.py` to give what all-MiniLM-L6-v2 gives for action texts, and is used
 where the package of that encoder is not installed. It gives one embedding a text, not one a word.

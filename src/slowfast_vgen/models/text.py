@@ -67,7 +67,7 @@ class TextEmbedding:
         return TextEmbedding(self.tokens.repeat_interleave(times, 0), self.mask.repeat_interleave(times, 0))
 
     def dropped(self, rows: Bool[Tensor, "batch"]) -> "TextEmbedding":
-        """The same batch with no text (see `TextEncoder.null`) in the rows that are True: condition dropout."""
+        """A copy of the batch with no text (see `TextEncoder.null`) in the rows that are True: condition dropout."""
         first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0
         return TextEmbedding(
             tokens=self.tokens.masked_fill(rows[:, None, None], 0.0),
@@ -100,7 +100,7 @@ def validate_action(text: object) -> None:
 
 
 def has_minilm() -> bool:
-    """Whether all-MiniLM-L6-v2 and what runs it are installed."""
+    """True if all-MiniLM-L6-v2 and the packages that run it are installed."""
     return all(find_spec(name) is not None for name in (PACKAGE, "transformers", "tokenizers"))
 
 
@@ -170,8 +170,8 @@ class TextEncoder(nn.Module):
 
         Args:
             known: embeddings that the world brings.
-            reads_words: whether its denoiser reads each word's embedding, as those of diffusers do, and not the pooled
-                one alone: then nothing can stand in for MiniLM.
+            reads_words: True if its denoiser reads each word's embedding, as those of diffusers do, and not the pooled
+                one alone: then nothing can replace MiniLM.
 
         Raises:
             UserError: MiniLM is needed and its package is missing.

@@ -116,7 +116,7 @@ class Block(nn.Module):
 
 
 class VideoTransformer(ModelMixin, ConfigMixin):
-    """See the module's docstring. `width` must be a multiple of `8 * num_heads`."""
+    """The compact video transformer of this module. `width` must be a multiple of `8 * num_heads`."""
 
     lora_layers: ClassVar[tuple[str, ...]] = ("qkv", "out", "mlp_in", "mlp_out")
     target: str | None = None
@@ -201,7 +201,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
 
     @property
     def can_recall(self) -> bool:
-        """Whether what a local memory recalls reaches the prediction."""
+        """True if what a local memory recalls reaches the prediction."""
         return bool(self.config.memory_width)
 
     def with_memory(self, memory_width: int) -> "VideoTransformer":
@@ -217,7 +217,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         return other
 
     def with_channels(self, latent_channels: int) -> "VideoTransformer":
-        """The same denoiser for latents with more channels, which predicts the same of the first ones.
+        """The same denoiser for latents with more channels, with the same prediction for the first ones.
 
         It has no input for a local memory. If nothing is to be added, the denoiser itself is returned.
 
@@ -239,13 +239,13 @@ class VideoTransformer(ModelMixin, ConfigMixin):
         return MemoryShape(self.config.memory_width, *memory_grid(latent_height, latent_width, self.config.patch_size))
 
     def memory_features(self, past: PastKeysValues) -> PatchFeatures | None:
-        """What a memory keeps of each past patch with its latents: learned, and free, since the past is encoded."""
+        """Learned features that a memory keeps of each past patch; almost free, since the past is encoded."""
         if not self.config.memory_width:
             return None
         return self.memory_out(self.norm_out(past.tokens)).unflatten(2, self.grid)
 
     def encode_recall(self, recall: Recall) -> Tokens:
-        """What is added to the new frames' tokens at every sampling step."""
+        """Encodes a recall as an addition to the new frames' tokens at every sampling step."""
         assert recall.features is not None, "the memory of a transformer holds features"
         raw = self._folded(recall.latents)
         novelty = recall.novelty[:, :, None, :, None].expand(*raw.shape[:-1], 1)

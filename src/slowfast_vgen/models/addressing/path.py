@@ -1,4 +1,4 @@
-"""Where am I: a planar pose integrated from the text of the actions, corrected by the frames.
+"""The pose of the camera: planar, integrated from the text of the actions, corrected by the frames.
 
 Turns and steps do not commute, so the pose is a point of SE(2), `(x, y, heading)`, composed motion by motion from the
 origin; no pose is ever given at inference. Two things are learned (with poses as teachers, in training only): the
@@ -24,7 +24,7 @@ def compose(start: Float[Tensor, "*batch 3"], motions: Float[Tensor, "*batch f 3
 
     Args:
         start: x, y in steps of the world, heading in radians counter-clockwise; an episode begins at (0, 0, 0).
-        motions: what each frame does in the traveller's own frame: steps forward, steps to the left, turn to the left.
+        motions: motion of each frame in the camera's own frame: steps forward, steps to the left, turn to the left.
 
     >>> quarter = torch.tensor([[1.0, 0.0, torch.pi / 2]])
     >>> square = compose(torch.zeros(3), quarter.repeat(4, 1))
@@ -62,7 +62,7 @@ class PlanarPath(nn.Module):
         self.text_dim = text_dim
         self.motion = nn.Sequential(nn.Linear(text_dim, width), nn.SiLU(), nn.Linear(width, 3))
         self.gate = nn.Linear(1, 1)
-        # To begin with, a tenth of the latents' variance is the change that tells a step from none.
+        # Initially a change of a tenth of the latents' variance separates a step from none.
         nn.init.constant_(self.gate.weight, 4.0)
         nn.init.constant_(self.gate.bias, -4.0 * math.log(0.1))
         self.retrace = nn.Linear(text_dim, 1) if retrace else None
