@@ -195,7 +195,7 @@ def test_a_session_goes_on_as_it_was_computed(
     capsys.readouterr()
     assert _generate(*world, *resume, "--precision", "float32", "--threads", "1") == 0
     told = capsys.readouterr().err
-    assert "precision bfloat16, and goes on with float32" in told and "threads 2, and goes on with 1" in told
+    assert "precision bfloat16 and is resumed with float32" in told and "threads 2 and is resumed with 1" in told
     assert "UserWarning" not in told and "warnings.warn" not in told
 
     assert main(["memory", "fork", str(saved), "--out", str(tmp_path / "fork"), *world]) == 0
@@ -230,7 +230,7 @@ def test_a_resume_in_another_precision_is_told(tiny_world: World, start_image: P
     session = tiny_world.start(start_image, memory=False)
     session.save(tmp_path / "saved")
     other = World(tiny_world.model, "bfloat16")
-    with pytest.warns(UserWarning, match="precision float32, and goes on with bfloat16"):
+    with pytest.warns(UserWarning, match="precision float32 and is resumed with bfloat16"):
         other.resume(tmp_path / "saved")
 
 

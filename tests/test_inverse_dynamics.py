@@ -215,7 +215,7 @@ def test_it_learns_to_read_and_says_how_well(tmp_path: Path) -> None:
     assert report.confusion.sum() == 6 * 5 + 4  # a chunk that was refused from the first step on shows nothing
     assert report.confusion.trace() / report.confusion.sum() == pytest.approx(report.figures["idm_accuracy"].mean)
     assert read_held_out(tiny(7), held_out).figures["idm_accuracy"].mean < 0.6 < model.num_parameters()
-    with pytest.raises(UserError, match="no chunk is told"):
+    with pytest.raises(UserError, match="no chunk has one of"):
         read_held_out(InverseDynamics(("press", "lift"), width=16), held_out)
 
 

@@ -108,7 +108,7 @@ def test_a_session_and_its_memory_do_not_come_apart(local_world: World, memory: 
     with pytest.raises(UserError, match=r"memory=world\.load_memory"):
         memory_of(session).load(tmp_path / "memory")
     for again in (session.fork(), local_world.resume(tmp_path)):
-        with pytest.raises(UserError, match="a session goes on with this memory"):
+        with pytest.raises(UserError, match="a session uses this memory"):
             memory_of(again).rewind(1)
     memory_of(session).rewind(0)
     assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(session)), strict=True))
@@ -277,7 +277,7 @@ def test_a_memory_of_other_weights_or_rules_is_refused(local_world: World, tiny_
 def test_frames_that_are_shown_need_their_actions(local_world: World) -> None:
     rollout = local_world.start_batch(IMAGES[:1], LOCAL, [1])
     frames = torch.from_numpy(np.repeat(IMAGES[1:2, None], 4, 1))
-    with pytest.raises(UserError, match="must be told the actions"):
+    with pytest.raises(UserError, match="needs the actions"):
         rollout.observe(frames)
     rollout.observe(frames, ["turn left"])
     assert rollout.num_chunks == 1

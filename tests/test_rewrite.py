@@ -109,7 +109,7 @@ def test_what_cannot_be_rewritten_is_told(local_world: World, new_world: World) 
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        (PlanarAddress.still(), "stands still"),
+        (PlanarAddress.still(), "does not move"),
         (PlanarAddress(key_width=64, fov_degrees=60.0), "sees 60 degrees"),
     ],
     ids=["still", "narrow"],

@@ -351,11 +351,11 @@ def test_a_memory_of_another_batch_size_is_refused(tiny_world: World, tmp_path: 
     pair.step(["turn left", "turn right"])
     assert pair.memory is not None
     assert one.memory is not None
-    with pytest.raises(UserError, match="one of 2 episodes side by side"):
+    with pytest.raises(UserError, match="one of 2 batched episodes"):
         pair.memory.save(tmp_path / "pair")
-    with pytest.raises(UserError, match="one of 2 episodes side by side"):
+    with pytest.raises(UserError, match="one of 2 batched episodes"):
         pair.memory.load(tmp_path / "one" / "memory")
-    with pytest.raises(UserError, match="goes on with one episode"):
+    with pytest.raises(UserError, match="continues one episode"):
         tiny_world.start(IMAGE, memory=pair.memory)
     for first, second in ((one.memory, pair.memory), (pair.memory, one.memory)):
         with pytest.raises(UserError, match="cannot take over one of"):

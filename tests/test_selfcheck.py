@@ -77,16 +77,20 @@ def test_damaged_and_missing_weights_are_found(tmp_path: Path, monkeypatch: pyte
     file.write_bytes(content)
     (copied / "scheduler" / "scheduler_config.json").unlink()
     found = SelfCheck()._weights()
-    assert not found.passed and "install the package again" in found.mend
-    assert found.told.startswith("damaged or missing: rooms-64/denoiser/") and "scheduler_config.json" in found.told
+    assert not found.passed and "install the package again" in found.advice
+    assert (
+        found.finding.startswith("damaged or missing: rooms-64/denoiser/") and "scheduler_config.json" in found.finding
+    )
 
 
 def test_emulated_bfloat16_fails_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selfcheck_module, "has_bfloat16", lambda device: False)
     monkeypatch.setattr(selfcheck_module, "emulation_factor", lambda device: 24.0)
     asked, other = SelfCheck(precision="bfloat16")._precision(), SelfCheck(precision="float32")._precision()
-    assert not asked.passed and "is emulated here, 24.0 times" in asked.told and "--precision at auto" in asked.mend
-    assert other.passed and not other.mend
+    assert (
+        not asked.passed and "is emulated here, 24.0 times" in asked.finding and "--precision at auto" in asked.advice
+    )
+    assert other.passed and not other.advice
 
 
 @pytest.mark.slow
@@ -102,8 +106,8 @@ def test_a_slow_number_of_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(selfcheck_module, "available_cpus", lambda: 2)
     before = torch.get_num_threads()
     slow, fine = SelfCheck(num_threads=2)._threads(), SelfCheck(num_threads=1)._threads()
-    assert slow.passed and slow.mend == "--threads 1 is faster just now" and "1: 1.0, 2: 0.2" in slow.told
-    assert fine.passed and not fine.mend and torch.get_num_threads() == 1
+    assert slow.passed and slow.advice == "--threads 1 is faster just now" and "1: 1.0, 2: 0.2" in slow.finding
+    assert fine.passed and not fine.advice and torch.get_num_threads() == 1
     torch.set_num_threads(before)
 
 
@@ -116,7 +120,7 @@ def seeds_do_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_video_that_differs_from_run_to_run_fails(seeds_do_not_hold: None) -> None:
     found = SelfCheck()._resume()
-    assert not found.passed and found.told == "the same seed gave two videos"
+    assert not found.passed and found.finding == "the same seed gave two videos"
 
 
 def test_a_session_that_resumes_elsewhere_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,19 +132,19 @@ def test_a_session_that_resumes_elsewhere_fails(monkeypatch: pytest.MonkeyPatch)
         return session
 
     monkeypatch.setattr(World, "resume", elsewhere)
-    assert SelfCheck()._resume().told == "a resumed session gave other frames"
+    assert SelfCheck()._resume().finding == "a resumed session gave other frames"
 
 
 def test_a_rewind_that_does_not_go_back_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Session, "rewind", lambda self, chunks: None)
-    assert SelfCheck()._rewind().told == "a chunk made again after a rewind has other frames"
+    assert SelfCheck()._rewind().finding == "a chunk made again after a rewind has other frames"
 
 
 def test_a_memory_that_recalls_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     start = World.start
     monkeypatch.setattr(World, "start", lambda self, image, memory, seed: start(self, image, False, seed))
     found = SelfCheck()._revisit()
-    assert not found.passed and found.figures["revisit_psnr_db"] < 20 and "at least 20 dB" in found.mend
+    assert not found.passed and found.figures["revisit_psnr_db"] < 20 and "at least 20 dB" in found.advice
 
 
 def test_the_shipped_start_image_is_that_of_the_docs() -> None:

@@ -75,7 +75,7 @@ def test_a_session_told_by_the_other_encoder_warns(
     session.save(tmp_path / "saved")
     assert read_session_header(tmp_path / "saved").text_encoder == MINILM
     monkeypatch.setattr(text_module, "PACKAGE", "no_such_package_anywhere")
-    with pytest.warns(SlowFastWarning, match="text encoder all-MiniLM-L6-v2, and goes on with small"):
+    with pytest.warns(SlowFastWarning, match="text encoder all-MiniLM-L6-v2 and is resumed with small"):
         World(WorldModel.load(local_world_folder)).resume(tmp_path / "saved")
 
 

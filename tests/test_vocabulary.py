@@ -311,11 +311,11 @@ def test_a_vocabulary_of_a_data_set() -> None:
     ("make", "told"),
     [
         (lambda: Vocabulary(), "either actions or narrations"),
-        (lambda: Vocabulary((Action("a", ("go",)), Action("b", ("Go!",)))), "stands under two verbs"),
+        (lambda: Vocabulary((Action("a", ("go",)), Action("b", ("Go!",)))), "belongs to two verbs"),
         (lambda: Vocabulary((Action("a", ("go",)),), null="b"), "none of a"),
         (lambda: Action("a", ()), "has no phrasing"),
         (lambda: Motion(turn=float("nan")), "give a number"),
-        (lambda: Vocabulary.from_json([]), "write it anew"),
+        (lambda: Vocabulary.from_json([]), "write it again"),
         (lambda: Vocabulary.from_json(ROOMS.to_json() | {"actions": [{}]}), "no actions that can be read"),
         (lambda: ROOMS.action("fly"), "this world has turn_left"),
         (lambda: vocabulary_of([]), "at least one chunk"),

@@ -69,7 +69,7 @@ def tokenizer() -> "Tokenizer":
     with needs("train"):
         from tokenizers import Tokenizer
 
-    made = Tokenizer.from_file(str(path))
-    made.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
-    made.no_padding()
-    return made
+    loaded = Tokenizer.from_file(str(path))
+    loaded.no_truncation()  # the file asks for 128 tokens, cut and padded; a longer text must be refused, not cut
+    loaded.no_padding()
+    return loaded

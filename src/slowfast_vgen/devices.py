@@ -36,5 +36,5 @@ def known_devices() -> list[str]:
     """Names of the devices that torch finds here."""
     import torch
 
-    found = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    return found + (["mps"] if torch.backends.mps.is_available() else [])
+    names = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    return names + (["mps"] if torch.backends.mps.is_available() else [])

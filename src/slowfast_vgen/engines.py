@@ -65,10 +65,10 @@ def world_class(name: str) -> MakeWorld:
     """
     module, _, class_name = (name if ":" in name else _registered(name)).partition(":")
     with _packages_of(name):
-        found = getattr(import_module(module), class_name, None)
-    if not callable(found):
+        kind = getattr(import_module(module), class_name, None)
+    if not callable(kind):
         raise UserError(f'the world "{name}" is to be {class_name} of {module}, where there is no such class')
-    return cast(MakeWorld, found)
+    return cast(MakeWorld, kind)
 
 
 def open_world(name: str, split: str, seed: int) -> World:

@@ -279,12 +279,12 @@ def recover(path: Path) -> None:
             if not place.name.startswith(f".{path.name}.part-"):
                 continue
             try:
-                found = sorted(place.glob(f"{_SET_ASIDE}-*"), key=lambda each: int(each.name.rpartition("-")[2]))
-                if not found:
+                set_aside = sorted(place.glob(f"{_SET_ASIDE}-*"), key=lambda each: int(each.name.rpartition("-")[2]))
+                if not set_aside:
                     continue
                 with FolderLock(Path(os.devnull) if fcntl is None else place) as lock:
                     if fcntl is None or lock.take():
-                        os.rename(found[-1], path)
+                        os.rename(set_aside[-1], path)
                         return
                 living = True
             except OSError:  # the writer has continued, or another reader was quicker

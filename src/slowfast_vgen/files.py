@@ -262,7 +262,7 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
             raise UserError(f"cannot read {path}: it is no regular file; check the path")
         most = _memory_bytes() if most is None else most
         if status.st_size > most:  # a file with holes takes no space on the disk, but all of it in memory
-            raise UserError(f"{path} has {status.st_size} bytes, and at most {most} are read; write or copy it anew")
+            raise UserError(f"{path} has {status.st_size} bytes, and at most {most} are read; write or copy it again")
         with path.open("rb") as file:
             return file.read()
     except UserError:
@@ -290,4 +290,4 @@ def parse_json(path: Path, content: bytes) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}); write it anew") from error
+        raise UserError(f"{path} is not valid JSON ({error}); write it again") from error

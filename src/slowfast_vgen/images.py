@@ -143,8 +143,8 @@ def _decoded(file: Path | io.BytesIO, name: str) -> Image.Image:
         raise
     except UnidentifiedImageError as error:
         if _is_heif(file):
-            told = "reads with the package pillow-heif alone; run: pip install pillow-heif, or save it as JPEG"
-            raise UserError(f"{name} is a HEIF photo, as telephones take them, which this {told}") from error
+            advice = "reads with the package pillow-heif alone; run: pip install pillow-heif, or save it as JPEG"
+            raise UserError(f"{name} is a HEIF photo, as telephones take them, which this {advice}") from error
         raise UserError(f"{name} is not an image that can be read; give a PNG or JPEG file") from error
     except Exception as error:  # on damaged files Pillow's readers may raise anything
         reason = f"{type(error).__name__}: {error}"

@@ -79,10 +79,10 @@ def provenance(
             not clean makes the whole not clean.
     """
     commit, others = git_commit(), sorted(set(kept_from) - {git_commit()})
-    if commit is not None and any(each.endswith(CHANGES) for each in others):
+    if commit is not None and any(other.endswith(CHANGES) for other in others):
         commit = commit.removesuffix(CHANGES) + CHANGES
     return {
-        "per_seed": {name: list(one.per_seed) for name, one in figures.items() if len(one.per_seed) > 1},
+        "per_seed": {name: list(figure.per_seed) for name, figure in figures.items() if len(figure.per_seed) > 1},
         "git_commit": commit,
         **({"kept_from": others} if others else {}),
         "machine": machine(device),

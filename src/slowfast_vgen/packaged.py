@@ -25,11 +25,11 @@ def packaged_file(module: str, relative: str, sha256: str, install: str) -> Path
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"the weights package {module} is not installed; run: {install}")
     path = Path(spec.submodule_search_locations[0], *relative.split("/"))
-    mend = f"reinstall it: {install} --force-reinstall"
+    fix = f"reinstall it: {install} --force-reinstall"
     try:
-        found = sha256_of_file(path)
+        actual = sha256_of_file(path)
     except OSError as error:
-        raise UserError(f"cannot read {path} of the package {module}: {error.strerror}; {mend}") from error
-    if found != sha256:
-        raise UserError(f"{path} has SHA-256 {found}, not {sha256}: it is damaged or another file; {mend}")
+        raise UserError(f"cannot read {path} of the package {module}: {error.strerror}; {fix}") from error
+    if actual != sha256:
+        raise UserError(f"{path} has SHA-256 {actual}, not {sha256}: it is damaged or another file; {fix}")
     return path

@@ -55,12 +55,12 @@ def write_record(path: Path, record: Record) -> None:
 
 def files_in(folder: Path) -> set[str]:
     """Names of all files below a folder, with forward slashes, except those that operating systems leave."""
-    found = set()
+    paths = set()
     for parent, _, names in os.walk(folder):
         for name in names:
             if name not in _LEFT_BY_SYSTEMS and not name.startswith("._"):
-                found.add(Path(parent, name).relative_to(folder).as_posix())
-    return found
+                paths.add(Path(parent, name).relative_to(folder).as_posix())
+    return paths
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Sealed(Generic[Header]):
         from slowfast_vgen.tensors import parse_tensors  # here, since headers are read without torch
 
         if name not in self.files:
-            raise UserError(f"{self.folder} has no {name}, or no SHA-256 names it; write it anew")
+            raise UserError(f"{self.folder} has no {name}, or no SHA-256 names it; write it again")
         return parse_tensors(self.folder / name, self.files[name])
 
 
@@ -141,7 +141,7 @@ class Seal(Generic[Header]):
             UserError: as `read_header`.
         """
         record = self._record(folder, self._header_bytes(folder))
-        return {name: each for name, each in record.get(FILES, {}).items() if isinstance(each, str)}
+        return {name: sha for name, sha in record.get(FILES, {}).items() if isinstance(sha, str)}
 
     def within(self, sealed: Sealed[Any], name: str) -> Sealed[Header]:
         """The sealed folder `name` inside another one, from the files that were read with the outer one.
@@ -152,7 +152,7 @@ class Seal(Generic[Header]):
         folder, inside = sealed.folder / name, f"{name}/"
         files = {key[len(inside) :]: value for key, value in sealed.files.items() if key.startswith(inside)}
         if self.file not in files:
-            raise UserError(f"{folder} holds no {self.what} (no {self.file}), though one is told of; write it anew")
+            raise UserError(f"{folder} holds no {self.what} (no {self.file}), though a header names it; write it again")
         return Sealed(folder, self._parse(folder, self._record(folder, files[self.file])), files)
 
     def check_target(self, folder: Path) -> None:
@@ -195,9 +195,9 @@ class Seal(Generic[Header]):
         if isinstance(record, dict) and OWN not in record and (brought := self.old(record)) is not None:
             return brought
         if not isinstance(record, dict) or (record.get("format"), record.get("version")) != (self.format, self.version):
-            raise UserError(f"{path} is no {self.what} of format version {self.version}; write it anew")
+            raise UserError(f"{path} is no {self.what} of format version {self.version}; write it again")
         if record.get(OWN) != own_hash(record):
-            raise UserError(f"{path} is damaged: its values do not fit its own SHA-256; write the {self.what} anew")
+            raise UserError(f"{path} is damaged: its values do not fit its own SHA-256; write the {self.what} again")
         return record
 
     def _parse(self, folder: Path, record: Record) -> Header:
@@ -205,33 +205,33 @@ class Seal(Generic[Header]):
         try:
             return from_json(self.header, values)
         except ValueError as error:
-            raise UserError(f"{folder / self.file}: {error}, which no {self.what} has; write it anew") from error
+            raise UserError(f"{folder / self.file}: {error}, which no {self.what} has; write it again") from error
 
     def _read(self, folder: Path, content: bytes, only: Sequence[str] | None) -> Sealed[Header]:
         record = self._record(folder, content)
         header = self._parse(folder, record)
         if only is not None and isinstance(files := record.get(FILES), dict):
             record = {FILES: {name: files[name] for name in only if name in files}}
-        found: dict[str, bytes] = {self.file: content}
+        contents: dict[str, bytes] = {self.file: content}
 
         def take(name: str) -> bytes:
             path = folder / name
             if not os.path.isfile(path):
-                raise UserError(f"{folder / name[:200]} is missing from the {self.what}; write or copy it anew")
-            found[name] = read_bytes(path, _told_size(path))
-            return found[name]
+                raise UserError(f"{folder / name[:200]} is missing from the {self.what}; write or copy it again")
+            contents[name] = read_bytes(path, _told_size(path))
+            return contents[name]
 
         for name, expected in _named(folder, self.file, record, take).items():
-            if name != self.file and sha256_of_bytes(found[name]) != expected:
+            if name != self.file and sha256_of_bytes(contents[name]) != expected:
                 raise UserError(
                     f"{folder / name} is damaged: its SHA-256 is not the one in {self.file}; write or copy the "
-                    f"{self.what} anew"
+                    f"{self.what} again"
                 )
-        if only is None and (strangers := sorted(files_in(folder) - found.keys())):
+        if only is None and (strangers := sorted(files_in(folder) - contents.keys())):
             raise UserError(
                 f"{folder / strangers[0]} is no part of the {self.what}: no SHA-256 names it; move it elsewhere"
             )
-        return Sealed(folder, header, found)
+        return Sealed(folder, header, contents)
 
 
 def _named(folder: Path, file: str, record: Record, read: Callable[[str], bytes]) -> dict[str, str]:
@@ -242,10 +242,10 @@ def _named(folder: Path, file: str, record: Record, read: Callable[[str], bytes]
         prefix, one = waiting.pop()
         files = one.get(FILES)
         if not isinstance(files, dict):
-            raise UserError(f"{folder / file} names no files; write it anew")
+            raise UserError(f"{folder / file} names no files; write it again")
         for name, expected in files.items():
             if not isinstance(expected, str) or not _is_inside(name):
-                raise UserError(f"{folder / file} names {name!r:.80}, which is no file of its folder; write it anew")
+                raise UserError(f"{folder / file} names {name!r:.80}, which is no file of its folder; write it again")
             if prefix + name in named:
                 continue
             named[prefix + name] = expected
@@ -264,8 +264,8 @@ def _told_size(path: Path) -> int:
             return MOST_HEADER_BYTES
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            told = json.loads(file.read(length)) if length <= _MOST_TENSOR_HEADER else {}
-        ends = [row["data_offsets"][1] for name, row in told.items() if name != "__metadata__"]
+            header = json.loads(file.read(length)) if length <= _MOST_TENSOR_HEADER else {}
+        ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
         return 8 + length + int(max(ends, default=0))
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OverflowError):
         return MOST_HEADER_BYTES

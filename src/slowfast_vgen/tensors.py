@@ -25,9 +25,9 @@ def _with_sorted_texts(content: bytes) -> bytes:
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    told = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    told += b" " * (-len(told) % 8)  # tensors begin at a multiple of 8 bytes
-    return len(told).to_bytes(8, "little") + told + content[8 + size :]
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(encoded).to_bytes(8, "little") + encoded + content[8 + size :]
 
 
 def parse_tensors(path: Path, content: bytes) -> dict[str, Tensor]:
@@ -54,24 +54,24 @@ def parse_metadata(content: bytes) -> dict[str, str]:
     try:
         metadata = json.loads(content[8 : 8 + size])["__metadata__"]
     except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"no texts beside the tensors: {error!r:.100}") from error
+        raise ValueError(f"no texts next to the tensors: {error!r:.100}") from error
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError("no texts beside the tensors")
+        raise ValueError("no texts next to the tensors")
     return metadata
 
 
-def check_finite(what: str, tensors: Mapping[str, Tensor], mend: str) -> None:
+def check_finite(what: str, tensors: Mapping[str, Tensor], fix: str) -> None:
     """Refuses values that are not finite.
 
     Raises:
         UserError: the first tensor that holds one.
 
     >>> import torch
-    >>> check_finite("the memory", {"pose": torch.zeros(3)}, "start anew")
+    >>> check_finite("the memory", {"pose": torch.zeros(3)}, "start again")
     """
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise UserError(f"{what} holds values that are not finite ({name}); {mend}")
+            raise UserError(f"{what} holds values that are not finite ({name}); {fix}")
 
 
 def check_moments(state: Mapping[int, Mapping[str, Tensor]], parameters: Sequence[Tensor]) -> None:

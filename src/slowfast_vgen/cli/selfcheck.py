@@ -41,14 +41,14 @@ def run_selfcheck(args: argparse.Namespace) -> int:
     width, checks = max(len(name) for name in selfcheck.checks), []
     for check in selfcheck.run():
         checks.append(check)
-        mend = f"; {check.mend}" if check.mend else ""
-        print(f"{'ok' if check.passed else 'FAILED':<7}{check.name:<{width}}  {check.told}{mend}", flush=True)
+        advice = f"; {check.advice}" if check.advice else ""
+        print(f"{'ok' if check.passed else 'FAILED':<7}{check.name:<{width}}  {check.finding}{advice}", flush=True)
     failed = [check.name for check in checks if not check.passed]
     print(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}" if failed else "all is well")
     protocol = {
         "command": "selfcheck",
         **computed_with(args),
-        "checks": {one.name: {"passed": one.passed, "told": one.told, "mend": one.mend} for one in checks},
+        "checks": {one.name: {"passed": one.passed, "finding": one.finding, "advice": one.advice} for one in checks},
         "git_commit": git_commit(),
         "machine": machine(device),
     }

@@ -152,9 +152,9 @@ def _settings(config_class: type[Any], values: Any) -> Any:
 def _short(rule: Any) -> str:
     """Formats a settings dataclass as the call that makes it, without the defaults."""
     default = type(rule)()
-    told = []
+    arguments = []
     for each in fields(rule):
         value = getattr(rule, each.name)
         if value != getattr(default, each.name):
-            told.append(f"{each.name}={_short(value) if is_dataclass(value) else repr(value)}")
-    return f"{type(rule).__name__}({', '.join(told)})"
+            arguments.append(f"{each.name}={_short(value) if is_dataclass(value) else repr(value)}")
+    return f"{type(rule).__name__}({', '.join(arguments)})"

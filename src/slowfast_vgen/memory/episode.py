@@ -95,14 +95,14 @@ class EpisodeMemory:
     def _check_single(self, what: str) -> None:
         if self.num_episodes != 1:
             raise UserError(
-                f"a memory {what} by itself, and this is one of {self.num_episodes} episodes side by side; run them "
+                f"a memory {what} by itself, and this is one of {self.num_episodes} batched episodes; run them "
                 "one by one"
             )
 
     def _check_alone(self, done: str, instead: str) -> None:
         if self.is_in_session:
             raise UserError(
-                f"a session goes on with this memory, and would not stand where it stands once it is {done} alone; "
+                f"a session uses this memory, and would no longer fit it once it is {done} alone; "
                 f"{instead}, or change a `session.memory.fork()`"
             )
 
@@ -233,8 +233,8 @@ class EpisodeMemory:
 
     def describe(self) -> dict[str, Any]:
         """Description of the memory and its content, as JSON values."""
-        told: dict[str, Any] = {"base_sha256": self.base_fingerprint, "chunks": self.num_chunks}
-        return told | {part.kind: part.describe() for part in sorted(self.parts, key=lambda part: part.kind)}
+        description: dict[str, Any] = {"base_sha256": self.base_fingerprint, "chunks": self.num_chunks}
+        return description | {part.kind: part.describe() for part in sorted(self.parts, key=lambda part: part.kind)}
 
     def to(self, device: torch.device | str) -> "EpisodeMemory":
         """Moves the memory, in place. A world that continues with it must be on the same device."""
@@ -287,7 +287,7 @@ class EpisodeMemory:
                 part.fill(saved.tensors, saved.counts)
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, RuntimeError) as error:
             raise UserError(
-                f"the memory in {folder} does not fit its own settings ({error!s:.300}); save it anew"
+                f"the memory in {folder} does not fit its own settings ({error!s:.300}); save it again"
             ) from error
         self.parts = tuple(parts)
         self.changes += 1

@@ -135,7 +135,7 @@ class FastLearner:
         generators = [
             torch.Generator().manual_seed(mixed_seed(seed, LEARNING_NOISE, memory.num_chunks)) for seed in memory.seeds
         ]
-        before = [[each.clone() for each in state] for state in memory.states()]
+        before = [[value.clone() for value in state] for state in memory.states()]
         if self.config.rule == "replay":
             self._keep(memory, window)
         with _frozen(self.denoiser):
@@ -175,16 +175,16 @@ class FastLearner:
 
     @staticmethod
     def _drawn(memory: LoraWeights, generators: Sequence[torch.Generator]) -> Latents:
-        picks = [int(torch.randint(len(memory.replay), (), generator=each)) for each in generators]
+        picks = [int(torch.randint(len(memory.replay), (), generator=generator)) for generator in generators]
         return torch.stack([memory.replay[pick][row] for row, pick in enumerate(picks)])
 
     def _draw(self, generators: Sequence[torch.Generator], frames: Latents) -> tuple[Tensor, Tensor]:
         draws, num_frames = self.config.noise_draws, frames.shape[1]
-        noise = [torch.randn((draws, *frames.shape[1:]), generator=each) for each in generators]
+        noise = [torch.randn((draws, *frames.shape[1:]), generator=generator) for generator in generators]
         if self.config.independent_noise:
-            levels = [draw_noise_levels((draws, num_frames), each) for each in generators]
+            levels = [draw_noise_levels((draws, num_frames), generator) for generator in generators]
         else:
-            levels = [frame_levels(draw_noise_levels((draws,), each), num_frames) for each in generators]
+            levels = [frame_levels(draw_noise_levels((draws,), generator), num_frames) for generator in generators]
         return torch.cat(noise).to(frames), torch.cat(levels).to(frames)
 
     def _loss(

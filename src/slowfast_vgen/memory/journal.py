@@ -201,7 +201,7 @@ def reweighed(
     changed: list[bool] = []
     for number, (block, old) in enumerate(zip(blocks, before, strict=True)):
         known = slice(number - block.reach, number)
-        anew = any(changed[known])
+        reweigh = any(changed[known])
         entries: list[Written] = []
         running = copy.copy(state)
         now = block.base_tick
@@ -217,16 +217,16 @@ def reweighed(
             if entry.values is not None and entry.weights is not None:
                 own = keys(entry.poses).to(state.gram)
                 values, weights = entry.values, entry.weights
-                if anew:
+                if reweigh:
                     weights = running.write_weights(running.novelty(running.factor(), own)).to(weights)
                     entry = replace(entry, weights=weights)
                 running.decay()
                 running.add(own, values.flatten(1, 2), weights)
             else:
-                anew |= old.entries[index].values is not None
+                reweigh |= old.entries[index].values is not None
                 running.decay()
             now = entry.tick
             entries.append(entry)
         done.append(replace(block, entries=tuple(entries)))
-        changed.append(anew)
+        changed.append(reweigh)
     return tuple(done)

@@ -152,7 +152,7 @@ class LoraMemory:
 
     def check_merge(self, other: Self) -> None:
         """Raises `UserError` for a memory of another rank or scale, or on other layers."""
-        mine, theirs = ({name: down.shape for name, (down, _) in each.factors.items()} for each in (self, other))
+        mine, theirs = ({name: down.shape for name, (down, _) in memory.factors.items()} for memory in (self, other))
         if mine != theirs or self.config.lora.scale != other.config.lora.scale:
             raise UserError("memories can be merged where they sit on the same layers with the same rank and scale")
 
@@ -180,10 +180,10 @@ class LoraMemory:
 
     def tensors(self) -> dict[str, Tensor]:
         """Tensors to save: the factors under peft's names of their kinds, and states to rewind to by their place."""
-        found = _tensors_of(self.weights)
+        tensors = _tensors_of(self.weights)
         for place, weights in enumerate(self._earlier):
-            found |= {f"{EARLIER}/{place}/{name}": value for name, value in _tensors_of(weights).items()}
-        return found
+            tensors |= {f"{EARLIER}/{place}/{name}": value for name, value in _tensors_of(weights).items()}
+        return tensors
 
     def counts(self) -> dict[str, Any]:
         """The numbers to save with `tensors`, as JSON values."""
@@ -236,18 +236,18 @@ class LoraMemory:
 
     def to(self, device: torch.device | str) -> None:
         """Moves all that the memory holds to a device."""
-        self.weights, self._earlier = self.weights.to(device), tuple(each.to(device) for each in self._earlier)
+        self.weights, self._earlier = self.weights.to(device), tuple(weights.to(device) for weights in self._earlier)
 
 
 def _tensors_of(weights: LoraWeights) -> dict[str, Tensor]:
     """Tensors to save for one state."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, (down, up) in weights.factors.items():
-        found |= {f"lora_A/{name}": down.detach()[0], f"lora_B/{name}": up.detach()[0]}
-    found |= {f"replay/{index}": window for index, window in enumerate(weights.replay)}
+        tensors |= {f"lora_A/{name}": down.detach()[0], f"lora_B/{name}": up.detach()[0]}
+    tensors |= {f"replay/{index}": window for index, window in enumerate(weights.replay)}
     for index, entries in weights.optimizer.state_dict()["state"].items():
-        found |= {f"optimizer/{index}/{name}": value for name, value in entries.items()}
-    return found
+        tensors |= {f"optimizer/{index}/{name}": value for name, value in entries.items()}
+    return tensors
 
 
 def _counts_of(weights: LoraWeights) -> dict[str, Any]:

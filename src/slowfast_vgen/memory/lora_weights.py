@@ -91,8 +91,8 @@ class LoraWeights:
 
     def norm(self) -> float:
         """Frobenius norm of all that is added to the first episode's slow weights."""
-        products = [(up[0] @ down[0]).detach() for down, up in self.factors.values()]
-        return self.config.lora.scale * float(torch.stack([each.square().sum() for each in products]).sum().sqrt())
+        changes = [(up[0] @ down[0]).detach() for down, up in self.factors.values()]
+        return self.config.lora.scale * float(torch.stack([change.square().sum() for change in changes]).sum().sqrt())
 
     def empty(self) -> "LoraWeights":
         """Weights of zeros, of the same shapes and settings."""

@@ -116,7 +116,7 @@ def best_way(
     if not bool(((away < NEAR_STEPS) & (turned < NEAR_RADIANS))[:, shows].any()):
         return None
     row = slice(episode, episode + 1)
-    state, blocks = memory.state.rows(row), tuple(each.rows(row) for each in memory.blocks)
+    state, blocks = memory.state.rows(row), tuple(block.rows(row) for block in memory.blocks)
     if memory.config.rule == "least-squares" and not memory.config.forgetting:
         state = state.less(Block(tuple(entry.rows(row) for entry in since)).written(state, memory.tick, memory.keys))
     else:
@@ -124,11 +124,11 @@ def best_way(
         state = rebuilt((*blocks[:-1], kept), since[0].tick - 1, state, memory.keys)
     values, novelty = state.read(state.factor(), memory.keys(poses.flatten(0, 1)[None]))
     seen = to_columns(new, None, memory.num_columns)
-    told = values[..., : seen.shape[-1]].unflatten(1, (len(ways), frames, memory.num_columns))[0]
-    error = (told - seen).square().mean(-1)
+    predicted = values[..., : seen.shape[-1]].unflatten(1, (len(ways), frames, memory.num_columns))[0]
+    error = (predicted - seen).square().mean(-1)
     expected = MATCH + UNKNOWN * novelty.unflatten(1, error.shape)[0].clamp(0, 1)
     likelihood = (-0.5 * (error / expected + expected.log()))[:, shows].sum((1, 2))
     best = int(likelihood.argmax())
     rivals = likelihood[1:].max() if best == 0 else likelihood[0]
-    told_well = float(error[best][shows].mean()) < MATCHED
-    return best if told_well and float(likelihood[best] - rivals) > MARGIN else None
+    explained = float(error[best][shows].mean()) < MATCHED
+    return best if explained and float(likelihood[best] - rivals) > MARGIN else None

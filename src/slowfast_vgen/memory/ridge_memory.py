@@ -470,17 +470,17 @@ class LocalMemory:
 
     def tensors(self) -> dict[str, Tensor]:
         """Tensors to save for the first episode."""
-        found = {"local/gram": self.state.gram, "local/cross": self.state.cross, "local/pose": self.pose}
+        tensors = {"local/gram": self.state.gram, "local/cross": self.state.cross, "local/pose": self.pose}
         if self.doubts[0] is not None:
-            found["local/ways"] = self.doubts[0]
+            tensors["local/ways"] = self.doubts[0]
         for index, entry in enumerate(self._entries()):
             parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
             parts["recall_error"] = entry.recall_error
-            found |= {f"journal/{index}/{name}": value for name, value in parts.items() if value is not None}
+            tensors |= {f"journal/{index}/{name}": value for name, value in parts.items() if value is not None}
         for index, block in enumerate(self.blocks):
             if block.base is not None:
-                found |= {f"base/{index}/gram": block.base.gram, f"base/{index}/cross": block.base.cross}
-        return found
+                tensors |= {f"base/{index}/gram": block.base.gram, f"base/{index}/cross": block.base.cross}
+        return tensors
 
     def counts(self) -> dict[str, Any]:
         """The numbers to save with `tensors`, as JSON values."""
@@ -531,14 +531,14 @@ class LocalMemory:
             self.recall_error = self._measured_error()
             return
         blocks, place = [], 0
-        for index, told in enumerate(counts["blocks"]):
+        for index, row in enumerate(counts["blocks"]):
             base = None
             if f"base/{index}/gram" in tensors:
                 base = self.state.empty()
                 base.gram, base.cross = fitting(f"base/{index}/gram", gram), fitting(f"base/{index}/cross", cross)
-            own = tuple(entries[place : place + int(told["entries"])])
-            place += int(told["entries"])
-            blocks.append(Block(own, int(told["reach"]), bool(told["merged_in"]), base, int(told["base_tick"])))
+            own = tuple(entries[place : place + int(row["entries"])])
+            place += int(row["entries"])
+            blocks.append(Block(own, int(row["reach"]), bool(row["merged_in"]), base, int(row["base_tick"])))
         if place != len(entries) or not blocks:
             raise ValueError("its blocks do not hold its journal")
         self.blocks = tuple(blocks)

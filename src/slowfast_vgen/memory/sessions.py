@@ -83,8 +83,8 @@ def save_session(folder: Path, session: SavedSession, memory: EpisodeMemory | No
         UserError: the folder cannot be written, or holds something that is no session; values that are not finite.
     """
     SESSION.check_target(folder)
-    tensors = {"history": session.history} | {f"earlier/{index}": each for index, each in enumerate(session.earlier)}
-    check_finite("the session", tensors, "it is not saved; go back to an earlier state or begin anew")
+    tensors = {"history": session.history} | {f"earlier/{place}": past for place, past in enumerate(session.earlier)}
+    check_finite("the session", tensors, "it is not saved; go back to an earlier state or begin again")
     with atomic_folder(folder) as temporary:
         if memory is not None:
             memory.save(temporary / MEMORY_FOLDER, session.world)
@@ -126,7 +126,7 @@ def _read(folder: Path) -> tuple[Sealed[SessionHeader], Sealed[MemoryHeader] | N
     """Reads the files of a session, and those of its memory among them."""
     sealed = SESSION.read(folder)
     if sealed.header.memory is None and any(name.startswith(f"{MEMORY_FOLDER}/") for name in sealed.files):
-        raise UserError(f"{folder / HEADER_FILE} tells of no memory, though one is there; save the session anew")
+        raise UserError(f"{folder / HEADER_FILE} names no memory, though one is there; save the session again")
     return sealed, None if sealed.header.memory is None else MEMORY.within(sealed, MEMORY_FOLDER)
 
 
@@ -156,7 +156,7 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         raise UserError(
             f"the session in {folder} was learned on other weights (world {header.world!r}, "
             f"{header.base_sha256[:12]}) than those of {world!r} ({base_fingerprint[:12]}); load it into the world "
-            f"that it was saved from, or write what it remembers anew by `slowfast memory rewrite {folder} "
+            f"that it was saved from, or rewrite what it remembers with `slowfast memory rewrite {folder} "
             "--model NAME --out NEW`"
         )
     tensors = sealed.tensors(STATE_FILE)
@@ -164,17 +164,17 @@ def load_session(folder: Path, base_fingerprint: str, world: str, latent_shape: 
         history = tensors["history"]
         earlier = [tensors[f"earlier/{index}"] for index in range(len(tensors) - 1)]
     except KeyError as error:
-        raise UserError(f"the session in {folder} cannot be read ({error}); save it anew") from error
+        raise UserError(f"the session in {folder} cannot be read ({error}); save it again") from error
     if len(earlier) > header.num_chunks:
-        raise UserError(f"the session in {folder} goes back by more chunks than it has; save it anew")
+        raise UserError(f"the session in {folder} goes back by more chunks than it has; save it again")
     for each in (history, *earlier):
         is_whole = each.dim() == 5 and len(each) == 1 and each.shape[1] > 0 and each.shape[2:] == latent_shape
         if not is_whole or each.dtype != torch.float32:
             raise UserError(
                 f"the latest frames saved in {folder} do not fit the world {world!r} ({each.dtype} "
-                f"{list(each.shape)}); save the session anew"
+                f"{list(each.shape)}); save the session again"
             )
-    check_finite(f"the session in {folder}", tensors, "save it anew")
+    check_finite(f"the session in {folder}", tensors, "save it again")
     return SavedSession(
         world=header.world,
         base_fingerprint=header.base_sha256,

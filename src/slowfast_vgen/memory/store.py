@@ -65,7 +65,7 @@ def write_memory(folder: Path, memory: SavedMemory) -> None:
         UserError: the folder cannot be written, or holds something that is no memory; values that are not finite.
     """
     MEMORY.check_target(folder)
-    check_finite("the memory", memory.tensors, "it is not saved; go back to an earlier state or begin anew")
+    check_finite("the memory", memory.tensors, "it is not saved; go back to an earlier state or begin again")
     with atomic_folder(folder) as temporary:
         tensors = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in memory.tensors.items()}
         adapter = {name: tensors.pop(name) for name in list(tensors) if name.startswith(ADAPTER_KINDS)}
@@ -97,7 +97,7 @@ def parse_memory(sealed: Sealed[MemoryHeader], base_fingerprint: str | None) -> 
         raise UserError(
             f"the memory in {folder} was learned on other weights (world {header.world!r}, "
             f"{header.base_sha256[:12]}) than those loaded ({base_fingerprint[:12]}); load it into the world that "
-            f"it was saved from, or write its frames anew for other weights by `slowfast memory rewrite {folder} "
+            f"it was saved from, or rewrite its frames for other weights with `slowfast memory rewrite {folder} "
             "--model NAME --out NEW`"
         )
     config = config_of(folder / HEADER_FILE, header.config)
@@ -106,9 +106,9 @@ def parse_memory(sealed: Sealed[MemoryHeader], base_fingerprint: str | None) -> 
         for name, value in sealed.tensors(ADAPTER_FILE).items():
             layer, _, kind = name.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
             if not layer:
-                raise UserError(f"the memory in {folder} cannot be read ({name!r:.80} is no LoRA's); save it anew")
+                raise UserError(f"the memory in {folder} cannot be read ({name!r:.80} is no LoRA's); save it again")
             tensors[f"{kind}/{layer}"] = value
-    check_finite(f"the memory in {folder}", tensors, "save it anew")
+    check_finite(f"the memory in {folder}", tensors, "save it again")
     return SavedMemory(header.world, header.base_sha256, config, header.counts, tensors)
 
 

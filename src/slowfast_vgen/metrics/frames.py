@@ -174,11 +174,11 @@ def gaps(poses: Poses) -> list[int]:
     [0, 0, 2, 2]
     """
     latest: dict[tuple[float, ...], int] = {}
-    found = []
+    gaps = []
     for index, pose in enumerate(map(tuple, poses.tolist())):
-        found.append(index - latest.get(pose, index))
+        gaps.append(index - latest.get(pose, index))
         latest[pose] = index
-    return found
+    return gaps
 
 
 def mirror_mse(

@@ -31,12 +31,12 @@ class GivenWeights:
     @property
     def missing(self) -> dict[str, str]:
         """Metric -> the weights to give, for the metrics that are left out."""
-        wanted = {
+        weights = {
             "src": (self.resnet18, "--resnet18 PATH (torchvision's resnet18-f37072fd.pth)"),
             "lpips": (self.alexnet, "--alexnet PATH (torchvision's alexnet-owt-7be5be79.pth)"),
             "fvd": (self.i3d, "--i3d PATH --i3d-sha256 HASH (StyleGAN-V's i3d_torchscript.pt)"),
         }
-        return {measure: f"needs weights: {told}" for measure, (path, told) in wanted.items() if path is None}
+        return {measure: f"needs weights: {needed}" for measure, (path, needed) in weights.items() if path is None}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Networks:
 
 def _similarity(features: Callable[[Frames], Float[np.ndarray, "frames features"]]) -> PairMeasure:
     def similarity(a: Frames, b: Frames) -> Float[np.ndarray, " frames"]:
-        found = features(np.concatenate([a, b]))
-        return feature_similarity(found[: len(a)], found[len(a) :])
+        vectors = features(np.concatenate([a, b]))
+        return feature_similarity(vectors[: len(a)], vectors[len(a) :])
 
     return similarity

@@ -59,11 +59,11 @@ class ResNet18Features(FrameFeatures):
         Raises:
             UserError: the file is not the expected one or does not hold the network.
         """
-        tensors, found = read_tensors(path, resnet18.WEIGHTS, sha256)
+        tensors, actual = read_tensors(path, resnet18.WEIGHTS, sha256)
         with torch.device("meta"):
             network = ResNet18()
         fill(network, tensors, path, resnet18.WEIGHTS)
-        return cls(network.to(device), found)
+        return cls(network.to(device), actual)
 
     def _pooled(self, pixels: Float[Tensor, "num_frames 3 224 224"]) -> Float[Tensor, "num_frames 512"]:
         return self.network.features(pixels)
@@ -156,16 +156,16 @@ class Lpips(FrameDistance):
         Raises:
             UserError: a file is not the expected one, or the package is needed and missing.
         """
-        tensors, found = read_tensors(alexnet_path, alexnet.WEIGHTS, sha256, below=alexnet.TRUNK)
+        tensors, actual = read_tensors(alexnet_path, alexnet.WEIGHTS, sha256, below=alexnet.TRUNK)
         with torch.device("meta"):
             network = AlexNetTrunk()
             heads = _Heads()
         fill(network, tensors, alexnet_path, alexnet.WEIGHTS)
         path = heads_path or packaged_file(HEADS_PACKAGE, HEADS_FILE, HEADS_SHA256, HEADS_INSTALL)
         published = PublishedFile("LPIPS's heads", f"{HEADS_FILE} of the package lpips 0.1.4", (HEADS_SHA256,))
-        head_tensors, heads_found = read_tensors(path, published)
+        head_tensors, heads_actual = read_tensors(path, published)
         fill(heads, head_tensors, path, published)
-        return cls(network.to(device), [head.detach() for head in heads.parameters()], found, heads_found)
+        return cls(network.to(device), [head.detach() for head in heads.parameters()], actual, heads_actual)
 
     def _maps(self, frames: Float[Tensor, "batch 3 h w"]) -> list[Float[Tensor, "batch channels h2 w2"]]:
         return self.network(_standardised(frames / 127.5 - 1, LPIPS_SHIFT, LPIPS_SCALE))

@@ -49,26 +49,26 @@ def check_file(path: Path, published: PublishedFile, sha256: str | None = None) 
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise UserError(f"a SHA-256 has 64 hex digits, but {sha256!r} was given for {path}; copy the whole of it")
     try:
-        found = sha256_of_file(path)
+        actual = sha256_of_file(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; check the path of {published.source}") from error
     if sha256 is not None:
-        if found != sha256.lower():
+        if actual != sha256.lower():
             raise UserError(
-                f"{path} has SHA-256 {found}, not {sha256.lower()} as asked for: it is damaged or another file;"
+                f"{path} has SHA-256 {actual}, not {sha256.lower()} as asked for: it is damaged or another file;"
                 f" give {published.source}"
             )
     elif not published.prefixes:
         raise UserError(
             f"no SHA-256 is published for {published.source}, so give the one that {path} should have"
-            f" (it has {found}: compare that with your source's)"
+            f" (it has {actual}: compare that with your source's)"
         )
-    elif not found.startswith(published.prefixes):
+    elif not actual.startswith(published.prefixes):
         raise UserError(
-            f"{path} has SHA-256 {found}, but that of {published.network} begins with"
+            f"{path} has SHA-256 {actual}, but that of {published.network} begins with"
             f" {' or '.join(published.prefixes)}: give {published.source}, or this file's whole SHA-256 if you mean it"
         )
-    return found
+    return actual
 
 
 def read_tensors(
@@ -85,7 +85,7 @@ def read_tensors(
     Raises:
         UserError: the file is not the expected one, or holds no tensors by name.
     """
-    found = check_file(path, published, sha256)
+    actual = check_file(path, published, sha256)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything in its reader
@@ -98,7 +98,7 @@ def read_tensors(
             f"{path} holds no tensors by name but a {type(tensors).__name__}; give {published.source}, which holds"
             f" a state dict of {published.network}"
         )
-    return {name: tensor for name, tensor in tensors.items() if name.startswith(below)}, found
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(below)}, actual
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, published: PublishedFile) -> None:
@@ -107,18 +107,18 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, publishe
     Raises:
         UserError: a tensor is missing, unknown or of another shape.
     """
-    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-    missing = [name for name in wanted if name not in tensors and not name.endswith(_OLD_FILES_LACK)]
-    unknown = [name for name in tensors if name not in wanted]
+    shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    missing = [name for name in shapes if name not in tensors and not name.endswith(_OLD_FILES_LACK)]
+    unknown = [name for name in tensors if name not in shapes]
     if missing or unknown:
         raise UserError(
             f"{path} does not hold {published.network}: {len(missing)} of its tensors are missing and {len(unknown)}"
             f" are unknown, the first is {(missing or unknown)[0]}; give {published.source}"
         )
     for name, tensor in tensors.items():
-        if list(tensor.shape) != wanted[name]:
+        if list(tensor.shape) != shapes[name]:
             raise UserError(
                 f"{path} does not hold {published.network}: {name} has shape {list(tensor.shape)} and not"
-                f" {wanted[name]}; give {published.source}"
+                f" {shapes[name]}; give {published.source}"
             )
     network.load_state_dict(dict(tensors), assign=True)

@@ -175,7 +175,7 @@ class I3DFeatures(VideoFeatures):
         Raises:
             UserError: no hash was given, or the file is not that one or no such network.
         """
-        found = check_file(path, I3D, sha256)
+        actual = check_file(path, I3D, sha256)
         try:
             network = torch.jit.load(path, map_location="cpu")
             arguments = {argument.name for argument in network.forward.schema.arguments}
@@ -189,19 +189,19 @@ class I3DFeatures(VideoFeatures):
                 f"the network in {path} takes {', '.join(sorted(arguments - {'self'}))} and not"
                 f" {', '.join(I3D_ARGUMENTS)}; give {I3D.source}"
             )
-        return cls(network, found, device)
+        return cls(network, actual, device)
 
     def _of_clips(self, clips: Clips) -> Float32[np.ndarray, "videos 400"]:
         features = np.empty((len(clips), self.num_features), dtype=np.float32)
         for start in range(0, len(clips), I3D_AT_ONCE):
             part = torch.tensor(clips[start : start + I3D_AT_ONCE]).to(self.device)
-            found = self.network(part.permute(0, 4, 1, 2, 3).float().contiguous(), **I3D_ARGUMENTS)
-            if found.shape != (len(part), self.num_features):
+            output = self.network(part.permute(0, 4, 1, 2, 3).float().contiguous(), **I3D_ARGUMENTS)
+            if output.shape != (len(part), self.num_features):
                 raise UserError(
-                    f"the network gives features of shape {list(found.shape)} for {len(part)} clips and not"
+                    f"the network gives features of shape {list(output.shape)} for {len(part)} clips and not"
                     f" {[len(part), self.num_features]}; give {I3D.source}"
                 )
-            features[start : start + I3D_AT_ONCE] = found.cpu().numpy()
+            features[start : start + I3D_AT_ONCE] = output.cpu().numpy()
         return features
 
 
@@ -240,7 +240,7 @@ class ClipFeatures(VideoFeatures):
         return cls(ImageFeatures.load(device))
 
     def _of_clips(self, clips: Clips) -> Float32[np.ndarray, "videos 128"]:
-        found = self.images(clips.reshape(math.prod(clips.shape[:2]), *clips.shape[2:])).astype(np.float64)
-        by_clip = found.reshape(*clips.shape[:2], self.images.num_features)
+        vectors = self.images(clips.reshape(math.prod(clips.shape[:2]), *clips.shape[2:])).astype(np.float64)
+        by_clip = vectors.reshape(*clips.shape[:2], self.images.num_features)
         seen, moved = by_clip.mean(1), np.abs(np.diff(by_clip, axis=1)).mean(1)
         return (np.concatenate([seen, moved], 1) @ self.projection).astype(np.float32)

@@ -208,5 +208,5 @@ class Codec(nn.Module):
                 raise ValueError(f"a fold of {codec.fold} for {channels} channels")
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise UserError(f"{path} does not fit its codec ({error}); copy the codec again") from error
-        check_finite(f"the codec in {part.folder}", codec.state_dict(), "train it anew")
+        check_finite(f"the codec in {part.folder}", codec.state_dict(), "train it again")
         return codec.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -131,14 +131,14 @@ class DenoiserModule(nn.Module, Denoiser):
     to_json_string: Callable[[], str]
 
 
-def check_latents(denoiser: DenoiserModule, shape: tuple[int, int, int], owner: str, mend: str) -> None:
+def check_latents(denoiser: DenoiserModule, shape: tuple[int, int, int], owner: str, fix: str) -> None:
     """Checks that a denoiser takes latents of this shape.
 
     Args:
         denoiser: any denoiser; one whose configuration does not state a size takes every size.
         shape: channels, height and width of one frame's latents.
         owner: owner of the latents, for the message.
-        mend: how to fix a mismatch, for the message.
+        fix: how to fix a mismatch, for the message.
 
     Raises:
         UserError: the denoiser was made for another shape.
@@ -146,4 +146,4 @@ def check_latents(denoiser: DenoiserModule, shape: tuple[int, int, int], owner: 
     config: Mapping[str, Any] = denoiser.config  # type: ignore[assignment]  # every diffusers model has one
     for name, wanted in zip(("latent_channels", "latent_height", "latent_width"), shape, strict=True):
         if (made_for := config.get(name, wanted)) != wanted:
-            raise UserError(f"the denoiser was made for {name} {made_for}, but {owner} has {wanted}; {mend}")
+            raise UserError(f"the denoiser was made for {name} {made_for}, but {owner} has {wanted}; {fix}")

@@ -70,7 +70,7 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         """
         super().__init__()
         if len(names) < 2 or len(set(names)) < len(names):
-            raise UserError(f"an inverse dynamics model tells at least two different verbs apart, got {list(names)}")
+            raise UserError(f"an inverse dynamics model needs at least two different verbs, got {list(names)}")
         if not 0 < refused_share < 0.5 or width < 1 or width % (2 * _GROUPS):
             raise UserError(
                 f"the share of refused steps must lie between 0 and 0.5 and the width be a multiple of {2 * _GROUPS}, "
@@ -101,9 +101,9 @@ class InverseDynamics(ModelMixin, ConfigMixin):
     def forward(self, before: Pixels, after: Pixels) -> Float[Tensor, "pairs verbs"]:
         """Logits of the verbs; pixels in [-1, 1]."""
         change = after - before
-        found = self.features(torch.cat([before, after, change], dim=1))
+        features = self.features(torch.cat([before, after, change], dim=1))
         size = F.adaptive_avg_pool2d(change.abs().mean(1, keepdim=True), _CELLS).add(_LEAST_CHANGE).log()
-        return self.head(torch.cat([found.flatten(1), size.flatten(1)], dim=1))
+        return self.head(torch.cat([features.flatten(1), size.flatten(1)], dim=1))
 
     @torch.no_grad()
     def log_probabilities(

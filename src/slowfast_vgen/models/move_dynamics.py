@@ -70,7 +70,7 @@ class MoveDynamics(ModelMixin, ConfigMixin):
         """
         super().__init__()
         if not names or len(set(names)) < len(names):
-            raise UserError(f"a reader of moves tells different things apart, got {list(names)}")
+            raise UserError(f"a reader of moves needs different things, got {list(names)}")
         if cells < 16 or cells % 4 or width < 1 or width % _GROUPS:
             raise UserError(
                 f"the cells of a side must be a multiple of 4 from 16 on and the width one of {_GROUPS}, got {cells} "

@@ -55,7 +55,7 @@ class SmallTextEncoder(nn.Module):
 
     def forward(self, texts: list[str]) -> Float[Tensor, "batch 384"]:
         """Pooled embeddings, of length 1."""
-        rows = [[zlib.crc32(one.encode(errors="replace")) % BUCKETS for one in features(text)] for text in texts]
+        rows = [[zlib.crc32(name.encode(errors="replace")) % BUCKETS for name in features(text)] for text in texts]
         device = self.table.weight.device
         numbers = torch.tensor([number for row in rows for number in row], device=device)
         begins = torch.tensor([0, *(len(row) for row in rows[:-1])], device=device).cumsum(0)

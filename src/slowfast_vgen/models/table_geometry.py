@@ -38,6 +38,6 @@ class TableGeometry:
         up = np.cross(right, ahead)
         across = ((np.arange(cells) + 0.5) / cells * 2 - 1) * np.tan(np.radians(self.fov) / 2)
         sight = ahead + across[None, :, None] * right - across[:, None, None] * up
-        stands = np.array(self.look_at) - self.distance * ahead
-        reached = stands + sight * ((self.height - stands[2]) / sight[..., 2:])
+        camera = np.array(self.look_at) - self.distance * ahead
+        reached = camera + sight * ((self.height - camera[2]) / sight[..., 2:])
         return reached[..., :2]

@@ -240,15 +240,15 @@ class TextEncoder(nn.Module):
         """Last hidden states of one text, on the CPU."""
         if text in self._known:
             return self._known[text]
-        found = self._cache.get(text)
-        if found is None:  # threads may run this together: each computes the same, and none relies on the cache
+        embedding = self._cache.get(text)
+        if embedding is None:  # threads may run this together: each computes the same, and none relies on the cache
             validate_action(text)
             hidden = self._pooled_by_small(text) if self.name == SMALL else self._hidden(text)
-            found = hidden.float().cpu()
+            embedding = hidden.float().cpu()
             for oldest in list(self._cache)[: len(self._cache) - CACHE_SIZE + 1]:  # a dict keeps its order
                 self._cache.pop(oldest, None)
-            self._cache[text] = found
-        return found
+            self._cache[text] = embedding
+        return embedding
 
     def _hidden(self, text: str) -> Float[Tensor, "length 384"]:
         """MiniLM's last hidden states."""

@@ -34,8 +34,8 @@ class TrainingRecord:
         check_target(self.target)
         counts = {name: value for name, value in asdict(self).items() if name not in ("target", "fps")}
         if bad := [name for name, value in counts.items() if type(value) is not int or not 0 < value <= MOST]:
-            told = f"{counts[bad[0]]!r:.80}"
-            raise UserError(f"a training record's {bad[0]} is {told}; it must be a whole number from 1 to {MOST}")
+            shown = f"{counts[bad[0]]!r:.80}"
+            raise UserError(f"a training record's {bad[0]} is {shown}; it must be a whole number from 1 to {MOST}")
         if self.fps is not None and not (type(self.fps) in (int, float) and 0 < self.fps <= MOST):
             raise UserError(f"a training record's fps is {self.fps!r:.80}; it must be a number above 0")
 
@@ -68,7 +68,7 @@ def read_record(part: PartFiles) -> TrainingRecord | None:
         if folder.name == "denoiser" and index.is_file():
             return _of_world(read_json(index)["world"])
     except (TypeError, KeyError, AttributeError, UserError) as error:
-        raise UserError(f"{path} is no record of a training ({error}); train the denoiser anew") from error
+        raise UserError(f"{path} is no record of a training ({error}); train the denoiser again") from error
     return None
 
 

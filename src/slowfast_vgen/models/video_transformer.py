@@ -167,8 +167,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):
     def _folded(self, latents: Latents) -> Float[Tensor, "batch frames rows columns values"]:
         """The numbers of every patch; what lies beyond a frame of odd sides is zero, the latents' mean."""
         patch, (rows, columns) = self.config.patch_size, self.grid
-        below, beside = rows * patch - latents.shape[-2], columns * patch - latents.shape[-1]
-        return F.pixel_unshuffle(F.pad(latents, (0, beside, 0, below)), patch).movedim(2, -1)
+        bottom, right = rows * patch - latents.shape[-2], columns * patch - latents.shape[-1]
+        return F.pixel_unshuffle(F.pad(latents, (0, right, 0, bottom)), patch).movedim(2, -1)
 
     def _latents(self, tokens: Float[Tensor, "batch frames places values"]) -> Latents:
         folded = tokens.unflatten(2, self.grid).movedim(-1, 2)

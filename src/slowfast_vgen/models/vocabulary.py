@@ -76,7 +76,7 @@ class Action:
     def __post_init__(self) -> None:
         if not isinstance(self.verb, str) or not isinstance(self.phrasings, tuple):
             raise UserError(f"the action {self.verb!r:.60} is no name with a list of phrasings; give both as texts")
-        if not self.verb or not self.phrasings or not all(isinstance(one, str) and one for one in self.phrasings):
+        if not self.verb or not self.phrasings or not all(isinstance(text, str) and text for text in self.phrasings):
             raise UserError(f"the action {self.verb!r:.60} has no phrasing; give at least one, the canonical one first")
 
     @property
@@ -130,9 +130,9 @@ class Vocabulary:
             for phrasing in action.phrasings:
                 other = self._by_text.setdefault(_plain(phrasing), action.verb)
                 if other != action.verb:
-                    raise UserError(f"{phrasing!r} stands under two verbs, {other} and {action.verb}; give it one")
+                    raise UserError(f"{phrasing!r} belongs to two verbs, {other} and {action.verb}; give it one")
         if len({action.verb for action in self.actions}) < len(self.actions):
-            raise UserError("a verb stands in the vocabulary twice; give it one row")
+            raise UserError("a verb is in the vocabulary twice; give it one row")
         if self.null and self.null not in self.verbs:
             raise UserError(f"the verb that does nothing is {self.null!r}, which is none of {', '.join(self.verbs)}")
 
@@ -159,10 +159,10 @@ class Vocabulary:
         Raises:
             UserError: there is none.
         """
-        found = next((action for action in self.actions if action.verb == verb), None)
-        if found is None:
+        chosen = next((action for action in self.actions if action.verb == verb), None)
+        if chosen is None:
             raise UserError(f"unknown verb {verb!r}; this world has {', '.join(self.verbs) or 'free narrations'}")
-        return found
+        return chosen
 
     def verb_of(self, text: str) -> str:
         """The verb that a phrasing belongs to; empty for any other text."""
@@ -264,7 +264,7 @@ class Vocabulary:
         kinds = {part.kind for part in parts}
         if len(parts) < 2 or "negated" in kinds or (whole.kind != "unknown" and "unknown" in kinds):
             return (whole,)
-        return tuple(one for part in parts for one in self._each(part))
+        return tuple(understood for part in parts for understood in self._each(part))
 
     def _each(self, whole: Understood) -> tuple[Understood, ...]:
         if whole.kind != "several":
@@ -321,7 +321,7 @@ class Vocabulary:
             UserError: another format, or rows that make no vocabulary.
         """
         if not isinstance(value, Mapping) or value.get("format") != FORMAT or value.get("version") != FORMAT_VERSION:
-            raise UserError(f"{where} is not of the format {FORMAT} {FORMAT_VERSION}; write it anew")
+            raise UserError(f"{where} is not of the format {FORMAT} {FORMAT_VERSION}; write it again")
         try:
             for name, kind in (("actions", list[dict[str, Any]]), ("narrations", list[str]), ("null", str)):
                 if not fits(value[name], kind):
@@ -333,7 +333,7 @@ class Vocabulary:
             actions = [Action(verb, said, None if motion is None else Motion(**motion)) for verb, said, motion in rows]
             return cls(tuple(actions), tuple(value["narrations"]), value["null"])
         except (KeyError, TypeError, UserError) as error:
-            raise UserError(f"{where} holds no actions that can be read ({error}); write it anew") from error
+            raise UserError(f"{where} holds no actions that can be read ({error}); write it again") from error
 
     def save(self, path: Path) -> None:
         """Writes the file, atomically."""
@@ -358,14 +358,14 @@ def _plain(text: str) -> str:
     return " ".join(word.text for word in words_of(text) if word.text != STOP)
 
 
-def vocabulary_of(told: Sequence[tuple[str, str]], motions: Mapping[str, Motion] | None = None) -> Vocabulary:
+def vocabulary_of(chunks: Sequence[tuple[str, str]], motions: Mapping[str, Motion] | None = None) -> Vocabulary:
     """The vocabulary of a data set.
 
     Where every chunk has a verb and verbs have few phrasings, these are the actions, the commonest phrasing of each
     being the canonical one; otherwise the texts are narrations, of which the commonest are kept.
 
     Args:
-        told: verb and text of each chunk; an empty verb where a source has none.
+        chunks: verb and text of each chunk; an empty verb where a source has none.
         motions: motion of each verb, where it is known.
 
     Raises:
@@ -374,11 +374,11 @@ def vocabulary_of(told: Sequence[tuple[str, str]], motions: Mapping[str, Motion]
     >>> vocabulary_of([("stay", "wait"), ("stay", "stay"), ("stay", "stay")]).actions[0].phrasings
     ('stay', 'wait')
     """
-    if not told:
+    if not chunks:
         raise UserError("a vocabulary needs at least one chunk with its action")
     motions = motions or {}
     counts: dict[str, dict[str, int]] = {}
-    for verb, text in told:
+    for verb, text in chunks:
         row = counts.setdefault(verb, {})
         row[text] = row.get(text, 0) + 1
     by_count = {verb: sorted(row, key=lambda text: (-row[text], text)) for verb, row in counts.items()}
@@ -386,7 +386,7 @@ def vocabulary_of(told: Sequence[tuple[str, str]], motions: Mapping[str, Motion]
     for verb, row in counts.items():
         for text in row:
             owners.setdefault(_plain(text), set()).add(verb)
-    closed = "" not in counts and len(counts) <= MOST_VERBS and all(len(one) == 1 for one in owners.values())
+    closed = "" not in counts and len(counts) <= MOST_VERBS and all(len(verbs) == 1 for verbs in owners.values())
     if closed and all(len(row) <= MOST_WAYS for row in counts.values()):
         null = next((verb for verb in ("stay", "stop", "wait") if verb in counts), "")
         return Vocabulary(

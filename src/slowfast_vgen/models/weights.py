@@ -89,7 +89,7 @@ class PartFiles:
             raise UserError(f"cannot read {path}: there is no such file; check the path")
         value = parse_json(path, self.files[name])
         if not isinstance(value, dict):
-            raise UserError(f"{path} holds no JSON object; write or copy it anew")
+            raise UserError(f"{path} holds no JSON object; write or copy it again")
         return value
 
     def tensors(self) -> dict[str, Tensor]:
@@ -100,7 +100,7 @@ class PartFiles:
         """
         path = self.folder / WEIGHTS_FILE
         if WEIGHTS_FILE not in self.files:
-            raise UserError(f"{path} is missing; write or copy it anew")
+            raise UserError(f"{path} is missing; write or copy it again")
         return parse_tensors(path, self.files[WEIGHTS_FILE])
 
     def module(self, kind: type[Part], what: str) -> Part:
@@ -123,7 +123,7 @@ class PartFiles:
         except _ERRORS as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise UserError(f"cannot load the {what} in {self.folder}: {reason}; copy it again") from error
-        check_finite(f"the {what} in {self.folder}", tensors, "train it anew")
+        check_finite(f"the {what} in {self.folder}", tensors, "train it again")
         return module.eval()
 
 
@@ -153,7 +153,7 @@ def _no_larger_than(tensors: Mapping[str, Tensor]) -> Iterator[None]:
 def _check_shapes(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     wanted = module.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
-        shapes = [list(each[name].shape) if name in each else "missing" for each in (tensors, wanted)]
+        shapes = [list(values[name].shape) if name in values else "missing" for values in (tensors, wanted)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name} is {shapes[0]} in its weights and {shapes[1]} by its settings")
 

@@ -38,7 +38,7 @@ from slowfast_vgen.sealed import Seal
 from slowfast_vgen.tensors import check_finite, parse_metadata, parse_tensors, write_tensors
 
 DENOISERS: dict[str, type[VideoTransformer | UNet3DDenoiser | WanDenoiser]] = {
-    each.__name__: each for each in (VideoTransformer, UNet3DDenoiser, WanDenoiser)
+    kind.__name__: kind for kind in (VideoTransformer, UNet3DDenoiser, WanDenoiser)
 }
 """Denoisers by the class name that diffusers writes into config.json."""
 
@@ -155,12 +155,12 @@ class WorldModel(nn.Module):
         Raises:
             UserError: it was made for other latents, or trained to predict something else than this world's denoiser.
         """
-        mend = "give one that was trained on the latents of this world's codec"
-        check_latents(denoiser, self.latent_shape, self.config.name, mend)
-        told = getattr(denoiser, "target", None)
-        if told not in (None, self.config.target):
+        fix = "give one that was trained on the latents of this world's codec"
+        check_latents(denoiser, self.latent_shape, self.config.name, fix)
+        target = getattr(denoiser, "target", None)
+        if target not in (None, self.config.target):
             raise UserError(
-                f"the denoiser was trained to predict {told}, and {self.config.name} samples {self.config.target}; "
+                f"the denoiser was trained to predict {target}, and {self.config.name} samples {self.config.target}; "
                 f"give one that was trained with --target {self.config.target}"
             )
 
@@ -171,7 +171,7 @@ class WorldModel(nn.Module):
             UserError: the folder holds something else than a world, or cannot be written; weights that are not finite.
         """
         WORLD.check_target(folder)
-        check_finite(f"the world {self.config.name!r}", self.state_dict(), "train it anew")
+        check_finite(f"the world {self.config.name!r}", self.state_dict(), "train it again")
         with atomic_folder(folder) as temporary:
             self.codec.save(temporary / "codec", half=True)
             write_module(temporary / "denoiser", self.denoiser, half=True)
@@ -209,7 +209,7 @@ class WorldModel(nn.Module):
         side = codec.downsampling
         check_sides(config.frame_height, config.frame_width, side)
         shape = (codec.latent_channels, config.frame_height // side, config.frame_width // side)
-        check_latents(denoiser, shape, f"the world in {folder}", "pack it anew")
+        check_latents(denoiser, shape, f"the world in {folder}", "pack it again")
         model = cls(config, codec, denoiser, text_encoder, address, vocabulary)
         return model.to(device).eval().requires_grad_(False)
 
@@ -275,7 +275,7 @@ def _read_config(folder: Path, header: WorldHeader) -> WorldConfig:
     try:
         return WorldConfig(**header.world)
     except (TypeError, UserError) as error:
-        raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it anew") from error
+        raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it again") from error
 
 
 def reads_words(denoiser: nn.Module) -> bool:
@@ -285,8 +285,8 @@ def reads_words(denoiser: nn.Module) -> bool:
 
 def save_phrasings(path: Path, texts: Sequence[str], encoder: TextEncoder) -> None:
     """Writes the mean embedding of each text, from which its pooled embedding follows to the bit."""
-    told = [encoder([text]).tokens for text in texts]
-    means = torch.cat([each.sum(1) / each.shape[1] for each in told]).cpu()
+    tokens = [encoder([text]).tokens for text in texts]
+    means = torch.cat([embedding.sum(1) / embedding.shape[1] for embedding in tokens]).cpu()
     metadata = {"texts": json.dumps(list(texts)), "encoder": encoder.fingerprint}
     with atomic_path(path) as temporary:
         write_tensors(temporary, {"means": means}, metadata)

@@ -117,10 +117,10 @@ def _sub_goals(answer: Any, texts: Sequence[str]) -> tuple[SubGoal, ...]:
         raise ValueError(f"its message is no JSON object with sub_goals: {content!r:.60}") from None
     if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_SUB_GOALS:
         raise ValueError(f"its sub_goals are no list of 1 to {MOST_SUB_GOALS}")
-    found = tuple(_sub_goal(each, texts) for each in listed)
-    if sum(each.num_chunks or 0 for each in found) > MOST_CHUNKS:
+    sub_goals = tuple(_sub_goal(row, texts) for row in listed)
+    if sum(sub_goal.num_chunks or 0 for sub_goal in sub_goals) > MOST_CHUNKS:
         raise ValueError(f"its sub-goals take more than {MOST_CHUNKS} chunks")
-    return found
+    return sub_goals
 
 
 def _sub_goal(value: Any, texts: Sequence[str]) -> SubGoal:
@@ -129,7 +129,7 @@ def _sub_goal(value: Any, texts: Sequence[str]) -> SubGoal:
     text, count = value["text"], value["chunks"]
     if not isinstance(text, str) or not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
         raise ValueError(f"a sub-goal's text or chunks are of the wrong kind: {value!r:.60}")
-    if "{" in text or not any(_is_of(text, each) for each in texts):
+    if "{" in text or not any(_is_of(text, listed) for listed in texts):
         raise ValueError(f"a sub-goal is none of the texts that were listed: {text!r:.60}")
     if count is None and text not in OPEN_TEXTS:
         raise ValueError(f"a sub-goal has no number of chunks: {value!r:.60}")

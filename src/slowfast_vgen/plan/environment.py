@@ -59,7 +59,7 @@ def texts_of_verbs(verbs: Sequence[str], action_texts: Sequence[str]) -> dict[st
     >>> texts_of_verbs(["turn_left", "stay"], ["stay", "turn left"])
     {'turn_left': 'turn left', 'stay': 'stay'}
     """
-    found = {}
+    texts = {}
     for verb in verbs:
         matching = [text for text in action_texts if text in (verb, verb.replace("_", " "))]
         if not matching:
@@ -67,5 +67,5 @@ def texts_of_verbs(verbs: Sequence[str], action_texts: Sequence[str]) -> dict[st
                 f"the inverse dynamics model reads {verb!r:.80}, but the environment can only "
                 f"{', '.join(action_texts)}; train it on episodes of this environment"
             )
-        found[verb] = matching[0]
-    return found
+        texts[verb] = matching[0]
+    return texts

@@ -124,14 +124,14 @@ def _sub_goals(part: str, vocabulary: Vocabulary | None, known: Collection[str])
     meant = read(part)
     if meant.refused and not meant.verbs:
         raise UserError(f"{part!r:.80} says what not to do; say in the goal what to do")
-    listed = [each for each in _LOOSE.split(part) if each]
-    if len(listed) > 1 and all(_counted(each)[0] in known for each in listed):
-        return [SubGoal(*_counted(each)) for each in listed]
+    listed = [piece for piece in _LOOSE.split(part) if piece]
+    if len(listed) > 1 and all(_counted(piece)[0] in known for piece in listed):
+        return [SubGoal(*_counted(piece)) for piece in listed]
     text, count = _counted(part)
     if (open_text := _open_text(text, known)) is not None:
-        told = [_open_text(each, known) or each in known or read(each).verbs for each in listed]
-        if len(listed) > 1 and all(told) and open_text in told:
-            return [sub_goal for each in listed for sub_goal in _sub_goals(each, vocabulary, known)]
+        known_parts = [_open_text(piece, known) or piece in known or read(piece).verbs for piece in listed]
+        if len(listed) > 1 and all(known_parts) and open_text in known_parts:
+            return [sub_goal for piece in listed for sub_goal in _sub_goals(piece, vocabulary, known)]
         return [_whole(open_text, part)]
     several = _understood(part, vocabulary) if vocabulary and text not in known else []
     return several or [SubGoal(text, count)]
@@ -148,7 +148,7 @@ def _open_text(text: str, known: Collection[str]) -> str | None:
 def _whole(text: str, part: str) -> SubGoal:
     """A sub-goal of one of `OPEN_TEXTS`, whose number of chunks follows from what was done before."""
     _, amounts = take_amounts([word.text for word in words_of(part)])
-    if _counted(part)[1] != 1 or any(each.kind in ("times", "vague") and each.value != 1 for each in amounts):
+    if _counted(part)[1] != 1 or any(amount.kind in ("times", "vague") and amount.value != 1 for amount in amounts):
         raise UserError(
             f"{part!r:.80} says how often, and the way back is gone, or all is put back, once and as a whole; say it "
             "without a number"
@@ -159,23 +159,23 @@ def _whole(text: str, part: str) -> SubGoal:
 def _understood(part: str, vocabulary: Vocabulary) -> list[SubGoal]:
     """Sub-goals that a vocabulary finds in a part of several chunks; empty where it does not know it."""
     heard = vocabulary.sequence(part)
-    told = next((one for one in heard if one.problem and read(one.text).verbs), None)
-    if told is not None:
-        raise UserError(f"{told.problem}; say in the goal what to do, and how often")
-    if len(heard) == 1 or not all(one.verb and not one.note for one in heard):
+    unclear = next((row for row in heard if row.problem and read(row.text).verbs), None)
+    if unclear is not None:
+        raise UserError(f"{unclear.problem}; say in the goal what to do, and how often")
+    if len(heard) == 1 or not all(row.verb and not row.note for row in heard):
         return []
-    texts = (vocabulary.action(one.verb).text for one in heard)
-    return [SubGoal(each, len(list(group))) for each, group in groupby(texts)]
+    texts = (vocabulary.action(row.verb).text for row in heard)
+    return [SubGoal(text, len(list(group))) for text, group in groupby(texts)]
 
 
 def _counted(part: str) -> tuple[str, int]:
     """The words without their count, and the count."""
     text = _POLITE.sub("", part.strip(" ,"))
-    found = _HOW_OFTEN.search(text)
-    if found is None:
+    match = _HOW_OFTEN.search(text)
+    if match is None:
         return text, 1
-    text = text[: found.start()].strip(" ,")
-    if found["word"]:
-        return text, _COUNTS[found["word"]]
-    number = found["number"] or found["chunks"]
+    text = text[: match.start()].strip(" ,")
+    if match["word"]:
+        return text, _COUNTS[match["word"]]
+    number = match["number"] or match["chunks"]
     return text, 1 + _NUMBERS.index(number) if number in _NUMBERS else int(number[:9])

@@ -76,12 +76,12 @@ def run_episodes(
             decision alone, from the true trajectory.
     """
     num_led = len(episodes[0].actions)
-    assert all(len(one.actions) == num_led for one in episodes), "episodes side by side were led equally long"
+    assert all(len(episode.actions) == num_led for episode in episodes), "batched episodes were led equally long"
     f_g = (len(episodes[0].frames) - 1) // num_led if num_led else None
     for number in range(num_led):
         now = slice(1 + f_g * number, 1 + f_g * (number + 1)) if f_g else slice(0, 0)
-        policy.show(np.stack([one.frames[now] for one in episodes]), [one.actions[number] for one in episodes])
-    last = np.stack([one.frames[-1] for one in episodes])
+        policy.show(np.stack([shown.frames[now] for shown in episodes]), [shown.actions[number] for shown in episodes])
+    last = np.stack([episode.frames[-1] for episode in episodes])
     traces = [Trace() for _ in episodes]
     for number, wanted in enumerate(zip(*sub_goals, strict=True)):
         decided = policy.decide(wanted)
@@ -104,7 +104,7 @@ def run_episodes(
         if all(chunk is None for chunk in chunks):
             break
         # An episode that is over repeats its last frame, so that the others can continue in the same batch.
-        filled = [np.repeat(last[row][None], f_g or 1, 0) if one is None else one for row, one in enumerate(chunks)]
+        filled = [np.repeat(last[row][None], f_g or 1, 0) if new is None else new for row, new in enumerate(chunks)]
         policy.take_in(np.stack(filled), actions)
     return traces
 
@@ -170,7 +170,7 @@ def plan(
 
 def _verbs_of(world: World) -> Vocabulary | None:
     """The world's vocabulary for reading goals; None where it has none."""
-    told = world.model.vocabulary.actions if world.model.vocabulary else ()
+    actions = world.model.vocabulary.actions if world.model.vocabulary else ()
     # With motions "turn left 180 degrees" would be two chunks; the way back is read by `goal` itself.
-    verbs = tuple(Action(action.verb, action.phrasings) for action in told if action.text != RETRACE_TEXT)
+    verbs = tuple(Action(action.verb, action.phrasings) for action in actions if action.text != RETRACE_TEXT)
     return Vocabulary(verbs) if verbs else None

@@ -138,7 +138,7 @@ class PathPolicy:
         cost = (away[..., :2].sum(-1) / scale[0] + away[..., 2] / scale[1]).mean(-1)
         chosen = cost.argmin(1).tolist()
         unknown = np.full(len(chosen), np.nan)
-        return Decided([self.texts[each] for each in chosen], unknown, None, np.zeros(len(chosen), bool))
+        return Decided([self.texts[index] for index in chosen], unknown, None, np.zeros(len(chosen), bool))
 
     def take_in(self, frames: Chunks, actions: Sequence[str]) -> None:
         """Takes in what the engine showed, as `Policy` says."""

@@ -59,7 +59,7 @@ def read_held_out(reader: InverseDynamics, episodes: Iterable[Episode]) -> Readi
         chunk_rows.append(chunks)
         pair_rows.append(pairs)
     if not confusion.sum():
-        raise UserError(f"no chunk is told by any of {', '.join(names)}; give data with these verbs")
+        raise UserError(f"no chunk has one of the verbs {', '.join(names)}; give data with these verbs")
     figures = {
         "idm_accuracy": _estimate([[right for _, right in row] for row in chunk_rows]),
         "idm_accuracy_pairs": _estimate(pair_rows),
@@ -84,15 +84,15 @@ def read_held_out_moves(reader: MoveDynamics, episodes: Iterable[Episode]) -> Re
     errors: list[list[float]] = []
     rights: list[list[float]] = []
     for episode in episodes:
-        told = [move for move in told_moves(episode) if move[2] in names]
-        if not told:
+        moves = [move for move in told_moves(episode) if move[2] in names]
+        if not moves:
             continue
-        pairs = np.stack([episode.frames[[before, last]] for before, last, _, _ in told])
+        pairs = np.stack([episode.frames[[before, last]] for before, last, _, _ in moves])
         read = reader.read(torch.from_numpy(pairs))
-        for (_, _, name, _), found in zip(told, read.names, strict=True):
-            confusion[names.index(name), names.index(found)] += 1
-        error = np.linalg.norm(read.spots - np.array([spot for _, _, _, spot in told]), axis=1)
-        same = np.array([name == found for (_, _, name, _), found in zip(told, read.names, strict=True)])
+        for (_, _, name, _), read_name in zip(moves, read.names, strict=True):
+            confusion[names.index(name), names.index(read_name)] += 1
+        error = np.linalg.norm(read.spots - np.array([spot for _, _, _, spot in moves]), axis=1)
+        same = np.array([name == read_name for (_, _, name, _), read_name in zip(moves, read.names, strict=True)])
         things.append(same.tolist())
         errors.append(error.tolist())
         rights.append((same & (error < NEAR_METRES)).tolist())

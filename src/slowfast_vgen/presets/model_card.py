@@ -19,7 +19,7 @@ def model_card(folder: Path) -> str:
     """
     header, vocabulary = WORLD.read_header(folder), read_vocabulary(folder)
     world: dict[str, Any] = header.world
-    trained = "\n".join(f"- **{name}**: {told}" for name, told in world["provenance"].items()) or "- not written down"
+    trained = "\n".join(f"- **{name}**: {value}" for name, value in world["provenance"].items()) or "- not written down"
     sums = "\n".join(f"| `{name}` | `{sha}` |" for name, sha in sorted(WORLD.named(folder).items()) if name != FILE)
     memory = " and ".join(f"`{name}`" for name in world["memory"]) or "none"
     return f"""\
@@ -80,7 +80,7 @@ def _actions(vocabulary: Vocabulary | None) -> str:
     if vocabulary.is_free:
         some = vocabulary.narrations[:: max(1, len(vocabulary.narrations) // 6)][:6]
         return "Free narrations, such as " + "; ".join(f'"{text}"' for text in some) + "."
-    return "\n".join(f"- `{one.verb}`: {', '.join(one.phrasings)}" for one in vocabulary.actions)
+    return "\n".join(f"- `{action.verb}`: {', '.join(action.phrasings)}" for action in vocabulary.actions)
 
 
 def write_model_card(folder: Path) -> Path:

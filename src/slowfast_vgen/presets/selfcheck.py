@@ -38,9 +38,9 @@ class Check:
 
     name: str
     passed: bool
-    told: str
+    finding: str
     """Finding in a few words."""
-    mend: str = ""
+    advice: str = ""
     """Advice where the check failed, or where something would be better."""
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -93,20 +93,20 @@ class SelfCheck:
             product = (first.to(name) @ second.to(name)).cpu()
             if not torch.allclose(product, first @ second, atol=0.05):  # a GPU may multiply in fewer digits
                 wrong.append(name)
-        found = ", ".join(known_devices())
+        names = ", ".join(known_devices())
         if wrong:
-            return Check("", False, f"{', '.join(wrong)} multiply wrongly", "mend the driver, or compute on another")
-        return Check("", True, f"{found}; {self.device} is used")
+            return Check("", False, f"{', '.join(wrong)} multiply wrongly", "repair the driver, or compute on another")
+        return Check("", True, f"{names}; {self.device} is used")
 
     def _precision(self) -> Check:
         factor = emulation_factor(self.device)
         native = has_bfloat16(self.device)
         kind = "has instructions" if native else "is emulated"
-        told = f"{self.precision} is used; bfloat16 {kind} here, {factor:.1f} times the time of float32"
+        finding = f"{self.precision} is used; bfloat16 {kind} here, {factor:.1f} times the time of float32"
         figures = {"bfloat16_over_float32": factor}
         if self.precision == "bfloat16" and not native:
-            return Check("", False, told, "leave --precision at auto, or give float32", figures)
-        return Check("", True, told, figures=figures)
+            return Check("", False, finding, "leave --precision at auto, or give float32", figures)
+        return Check("", True, finding, figures=figures)
 
     def _weights(self) -> Check:
         """Checks that all files of shipped worlds have the checksums of their index, and that every reader loads."""
@@ -154,9 +154,9 @@ class SelfCheck:
         best = min(counts, key=lambda count: seconds[count])
         pace = ", ".join(f"{count}: {1 / seconds[count]:.1f}" for count in counts)
         free = f"{free_cpus():.1f} of {available_cpus()} CPUs free"
-        told = f"chunks a second by threads: {pace}; {self.num_threads} used, {free}"
-        mend = f"--threads {best} is faster just now" if seconds[self.num_threads] > SLOW * seconds[best] else ""
-        return Check("", True, told, mend, {f"seconds_a_chunk_threads_{count}": one for count, one in seconds.items()})
+        finding = f"chunks a second by threads: {pace}; {self.num_threads} used, {free}"
+        advice = f"--threads {best} is faster just now" if seconds[self.num_threads] > SLOW * seconds[best] else ""
+        return Check("", True, finding, advice, {f"seconds_a_chunk_threads_{n}": time for n, time in seconds.items()})
 
     def _resume(self) -> Check:
         """Checks that a saved session resumes bit for bit, and that the same seed gives the same video."""
@@ -183,19 +183,19 @@ class SelfCheck:
             return Check("", False, "a fork gave other frames", "report this, with the whole output")
         session.rewind(1)
         if not np.array_equal(made, session.step("go forward")):
-            told = "a chunk made again after a rewind has other frames"
-            return Check("", False, told, "report this, with the whole output")
+            finding = "a chunk made again after a rewind has other frames"
+            return Check("", False, finding, "report this, with the whole output")
         return Check("", True, "bit for bit after a fork and after a rewind")
 
     def _revisit(self) -> Check:
         """Turns round three times from the shipped start image and compares the third lap with the first."""
         agree = {memory: self._laps(memory) for memory in (True, False)}
-        told = f"third lap against the first: {agree[True]:.1f} dB, {agree[False]:.1f} without memory"
+        finding = f"third lap against the first: {agree[True]:.1f} dB, {agree[False]:.1f} without memory"
         figures = {"revisit_psnr_db": agree[True], "revisit_psnr_db_no_memory": agree[False]}
         if agree[True] < LEAST_REVISIT_DB:
-            mend = f"at least {LEAST_REVISIT_DB:g} dB are wanted; try --precision float32 --device cpu, and report this"
-            return Check("", False, told, mend, figures)
-        return Check("", True, told, figures=figures)
+            advice = f"at least {LEAST_REVISIT_DB:g} dB are wanted; try --precision float32 --device cpu, report this"
+            return Check("", False, finding, advice, figures)
+        return Check("", True, finding, figures=figures)
 
     def _laps(self, memory: bool) -> float:
         session = self.world.start(start_image(WORLD), memory=memory, seed=0)
@@ -206,11 +206,11 @@ class SelfCheck:
     def _peak(self) -> Check:
         peak = peak_rss_mb()
         figures = {"peak_rss_mb": peak}
-        told = f"{peak:,.0f} MB of the machine's"
+        finding = f"{peak:,.0f} MB of the machine's"
         if self.device.type == "cuda":
             figures["peak_device_mb"] = torch.cuda.max_memory_allocated(self.device) / 2**20
-            told += f", {figures['peak_device_mb']:,.0f} MB of the device's"
-        return Check("", True, told, figures=figures)
+            finding += f", {figures['peak_device_mb']:,.0f} MB of the device's"
+        return Check("", True, finding, figures=figures)
 
 
 def psnr_db(a: Frames, b: Frames) -> Float[np.ndarray, " frames"]:

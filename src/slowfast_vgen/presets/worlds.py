@@ -28,12 +28,12 @@ def shipped_versions() -> dict[str, dict[int, Path]]:
     A folder has the name of its world; the folder of an older version, next to the newest, is "name@version".
     """
     root = Path(str(files("slowfast_vgen") / "weights"))
-    found: dict[str, dict[int, Path]] = {}
+    folders: dict[str, dict[int, Path]] = {}
     for path in sorted(root.glob(f"*/{INDEX_FILE}")):
         name = path.parent.name.partition("@")[0]
         settings = WORLD.read_header(path.parent).world
-        found.setdefault(name, {})[settings.get("version", 1)] = path.parent
-    return found
+        folders.setdefault(name, {})[settings.get("version", 1)] = path.parent
+    return folders
 
 
 def shipped_worlds() -> dict[str, Path]:

@@ -54,7 +54,7 @@ class Rollout:
         """Value of `EpisodeMemory.changes` when `_past` was made."""
         self.strict: bool | None = None
         """Treatment of actions that are not understood: see `telling.tell`."""
-        self.told: tuple[ToldAction, ...] = ()
+        self.latest: tuple[ToldAction, ...] = ()
         """The latest actions, as they were understood."""
 
     def __repr__(self) -> str:
@@ -85,8 +85,8 @@ class Rollout:
 
     def _tell(self, actions: Sequence[str]) -> list[str]:
         """The texts that the networks are given; all actions pass through here."""
-        self.told = tell(self.world.actions, actions, self.strict, stacklevel=5)
-        return [one.text for one in self.told]
+        self.latest = tell(self.world.actions, actions, self.strict, stacklevel=5)
+        return [action.text for action in self.latest]
 
     def _predict(self, texts: list[str]) -> Latents:
         with torch.no_grad(), self._applied() as denoiser:
@@ -115,7 +115,7 @@ class Rollout:
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:
         """Takes a chunk of latents as the next one instead of generating it, as `observe` does with frames."""
         if actions is None and self.memory is not None and self.memory.needs_actions:
-            raise UserError("this memory must be told the actions of the frames that it is shown; give them")
+            raise UserError("this memory needs the actions of the frames that it is shown; give them")
         encoder = self.world.model.text_encoder
         text = encoder(self._tell(actions)) if actions is not None else encoder.null(len(self.seeds), self.world.device)
         self._take_in(new, text)
@@ -171,7 +171,7 @@ class Rollout:
     def _take_in(self, new: Latents, text: TextEmbedding) -> None:
         if not new.is_meta and not bool(new.isfinite().all()):
             raise UserError(
-                "the model gave frames that are not finite, and no memory takes them in; begin anew, or load other "
+                "the model gave frames that are not finite, and no memory takes them in; begin again, or load other "
                 "weights"
             )
         snapshot, before = self.snapshot(), self.history
@@ -191,7 +191,7 @@ class Rollout:
         memory = None if self.memory is None else self.memory.fork()
         other = Rollout(self.world, self.sampler, memory, self.seeds, self.history)
         other.num_chunks, other.earlier = self.num_chunks, self.earlier.copy()
-        other.strict, other.told = self.strict, self.told
+        other.strict, other.latest = self.strict, self.latest
         return other
 
     def rewind(self, chunks: int) -> None:

@@ -53,9 +53,9 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
         raise UserError(f"the memory was not learned on the weights of {old.model.config.full_name}")
     if memory.base_fingerprint == new.model.fingerprint:
         raise UserError(f"the memory is of the weights of {new.model.config.full_name} already; load it as it is")
-    made = new.fresh_memory(MemoryConfig(source.config), [0])
-    target = None if made is None else made.local
-    assert made is not None and target is not None
+    fresh = new.fresh_memory(MemoryConfig(source.config), [0])
+    target = None if fresh is None else fresh.local
+    assert fresh is not None and target is not None
     scale = _scale(old, new)
     _check_camera(old, new)
     past = torch.empty(1, 0, *new.model.latent_shape, device=new.device)
@@ -68,7 +68,7 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
             features = denoiser.memory_features(denoiser.encode_past(past, levels))
         target.put(entry.chunk, entry.poses.to(new.device) * scale, latents, features, entry.tick)
     target.stand(source.pose.to(new.device) * scale, source.num_chunks, source.tick)
-    return Rewritten(made, sum(entry.poses.shape[1] for entry in entries), _left_out(memory, source, entries))
+    return Rewritten(fresh, sum(entry.poses.shape[1] for entry in entries), _left_out(memory, source, entries))
 
 
 def _check_camera(old: World, new: World) -> None:
@@ -88,7 +88,7 @@ def _check_camera(old: World, new: World) -> None:
 
 
 def _camera(address: PlanarAddress) -> str:
-    return "stands still" if address.is_still else f"moves and sees {address.config.fov_degrees:g} degrees"
+    return "does not move" if address.is_still else f"moves and sees {address.config.fov_degrees:g} degrees"
 
 
 def _scale(old: World, new: World) -> Tensor:
@@ -111,10 +111,10 @@ def _encoded(old: World, new: World, source: LocalMemory, entry: Written) -> Ten
 
 
 def _left_out(memory: EpisodeMemory, source: LocalMemory, entries: list[Written]) -> tuple[str, ...]:
-    told = []
+    notes = []
     missing = source.num_chunks - len({entry.chunk for entry in entries if entry.chunk >= 0})
     if missing:
-        told.append(f"{missing} of {source.num_chunks} chunks are forgotten, or older than the journal, and not in it")
+        notes.append(f"{missing} of {source.num_chunks} chunks are forgotten, or older than the journal, and not in it")
     if memory.lora is not None:
-        told.append("what gradients learned belongs to the old weights and is not in it")
-    return tuple(told)
+        notes.append("what gradients learned belongs to the old weights and is not in it")
+    return tuple(notes)

@@ -39,7 +39,7 @@ class Session:
     @property
     def last_action(self) -> ToldAction | None:
         """The latest action, as it was understood; None before the first."""
-        return self._rollout.told[0] if self._rollout.told else None
+        return self._rollout.latest[0] if self._rollout.latest else None
 
     def rewind(self, chunks: int) -> Frames:
         """Takes the session back by `chunks` chunks, memory included, and returns the last frame there.

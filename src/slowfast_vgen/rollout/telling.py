@@ -52,10 +52,10 @@ def tell(
     """
     if vocabulary is None:
         return tuple(ToldAction(action, action, "", "") for action in actions)
-    told = tuple(describe(vocabulary, action, strict) for action in actions)
-    for warning in dict.fromkeys(one.warning for one in told if one.warning):
+    understood = tuple(describe(vocabulary, action, strict) for action in actions)
+    for warning in dict.fromkeys(action.warning for action in understood if action.warning):
         warnings.warn(warning, ActionWarning, stacklevel=stacklevel)
-    return told
+    return understood
 
 
 def describe(vocabulary: Vocabulary, action: str, strict: bool | None = None) -> ToldAction:

@@ -178,7 +178,7 @@ class World:
         history = self.encode(torch.from_numpy(np.ascontiguousarray(images)))[:, None]
         if isinstance(memory, EpisodeMemory):
             if memory.base_fingerprint != self.model.fingerprint or {len(images), memory.num_episodes} != {1}:
-                raise UserError("a memory goes on with one episode, in the world whose weights it was learned on")
+                raise UserError("a memory continues one episode, in the world whose weights it was learned on")
             memory = memory.fork().to(self.device)
             memory.begin_again()
             begun: EpisodeMemory | None = memory
@@ -257,7 +257,7 @@ class World:
         ):
             if stored is not None and stored != here:
                 warnings.warn(
-                    f"the session in {folder} was computed with {what} {stored}, and goes on with {here}: its frames "
+                    f"the session in {folder} was computed with {what} {stored} and is resumed with {here}: its frames "
                     "will differ from those of an uninterrupted run",
                     SlowFastWarning,
                     stacklevel=2,
@@ -267,7 +267,7 @@ class World:
         memory = self.fresh_memory(saved.memory_config, [saved.seed])
         rollout = Rollout(self, sampler, memory, [saved.seed], saved.history.to(self.device))
         rollout.num_chunks, rollout.strict = saved.num_chunks, strict
-        rollout.earlier.extend(each.to(self.device) for each in saved.earlier)
+        rollout.earlier.extend(latents.to(self.device) for latents in saved.earlier)
         if rollout.memory is not None:
             assert saved.memory is not None, "a session with settings of a memory was read with the memory"
             rollout.memory.take(saved.memory, Path(folder) / MEMORY_FOLDER)

@@ -69,12 +69,12 @@ class PlanarAddress(ModelMixin, ConfigMixin):
     @classmethod
     def still(cls, key_width: int = 64) -> "PlanarAddress":
         """Addresses for a camera that never moves, whatever the action: a memory holds one place, column by column."""
-        made = cls(key_width=key_width)
-        last = made.path.motion[-1]
+        address = cls(key_width=key_width)
+        last = address.path.motion[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        return made
+        return address
 
     def fitted(self, latent_width: int, num_columns: int) -> "PlanarAddress":
         """The same path with addresses for frames of other columns; this address itself if it has those already.
