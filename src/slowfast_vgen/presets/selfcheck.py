@@ -156,7 +156,7 @@ class SelfCheck:
         free = f"{free_cpus():.1f} of {available_cpus()} CPUs free"
         finding = f"chunks a second by threads: {pace}; {self.num_threads} used, {free}"
         advice = f"--threads {best} is faster just now" if seconds[self.num_threads] > SLOW * seconds[best] else ""
-        return Check("", True, finding, advice, {f"seconds_a_chunk_threads_{n}": time for n, time in seconds.items()})
+        return Check("", True, finding, advice, {f"seconds_a_chunk_threads_{n}": took for n, took in seconds.items()})
 
     def _resume(self) -> Check:
         """Checks that a saved session resumes bit for bit, and that the same seed gives the same video."""
