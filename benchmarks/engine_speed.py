@@ -16,14 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import psutil
-from data_results import DATA_RESULTS, over_repetitions, update_results
+from data_results import DATA_RESULTS, update_results
 from stock_engines import STOCK
 from tqdm import tqdm
 
-from slowfast_vgen.cli.common import Figure
 from slowfast_vgen.engines import open_world, world_names
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.machine import cpu_model, git_commit
+from slowfast_vgen.results import Estimate, Row
 
 SCRIPT, NUM_CHUNKS, SEED = "mix", 32, 0
 
@@ -81,14 +81,17 @@ def _world_recorder(name: str) -> Recorder:
     return lambda first, count: sum(each.num_frames for each in world.episodes(count, SCRIPT, NUM_CHUNKS, first))
 
 
-def figure_names(world: str) -> tuple[str, str, str]:
-    """As results/data.json has them: ours, the engine's own environment, and the ratio."""
-    name = world.replace("-", "_")
-    return f"fps_{name}", f"fps_stock_{name}", f"fps_over_stock_{name}"
+METRICS = ("fps", "fps_stock", "fps_over_stock")
+"""Ours, the engine's own environment, and the ratio."""
 
 
-def measure(name: str, num_episodes: int, num_repetitions: int) -> dict[str, Figure]:
-    """The figures of one engine.
+def dataset_of(world: str) -> str:
+    """What the rows call a world."""
+    return world.replace("-", "_")
+
+
+def measure(name: str, num_episodes: int, num_repetitions: int) -> list[Row]:
+    """The rows of one engine.
 
     Raises:
         UserError: it cannot run here.
@@ -108,7 +111,10 @@ def measure(name: str, num_episodes: int, num_repetitions: int) -> dict[str, Fig
     columns = list(map(list, zip(*readings, strict=True)))
     if len(readers) > 1:
         columns.append([ours / stock for ours, stock in readings])
-    return {key: over_repetitions(column) for key, column in zip(figure_names(name), columns, strict=False)}
+    return [
+        Row.of(Estimate.over_repetitions(column), metric, dataset=dataset_of(name))
+        for metric, column in zip(METRICS, columns, strict=False)
+    ]
 
 
 def main() -> None:
@@ -119,7 +125,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
     parser.add_argument("--json", type=Path, default=DATA_RESULTS)
     args = parser.parse_args()
-    figures: dict[str, Figure] = {}
+    rows: list[Row] = []
     absent: dict[str, str] = {}
     for name in tqdm(args.world, unit="engine"):
         try:
@@ -128,9 +134,9 @@ def main() -> None:
             absent[name] = " ".join(str(error).split())
             tqdm.write(f"{name}: cannot run here: {absent[name]}")
             continue
-        figures |= measured
-        for key, figure in measured.items():
-            tqdm.write(f"{key:<36} {figure.mean:9.2f}   {figure.low:.2f} to {figure.high:.2f}")
+        rows += measured
+        for row in measured:
+            tqdm.write(f"{row.name:<36} {row.mean:9.2f}   {row.low:.2f} to {row.high:.2f}")
     protocol = {
         "command": "benchmarks/engine_speed.py",
         "unit": "frames a second of processor time, one core; `over_stock` is a ratio",
@@ -144,8 +150,8 @@ def main() -> None:
         "git_commit": git_commit(),
     }
     every = set(args.world) >= set(world_names())
-    asked = [] if every else [figure for name in args.world for figure in figure_names(name)]
-    update_results(args.json, "engine_speed", protocol, figures, asked)
+    asked = [] if every else [f"{metric}_{dataset_of(name)}" for name in args.world for metric in METRICS]
+    update_results(args.json, "engine_speed", protocol, rows, asked)
 
 
 if __name__ == "__main__":

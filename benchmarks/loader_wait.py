@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from data_results import DATA_RESULTS, over_repetitions, update_results
+from data_results import DATA_RESULTS, update_results
 
-from slowfast_vgen.cli.common import Figure
 from slowfast_vgen.cli.main import build_parser
 from slowfast_vgen.data.format import DatasetWriter
 from slowfast_vgen.data.headers import DatasetHeader
@@ -32,6 +31,7 @@ from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.precision import PRECISIONS
 from slowfast_vgen.presets.worlds import load
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
 from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
@@ -133,12 +133,12 @@ def main() -> None:
         ]
         read = min(64, len(ShardSet(shards)))
         speeds = [stream_speed(shards, seed, read) for seed in range(args.repetitions)]
-    figures: dict[str, Figure] = {
-        "loader_wait_share": over_repetitions(shares),
-        "shard_stream_frames_per_second": over_repetitions(speeds),
-    }
-    for name, figure in figures.items():
-        print(f"{name:<32} {figure.mean:.4g}   {figure.low:.4g} to {figure.high:.4g}")
+    rows = [
+        Row.of(Estimate.over_repetitions(shares), "loader_wait_share"),
+        Row.of(Estimate.over_repetitions(speeds), "shard_stream_frames_per_second"),
+    ]
+    for row in rows:
+        print(f"{row.name:<32} {row.mean:.4g}   {row.low:.4g} to {row.high:.4g}")
     protocol = {
         "command": "benchmarks/loader_wait.py",
         "training": "slowfast train slow, its own settings, the denoiser of rooms-64, latents of shards in the cache",
@@ -149,7 +149,7 @@ def main() -> None:
         "repetitions": args.repetitions,
         "machine": machine(),
     }
-    update_results(args.json, "loader_wait", protocol, figures)
+    update_results(args.json, "loader_wait", protocol, rows)
 
 
 if __name__ == "__main__":

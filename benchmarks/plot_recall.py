@@ -1,8 +1,6 @@
 """Draws docs/images/capacity.png and scaling.png (from results/) and path.png: `python benchmarks/plot_recall.py`."""
 
 import argparse
-import json
-import re
 from pathlib import Path
 
 import matplotlib
@@ -12,10 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from slowfast_bench.results import read_results
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.vizdoom.rooms import VizdoomRooms
 from slowfast_envs.walking import STEP_UNITS
 from slowfast_vgen.presets.worlds import load
+from slowfast_vgen.results import Row
 from slowfast_vgen.types import Episode
 
 ROOT = Path(__file__).parent.parent
@@ -24,17 +24,19 @@ IMAGES = ROOT / "docs" / "images"
 
 def plot_capacity(path: Path) -> None:
     """Recall of the first room against the rooms walked through since, a line a rule, key width or rank."""
-    results = json.loads((ROOT / "results" / "capacity.json").read_text())
-    lines: dict[str, list[tuple[int, dict[str, float]]]] = {}
-    for name, figure in results["figures"].items():
-        if match := re.fullmatch(r"recall_gain_db_(.+)_rooms(\d+)", name):
-            lines.setdefault(match[1], []).append((int(match[2]), figure))
+    results = read_results(ROOT / "results" / "capacity.json")
+    rooms = results.protocol["rooms"]
+    gains = results.select(metric="truth_psnr", minus="no_memory")
+    lines = {
+        row.variant: [each for each in gains if each.variant == row.variant]
+        for row in sorted(gains, key=lambda row: -row.mean)
+        if row.gap == f"{rooms[-1]} rooms" and row.variant
+    }
     figure, axes = plt.subplots(figsize=(7.5, 3.6))
-    for name, points in sorted(lines.items(), key=lambda line: -line[1][-1][1]["mean"]):
-        rooms = [count for count, _ in points]
+    for name, rows in lines.items():
         style = "-" if name.startswith(("width", "local")) else "--"
-        axes.plot(rooms, [each["mean"] for _, each in points], style, marker="o", label=_capacity_label(name))
-        axes.fill_between(rooms, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.08)
+        axes.plot(rooms, [row.mean for row in rows], style, marker="o", label=_capacity_label(name))
+        axes.fill_between(rooms, [row.low for row in rows], [row.high for row in rows], alpha=0.08)
     axes.set(
         xscale="log",
         xlabel="rooms walked through",
@@ -57,17 +59,17 @@ def _capacity_label(name: str) -> str:
 
 def plot_scaling(path: Path) -> None:
     """What the memory adds against the loop's compute, a line a size of the denoiser."""
-    results = json.loads((ROOT / "results" / "scaling.json").read_text())
-    lines: dict[int, list[tuple[float, dict[str, float]]]] = {}
-    for name, point in results["protocol"]["points"].items():
-        gain = results["figures"][f"recall_gain_db_{name}"]
-        lines.setdefault(point["parameters"], []).append((point["loop_flop"] / 1e15, gain))
+    results = read_results(ROOT / "results" / "scaling.json")
+    lines: dict[int, list[tuple[float, Row]]] = {}
+    for row in results.select(metric="truth_psnr", minus="no_memory"):
+        point = results.protocol["points"][row.dataset]
+        lines.setdefault(point["parameters"], []).append((point["loop_flop"] / 1e15, row))
     figure, axes = plt.subplots(figsize=(6, 3.6))
     for parameters, unsorted in sorted(lines.items()):
         points = sorted(unsorted, key=lambda point: point[0])
         flop = [each for each, _ in points]
-        axes.plot(flop, [each["mean"] for _, each in points], marker="o", label=f"{parameters / 1e6:.1f} M weights")
-        axes.fill_between(flop, [each["low"] for _, each in points], [each["high"] for _, each in points], alpha=0.15)
+        axes.plot(flop, [row.mean for _, row in points], marker="o", label=f"{parameters / 1e6:.1f} M weights")
+        axes.fill_between(flop, [row.low for _, row in points], [row.high for _, row in points], alpha=0.15)
     axes.set(
         xscale="log",
         xlabel="compute of the slow-fast loop (petaFLOP)",

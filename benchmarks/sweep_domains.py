@@ -17,13 +17,13 @@ from slowfast_bench.scores.following import row_seeds
 from slowfast_bench.scores.next_chunk import CLIP_CHUNKS, NextChunks
 from slowfast_bench.variants import memory_arm
 from slowfast_vgen.data.sources import open_episodes
-from slowfast_vgen.files import write_json
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.networks import GivenWeights, Networks
 from slowfast_vgen.models.world_model import load_denoiser
 from slowfast_vgen.presets.worlds import load
+from slowfast_vgen.results import Row, write_results
 
 SEED = 0
 NONE = "none"
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=4, help="of each world; default: 4")
     args = parser.parse_args()
     world, networks, config = load(args.world), Networks.load(GivenWeights()), DomainsConfig()
-    figures: dict[str, dict[str, float]] = {}
+    rows: list[Row] = []
     protocol = {
         "command": "benchmarks/sweep_domains.py",
         "split": "validation",
@@ -77,15 +77,14 @@ def main() -> None:
             scores = shown_then_generated(arm, ways, row_seeds(SEED, 0, len(ways)), networks)
             none = none or scores
             told = []
-            for measure in ("psnr", "distance"):
+            for measure, metric in (("psnr", "psnr"), ("distance", "distance_mbv2")):
                 change = (getattr(scores, measure) - getattr(none, measure)).mean(1, keepdims=True)
                 one = estimate(change)
-                figures[f"{measure} {folder} {name}"] = {
-                    "mean": one.mean, "low": one.low, "high": one.high, "n": one.n
-                }  # fmt: skip
+                full = f"{measure} {folder} {name}"
+                rows.append(Row.of(one, metric, name, minus=NONE, dataset=folder, name=full))
                 told.append(f"{measure} {one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]")
             tqdm.write(f"{folder:<22} {name:<32} {'   '.join(told)}")
-            write_json(args.json, {"protocol": protocol, "figures": figures})
+            write_results(args.json, protocol, rows)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,13 @@ from slowfast_bench.scores.following import row_seeds
 from slowfast_bench.scores.long_videos import generate_long
 from slowfast_bench.scores.revisits import tour_pairs
 from slowfast_bench.variants import memory_arm
-from slowfast_vgen.files import write_json
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.presets.worlds import load
+from slowfast_vgen.results import Row, write_results
 
 SEED = 0
 LONG_EPISODES, LONG_CHUNKS = 6, 48
@@ -68,7 +68,7 @@ def main() -> None:
         name: config for name, config in grid().items() if config is None or config.updates_per_chunk <= args.most
     }
     wanders = HeldOut(LONG_EPISODES, LONG_CHUNKS, split="validation").wanders
-    figures: dict[str, dict[str, float]] = {}
+    rows: list[Row] = []
     without, sharp_without = np.zeros(len(tours)), np.zeros(LONG_EPISODES)
     for name, config in tqdm(settings.items(), unit="setting"):
         memory = None if config is None else MemoryConfig(config)
@@ -81,13 +81,15 @@ def main() -> None:
         if config is None:
             without, sharp_without = scores, sharp
         gain, ratio = estimate((scores - without)[:, None]), estimate((sharp / sharp_without.mean())[:, None])
-        for figure, one in (("revisit_gain_db", gain), ("late_sharpness_ratio", ratio)):
-            figures[f"{figure} {name}"] = {"mean": one.mean, "low": one.low, "high": one.high, "n": one.n}
+        rows += [
+            Row.of(gain, "truth_psnr", name, minus="no memory", name=f"revisit_gain_db {name}"),
+            Row.of(ratio, "late_sharpness_ratio", name, name=f"late_sharpness_ratio {name}"),
+        ]
         tqdm.write(
             f"{name:<26} {scores.mean():6.2f} dB   gain {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]   "
             f"late sharpness {ratio.mean:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
         )
-        write_json(args.json, {"protocol": protocol, "figures": figures})  # after each, so that a stop loses one
+        write_results(args.json, protocol, rows)  # after each, so that a stop loses one
 
 
 if __name__ == "__main__":

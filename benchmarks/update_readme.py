@@ -3,10 +3,12 @@
 A results file that is missing, or that was made with other weights than those that are shipped now, is said to be so.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from slowfast_bench.results import Results, read_results
+from slowfast_vgen.results import Row
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "src" / "slowfast_vgen" / "weights" / "rooms-64" / "model_index.json"
@@ -24,10 +26,10 @@ COMMANDS = {
 """What writes each results file."""
 GAPS = {"gap16": "9 to 32", "gap64": "41 to 104", "gap200": "200 and more"}
 RECALL_ROWS = {
-    "off": "no memory",
-    "raw": "8 frames in view in place of 4, no memory",
+    "no_memory": "no memory",
+    "raw_context_2": "8 frames in view in place of 4, no memory",
     "frozen": "last frame, frozen",
-    "on": "**memory**",
+    "memory": "**memory**",
     "readout": "read-out: what the memory recalls, nothing denoised",
     "ceiling": "codec's ceiling: the true frame through the codec",
 }
@@ -42,12 +44,10 @@ AGAIN_ROWS = {"frozen": "last frame, frozen", "memory": "**memory**", "readout":
 SUITES = {"standard": "slowfast evaluate --suite standard", "consistency": "slowfast evaluate consistency"}
 UNCLEAN = "+changes"
 
-Figures = Mapping[str, Mapping[str, float]]
 
-
-def shown(figure: Mapping[str, float], form: str = ".2f") -> str:
+def shown(row: Row, form: str = ".2f") -> str:
     """Mean and interval, or the mean alone where there is no spread."""
-    mean, low, high = (format(figure[key], form) for key in ("mean", "low", "high"))
+    mean, low, high = (format(getattr(row, key), form) for key in ("mean", "low", "high"))
     return mean if low == high else f"{mean} [{low}, {high}]"
 
 
@@ -56,15 +56,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
-def results(name: str) -> Any:
-    """A results file's content; None where there is none."""
+def results(name: str) -> Results | None:
+    """A results file; None where there is none."""
     path = ROOT / "results" / f"{name}.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return read_results(path) if path.is_file() else None
 
 
-def named(figures: Figures, name: str, form: str = ".2f") -> str:
-    """A figure; a dash where the file has none of that name."""
-    return shown(figures[name], form) if name in figures else "-"
+def named(results: Results, name: str, form: str = ".2f") -> str:
+    """A row; a dash where the file has none of that name."""
+    return shown(results[name], form) if name in results.by_name else "-"
 
 
 def cleanliness(protocol: Mapping[str, Any], arms: Mapping[str, Any] = {}) -> str:
@@ -87,47 +87,46 @@ def readme_recall() -> str:
     head = ["PSNR to the true frame, dB; last seen so many frames ago", *GAPS.values()]
     if recall is None:
         return f"Not measured yet: `{COMMANDS['recall']} --json results/recall.json`."
-    protocol, figures = recall["protocol"], recall["figures"]
-    rows = [
-        [label, *(shown(figures[f"recall_psnr_db_{arm}_{gap}"], ".1f") for gap in GAPS)]
-        for arm, label in RECALL_ROWS.items()
-        if f"recall_psnr_db_{arm}_gap16" in figures
-    ]
-    gains = " / ".join(shown(figures[f"recall_gain_db_{gap}"]) for gap in GAPS)
+    protocol = recall.protocol
+    rows = [_by_gap(recall, label, variant) for variant, label in RECALL_ROWS.items()]
+    gains = " / ".join(shown(recall[f"recall_gain_db_{gap}"]) for gap in GAPS)
     told = (
         f"{protocol['num_maps']} held-out maps of each of {len(protocol['tours'])} kinds of path, "
         f"{_seeds(protocol['num_seeds'])}, weights `{protocol['weights_sha256'][:12]}` (`{COMMANDS['recall']}`); "
         f"memory over none {gains} dB{_stale(protocol)}{cleanliness(protocol)}. In brackets: 95 % by bootstrap over "
         "maps."
     )
-    parts = [table(head, rows), told + _beside(figures)]
+    parts = [table(head, _whole(rows)), told + _beside(recall)]
     if standard is not None:
         fresh = results("consistency")
-        rows = [_suite_row(standard, label, arm) for arm, label in TRAINED_ROWS.items()]
-        rows += [
-            _suite_row(fresh or standard, label, arm)
-            for arm, label in AGAIN_ROWS.items()
-            if f"truth_psnr_gap16_{arm}" in (fresh or standard)["figures"]
-        ]
+        rows = [_by_gap(standard, label, variant) for variant, label in TRAINED_ROWS.items()]
+        rows += [_by_gap(fresh or standard, label, variant) for variant, label in AGAIN_ROWS.items()]
         told = (
             "Of another protocol, full turns and ways out and back alone (`slowfast evaluate --suite standard`). The "
             "denoisers trained for the first two rows are not in the repository, so these stand as they were measured"
             + (f", the others anew (`{SUITES['consistency']}`)." if fresh else ".")
         )
-        parts += [table(["the strongest baselines, the same measure", *GAPS.values()], rows), told]
+        parts += [table(["the strongest baselines, the same measure", *GAPS.values()], _whole(rows)), told]
     return "\n\n".join(parts)
 
 
-def _suite_row(suite: Mapping[str, Any], label: str, arm: str) -> list[str]:
-    return [label, *(shown(suite["figures"][f"truth_psnr_{gap}_{arm}"], ".1f") for gap in GAPS)]
+def _by_gap(results: Results, label: str, variant: str) -> list[str]:
+    """A line of a table: a variant's recall at every gap."""
+    rows = {row.gap: row for row in results.select(metric="truth_psnr", variant=variant, minus=None, dataset=None)}
+    return [label, *(shown(rows[gap], ".1f") for gap in GAPS if gap in rows)]
 
 
-def _beside(figures: Figures) -> str:
+def _whole(rows: Sequence[list[str]]) -> list[list[str]]:
+    """The lines of variants that were measured."""
+    return [row for row in rows if len(row) > 1]
+
+
+def _beside(recall: Results) -> str:
     """How the gain falls off beside a seen pose; empty where a file does not tell."""
     names = [f"next_chunk_gain_db_{steps}_steps_beside" for steps in range(5)]
-    if names[0] not in figures:
+    if names[0] not in recall.by_name:
         return ""
-    there, *beside = (named(figures, name, ".1f") for name in names)
+    there, *beside = (named(recall, name, ".1f") for name in names)
     return (
         f" The gain is of the pose: next chunks on true walks gain {there} dB at a pose that was seen, and "
         f"{', '.join(beside)} dB at one to four steps beside it."
@@ -149,18 +148,18 @@ def readme_videos() -> str:
 def _dreams(rows: list[list[str]], told: list[str]) -> None:
     if (dreams := results("dreams")) is None:
         return
-    figures, protocol = dreams["figures"], dreams["protocol"]
+    protocol = dreams.protocol
     what = f"dreams of {protocol['num_chunks'] * 4} frames"
     gap, worst = "own_visit_psnr_gap200", "own_visit_psnr_gap200_worst5"
     rows += [
         [
             f"{what}, seen again after 200 and more: PSNR to the own first visit, dB",
-            *(named(figures, f"{gap}{arm}", ".1f") for arm in ("", "_none")),
+            *(named(dreams, f"{gap}{arm}", ".1f") for arm in ("", "_none")),
             "",
         ],
-        ["the same, worst twentieth", *(named(figures, f"{worst}{arm}", ".1f") for arm in ("", "_none")), ""],
-        [f"{what}: SRC (MobileNetV2)", *_pair(figures, "src_mbv2", ".1f"), ""],
-        [f"{what}: SCuts, a video", *_pair(figures, "scene_cuts"), ""],
+        ["the same, worst twentieth", *(named(dreams, f"{worst}{arm}", ".1f") for arm in ("", "_none")), ""],
+        [f"{what}: SRC (MobileNetV2)", *_pair(dreams, "src_mbv2", ".1f"), ""],
+        [f"{what}: SCuts, a video", *_pair(dreams, "scene_cuts"), ""],
     ]
     told.append(f"dreams: `{COMMANDS['dreams']}`{_stale(protocol)}{cleanliness(protocol)}")
 
@@ -168,16 +167,16 @@ def _dreams(rows: list[list[str]], told: list[str]) -> None:
 def _short_dreams(rows: list[list[str]], told: list[str]) -> None:
     if (recall := results("recall")) is None:
         return
-    figures, arms = recall["figures"], ("on", "off")
+    arms = ("on", "off")
     rows += [
         [
             "short dreams that come back: PSNR to the own first visit, dB",
-            *_pair(figures, "history_psnr_db", ".1f", arms),
+            *_pair(recall, "history_psnr_db", ".1f", arms),
             "",
         ],
-        ["short dreams that come back: SRC (MobileNetV2)", *_pair(figures, "src", ".1f", arms), ""],
-        ["short dreams that come back: SCuts, a video", *_pair(figures, "scuts", ".2f", arms), ""],
-        ["next chunk at places never seen, dB", *_pair(figures, "novel_psnr_db", ".1f", arms), ""],
+        ["short dreams that come back: SRC (MobileNetV2)", *_pair(recall, "src", ".1f", arms), ""],
+        ["short dreams that come back: SCuts, a video", *_pair(recall, "scuts", ".2f", arms), ""],
+        ["next chunk at places never seen, dB", *_pair(recall, "novel_psnr_db", ".1f", arms), ""],
     ]
     told.append(f"short dreams: `{COMMANDS['recall']}`")
 
@@ -186,11 +185,11 @@ def _walks_back(rows: list[list[str]], told: list[str]) -> None:
     name = "consistency" if results("consistency") else "standard"
     if (suite := results(name)) is None:
         return
-    figures, protocol, arms = suite["figures"], suite["protocol"], ("memory", "no_memory")
+    protocol, arms = suite.protocol, ("memory", "no_memory")
     what = "256 frames, out and all the way back"
     rows += [
-        [f"{what}: SRC (MobileNetV2)", *_pair(figures, "src_mbv2", ".1f", arms), ""],
-        [f"{what}: SCuts, a video", *_pair(figures, "scuts", ".2f", arms), ""],
+        [f"{what}: SRC (MobileNetV2)", *_pair(suite, "src_mbv2", ".1f", arms), ""],
+        [f"{what}: SCuts, a video", *_pair(suite, "scuts", ".2f", arms), ""],
     ]
     told.append(f"out and back: `{SUITES[name]}`{_stale(protocol)}{cleanliness(protocol)}")
 
@@ -198,33 +197,33 @@ def _walks_back(rows: list[list[str]], told: list[str]) -> None:
 def _long_videos(rows: list[list[str]], told: list[str]) -> None:
     if (smoke := results("smoke")) is None:
         return
-    figures, protocol = smoke["figures"], smoke["protocol"]
+    protocol = smoke.protocol
     what = f"{protocol['long_video_frames']} frames of wandering"
     late = f"sharpness of their last {protocol['late_frames']} over the true"
     for label, name, other in (
-        (f"{what}: SCuts, a video", "scuts", f"true: {named(figures, 'scuts_true')}"),
+        (f"{what}: SCuts, a video", "scuts", f"true: {named(smoke, 'scuts_true')}"),
         (late, "late_sharpness_ratio", ""),
     ):
-        rows.append([label, named(figures, f"{name}_memory"), named(figures, name), other])
+        rows.append([label, named(smoke, f"{name}_memory"), named(smoke, name), other])
     for label, name in (
         ("turns that go the right way, share of chunks", "action_following"),
         ("the right one of five actions, share of chunks", "action_following_five_way"),
     ):
-        rows.append([label, named(figures, name, ".3f"), "", ""])
+        rows.append([label, named(smoke, name, ".3f"), "", ""])
     told.append(f"wandering and actions: `{COMMANDS['smoke']}`{_stale(protocol)}{cleanliness(protocol)}")
 
 
 def _words(rows: list[list[str]], told: list[str]) -> None:
     if (words := results("words")) is None:
         return
-    figures, protocol = words["figures"], words["protocol"]
+    protocol = words.protocol
     for label, name, form in (
         ("paraphrases carried out as meant, share", "paraphrase_right", ".3f"),
         ("nonsense and negations reported, share", "nonsense_reported", ".3f"),
         ("false warnings, share", "false_warnings", ".3f"),
         ("third lap against the first, told with full stops, dB", "full_stop_lap3_db", ".1f"),
     ):
-        rows.append([label, named(figures, name, form), "", ""])
+        rows.append([label, named(words, name, form), "", ""])
     told.append(f"words: `{COMMANDS['words']}`{cleanliness(protocol)}")
 
 
@@ -233,25 +232,24 @@ def readme_cost() -> str:
     bench, recall = results("bench"), results("recall")
     if bench is None:
         return f"Not measured yet: `{COMMANDS['bench']} --json results/bench.json`."
-    speed, protocol = bench["figures"], bench["protocol"]
-    kept = recall["figures"] if recall else {}
+    protocol, kept = bench.protocol, recall or Results({}, ())
     rows = [
-        ["frames/s", shown(speed["fps_memory_off"], ".1f"), shown(speed["fps_memory_on"], ".1f"), ""],
+        ["frames/s", shown(bench["fps_memory_off"], ".1f"), shown(bench["fps_memory_on"], ".1f"), ""],
         [
             "time over no memory",
             "1",
-            shown(speed["memory_cost_ratio"]),
-            shown(speed["memory_cost_ratio_paper"]),
+            shown(bench["memory_cost_ratio"]),
+            shown(bench["memory_cost_ratio_paper"]),
         ],
         [
             "the same at 50 sampling steps",
             "1",
-            shown(speed["memory_cost_ratio_50_steps"]),
-            shown(speed["memory_cost_ratio_paper_50_steps"]),
+            shown(bench["memory_cost_ratio_50_steps"]),
+            shown(bench["memory_cost_ratio_paper_50_steps"]),
         ],
         ["time of chunk 1000 over chunk 10", "", named(kept, "chunk1000_over_chunk10"), ""],
         ["size of the memory, MB", "", named(kept, "memory_mb", ".1f"), ""],
-        ["most memory held by the process, MB", shown(speed["peak_rss_mb"], ".0f"), "", ""],
+        ["most memory held by the process, MB", shown(bench["peak_rss_mb"], ".0f"), "", ""],
     ]
     machine = protocol["machine"]
     caption = (
@@ -262,8 +260,8 @@ def readme_cost() -> str:
     return table(["", "no memory", "memory", "the paper's eq. 3"], rows) + f"\n\n{caption}"
 
 
-def _pair(figures: Figures, name: str, form: str = ".2f", arms: Sequence[str] = ("memory", "none")) -> list[str]:
-    return [named(figures, f"{name}_{arm}", form) for arm in arms]
+def _pair(results: Results, name: str, form: str = ".2f", arms: Sequence[str] = ("memory", "none")) -> list[str]:
+    return [named(results, f"{name}_{arm}", form) for arm in arms]
 
 
 def _stale(protocol: Mapping[str, Any]) -> str:
@@ -288,12 +286,12 @@ def readme_planning() -> str:
         content = results(f"plan-{task}")
         if content is None:
             continue
-        protocol, figures = content["protocol"], content["figures"]
+        protocol = content.protocol
         rows = [
-            [about["label"], shown(figures[f"distance_{arm}"], form), shown(figures[f"success_{arm}"])]
+            [about["label"], shown(content[f"distance_{arm}"], form), shown(content[f"success_{arm}"])]
             for arm, about in sorted(protocol["arms"].items(), key=lambda arm: _place(arm[0]))
         ]
-        seconds = shown(figures["seconds_per_decision"])
+        seconds = shown(content["seconds_per_decision"])
         caption = (
             f"{protocol['num_episodes']} held-out episodes, {_seeds(protocol['num_seeds'])} "
             f"(`slowfast plan --task {task}`), 95 % by bootstrap over episodes; {seconds} seconds a decision (median, "
@@ -315,15 +313,15 @@ def readme_domains() -> str:
     content = results("domains")
     if content is None:
         return ""
-    protocol, figures = content["protocol"], content["figures"]
+    protocol = content.protocol
     labels = {name: arm["label"] for about in protocol["domains"].values() for name, arm in about["arms"].items()}
     head = ["world", *(labels[arm] for arm in DOMAIN_ARMS), "what eq. 3 adds to it"]
     rows = []
     for name in protocol["domains"]:
-        cells = [figures.get(f"psnr_{arm}_{name}") for arm in DOMAIN_ARMS]
+        cells = [content.by_name.get(f"psnr_{arm}_{name}") for arm in DOMAIN_ARMS]
         frozen, adapted = cells[0], cells[-1]
-        worse = adapted is not None and frozen is not None and adapted["mean"] < frozen["mean"]
-        added = figures.get(f"psnr_left_out_eq3_minus_left_out_{name}")
+        worse = adapted is not None and frozen is not None and adapted.mean < frozen.mean
+        added = content.by_name.get(f"psnr_left_out_eq3_minus_left_out_{name}")
         rows.append([f"{name} *" if worse else name, *(shown(each, ".1f") if each else "" for each in cells),
                      shown(added) if added else ""])  # fmt: skip
     clean = cleanliness(protocol)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from slowfast_vgen.results import Estimate, Row
+
 Content = dict[str, Any]
 
 LABELS = {
@@ -35,10 +37,17 @@ WIDTH, SPREAD = 0.2, 0.01
 PICTURES = ("best", "median", "worst")
 
 
-def figure(mean: float, half: float | None = None, n: int = 64) -> dict[str, float]:
-    """A figure with a symmetric interval."""
+def made_row(
+    mean: float, metric: str, variant: str | None = None, half: float | None = None, n: int = 64, **keys: str | None
+) -> Content:
+    """A row with a symmetric interval."""
     half = abs(mean) * SPREAD if half is None else half
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+    return Row.of(Estimate(mean, mean - half, mean + half, n), metric, variant, **keys).to_json()
+
+
+def by_name(content: Content) -> dict[str, Content]:
+    """The rows of a file's content by their names."""
+    return {each["name"]: each for each in content["rows"]}
 
 
 def standard_results(**changed: Any) -> Content:
@@ -47,22 +56,25 @@ def standard_results(**changed: Any) -> Content:
     Args:
         changed: keys of the protocol with other values.
     """
-    figures: dict[str, dict[str, float]] = {}
+    rows: list[Content] = []
 
-    def put(measure: str, values: dict[str, float], half: float | None = None, paired: bool = True) -> None:
+    def put(
+        metric: str, values: dict[str, float], half: float | None = None, paired: bool = True, gap: str | None = None
+    ) -> None:
         for arm, value in values.items():
-            figures[f"{measure}_{arm}"] = figure(value, half)
+            rows.append(made_row(value, metric, arm, half, gap=gap))
             if paired and arm != "memory":
-                figures[f"{measure}_memory_minus_{arm}"] = figure(values["memory"] - value, half)
+                rows.append(made_row(values["memory"] - value, metric, "memory", half, minus=arm, gap=gap))
 
     for place, gap in enumerate(GAPS):
         truth = {arm: row[place] for arm, row in TRUTH_PSNR.items()}
         own = {arm: value - 1 for arm, value in truth.items() if arm not in SHORT_ONLY}
         for kind, values in (("truth", truth), ("history", own)):
-            put(f"{kind}_psnr_{gap}", values, WIDTH)
-            put(f"{kind}_ssim_{gap}", {arm: value / 30 for arm, value in values.items()})
-            put(f"{kind}_distance_mbv2_{gap}", {arm: 8 / value for arm, value in values.items()})
-        put(f"worst5_truth_psnr_{gap}", {arm: value - 5 for arm, value in truth.items()}, WIDTH, paired=False)
+            put(f"{kind}_psnr", values, WIDTH, gap=gap)
+            put(f"{kind}_ssim", {arm: value / 30 for arm, value in values.items()}, gap=gap)
+            put(f"{kind}_distance_mbv2", {arm: 8 / value for arm, value in values.items()}, gap=gap)
+        worst = {arm: value - 5 for arm, value in truth.items()}
+        put("worst5_truth_psnr", worst, WIDTH, paired=False, gap=gap)
     level = {arm: row[2] for arm, row in TRUTH_PSNR.items()}
     long = {arm: value for arm, value in level.items() if arm not in SHORT_ONLY}
     put("psnr", {arm: 19 + value / 20 for arm, value in level.items()}, WIDTH)
@@ -77,9 +89,9 @@ def standard_results(**changed: Any) -> Content:
     put("drift_sharpness", {arm: value / 3000 - 0.01 for arm, value in long.items()}, 0.01)
     put("following", {arm: 0.9 + value / 300 for arm, value in long.items()})
     for place, arm in enumerate(LABELS):
-        figures[f"seconds_per_frame_{arm}"] = figure(0.025 + 0.004 * place, n=12)
-        figures[f"time_over_no_memory_{arm}"] = figure(1 + 0.16 * place, n=12)
-        figures[f"memory_mb_{arm}"] = figure(3.375 if arm == "memory" else float(place), 0, n=1)
+        rows.append(made_row(0.025 + 0.004 * place, "seconds_per_frame", arm, n=12))
+        rows.append(made_row(1 + 0.16 * place, "time_over_no_memory", arm, n=12))
+        rows.append(made_row(3.375 if arm == "memory" else float(place), "memory_mb", arm, 0, n=1))
     protocol: Content = {
         "command": "evaluate standard",
         "version": 1,
@@ -117,7 +129,7 @@ def standard_results(**changed: Any) -> Content:
         "machine": {"cpu": "AMD EPYC", "cores": 2},
         "interval": "95 % bootstrap over maps, 4000 resamples",
     }
-    return {"protocol": protocol | changed, "figures": figures}
+    return {"protocol": protocol | changed, "rows": rows}
 
 
 def curve(title: str, length: int, fall: float) -> Content:
@@ -142,49 +154,55 @@ def draw_pictures(folder: Path) -> None:
 def ablation_results() -> Content:
     """Arms of which none is "memory": the others are held against the first."""
     labels = {"eq3": "eq. 3", **{f"rank_{rank}": f"rank {rank}" for rank in range(1, 12)}, "no_memory": "no memory"}
-    figures = {}
+    rows = []
     for place, arm in enumerate(labels):
-        for measure in ("scuts", "src_mbv2", "truth_psnr_gap16", "truth_psnr_gap64"):
-            figures[f"{measure}_{arm}"] = figure(10.0 + place)
+        for metric, gap in (("scuts", None), ("src_mbv2", None), ("truth_psnr", "gap16"), ("truth_psnr", "gap64")):
+            rows.append(made_row(10.0 + place, metric, arm, gap=gap))
             if place:
-                figures[f"{measure}_eq3_minus_{arm}"] = figure(-float(place), 0.5)
+                rows.append(made_row(-float(place), metric, "eq3", 0.5, minus=arm, gap=gap))
     arms = {arm: {"label": label} for arm, label in labels.items()}
     protocol = standard_results(command="evaluate ablations", arms=arms, pictures={}, signatures=[])["protocol"]
-    return {"protocol": protocol | {"curves": {}, "needs_weights": {}}, "figures": figures}
+    return {"protocol": protocol | {"curves": {}, "needs_weights": {}}, "rows": rows}
 
 
 def rules_results() -> Content:
     """Rules with and without loops."""
     arms = ("off", "denoising_original", "denoising", "local", "off_after_local_loop", "local_after_local_loop")
     arms += ("off_after_denoising_loop", "denoising_after_denoising_loop")
-    figures = {
-        f"{column}_{arm}": figure(base + place)
-        for column, base in (("src", 60), ("scuts", 0.1), ("motion", 0.1), ("history_psnr_db", 9))
+    rows = [
+        made_row(base + place, metric, arm)
+        for metric, base in (
+            ("src_mbv2", 60),
+            ("scuts", 0.1),
+            ("motion", 0.1),
+            ("history_psnr", 9),
+            ("truth_psnr", 11.5),
+        )
         for place, arm in enumerate(arms)
-    }
-    figures |= {f"revisit_psnr_db_{arm}": figure(11.5 + place) for place, arm in enumerate(arms)}
+    ]
     protocol = {"command": "evaluate rules", "version": 1, "arms": {arm: {"memory": None} for arm in arms}}
-    return {"protocol": protocol | {"num_maps": 64, "num_seeds": 3}, "figures": figures}
+    return {"protocol": protocol | {"num_maps": 64, "num_seeds": 3}, "rows": rows}
 
 
 def scaling_results() -> Content:
     """Runs of the loop of two sizes."""
     runs = {"small-1k": (5e6, 1e15), "small-4k": (5e6, 4e15), "small-16k": (5e6, 1.6e16), "large-4k": (2e7, 1.6e16)}
-    figures = {}
+    rows = []
     for place, run in enumerate(runs):
-        figures[f"recall_psnr_db_off_{run}"] = figure(11, 0.1)
-        figures[f"recall_psnr_db_on_{run}"] = figure(14.0 + place, 0.2)
-        figures[f"recall_gain_db_{run}"] = figure(3.0 + place, 0.3)
+        rows.append(made_row(11, "truth_psnr", "no_memory", 0.1, dataset=run))
+        rows.append(made_row(14.0 + place, "truth_psnr", "memory", 0.2, dataset=run))
+        rows.append(made_row(3.0 + place, "truth_psnr", "memory", 0.3, minus="no_memory", dataset=run))
     points = {run: {"parameters": size, "loop_steps": 1000, "loop_flop": flop} for run, (size, flop) in runs.items()}
-    return {"protocol": {"command": "evaluate scaling", "version": 1, "points": points}, "figures": figures}
+    return {"protocol": {"command": "evaluate scaling", "version": 1, "points": points}, "rows": rows}
 
 
 def capacity_results() -> Content:
     """Memories of several sizes and rules, over rooms."""
-    arms = ("width256", "width2048", "rank8", "rank128", "local_delta", "replay")
-    figures = {f"memory_mb_{arm}": figure(1.0 + place, 0, 1) for place, arm in enumerate(arms)}
-    for place, arm in enumerate(arms):
+    rows = []
+    for place, arm in enumerate(("width256", "width2048", "rank8", "rank128", "local_delta", "replay")):
+        rows.append(made_row(1.0 + place, "memory_mb", arm, 0, 1))
         for rooms in (1, 4, 32):
-            figures[f"recall_gain_db_{arm}_rooms{rooms}"] = figure(7 - place - rooms / 16, 1.2, 8)
-    figures["recall_psnr_db_off"] = figure(16.3, 1, 8)
-    return {"protocol": {"command": "evaluate capacity", "version": 1}, "figures": figures}
+            gain = 7 - place - rooms / 16
+            rows.append(made_row(gain, "truth_psnr", arm, 1.2, 8, minus="no_memory", gap=f"{rooms} rooms"))
+    rows.append(made_row(16.3, "truth_psnr", "no_memory", 1, 8))
+    return {"protocol": {"command": "evaluate capacity", "version": 1}, "rows": rows}

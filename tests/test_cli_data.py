@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from installed_engines import install
+from made_results import by_name
 from made_sets import content_of
 from PIL import Image
 
@@ -20,6 +21,7 @@ from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_dataset
 from slowfast_vgen.engines import open_world
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.results import Estimate
 from slowfast_vgen.types import Chunk, Episode
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -82,10 +84,11 @@ def test_make_writes_a_sound_data_set_and_figures(tmp_path: Path, capsys: pytest
     assert dataset.header.creation == {"seed": 0, "script": "mix", "num_chunks": 3}
     assert check_dataset(tmp_path / "set") == []
     results = json.loads((tmp_path / "made.json").read_text())
-    assert set(results) == {"protocol", "figures"}
+    assert set(results) == {"protocol", "rows"}
     assert results["protocol"]["world"] == "tiny"
-    assert results["figures"]["new_frames"] == {"mean": 39, "low": 39, "high": 39, "n": 1}
-    assert results["figures"]["frames_per_second"]["mean"] > 0
+    keys = {"name": "new_frames", "metric": "new_frames", "variant": None, "minus": None, "gap": None, "dataset": None}
+    assert results["rows"][1] == keys | {"mean": 39, "low": 39, "high": 39, "n": 1}
+    assert by_name(results)["frames_per_second"]["mean"] > 0
 
 
 def test_a_terminated_make_ends_its_engine_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def test_check_names_defects_and_counts_them(tmp_path: Path, capsys: pytest.Capt
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[1] for line in lines] == ["missing-file", "extra-file"]
     assert lines[0].startswith(f"{tmp_path}/set/episodes/000001/video.mp4: ")
-    figures = json.loads((tmp_path / "checked.json").read_text())["figures"]
+    figures = by_name(json.loads((tmp_path / "checked.json").read_text()))
     assert {name: figure["mean"] for name, figure in figures.items()} == {
         "defects": 2,
         "extra-file": 1,
@@ -205,7 +208,7 @@ def test_info_counts_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert part in printed
     assert "spin 3" in printed
     assert "turn_left 6" in printed
-    figures = json.loads((tmp_path / "info.json").read_text())["figures"]
+    figures = by_name(json.loads((tmp_path / "info.json").read_text()))
     assert figures["chunks of verb go_forward"]["mean"] == 3
     with Image.open(sheet) as image:
         assert image.size == (96 + 12 * 18, 3 * 18)
@@ -229,7 +232,7 @@ def test_a_programming_error_keeps_its_traceback(tmp_path: Path, monkeypatch: py
 
 def test_figures_must_be_finite(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the figure psnr is not finite"):
-        common.write_figures(tmp_path / "a.json", {}, {"psnr": common.Figure(float("nan"), 0, 1, 5)})
+        common.write_figures(tmp_path / "a.json", {}, {"psnr": Estimate(float("nan"), 0, 1, 5)})
     assert list(tmp_path.iterdir()) == []
     common.write_figures(None, {}, {})
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import pack_tiny_world
+from made_results import by_name
 from PIL import Image
 
 from slowfast_bench import demo
@@ -57,7 +58,7 @@ def test_a_video_holds_the_start_image_and_four_frames_an_action(
     shown = np.asarray(Image.open(start_image)).repeat(4, 0).repeat(4, 1)
     assert np.abs(video[0].astype(int) - shown).mean() < 6
     results = read_json(figures)
-    assert results["figures"]["frames"]["mean"] == 12
+    assert by_name(results)["frames"]["mean"] == 12
     assert results["protocol"]["actions"] == ["turn left", "turn left", "go forward"]
     assert {name: results["protocol"][name] for name in ("memory", "seed", "steps")} == {
         "memory": "on",
@@ -216,9 +217,9 @@ def test_packing_what_was_trained_and_listing_it(
     for part in ("mine\n", "VideoTransformer, predicts flow", "licence    MIT", "hours: 2", "  ok\n"):
         assert part in listing
     results = read_json(tmp_path / "models.json")
-    assert results["figures"]["damaged or missing files"]["mean"] == 0
+    assert by_name(results)["damaged or missing files"]["mean"] == 0
     counted = sum(parameter.numel() for parameter in VideoTransformer(width=64, depth=1, num_heads=4).parameters())
-    assert results["figures"]["mine denoiser parameters"]["mean"] == counted
+    assert by_name(results)["mine denoiser parameters"]["mean"] == counted
 
     (out / "codec/config.json").write_text("{}")
     (out / "denoiser/config.json").unlink()
@@ -290,7 +291,7 @@ def test_the_demo_writes_videos_sheet_and_figures(
     assert side_by_side.shape[1] > 512 and side_by_side.shape[2] > 512
     results = read_json(out / "demo.json")
     assert results == json.loads((tmp_path / "again.json").read_text())
-    figures = results["figures"]
+    figures = by_name(results)
     # New are poses 1 to 15 of the lap and 4 steps forward; the lap's end, the fifth turn and the way's end come again.
     assert figures["PSNR to truth, first visits, memory on"]["n"] == 15 + 4
     for name in ("PSNR to truth, revisits, memory off", "PSNR to own first visit, revisits, memory on"):

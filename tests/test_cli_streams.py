@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_results import by_name
 from made_sets import make_tiny_set
 from PIL import Image
 
@@ -36,7 +37,7 @@ def assert_nothing_is_lost(folder: Path) -> None:
     """Nothing that was printed has got into the files that took the streams' numbers, either."""
     told = json.loads((folder / "figures.json").read_text())
     made = told["protocol"]["command"] == "data make"
-    assert told["figures"]["new_frames" if made else "frames"]["mean"] == (9 if made else 8)
+    assert by_name(told)["new_frames" if made else "frames"]["mean"] == (9 if made else 8)
     video = folder / "out.mp4" / "episodes" / "000000" / "video.mp4" if made else folder / "out.mp4"
     assert len(read_video(video)) == 9
 
@@ -88,6 +89,6 @@ def test_results_on_standard_output_are_alone_there(name: str, group: str, tmp_p
         assert json.loads(done.stdout)["protocol"]["command"] == group
         assert (b"0 defects" if given else b"rooms-64") in done.stderr
     else:
-        assert json.loads(done.stdout[done.stdout.index(b'{\n  "protocol"') :])["figures"]
+        assert json.loads(done.stdout[done.stdout.index(b'{\n  "protocol"') :])["rows"]
     assert os.path.samestat(before, os.stat("/dev/stdout", follow_symlinks=False))
     assert list(folder.iterdir()) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_results import by_name
 from made_sets import content_of, episode_of, make_set, make_tiny_set
 from PIL import Image
 
@@ -126,7 +127,7 @@ def test_cards_of_several_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str
     index = (tmp_path / "cards" / "index.md").read_text()
     assert "[my-set-test](my-set-test.md)" in index
     assert re.search(r"\| robotics \| 2 \| \d+\.\d% \|", index)
-    figures = json.loads((tmp_path / "cards.json").read_text())["figures"]
+    figures = by_name(json.loads((tmp_path / "cards.json").read_text()))
     assert (figures["episodes"]["mean"], figures["clips of domain robotics"]["mean"]) == (7, 2)
 
 
@@ -140,7 +141,7 @@ def test_shards_are_described_as_the_folder_they_were_made_from(
         capsys.readouterr()
         assert main(["data", "info", str(source), "--json", str(tmp_path / "info.json")]) == 0
         printed.append([line for line in capsys.readouterr().out.splitlines() if not line.startswith("size")])
-        figures.append(json.loads((tmp_path / "info.json").read_text())["figures"])
+        figures.append(by_name(json.loads((tmp_path / "info.json").read_text())))
         size = figures[-1].pop("bytes")["mean"]
         assert size > 0
     assert printed[0] == printed[1] and figures[0] == figures[1]

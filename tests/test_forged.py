@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fault_families import sound_data, sound_models  # noqa: E402
 from fault_families.forge import mend  # noqa: E402
 
 from slowfast_bench.planning.rows import check_rows  # noqa: E402
+from slowfast_bench.results import read_results  # noqa: E402
 from slowfast_bench.words import WordList  # noqa: E402
 from slowfast_vgen.errors import UserError  # noqa: E402
 from slowfast_vgen.files import read_bytes, read_json  # noqa: E402
@@ -122,10 +124,10 @@ def test_lists_of_texts_that_are_none(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("changes", [{"arms": []}, {"crashed": [5]}, {"by_decision": None}, {"per_seed": "x"}])
 def test_rows_of_plans_are_looked_at_before_the_episodes(tmp_path: Path, changes: dict[str, Any]) -> None:
     sound_data._save_plan_rows(tmp_path, 0)
-    kept = read_json(tmp_path / "a.json")
-    check_rows(kept, "a.json")
+    kept = read_results(tmp_path / "a.json")
+    check_rows(kept)
     with pytest.raises(UserError, match=r"a\.json holds no rows"):
-        check_rows(kept | {"protocol": kept["protocol"] | changes}, "a.json")
+        check_rows(replace(kept, protocol=kept.protocol | changes))
 
 
 def forged_cache(change: Callable[[dict[str, Any]], None], folder: Path) -> str:

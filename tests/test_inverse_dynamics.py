@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_results import by_name
 from made_sets import make_tiny_set
 
 from slowfast_envs import actions
@@ -265,7 +266,7 @@ def test_the_command_line_trains_and_reports(tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert "idm accuracy" in printed and "turn_left" in printed and f"wrote {out}/inverse_dynamics" in printed
     content = json.loads(Path(report).read_text())
-    assert content["figures"]["idm_accuracy"]["n"] == 2
+    assert by_name(content)["idm_accuracy"]["n"] == 2
     assert np.sum(content["protocol"]["confusion"]) <= 48 and content["protocol"]["verbs"] == list(VERBS)
     assert load_inverse_dynamics(Path(out) / FOLDER).fingerprint == content["protocol"]["weights_sha256"]
     nowhere = ["train", "inverse-dynamics", *common, "--out", out, "--json", str(tmp_path)]

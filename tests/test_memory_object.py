@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_results import by_name
 from PIL import Image
 from tiny import FAMILIES, flat, remembering
 from torch import Tensor
@@ -301,7 +302,7 @@ def test_show_tells_and_writes_figures(
     words = ["memory", "show", str(session_folder), "--world", str(local_world_folder)]
     assert main([*words, "--json", str(tmp_path / "told.json")]) == 0
     assert "4 chunks of the world tiny" in capsys.readouterr().out
-    assert read_json(tmp_path / "told.json")["figures"]["local key_width"]["mean"] == 64
+    assert by_name(read_json(tmp_path / "told.json"))["local key_width"]["mean"] == 64
     assert main(["memory", "show", str(session_folder / "memory"), "--world", str(local_world_folder)]) == 0
 
 

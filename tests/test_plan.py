@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import torch
 from conftest import pack_tiny_world
 from gymnasium.utils.env_checker import check_env
+from made_results import by_name
 
 from slowfast_bench.planning import runner as stage_module
 from slowfast_bench.planning.arms import (
@@ -34,6 +36,7 @@ from slowfast_bench.planning.tasks import open_task
 from slowfast_bench.planning.trial import Trial, TrialConfig
 from slowfast_bench.planning.videos import record_episodes
 from slowfast_bench.planning.vizdoom_retrace import VizdoomRetrace
+from slowfast_bench.results import Results
 from slowfast_envs.actions import PHRASINGS, RETRACE_PHRASINGS, VERBS
 from slowfast_envs.metaworld.env import MetaWorldEnv
 from slowfast_envs.metaworld.instructions import CARRY, put_back_texts
@@ -767,7 +770,7 @@ def test_the_path_alone_finds_the_way_back_with_nothing_imagined_and_nothing_rea
     found, missing = players(load("rooms-64-retrace"), None, None, [PATH])
     assert not missing and not found[0].seeded
     stage = Stage(task, reader, split_goal(task.goal), "real", Means())
-    _, figures = Trial(stage, found, TrialConfig(3, 2)).run(tmp_path)
+    figures = Trial(stage, found, TrialConfig(3, 2)).run(tmp_path).by_name
     assert figures["success_path"].mean == figures["on_way_path"].mean == 1 and figures["distance_path"].mean == 0
     assert figures["idm_accuracy_path"].mean == 1  # each decision alone
     assert not {"imagination_psnr_path", "confidence_path", "fvd_means_path"} & set(figures)
@@ -780,31 +783,29 @@ def test_the_path_alone_finds_the_way_back_with_nothing_imagined_and_nothing_rea
 def test_rows_join_those_that_are_there(trial: Trial) -> None:
     every, trial.players = trial.players, [one for one in trial.players if one.name in ("loop", "no_loop", "oracle")]
     trial.config = TrialConfig(1, 1)
-    protocol, figures = trial.run()
-    file = {
-        "protocol": protocol | {"git_commit": "older", "needs_weights": {"path": NEEDS_TRAIL}},
-        "figures": {name: vars(one) for name, one in figures.items()},
-    }
+    made = trial.run()
+    made = replace(made, path=Path("a.json"))
+    file = replace(made, protocol=made.protocol | {"git_commit": "older", "needs_weights": {"path": NEEDS_TRAIL}})
     trial.players = [one for one in every if one.name in ("no_loop", "random")]
-    other, added = trial.run()
-    joined, rows = joined_rows(file, other | {"git_commit": "newer"}, added, "a.json")
-    commits = {name: about["git_commit"] for name, about in joined["arms"].items()}
+    added = trial.run()
+    added = replace(added, protocol=added.protocol | {"git_commit": "newer"})
+    joined = joined_rows(file, added)
+    commits = {name: about["git_commit"] for name, about in joined.protocol["arms"].items()}
     assert commits == {"no_loop": "newer", "loop": "older", "oracle": "older", "random": "newer"}
-    assert joined["git_commit"] == "older"
+    assert joined.protocol["git_commit"] == "older"
     for name in ("distance_loop", "success_oracle", "distance_oracle_minus_loop", "seconds_per_decision"):
-        assert rows[name]["mean"] == figures[name].mean, name
+        assert joined[name].mean == made[name].mean, name
     for name in ("distance_random", "distance_no_loop"):
-        assert rows[name]["mean"] == added[name].mean, name
-    assert "distance_no_loop_minus_loop" not in rows  # one of the two is of another run
-    assert rows["crashed"]["n"] == 2 + 2 + 1 + 1
-    assert set(joined["by_decision"]["distance"]) == set(joined["arms"])
-    again, same = joined_rows({"protocol": joined, "figures": rows}, other | {"git_commit": "newer"}, added, "a.json")
-    assert (again, same) == (joined, rows)
+        assert joined[name].mean == added[name].mean, name
+    assert "distance_no_loop_minus_loop" not in joined.by_name  # one of the two is of another run
+    assert joined["crashed"].n == 2 + 2 + 1 + 1
+    assert set(joined.protocol["by_decision"]["distance"]) == set(joined.protocol["arms"])
+    assert joined_rows(joined, added) == joined
     for wrong in ({"num_episodes": 2}, {"precision": "bfloat16"}):
         with pytest.raises(UserError, match=rf"a\.json holds rows of another {next(iter(wrong))}"):
-            joined_rows({"protocol": protocol | wrong, "figures": rows}, other, added, "a.json")
+            joined_rows(replace(made, protocol=made.protocol | wrong), added)
     with pytest.raises(UserError, match=r"a\.json holds no rows of `slowfast plan`"):
-        joined_rows({"protocol": {}}, other, added, "a.json")
+        joined_rows(Results({}, (), path=Path("a.json")), added)
 
 
 # --- videos ---
@@ -868,7 +869,7 @@ def test_the_command_line_plans(
     assert "so the rules split the goal" in content["protocol"]["warnings"][0]
     assert content["protocol"]["command"] == "plan" and content["protocol"]["num_episodes"] == 2
     assert {"distance_loop", "distance_random", "success_loop", "seconds_per_decision", "idm_accuracy", "fvd_mbv2_loop",
-            "crashed"} <= set(content["figures"])  # fmt: skip
+            "crashed"} <= set(by_name(content))  # fmt: skip
     assert sorted(path.name for path in videos.iterdir()) == ["loop-000.mp4", "random-000.mp4"]
 
 

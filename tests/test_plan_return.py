@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import pack_tiny_world
+from made_results import by_name
 from metaworld_scenes import open_table
 
 from slowfast_bench.planning.arms import Player
@@ -257,7 +258,7 @@ def test_the_command_line_plans(
     words = ["plan", "--task", "metaworld-return", "--quick", "--world", str(world), "--arms", "loop,random"]
     words += ["--inverse-dynamics", str(tmp_path / "reader"), "--json", str(report), "--episodes", "1"]
     assert main([*words, "--video", str(tmp_path / "videos"), "--videos", "1"]) == 0
-    figures = json.loads(report.read_text())["figures"]
+    figures = by_name(json.loads(report.read_text()))
     assert {"distance_loop", "success_loop", "distance_random", "seconds_per_decision", "idm_accuracy"} <= set(figures)
     assert figures["distance_loop"]["mean"] > 0.03
     assert sorted(path.name for path in (tmp_path / "videos").iterdir()) == ["loop-000.mp4", "random-000.mp4"]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from made_results import by_name
 from world_checks import gaps_of
 
 from slowfast_bench import recall as recall_module
@@ -138,12 +139,12 @@ def test_the_report_has_every_figure_and_goes_on_where_it_was(
         "scuts_off",
         "next_chunk_gain_db",
     ):
-        assert np.isfinite(report.figures[name].mean), name
-    gain = report.figures["recall_psnr_db_on_gap16"].mean - report.figures["recall_psnr_db_off_gap16"].mean
-    assert report.figures["recall_gain_db_gap16"].mean == pytest.approx(gain)
-    assert len(report.sheet) == 2 * 3
+        assert np.isfinite(report[name].mean), name
+    gain = report["recall_psnr_db_on_gap16"].mean - report["recall_psnr_db_off_gap16"].mean
+    assert report["recall_gain_db_gap16"].mean == pytest.approx(gain)
+    assert len(report.sheets["tours"]) == 2 * 3
     monkeypatch.setattr(tour_scores, "generate_tours", None)  # all is there already
-    assert test.run(tmp_path / "blocks").figures == report.figures
+    assert test.run(tmp_path / "blocks").rows == report.rows
 
 
 def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
@@ -232,7 +233,7 @@ def test_the_command_recall_writes_its_results(
 ) -> None:
     words = ["evaluate", "recall", "--world", str(hasty_local_world_folder), "--quick", "--maps", "1"]
     assert main([*words, "--json", str(tmp_path / "r.json"), "--contact-sheet", str(tmp_path / "r.png")]) == 0
-    figures = read_json(tmp_path / "r.json")["figures"]
+    figures = by_name(read_json(tmp_path / "r.json"))
     for name in ("cost_ratio_shipped", "cost_ratio_50_steps", "chunk1000_over_chunk10", "memory_mb", "src_off"):
         assert figures[name]["mean"] > 0, name
     assert (tmp_path / "r.png").stat().st_size > 1000
@@ -243,7 +244,7 @@ def test_the_command_capacity_writes_its_results(
 ) -> None:
     words = ["evaluate", "capacity", "--world", str(hasty_local_world_folder), "--quick", "--rows", "1"]
     assert main([*words, "--json", str(tmp_path / "c.json")]) == 0
-    assert "recall gain db width64 rooms2" in capsys.readouterr().out
+    assert "recall_gain_db_width64_rooms2" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -279,10 +280,10 @@ def test_rules_are_compared_before_and_after_their_loops(
     ]
     assert arms["off"]["memory"] is None
     assert arms["local"]["memory"]["local"]["journal_chunks"] == 8  # the world's own settings of the rule
-    assert {f"src_{arm}" for arm in arms} <= set(results["figures"])
-    one, other = (results["figures"][f"revisit_psnr_db_{arm}"]["mean"] for arm in ("local", "local_after_local_loop"))
+    assert {f"src_{arm}" for arm in arms} <= set(by_name(results))
+    one, other = (by_name(results)[f"revisit_psnr_db_{arm}"]["mean"] for arm in ("local", "local_after_local_loop"))
     assert one == other  # the same weights
-    read = {name for name in results["figures"] if "readout" in name}
+    read = {name for name in by_name(results) if "readout" in name}
     assert read == {f"revisit_psnr_db_readout_{rule}" for rule in ("local", "local_delta", "local_and_denoising")}
 
 
@@ -321,7 +322,7 @@ def test_scaling_compares_runs_of_the_loop(
     words += [word for run in runs for word in ("--run", str(run))]
     assert main([*words, "--json", str(tmp_path / "scaling.json")]) == 0
     results = read_json(tmp_path / "scaling.json")
-    figures, points = results["figures"], results["protocol"]["points"]
+    figures, points = by_name(results), results["protocol"]["points"]
     assert list(points) == ["steps-10", "steps-30"]
     assert points["steps-30"]["loop_flop"] == pytest.approx(3 * points["steps-10"]["loop_flop"])
     # 8 frames of 4 x 4 patches, 6 windows a step

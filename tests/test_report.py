@@ -16,26 +16,27 @@ import pytest
 from made_results import (
     LABELS,
     ablation_results,
+    by_name,
     capacity_results,
     draw_pictures,
-    figure,
+    made_row,
     rules_results,
     scaling_results,
     standard_results,
 )
 from PIL import Image
 
-from slowfast_bench.report import others
-from slowfast_bench.report import variant_plots as arm_plots
+from slowfast_bench.report import row_plots
 from slowfast_bench.report.cautions import cautions
-from slowfast_bench.report.comparison import compare
 from slowfast_bench.report.judgements import interval, mean, verdict
-from slowfast_bench.report.measures import CONSISTENCY, COST, GAPS, QUALITY, REVISITS, Scale, scale_of
+from slowfast_bench.report.metrics import GAPS, METRICS, Metric, metric_of
 from slowfast_bench.report.verdict import Headline, headline
+from slowfast_bench.report.view import View
 from slowfast_bench.report.write import write_report
-from slowfast_bench.results import SUITE_VERSION, Figure, read_all, read_results
+from slowfast_bench.results import SUITE_VERSION, read_all, read_results
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.results import Estimate
 
 # By name: whatever else is measured later would change what these tests count.
 RESULTS = [
@@ -52,9 +53,7 @@ def write(path: Path, content: Any) -> Path:
 
 
 def verdict_of(folder: Path, content: dict[str, Any]) -> Headline:
-    comparison = compare(read_results(write(folder / "one.json", content)))
-    assert comparison is not None
-    found = headline(comparison)
+    found = headline(View(read_results(write(folder / "one.json", content))))
     assert found is not None
     return found
 
@@ -104,9 +103,8 @@ def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots take most of a report's time; where a test does not look at them, a pixel stands for each."""
     file = io.BytesIO()
     Image.new("RGB", (1, 1)).save(file, "PNG")
-    for module in (arm_plots, others):
-        for name in ("lines_png", "points_png"):
-            monkeypatch.setattr(module, name, lambda *_, **__: file.getvalue(), raising=False)
+    for name in ("lines_png", "points_png"):
+        monkeypatch.setattr(row_plots, name, lambda *_, **__: file.getvalue())
 
 
 @pytest.fixture
@@ -131,17 +129,16 @@ def standard(tmp_path: Path) -> Path:
 
 
 def test_a_difference_is_one_where_its_interval_leaves_out_zero_and_knows_its_better_end() -> None:
-    up, down, flat = Figure(0.2, 0.1, 0.3, 64), Figure(-0.2, -0.3, -0.1, 64), Figure(0.2, -0.1, 0.5, 64)
+    up, down, flat = Estimate(0.2, 0.1, 0.3, 64), Estimate(-0.2, -0.3, -0.1, 64), Estimate(0.2, -0.1, 0.5, 64)
     words = {"psnr": ("better", "worse"), "mirror_mse": ("worse", "better"), "motion": ("higher", "lower")}
-    for measure, (risen, fallen) in words.items():
-        assert verdict(up, scale_of(measure)) == risen
-        assert verdict(down, scale_of(measure)) == fallen
-        assert verdict(flat, scale_of(measure)) == "no difference"
-    assert verdict(Figure(0.1, 0.0, 0.2, 64), Scale("")) == "no difference"
-    lower = {"distance_mbv2", "lpips", "fvd", "fvd_mbv2", "scuts", "mirror_mse"}
-    lower |= {"truth_distance_mbv2", "history_distance_mbv2", *COST}
-    for name, scale in (QUALITY | CONSISTENCY | COST | REVISITS).items():
-        assert scale.higher_is_better is (None if name == "motion" else name not in lower), name
+    for metric, (risen, fallen) in words.items():
+        assert verdict(up, metric_of(metric)) == risen
+        assert verdict(down, metric_of(metric)) == fallen
+        assert verdict(flat, metric_of(metric)) == "no difference"
+    assert verdict(Estimate(0.1, 0.0, 0.2, 64), Metric("")) == "no difference"
+    for name, known in METRICS.items():
+        if known.group in ("truth", "own", "quality"):
+            assert known.better == ("low" if "distance" in name or "fvd" in name or "lpips" in name else "high"), name
 
 
 def test_the_verdict_names_gaps_gains_and_rivals(tmp_path: Path) -> None:
@@ -176,13 +173,14 @@ def test_the_verdict_names_gaps_gains_and_rivals(tmp_path: Path) -> None:
 def test_the_answer_follows_the_gaps(tmp_path: Path, gains: tuple[float, ...], answer: str) -> None:
     content = standard_results()
     for gap, gain in zip(GAPS, gains, strict=True):
-        content["figures"][f"truth_psnr_{gap}_memory_minus_no_memory"] = figure(gain, 0.2)
+        changed = {"mean": gain, "low": gain - 0.2, "high": gain + 0.2}
+        by_name(content)[f"truth_psnr_{gap}_memory_minus_no_memory"].update(changed)
     assert verdict_of(tmp_path, content).answer.endswith(answer)
 
 
 def test_without_a_comparison_with_no_memory_the_answer_is_not_known(tmp_path: Path) -> None:
     content = standard_results()
-    content["figures"] = {name: row for name, row in content["figures"].items() if not name.endswith("_no_memory")}
+    content["rows"] = [each for each in content["rows"] if "no_memory" not in (each["variant"], each["minus"])]
     assert verdict_of(tmp_path, content).answer.startswith("Not known")
 
 
@@ -190,7 +188,7 @@ def test_without_a_comparison_with_no_memory_the_answer_is_not_known(tmp_path: P
 def test_a_recall_file_gives_a_verdict_of_its_own(report: Callable[..., Page]) -> None:
     page = report(*RESULTS)
     assert "Yes: the memory helps on places seen again" in page.text
-    assert re.search(r"at any gap the memory adds [\d.]+ dB \[[\d., ]+\] over no memory and [\d.]+ dB", page.text)
+    assert re.search(r"at any gap the memory adds [\d.]+ dB \[[\d., ]+\] over no memory, [\d.]+ dB", page.text)
 
 
 def test_gaps_are_those_that_are_measured() -> None:
@@ -203,7 +201,7 @@ def test_gaps_are_those_that_are_measured() -> None:
 
 @pytest.mark.usefixtures("no_plots")
 def test_a_page_without_revisits_says_so(tmp_path: Path, report: Callable[..., Page]) -> None:
-    odd = {"protocol": {"command": "count <sheep> & $goats$"}, "figures": {"sheep | a_night": figure(40)}}
+    odd = {"protocol": {"command": "count <sheep> & $goats$"}, "rows": [made_row(40, "sheep | a_night")]}
     page = report(write(tmp_path / "sheep.json", odd))
     assert "These files do not tell" in page.text
     assert "count <sheep> & $goats$" in page.text
@@ -238,27 +236,26 @@ def test_every_arm_and_every_figure_appears(report: Callable[..., Page], standar
     files = [standard, *RESULTS]
     page = report(*files)
     assert all(label in page.text for label in LABELS.values())
-    shown = {cell for row in page.rows for cell in row}
+    shown = {cell for line in page.rows for cell in line}
     for results in read_all(files):
-        comparison = compare(results)
-        values = comparison.values if comparison else {}
-        differences = comparison.differences if comparison else {}
-        scales = {id(one): scale_of(measure) for measure, row in values.items() for one in row.values()}
-        for measure, row in differences.items():
-            for one in row.values():
-                plus = "+" if one.mean > 0 else ""
-                text = plus + shown_as(one, scale_of(measure))
-                words = (verdict(one, scale_of(measure)), "no rival")
-                assert {f"{text} {word}" for word in words} & shown, (results.name, measure)
-                scales[id(one)] = Scale("difference")
-        for name, one in results.figures.items():
-            if (scale := scales.get(id(one), Scale(""))).label != "difference":
-                wanted = {shown_as(one, each) for each in (scale, Scale("", decimals=2), Scale("", decimals=3))}
-                assert wanted & shown, (results.name, name)
+        for each in results.rows:
+            metric = metric_of(each.metric)
+            text = shown_as(each, metric)
+            if each.minus is not None:
+                text = ("+" if each.mean > 0 else "") + text
+                assert {f"{text} {word}" for word in (verdict(each, metric), "no rival")} & shown, each
+            else:
+                assert text in shown, (results.name, each)
 
 
-def shown_as(figure: Figure, scale: Scale) -> str:
-    return " ".join(filter(None, (mean(figure, scale), interval(figure, scale))))
+def shown_as(figure: Estimate, metric: Metric) -> str:
+    return " ".join(filter(None, (mean(figure, metric), interval(figure, metric))))
+
+
+def test_every_committed_results_file_is_rows() -> None:
+    for path in (Path(__file__).parent.parent / "results").glob("*.json"):
+        if path.stem != "reliability":
+            assert read_results(path).rows, path
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -266,7 +263,7 @@ def test_what_needs_weights_is_told_row_by_row(tmp_path: Path, report: Callable[
     content = standard_results()
     for arm in ("raw_context_4", "anchor"):
         del content["protocol"]["arms"][arm]
-        content["figures"] = {name: row for name, row in content["figures"].items() if not name.endswith(f"_{arm}")}
+        content["rows"] = [each for each in content["rows"] if arm not in (each["variant"], each["minus"])]
         content["protocol"]["needs_weights"][arm] = "needs weights: --context DIR"
     page = report(write(tmp_path / "standard.json", content))
     rows = {row[0].rstrip(" \N{NO-BREAK SPACE}↑↓"): row[1:] for row in page.rows if row}
@@ -281,8 +278,8 @@ def test_the_best_arm_is_bold_and_a_frozen_frame_never_for_agreeing_with_itself(
     tmp_path: Path, report: Callable[..., Page]
 ) -> None:
     content = standard_results()
-    content["figures"]["scuts_frozen"] = figure(0.0)
-    content["figures"]["distance_mbv2_frozen"] = figure(0.1)
+    by_name(content)["scuts_frozen"].update(made_row(0.0, "scuts", "frozen"))
+    by_name(content)["distance_mbv2_frozen"].update(made_row(0.1, "distance_mbv2", "frozen"))
     report(write(tmp_path / "standard.json", content))
     text = (tmp_path / "report" / "report.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| scene cuts"))
@@ -338,7 +335,7 @@ def test_text_of_files_is_escaped(tmp_path: Path, report: Callable[..., Page]) -
     content["protocol"]["signatures"][0] |= {"name": evil, "evidence": evil, "arm": evil}
     content["protocol"]["pictures"] = {evil: evil}
     content["protocol"][evil] = {evil: [evil]}
-    content["figures"][evil] = figure(1)
+    content["rows"].append(made_row(1, evil, evil, gap=evil, dataset=evil))
     page = report(write(tmp_path / "standard.json", content))
     assert not page.all("script")
     assert evil in page.text
@@ -372,57 +369,39 @@ def test_the_same_files_give_the_same_report(tmp_path: Path, standard: Path) -> 
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_rules_stand_in_the_form_of_the_papers_table(tmp_path: Path, report: Callable[..., Page]) -> None:
+def test_rules_stand_side_by_side(tmp_path: Path, report: Callable[..., Page]) -> None:
     page = report(write(tmp_path / "rules.json", rules_results()))
-    rows = {row[0]: row[1:] for row in page.rows if row}
-    assert [cell for cell in rows[""] if cell] == ["SRC", "SCuts", "revisit PSNR, dB", "own visit PSNR, dB", "motion"]
-    assert [cell.split()[0] for cell in rows["local (shipped)"][:6]] == [
-        "63.00",
-        "65.00",
-        "3.100",
-        "5.100",
-        "14.50",
-        "16.50",
-    ]
-    assert [cell.split()[0] for cell in rows["Temp-LoRA's own update"][:2]] == ["61.00", "–"]
-    assert rows["no memory, after the loop of local (shipped)"][1].startswith("64.00")
-    assert rows["no memory, after the loop of eq. 3 (the paper)"][1].startswith("66.00")
+    rows = [line for line in page.rows if line and line[0].startswith("PSNR against the true frame")]
+    assert [cell.split()[0] for cell in rows[0][1:9]] == [f"{11.5 + place:.2f}" for place in range(8)]
+    for label in ("Temp-LoRA's own update", "local (shipped), after the loop of local (shipped)"):
+        assert any(label in line for line in page.rows), label
 
 
 def test_scaling_and_capacity_have_tables_and_plots(tmp_path: Path, report: Callable[..., Page]) -> None:
     capacity = write(tmp_path / "capacity.json", capacity_results())
     page = report(write(tmp_path / "scaling.json", scaling_results()), capacity)
     assert len(page.all("img")) == 2
-    rows = {row[0]: row[1:] for row in page.rows if row}
-    assert rows["large-4k"][:3] == ["20,000,000", "1,000", "1.6e+16"]
-    assert rows["local memory, key width 256"][0] == "1.000"
-    assert rows["LoRA of rank 128 (eq. 3)"][1].startswith("3.94")
-    assert rows["local, delta rule"][3].startswith("1.00")
-    first = [row[0] for row in page.rows if row and row[0] in rows]
-    assert (
-        first.index("local memory, key width 2048")
-        < first.index("LoRA of rank 8 (eq. 3)")
-        < first.index("eq. 3, replay")
-    )
+    assert any("local memory, key width 256 over no memory" in line for line in page.rows)
+    assert any(line[:2] == ["32 rooms", "+5.00 [3.80, 6.20] better"] for line in page.rows)
+    assert any(line[:2] == ["large-4k", "+6.00 [5.70, 6.30] better"] for line in page.rows)
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_many_arms_stand_in_rows(tmp_path: Path, report: Callable[..., Page]) -> None:
+def test_many_variants_stand_in_rows(tmp_path: Path, report: Callable[..., Page]) -> None:
     page = report(write(tmp_path / "ablations.json", ablation_results()))
-    rows = [row for row in page.rows if row and row[0] == "rank 3"]
-    assert rows[0][1].split() == ["13.00", "[12.87,", "13.13]", "+3.00", "[2.50,", "3.50]", "better"]
-    assert any("worse" in row[1] for row in rows)
+    rows = [line for line in page.rows if line and line[0] == "rank 3"]
+    assert rows[0][1] == "13.00 [12.87, 13.13]"
+    rows = [line for line in page.rows if line and line[0] == "eq. 3 over rank 3"]
+    assert rows[0][1] == "-3.00 [-3.50, -2.50] worse"
     assert not page.all("img")
     assert "These files do not tell" in page.text
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_a_later_command_in_the_suites_form_is_read_as_such(tmp_path: Path, report: Callable[..., Page]) -> None:
-    page = report(write(tmp_path / "tomorrow.json", standard_results(command="evaluate tomorrow", pictures={})))
-    assert "Against the true frame" in page.text
-    odd = standard_results(command="evaluate tomorrow", curves=3)
-    page = report(write(tmp_path / "odd.json", odd))
-    assert "truth psnr gap16 memory" in page.text
+def test_a_later_command_is_read_by_its_rows(tmp_path: Path, report: Callable[..., Page]) -> None:
+    page = report(write(tmp_path / "tomorrow.json", standard_results(command="evaluate tomorrow", curves=3)))
+    assert "against the true frame" in page.text
+    assert any(line[:2] == ["metric", "memory over no memory"] for line in page.rows)
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -440,8 +419,7 @@ def test_files_of_one_kind_are_all_shown(tmp_path: Path, report: Callable[..., P
 
 def told(folder: Path, *contents: dict[str, Any]) -> str:
     files = read_all([write(folder / f"file{place}.json", one) for place, one in enumerate(contents)])
-    comparisons = {one.name: comparison for one in files if (comparison := compare(one)) is not None}
-    found = {name: verdict for name, one in comparisons.items() if (verdict := headline(one)) is not None}
+    found = {one.name: verdict for one in files if (verdict := headline(View(one))) is not None}
     return "\n".join(cautions(files, found))
 
 
@@ -449,7 +427,7 @@ def test_cautions_come_from_the_files_and_from_what_is_in_them(tmp_path: Path) -
     warning = "Fréchet distances of 192 videos are far too large (recommended: 2048)."
     assert told(tmp_path, standard_results()) == f"file0: {warning}"
     content = standard_results(suite="quick", num_seeds=1, git_commit="12ab+changes", warnings=[])
-    content["figures"]["truth_psnr_gap16_memory_minus_anchor"]["n"] = 8
+    by_name(content)["truth_psnr_gap16_memory_minus_anchor"]["n"] = 8
     text = told(tmp_path, content)
     for part in ("suite is “quick”", "1 seed for each episode", "uncommitted changes", "1 of the", "(8 episodes)"):
         assert part in text
@@ -465,7 +443,23 @@ def test_cautions_come_from_the_files_and_from_what_is_in_them(tmp_path: Path) -
 def test_cautions_stand_above_the_tables(report: Callable[..., Page], standard: Path) -> None:
     page = report(standard)
     sections = [attributes["id"] for attributes in page.all("section")]
-    assert sections[:3] == ["verdict", "cautions", "revisits"]
+    assert sections[:4] == ["verdict", "cautions", "plots", "tables"]
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_the_first_screen_is_a_verdict_three_figures_and_one_strip_and_tables_are_folded(
+    tmp_path: Path, report: Callable[..., Page], standard: Path
+) -> None:
+    page = report(standard)
+    tags = [(tag, attributes.get("class") or attributes.get("id")) for tag, attributes in page.attributes]
+    answer, tiles, strip = (tags.index(each) for each in (("p", "answer"), ("div", "tiles"), ("img", "pixels")))
+    nav = next(place for place, (tag, _) in enumerate(tags) if tag == "nav")
+    assert answer < tiles < strip < nav
+    assert [tag for tag, _ in tags[tiles + 1 : strip]].count("div") == 3
+    for figure in ("+11.0 dB", "1.00 ×", "3.4 MB"):
+        assert figure in page.text
+    text = (tmp_path / "report" / "index.html").read_text().partition('<section id="protocols">')[0]
+    assert "<table>" in text and "<table>" not in re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
 
 
 # --------------------------------------------------------------------------------------------------------- bad input
@@ -479,10 +473,11 @@ def without(key: str) -> dict[str, Any]:
 
 def with_figure(**changed: Any) -> dict[str, Any]:
     content = standard_results()
-    content["figures"]["psnr_memory"] |= changed
+    by_name(content)["psnr_memory"].update(changed)
     return content
 
 
+ROW = '{"name": "a", "metric": "a", "gap": %s, "mean": 1, "low": 1, "high": 1, "n": 1}'
 CURVE = {
     "title": "a",
     "x_label": "b",
@@ -496,18 +491,22 @@ CURVE = {
     ("content", "sentence"),
     [
         ("not JSON", "is not valid JSON"),
-        ("[1, 2]", "is no results file, which has an object 'protocol' and an object 'figures'"),
+        ("[1, 2]", "is no results file, which has an object 'protocol' and a list 'rows'"),
         ('{"protocol": {"command": "bench"}}', "is no results file"),
-        ('{"protocol": {"command": "bench"}, "figures": {}}', "holds no figures"),
-        ('{"protocol": {}, "figures": {"a": 3}}', "must have the numbers mean, low, high and n, not 3"),
-        ('{"protocol": {}, "figures": {"a": {"mean": 1, "low": 1, "high": 1}}}', "must have the numbers mean"),
-        ('{"protocol": {"a": Infinity}, "figures": {}}', "protocol.a is inf, but results are finite numbers"),
-        ('{"protocol": {"a": 1' + "0" * 400 + '}, "figures": {}}', "but results are finite numbers"),
-        ('{"protocol": {"a": "\\ud800"}, "figures": {}}', "holds half a Unicode character"),
+        ('{"protocol": {"command": "bench"}, "rows": []}', "holds no rows"),
+        ('{"protocol": {}, "figures": {"a": 3}}', "is of the form before rows; make rows of it with tools/results"),
+        ('{"protocol": {}, "rows": [3]}', "rows[0] must have the strings name and metric, not 3"),
+        ('{"protocol": {}, "rows": [{"name": "a"}]}', "rows[0] must have the strings name and metric"),
+        (f'{{"protocol": {{}}, "rows": [{ROW % "3"}]}}', "has a key that is neither a string nor null"),
+        (f'{{"protocol": {{}}, "rows": [{ROW % "null"}, {ROW % "null"}]}}', "two rows are called 'a'"),
+        ('{"protocol": {}, "rows": [{"name": "a", "metric": "a", "mean": 1}]}', "must have the numbers mean"),
+        ('{"protocol": {"a": Infinity}, "rows": []}', "protocol.a is inf, but results are finite numbers"),
+        ('{"protocol": {"a": 1' + "0" * 400 + '}, "rows": []}', "but results are finite numbers"),
+        ('{"protocol": {"a": "\\ud800"}, "rows": []}', "holds half a Unicode character"),
         ('{"a": ' + "[" * 60 + "]" * 60 + "}", "more than 40 levels"),
         ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "is not valid JSON"),
-        (with_figure(mean=float("nan")), "figures.psnr_memory.mean is nan, but results are finite numbers"),
-        (with_figure(mean="20"), "the figure 'psnr_memory' must have the numbers"),
+        (with_figure(mean=float("nan")), ".mean is nan, but results are finite numbers"),
+        (with_figure(mean="20"), "the row 'psnr_memory' must have the numbers"),
         (with_figure(low=30.0), "upside down"),
         (with_figure(n=2.5), "an n that is no count"),
         (standard_results(version=2), "is of version 2 of `evaluate standard`, but this slowfast reads version 1"),

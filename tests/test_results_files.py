@@ -16,6 +16,7 @@ from slowfast_vgen import machine as machine_module
 from slowfast_vgen.files import read_json
 from slowfast_vgen.machine import CHANGES, commit_of, git_commit, provenance
 from slowfast_vgen.metrics.bootstrap import estimate
+from slowfast_vgen.results import Row
 
 RESULTS = Path(__file__).parents[1] / "results"
 NOT_CLEAN = {
@@ -65,12 +66,12 @@ def test_results_name_weights_machine_and_precision() -> None:
 
 def test_figures_just_made_say_where_and_from_what(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_module, "git_commit", lambda: "a" * 40)
-    made = provenance({"x": estimate(np.ones((3, 2)))}, "cpu")
+    made = provenance([Row.of(estimate(np.ones((3, 2))), "x")], "cpu")
     assert made["git_commit"] == "a" * 40 and made["per_seed"] == {"x": [1, 1]} and "kept_from" not in made
     assert {"cpu", "cores", "device", "threads", "torch", "python"} == set(made["machine"])  # type: ignore[call-overload]
-    kept = provenance({}, "cpu", {"a" * 40, "b" * 40})
+    kept = provenance([], "cpu", {"a" * 40, "b" * 40})
     assert kept["git_commit"] == "a" * 40 and kept["kept_from"] == ["b" * 40]
-    assert provenance({}, "cpu", {f"b{CHANGES}"})["git_commit"] == "a" * 40 + CHANGES
+    assert provenance([], "cpu", {f"b{CHANGES}"})["git_commit"] == "a" * 40 + CHANGES
 
 
 def run_git(at: Path, *words: str) -> str:

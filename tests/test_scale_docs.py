@@ -10,14 +10,14 @@ import pytest
 from made_sets import make_tiny_set
 
 from slowfast_bench.results import read_results
-from slowfast_vgen.cli.common import Figure
 from slowfast_vgen.cli.main import build_parser, main
+from slowfast_vgen.results import Estimate, counts
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "howto" / "train-at-scale.md").read_text()
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from data_results import over_repetitions, update_results  # noqa: E402 - it lies beside the package
+from data_results import update_results  # noqa: E402 - it lies beside the package
 
 
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,20 +36,23 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(compile(code, "train-at-scale.md", "exec"), {})
 
 
+FPS_A, FPS_B = counts({"fps_a": Estimate(5, 4, 6, 3), "fps_b": Estimate(7, 7, 7, 1)})
+
+
 def test_each_benchmark_replaces_its_own_figures(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
-    update_results(path, "speed", {"absent": {}}, {"fps_a": Figure(5, 4, 6, 3), "fps_b": Figure(7, 7, 7, 1)})
-    update_results(path, "wait", {"steps": 3}, {"share": over_repetitions([0.3, 0.1, 0.2])})
-    update_results(path, "speed", {"absent": {"b": "gone"}}, {"fps_a": Figure(9, 8, 10, 3)})
+    update_results(path, "speed", {"absent": {}}, [FPS_A, FPS_B])
+    update_results(path, "wait", {"steps": 3}, counts({"share": Estimate.over_repetitions([0.3, 0.1, 0.2])}))
+    update_results(path, "speed", {"absent": {"b": "gone"}}, counts({"fps_a": Estimate(9, 8, 10, 3)}))
     some = tmp_path / "some.json"
-    update_results(some, "speed", {}, {"fps_a": Figure(5, 4, 6, 3), "fps_b": Figure(7, 7, 7, 1)})
-    update_results(some, "speed", {}, {"fps_a": Figure(6, 5, 7, 3)}, asked=["fps_a"])
-    assert {name: figure.mean for name, figure in read_results(some).figures.items()} == {"fps_a": 6, "fps_b": 7}
+    update_results(some, "speed", {}, [FPS_A, FPS_B])
+    update_results(some, "speed", {}, counts({"fps_a": Estimate(6, 5, 7, 3)}), asked=["fps_a"])
+    assert {row.name: row.mean for row in read_results(some).rows} == {"fps_a": 6, "fps_b": 7}
     assert json.loads(some.read_text())["protocol"]["parts"]["speed"]["figures"] == ["fps_a", "fps_b"]
     results = read_results(path)
-    assert set(results.figures) == {"fps_a", "share"}
-    assert (results.figures["fps_a"].mean, results.figures["share"].mean) == (9, 0.2)
-    assert (results.figures["share"].low, results.figures["share"].high, results.figures["share"].n) == (0.1, 0.3, 3)
+    assert set(results.by_name) == {"fps_a", "share"}
+    assert (results["fps_a"].mean, results["share"].mean) == (9, 0.2)
+    assert (results["share"].low, results["share"].high, results["share"].n) == (0.1, 0.3, 3)
     parts = json.loads(path.read_text())["protocol"]["parts"]
     assert parts["speed"]["absent"] == {"b": "gone"}
     assert parts["wait"]["steps"] == 3

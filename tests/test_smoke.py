@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_results import by_name
 from PIL import Image
 
 from slowfast_bench import cache as blocks
@@ -199,10 +200,10 @@ def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
 ) -> None:
     assert run_smoke(hasty_world_folder, tmp_path, "--contact-sheet", str(tmp_path / "sheet.png")) == 0
     out = capsys.readouterr().out
-    assert "what the shipped memory adds" in out and "sheet.png" in out
+    assert "revisit_gain_db_best" in out and "sheet.png" in out
     assert Image.open(tmp_path / "sheet.png").width > 16 * 64
     results = json.loads((tmp_path / "smoke.json").read_text())
-    figures, protocol = results["figures"], results["protocol"]
+    figures, protocol = by_name(results), results["protocol"]
     assert set(figures) >= EXPECTED - set(protocol["not_measured"])
     assert all(one["low"] <= one["mean"] <= one["high"] and one["n"] >= 1 for one in figures.values())
     assert protocol["episodes"] == 2 and protocol["seeds"] == [0, 1] and len(protocol["weights_sha256"]) == 64
@@ -216,7 +217,7 @@ def test_a_run_gives_every_figure_and_a_second_one_computes_nothing(
     before = (tmp_path / "smoke.json").read_bytes()
     monkeypatch.setattr(blocks, "compute", never)
     assert run_smoke(hasty_world_folder, tmp_path) == 0
-    assert json.loads((tmp_path / "smoke.json").read_bytes())["figures"] == json.loads(before)["figures"]
+    assert json.loads((tmp_path / "smoke.json").read_bytes())["rows"] == json.loads(before)["rows"]
 
 
 @pytest.mark.slow
@@ -279,12 +280,12 @@ def test_the_bench_gives_every_figure(
 ) -> None:
     path = tmp_path / "bench.json"
     assert main(["bench", "--world", str(tiny_world_folder), "--quick", "--json", str(path)]) == 0
-    assert "frames a second" in capsys.readouterr().out
+    assert "fps_memory_on" in capsys.readouterr().out
     results = json.loads(path.read_text())
-    assert set(results["figures"]) == {
+    assert set(by_name(results)) == {
         "fps_memory_off", "fps_memory_on", "memory_cost_ratio", "memory_cost_ratio_paper",
         "memory_cost_ratio_50_steps", "memory_cost_ratio_paper_50_steps", "fps_batch8_memory_off",
         "fps_batch8_memory_on", "chunk200_over_chunk10", "encode_ms_per_frame", "decode_ms_per_frame", "peak_rss_mb",
     }  # fmt: skip
-    assert all(one["mean"] > 0 for one in results["figures"].values())
+    assert all(one["mean"] > 0 for one in results["rows"])
     assert {"cpu", "threads", "torch"} <= set(results["protocol"]["machine"])

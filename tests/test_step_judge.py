@@ -246,7 +246,7 @@ def test_dreams_are_measured(world: World, quick_features: None, tmp_path: Path)
     reader = load_inverse_dynamics(shipped_reader("rooms"))
     test = DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8))
     report = test.run(tmp_path)
-    assert report.figures["bump_path_end_error_steps"].n == 1
-    assert {"scene_cuts_memory", "scene_cuts_none", "reader_path_disagree_share_memory"} <= report.figures.keys()
-    assert "reader_path_disagree_share_none" not in report.figures
-    assert DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8)).run(tmp_path).figures == report.figures
+    assert report["bump_path_end_error_steps"].n == 1
+    assert {"scene_cuts_memory", "scene_cuts_none", "reader_path_disagree_share_memory"} <= report.by_name.keys()
+    assert "reader_path_disagree_share_none" not in report.by_name
+    assert DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8)).run(tmp_path).rows == report.rows

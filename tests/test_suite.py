@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_results import by_name
 from PIL import Image, ImageFilter
 
 from slowfast_bench import experiment as suite_module
@@ -79,13 +80,13 @@ def test_the_suite_has_every_figure_and_goes_on_where_it_was(
     wanted += [f"history_psnr_gap64_{arm}" for arm in long] + [f"worst5_truth_psnr_gap64_{arm}" for arm in long]
     wanted += [f"truth_psnr_gap64_memory_minus_{arm.name}" for arm in arms[1:]]
     for name in wanted:
-        assert np.isfinite(report.figures[name].mean), name
-    assert "src_memory" not in report.figures and "lpips_memory" not in report.figures
+        assert np.isfinite(report[name].mean), name
+    assert "src_memory" not in report.by_name and "lpips_memory" not in report.by_name
     assert report.protocol["needs_weights"]["src"] == "needs weights: --resnet18 PATH"
     assert "src" in report.protocol["needs_weights"]
-    memory, without = (report.figures[f"psnr_{name}"].mean for name in ("memory", "no_memory"))
-    assert report.figures["psnr_memory_minus_no_memory"].mean == pytest.approx(memory - without)
-    assert report.figures["memory_mb_no_memory"].mean == 0 < report.figures["memory_mb_memory"].mean
+    memory, without = (report[f"psnr_{name}"].mean for name in ("memory", "no_memory"))
+    assert report["psnr_memory_minus_no_memory"].mean == pytest.approx(memory - without)
+    assert report["memory_mb_no_memory"].mean == 0 < report["memory_mb_memory"].mean
     assert {one["arm"] for one in report.protocol["signatures"]} == set(long)
     assert any(one["found"] for one in report.protocol["signatures"] if one["arm"] == "frozen")
     assert set(report.sheets) == {
@@ -96,7 +97,7 @@ def test_the_suite_has_every_figure_and_goes_on_where_it_was(
     assert any("only 3 episodes" in told for told in report.protocol["warnings"])
     for name in ("clips", "rollouts"):  # the parts are there already: nothing is generated again
         monkeypatch.setattr(suite_module, {"clips": "next_chunks", "rollouts": "rolled_out"}[name], None)
-    assert Suite(arms, config, plain_networks, {}).run(tmp_path / "parts").figures == report.figures
+    assert Suite(arms, config, plain_networks, {}).run(tmp_path / "parts").rows == report.rows
 
 
 @pytest.mark.slow
@@ -112,18 +113,16 @@ def test_the_commands_write_results_and_pictures(
         assert (tmp_path / picture).stat().st_size > 1000
     isolation = ["evaluate", "isolation", *words, "--quick", "--json", str(tmp_path / "isolation.json")]
     assert main([*isolation, "--before", str(local_world_folder / "denoiser")]) == 0
-    figures = read_json(tmp_path / "isolation.json")["figures"]
+    figures = by_name(read_json(tmp_path / "isolation.json"))
     assert {f"psnr_{arm}" for arm in ("memory", "no_memory", "foreign_memory", "slow_alone")} <= set(figures)
     cross = ["evaluate", "crossdomain", *words, "--quick", "--json", str(tmp_path / "crossdomain.json")]
     assert main(cross) == 0
     results = read_json(tmp_path / "crossdomain.json")
     assert results["protocol"]["paths_of"] == "vizdoom-mazes"
     assert {f"psnr_{arm}" for arm in ("memory", "no_memory", "frozen", "eq3", "memory_and_eq3")} <= set(
-        results["figures"]
+        by_name(results)
     )
-    assert (
-        read_json(tmp_path / "quick.json")["figures"]["psnr_frozen"] != results["figures"]["psnr_frozen"]
-    )  # other paths
+    assert by_name(read_json(tmp_path / "quick.json"))["psnr_frozen"] != by_name(results)["psnr_frozen"]  # other paths
 
 
 def test_the_command_quality_writes_its_part(
@@ -137,7 +136,7 @@ def test_the_command_quality_writes_its_part(
     assert main(["evaluate", "quality", *words, "--quick", "--json", str(tmp_path / "quality.json")]) == 0
     results = read_json(tmp_path / "quality.json")
     assert results["protocol"]["command"] == "evaluate quality"
-    assert np.isfinite(results["figures"]["psnr_memory"]["mean"]) and "scuts_memory" not in results["figures"]
+    assert np.isfinite(by_name(results)["psnr_memory"]["mean"]) and "scuts_memory" not in by_name(results)
     capsys.readouterr()
     for wrong, sentence in (
         (["evaluate"], "nothing to evaluate was named"),

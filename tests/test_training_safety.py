@@ -16,7 +16,7 @@ from made_sets import make_tiny_set
 from tiny import transformer
 from torch import Tensor, nn
 
-from slowfast_vgen.cli.common import Figure, write_figures
+from slowfast_vgen.cli.common import write_figures
 from slowfast_vgen.cli.train_denoiser import finish_denoiser
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import hold_folder, read_json, sha256_of_file
@@ -91,7 +91,7 @@ def test_a_validation_that_is_not_finite_is_warned_of_and_leaves_the_log_readabl
 
 def test_a_protocol_that_is_not_finite_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot write .*Out of range float values"):
-        write_figures(tmp_path / "figures.json", {"told": [float("nan")]}, {"one": Figure.exact(1)})
+        write_figures(tmp_path / "figures.json", {"told": [float("nan")]}, {"one": 1})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -218,7 +218,7 @@ def test_one_process_of_several_writes_the_result(tmp_path: Path) -> None:
 def test_figures_are_written_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
-        write_figures(tmp_path / "figures.json", {}, {"one": Figure.exact(1)})
+        write_figures(tmp_path / "figures.json", {}, {"one": 1})
         assert (tmp_path / "figures.json").exists() == (rank == "0")
 
 

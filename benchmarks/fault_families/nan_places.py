@@ -24,7 +24,7 @@ from fault_families.made import (
     start_image,
     write_line,
 )
-from slowfast_vgen.cli.common import Figure, write_figures
+from slowfast_vgen.cli.common import write_figures
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset, write_episode
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.latents import cached_latents
@@ -35,6 +35,7 @@ from slowfast_vgen.memory.store import MEMORY
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.weights import WEIGHTS, save_part
 from slowfast_vgen.models.world_model import WorldModel, load_denoiser
+from slowfast_vgen.results import Estimate
 from slowfast_vgen.rollout import Session, World
 from slowfast_vgen.tensors import parse_tensors, write_tensors
 from slowfast_vgen.train.checkpoint import CHECKPOINT, STATE_FILE
@@ -243,16 +244,16 @@ def validation(world: World, value: str, rng: np.random.Generator, folder: Path)
 
 
 def figures(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
-    write_figures(folder / "results.json", {}, {"one": Figure.exact(1.0)})
+    write_figures(folder / "results.json", {}, {"one": Estimate.exact(1.0)})
     before = (folder / "results.json").read_bytes()
     row = [1.0, 1.0, 1.0]
     row[int(rng.integers(3))] = float(value)
-    fault = refused(lambda: write_figures(folder / "results.json", {}, {"one": Figure(*row, 3)}))
+    fault = refused(lambda: write_figures(folder / "results.json", {}, {"one": Estimate(*row, 3)}))
     return fault or (None if (folder / "results.json").read_bytes() == before else "the older ones are lost")
 
 
 def protocol(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
-    row = {"one": Figure.exact(1.0)}
+    row = {"one": Estimate.exact(1.0)}
     return refused(lambda: write_figures(folder / "results.json", {"told": [float(value)]}, row))
 
 

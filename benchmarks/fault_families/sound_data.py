@@ -14,10 +14,10 @@ from PIL import Image
 from fault_families.sound import Kind, told
 from slowfast_bench.cache import Block, compute, finished
 from slowfast_bench.planning.rows import SAME, check_rows, joined_rows
-from slowfast_bench.results import read_results
+from slowfast_bench.results import Results, read_results
 from slowfast_bench.words import WordList
 from slowfast_vgen.cli.action_list import read_actions
-from slowfast_vgen.cli.common import Figure, write_figures
+from slowfast_vgen.cli.common import write_figures
 from slowfast_vgen.data.adapters.base import ImportSettings
 from slowfast_vgen.data.adapters.registry import open_adapter
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset
@@ -31,8 +31,8 @@ from slowfast_vgen.data.shards.write import JOURNAL_FILE, write_shards
 from slowfast_vgen.data.validate import check_dataset
 from slowfast_vgen.data.video import write_video
 from slowfast_vgen.images import frame_from_image
-from slowfast_vgen.metrics.bootstrap import Estimate
 from slowfast_vgen.models.vocabulary import Vocabulary, vocabulary_of
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.tensors import check_finite, parse_tensors, write_tensors
 from slowfast_vgen.types import Chunk, Episode
 
@@ -172,11 +172,11 @@ def _vocabulary(number: int = 0) -> Vocabulary:
 
 def _save_results(folder: Path, number: int) -> None:
     command = ("evaluate recall", "bench")[number]
-    write_figures(folder / "a.json", {"command": command, "num_seeds": 2}, {"psnr": Figure(1.0, 0.5, 1.5, 3)})
+    write_figures(folder / "a.json", {"command": command, "num_seeds": 2}, {"psnr": Estimate(1.0, 0.5, 1.5, 3)})
 
 
 def _save_plan_rows(folder: Path, number: int) -> None:
-    write_figures(folder / "a.json", _plan_protocol(f"arm {number}"), {f"arm {number}_score": Figure(1, 0, 2, 3)})
+    write_figures(folder / "a.json", _plan_protocol(f"arm {number}"), {f"arm {number}_score": Estimate(1, 0, 2, 3)})
 
 
 def _plan_protocol(arm: str) -> dict[str, object]:
@@ -187,13 +187,10 @@ def _plan_protocol(arm: str) -> dict[str, object]:
 
 
 def _add_plan_rows(folder: Path) -> str:
-    from slowfast_vgen.files import read_json
-
-    where = str(folder / "a.json")
-    kept = read_json(folder / "a.json")
-    check_rows(kept, where)
-    figures = {"new_score": Estimate(1.0, 0.0, 2.0, 3, (1.0,))}
-    return told(*joined_rows(kept, _plan_protocol("new"), figures, where))
+    kept = read_results(folder / "a.json")
+    check_rows(kept)
+    new = Results(_plan_protocol("new"), (Row.of(Estimate(1.0, 0.0, 2.0, 3), "score", "new"),))
+    return told(vars(joined_rows(kept, new)))
 
 
 WORDS = json.dumps({"paraphrases": [{"text": "x", "verb": "y"}], "nonsense": ["z"], "sequences": []})

@@ -19,6 +19,7 @@ from slowfast_vgen.data.video import write_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.pictures import Panel, contact_sheet, save_animation, save_picture, side_by_side, upscaled
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 
@@ -135,21 +136,26 @@ def visits(demo: Demo) -> tuple[list[int], list[tuple[int, int]]]:
     return new, again
 
 
-def measure(demo: Demo) -> dict[str, Float[np.ndarray, " frames"]]:
-    """PSNR in dB of every frame it is defined for, by name.
+def measure(demo: Demo) -> list[Row]:
+    """Frames a second, and the mean PSNR in dB over every frame that it is defined for, with memory and without.
 
     Against the truth: a first visit shows what the model cannot know, a revisit what it might have kept. Against the
     video's own first visit: whether a place looks again as it did, true or not.
     """
     new, again = visits(demo)
     later, earlier = (list(part) for part in zip(*again, strict=True))
-    values = {}
-    for name, arm in (("memory on", demo.memory_on), ("memory off", demo.memory_off)):
-        to_truth = psnr(arm.frames, demo.truth.frames)
-        values[f"PSNR to truth, first visits, {name}"] = to_truth[new]
-        values[f"PSNR to truth, revisits, {name}"] = to_truth[later]
-        values[f"PSNR to own first visit, revisits, {name}"] = psnr(arm.frames[later], arm.frames[earlier])
-    return values
+    rows = []
+    for state, variant, arm in (("on", "memory", demo.memory_on), ("off", "no_memory", demo.memory_off)):
+        to_truth, own = psnr(arm.frames, demo.truth.frames), psnr(arm.frames[later], arm.frames[earlier])
+        for metric, values in (
+            ("frames a second", np.array([arm.frames_per_second])),
+            ("PSNR to truth, first visits", to_truth[new]),
+            ("PSNR to truth, revisits", to_truth[later]),
+            ("PSNR to own first visit, revisits", own),
+        ):
+            mean = Estimate.exact(float(values.mean()), len(values))
+            rows.append(Row.of(mean, metric, variant, name=f"{metric}, memory {state}"))
+    return rows
 
 
 def captions(demo: Demo) -> list[str]:

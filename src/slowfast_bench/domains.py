@@ -14,29 +14,31 @@ from typing import Any
 import numpy as np
 
 from slowfast_bench.cache import Block, Progress, joined, run_blocks
-from slowfast_bench.experiment_figures import SuiteReport
 from slowfast_bench.generate import generate_ways
 from slowfast_bench.paths.ways import Way
+from slowfast_bench.results import Results
 from slowfast_bench.scores.following import row_seeds
 from slowfast_bench.scores.next_chunk import CLIP_CHUNKS, CLIP_FRAMES, NextChunks, score_clips
 from slowfast_bench.variants import Arm, frozen_arm, memory_arm
 from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.metrics.networks import Networks
 from slowfast_vgen.metrics.video_distance import estimate_distance
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.pictures import Panel
+from slowfast_vgen.results import Row
 from slowfast_vgen.rollout import World
 
 VERSION = 3
 ADAPTATION = FastLearningConfig(learning_rate=3e-3, updates_per_chunk=4, rewind_chunks=0)
 """Eq. 3 as it learns here: stronger than for an episode's memory (results/domains_sweep.json)."""
 EPISODES_PER_PART = 16
+METRICS = {"psnr": "psnr", "ssim": "ssim", "distance": "distance_mbv2"}
+"""Field of the scores -> what rows call it."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Domains:
             "interval": f"95 % bootstrap over episodes, {NUM_RESAMPLES} resamples",
         }
 
-    def run(self, folder: Path | None = None) -> SuiteReport:
+    def run(self, folder: Path | None = None) -> Results:
         """Computes what `folder` does not hold yet.
 
         Raises:
@@ -167,38 +169,36 @@ class Domains:
             KeyboardInterrupt: says how much is done.
         """
         records = run_blocks(list(self._blocks()), folder)
-        figures: dict[str, Estimate] = {}
+        rows: list[Row] = []
         sheets: dict[str, list[Panel]] = {}
         for domain, arms in self.arms.items():
             scores = {arm.name: [self._joined(records, domain, arm, seed) for seed in self._seeds] for arm in arms}
-            figures |= self._figures(domain, scores)
+            rows += self._rows(domain, scores)
             true = np.stack([way.frames[-CLIP_FRAMES:][::2] for way in self.ways[domain][:1]])
             panels = [Panel("true", true[0])]
             panels += [Panel(arm.label, scores[arm.name][0].sheet[0]) for arm in arms if arm.name != "frozen"]
             sheets[domain] = panels
-        made = provenance(figures, next(iter(self.arms.values()))[0].world.device, records.commits)
-        return SuiteReport(self.protocol | made, figures, sheets)
+        return Results.made(self.protocol, rows, self.world.device, records.commits, sheets)
 
     @property
     def _seeds(self) -> range:
         return range(self.config.num_seeds)
 
-    def _figures(self, domain: str, scores: Mapping[str, Sequence[NextChunks]]) -> dict[str, Estimate]:
-        figures: dict[str, Estimate] = {}
+    def _rows(self, domain: str, scores: Mapping[str, Sequence[NextChunks]]) -> Iterator[Row]:
         true = self._true_features(domain)
         for arm, seeds in scores.items():
-            for measure in ("psnr", "ssim", "distance"):
-                values = np.stack([getattr(one, measure) for one in seeds], 1)
-                figures[f"{measure}_{arm}_{domain}"] = estimate(values)
-            figures[f"fvd_mbv2_{arm}_{domain}"] = estimate_distance(np.stack([one.clip for one in seeds], 1), true)
+            for field, metric in METRICS.items():
+                values = estimate(np.stack([getattr(one, field) for one in seeds], 1))
+                yield Row.of(values, metric, arm, dataset=domain, name=f"{field}_{arm}_{domain}")
+            distance = estimate_distance(np.stack([one.clip for one in seeds], 1), true)
+            yield Row.of(distance, "fvd_mbv2", arm, dataset=domain)
         for arm, base in (("memory", "no_memory"), ("eq3", "no_memory"), ("left_out_eq3", "left_out"),
                           ("no_memory", "left_out")):  # fmt: skip
-            if arm in scores and base in scores:
-                for measure in ("psnr", "distance"):
-                    pairs = zip(scores[arm], scores[base], strict=True)
-                    difference = [getattr(one, measure) - getattr(two, measure) for one, two in pairs]
-                    figures[f"{measure}_{arm}_minus_{base}_{domain}"] = estimate(np.stack(difference, 1))
-        return figures
+            for field in ("psnr", "distance") if arm in scores and base in scores else ():
+                pairs = zip(scores[arm], scores[base], strict=True)
+                change = estimate(np.stack([getattr(one, field) - getattr(two, field) for one, two in pairs], 1))
+                name = f"{field}_{arm}_minus_{base}_{domain}"
+                yield Row.of(change, METRICS[field], arm, minus=base, dataset=domain, name=name)
 
     def _true_features(self, domain: str) -> np.ndarray:
         """Of many true clips: as many of each episode as fit in without overlap."""

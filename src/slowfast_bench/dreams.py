@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from slowfast_bench.cache import Block, Progress, run_blocks
+from slowfast_bench.cache import Block, Progress, joined, run_blocks
 from slowfast_bench.paths.bumps import (
     CROSSING,
     DREAM_CHUNKS,
@@ -29,13 +29,12 @@ from slowfast_bench.paths.bumps import (
     is_step,
 )
 from slowfast_bench.paths.episodes import SEED, SPLIT, Tour, play_tours
-from slowfast_bench.recall import RecallReport
+from slowfast_bench.results import Results
 from slowfast_bench.scores.following import ROWS_PER_BATCH, row_seeds
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.walking import STEP_UNITS, Place, advance_free, poses_of
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
-from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.metrics.frames import (
     colour_spread,
@@ -49,6 +48,7 @@ from slowfast_vgen.metrics.frames import (
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.models.step_judge import ChangeJudge, StepJudge, TrustingJudge
 from slowfast_vgen.pictures import Panel
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Frames
 
@@ -67,15 +67,17 @@ SIMILAR_PAIRS = 16
 SHEET_DREAMS, SHEET_COLUMNS = 3, 16
 _PATHS = ("memory", "change_alone", "all_made")
 """Arms that have a path."""
-_BY_DREAM = {
-    "scene_cuts": "scene_cuts",
-    "motion": "motion",
-    "src_mbv2": "similarity",
-    "steps_not_made_share": "refused",
-    "steps_unread_share": "unread",
-    "reader_path_disagree_share": "disagreed",
+BY_DREAM = {
+    "scuts": ("scene_cuts", "scene_cuts"),
+    "motion": ("motion", "motion"),
+    "src_mbv2": ("src_mbv2", "similarity"),
+    "steps_not_made_share": ("steps_not_made_share", "refused"),
+    "steps_unread_share": ("steps_unread_share", "unread"),
+    "reader_path_disagree_share": ("reader_path_disagree_share", "disagreed"),
 }
-"""Figures that have a value a dream, by the field that holds it."""
+"""Metrics that have a value a dream: how their rows' names begin, and the field that holds it."""
+PAIRS = {"": "", "_commanded": "commanded_", "_by_pair": "by_pair_"}
+"""Kinds of pairs: ending of the metric, and how their fields begin."""
 
 
 @dataclass(frozen=True)
@@ -226,17 +228,16 @@ class DreamsTest:
             "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
         }
 
-    def run(self, folder: Path | None = None) -> RecallReport:
-        """Computes what `folder` does not hold yet, and the figures.
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet, and the rows.
 
         Raises:
             UserError: a needed package is missing, or `folder` cannot be written.
             KeyboardInterrupt: says how much is done.
         """
         records = run_blocks(list(self._blocks()), folder)
-        figures = self._figures(records)
-        told = provenance(figures, self.world.device, records.commits)
-        return RecallReport(self.protocol | told, figures, self._sheet(records))
+        sheets = {"dreams": self._sheet(records)}
+        return Results.made(self.protocol, self._rows(records), self.world.device, records.commits, sheets)
 
     def _blocks(self) -> Iterator[Block[Any]]:
         for arm in _PATHS:
@@ -342,33 +343,34 @@ class DreamsTest:
             ]
         return Walks(np.array(errors))
 
-    def _figures(self, records: dict[str, Any]) -> dict[str, Estimate]:
-        runs: dict[tuple[str, str], list[dict[str, np.ndarray]]] = defaultdict(list)
+    def _rows(self, records: dict[str, Any]) -> Iterator[Row]:
+        runs: dict[tuple[str, str], list[Dreams]] = defaultdict(list)
         for name, arm, _, walks in self._runs():
             parts = [records[f"{name}-{begin}"] for begin in range(0, len(walks), ROWS_PER_BATCH)]
-            runs[name.partition("-")[0], arm].append(_below(parts))
-        figures: dict[str, Estimate] = {}
+            runs[name.partition("-")[0], arm].append(joined(parts))
         for (kind, arm), seeds in runs.items():
+            dataset = None if kind == "dreams" else kind
             behind = ("" if kind == "dreams" else "_crossing") + ("" if arm == "memory" else f"_{arm}")
-            for pairs in ("", "commanded_", "by_pair_"):
-                values, gaps = (_side_by_side(seeds, f"{pairs}{field}") for field in ("psnr", "gap"))
-                for name, (fewest, most) in GAPS.items():
+            variant = "no_memory" if arm == "none" else arm
+            for pairs, field in PAIRS.items():
+                values, gaps = (_side_by_side(seeds, f"{field}{part}") for part in ("psnr", "gap"))
+                for gap, (fewest, most) in GAPS.items():
                     chosen = np.where((gaps >= fewest) & (gaps <= most), values, np.nan)
-                    told = f"own_visit_psnr_{name}"
-                    figures[f"{told}{behind}{_told(pairs)}"] = estimate(chosen)
-                    figures[f"{told}_worst5{behind}{_told(pairs)}"] = worst_twentieth(chosen)
+                    told = f"own_visit_psnr_{gap}"
+                    for worst, found in (("", estimate(chosen)), ("_worst5", worst_twentieth(chosen))):
+                        metric, name = f"own_visit_psnr{worst}{pairs}", f"{told}{worst}{behind}{pairs}"
+                        yield Row.of(found, metric, variant, gap=gap, dataset=dataset, name=name)
                     for number, script in enumerate(RETURNING if kind == "dreams" and not pairs else ()):
-                        if number >= len(chosen):
-                            break
-                        own = chosen[number :: len(RETURNING)]
-                        figures[f"{told}_{script}{behind}"] = estimate(own)
-            behind = "_memory" if behind == "" else behind
-            for name, field in _BY_DREAM.items():
-                figures[f"{name}{behind}"] = estimate(_side_by_side(seeds, field))
+                        if number < len(chosen):
+                            own, name = estimate(chosen[number :: len(RETURNING)]), f"{told}_{script}{behind}"
+                            yield Row.of(own, "own_visit_psnr", variant, gap=gap, dataset=script, name=name)
+            for metric, (name, field) in BY_DREAM.items():
+                own = estimate(_side_by_side(seeds, field))
+                yield Row.of(own, metric, variant, dataset=dataset, name=f"{name}{behind or '_memory'}")
         for arm in _PATHS:
-            behind = "" if arm == "memory" else f"_{arm}"
-            figures[f"bump_path_end_error_steps{behind}"] = estimate(records[f"walks-{arm}"].end_error[:, None])
-        return {name: one for name, one in figures.items() if one.n}
+            name = "bump_path_end_error_steps" + ("" if arm == "memory" else f"_{arm}")
+            error = estimate(records[f"walks-{arm}"].end_error[:, None])
+            yield Row.of(error, "bump_path_end_error_steps", arm, name=name)
 
     def _sheet(self, records: dict[str, Any]) -> list[Panel]:
         sheet = []
@@ -403,10 +405,6 @@ def worst_twentieth(values: np.ndarray) -> Estimate:
     return estimate(np.where(values <= np.nanquantile(values, 0.05), values, np.nan))
 
 
-def _told(pairs: str) -> str:
-    return f"_{pairs.rstrip('_')}" if pairs else ""
-
-
 def _settings(judge: StepJudge) -> dict[str, Any]:
     return dict(vars(judge))
 
@@ -420,21 +418,9 @@ def _joined(scores: Sequence[dict[str, Any]]) -> Dreams:
     return Dreams(**made)
 
 
-def _below(parts: Sequence[Dreams]) -> dict[str, np.ndarray]:
-    """The dreams of one seed, of all batches."""
-    found = {}
-    for name in Dreams.__dataclass_fields__:
-        rows = [getattr(part, name) for part in parts]
-        if rows[0].ndim == 2:
-            longest = max(row.shape[1] for row in rows)
-            rows = [np.pad(row, ((0, 0), (0, longest - row.shape[1])), constant_values=np.nan) for row in rows]
-        found[name] = np.concatenate(rows)
-    return found
-
-
-def _side_by_side(seeds: Sequence[dict[str, np.ndarray]], name: str) -> np.ndarray:
+def _side_by_side(seeds: Sequence[Dreams], name: str) -> np.ndarray:
     """`[dreams, seeds, pairs]`, or `[dreams, seeds]`."""
-    rows = [seed[name] for seed in seeds]
+    rows = [getattr(seed, name) for seed in seeds]
     if rows[0].ndim == 2:
         longest = max(row.shape[1] for row in rows)
         rows = [np.pad(row, ((0, 0), (0, longest - row.shape[1])), constant_values=np.nan) for row in rows]

@@ -1,7 +1,7 @@
 """The suite: every measure of quality and consistency, for one world with and without its memory and for baselines.
 
 `standard` is what is reported, `quick` shows that everything runs. Parts are kept per 16 episodes, so that a stopped
-run goes on where it was. Nothing here looks at a figure: `suite_figures` makes them from the kept scores.
+run goes on where it was. Nothing here looks at a figure: `experiment_figures` makes rows of the kept scores.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +14,11 @@ import numpy as np
 
 from slowfast_bench.cache import Block, Progress, joined, run_blocks
 from slowfast_bench.cost import Cost, measured_cost
-from slowfast_bench.experiment_figures import Scores, SuiteReport, suite_report
+from slowfast_bench.experiment_figures import Scores, suite_results
 from slowfast_bench.paths.episodes import WORLD as HOME
 from slowfast_bench.paths.episodes import Tour, play_tours
 from slowfast_bench.paths.tours import BUCKETS, held_out_tours
+from slowfast_bench.results import Results
 from slowfast_bench.scores.consistency import Revisited, RolledOut, revisited, rolled_out, sheet_columns
 from slowfast_bench.scores.following import row_seeds
 from slowfast_bench.scores.next_chunk import CLIP_CHUNKS, CLIP_FRAMES, NextChunks, next_chunks
@@ -26,7 +27,6 @@ from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
 from slowfast_vgen.memory.context import ContextConfig
 from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES
 from slowfast_vgen.metrics.networks import Networks
@@ -153,8 +153,8 @@ class Suite:
             **asdict(self.config),
         }
 
-    def run(self, folder: Path | None = None) -> SuiteReport:
-        """Computes what `folder` does not hold yet, and the report.
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet, and the rows.
 
         Raises:
             UserError: `folder` cannot be written.
@@ -176,10 +176,8 @@ class Suite:
             true_revisits=self._true_revisits,
             true_rollouts=lambda: np.stack([play.frames for play in self._set(ROLLOUT_SET)[1]]),
         )
-        report = suite_report(scores, self.arms, self.networks)
-        protocol = self.protocol | {"needs_weights": self.missing} | report.protocol
-        protocol |= provenance(report.figures, self.arms[0].world.device, records.commits)
-        return SuiteReport(protocol, report.figures, report.sheets)
+        protocol = self.protocol | {"needs_weights": self.missing}
+        return suite_results(protocol, scores, self.arms, self.networks, records.commits)
 
     @property
     def _seeds(self) -> range:

@@ -1,7 +1,7 @@
-"""From the suite's kept scores to named figures, curves, signatures of failure and contact sheets."""
+"""From the suite's kept scores to rows, curves, signatures of failure and contact sheets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,22 +9,27 @@ from jaxtyping import Float, UInt8
 
 from slowfast_bench.cost import Cost
 from slowfast_bench.paths.tours import BUCKETS
+from slowfast_bench.results import Results
 from slowfast_bench.scores.consistency import SHEET_COLUMNS, Revisited, RolledOut
 from slowfast_bench.scores.next_chunk import NextChunks
 from slowfast_bench.signatures import Signature, signatures
 from slowfast_bench.variants import Arm
 from slowfast_envs.actions import FRAMES_PER_CHUNK
-from slowfast_vgen.metrics.bootstrap import Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import drift, horizon
 from slowfast_vgen.metrics.networks import Networks
 from slowfast_vgen.metrics.video_distance import estimate_distance, small_sample_warning
 from slowfast_vgen.pictures import Panel
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.types import Frames
 
 DRIFT_FRAMES = 32
 """Of the first and the last window of a roll-out that are compared."""
 HORIZON_FRAMES = 8
 SHEET_ARMS = ("memory", "no_memory", "raw_context_8", "retrieval")
+
+_PAIRED = {"psnr": "psnr", "ssim": "ssim", "distance_mbv2": "distance"}
+"""Metric -> the field of the scores that holds it."""
 
 Samples = Float[np.ndarray, "maps seeds *more"]
 
@@ -42,87 +47,86 @@ class Scores:
     true_rollouts: Callable[[], UInt8[np.ndarray, "maps frames height width 3"]]
 
 
-@dataclass(frozen=True)
-class SuiteReport:
-    """What the suite gives."""
+def suite_results(
+    protocol: Mapping[str, Any], scores: Scores, arms: Sequence[Arm], networks: Networks, made_by: frozenset[str]
+) -> Results:
+    """The rows of every arm, the differences from the first one, and what is seen in them.
 
-    protocol: dict[str, Any]
-    figures: dict[str, Estimate]
-    sheets: dict[str, list[Panel]] = field(default_factory=dict)
-    """Contact sheets by name, `SHEET_COLUMNS` frames a row."""
-
-
-def suite_report(scores: Scores, arms: Sequence[Arm], networks: Networks) -> SuiteReport:
-    """The figures of every arm, the differences from the first one, and what is seen in them."""
+    Args:
+        protocol: of the suite.
+        scores: all that was kept.
+        arms: what was compared.
+        networks: what measures look through.
+        made_by: commits of the code that made the kept scores.
+    """
     samples = {arm.name: _samples(scores, arm.name) for arm in arms}
-    figures: dict[str, Estimate] = {}
+    rows: list[Row] = []
     for name, own in samples.items():
-        figures |= {f"{measure}_{name}": estimate(values) for measure, values in own.items()}
-        figures |= _worst(scores, name)
-        figures |= _costs(scores.costs[name], name)
+        rows += [Row.of(estimate(values), metric, name, gap=gap) for (metric, gap), values in own.items()]
+        rows += _worst(scores, name)
+        rows += _costs(scores.costs[name], name)
     if scores.clips:
-        figures |= _distances(scores, arms, networks)
+        rows += _distances(scores, arms, networks)
     first, *others = arms
     for other in others:
-        for measure, values in samples[first.name].items():
-            if measure in samples[other.name]:
-                difference = values - samples[other.name][measure]
-                figures[f"{measure}_{first.name}_minus_{other.name}"] = estimate(difference)
-    figures = {name: one for name, one in figures.items() if one.n}
+        for (metric, gap), values in samples[first.name].items():
+            if (metric, gap) in samples[other.name]:
+                difference = estimate(values - samples[other.name][metric, gap])
+                rows.append(Row.of(difference, metric, first.name, minus=other.name, gap=gap))
     count = max(len(values) for values in samples[arms[0].name].values())
     warnings = [] if count >= 64 else [f"only {count} episodes of each kind: intervals are wide, 64 are wanted"]
     for clips in list(scores.clips.values())[:1]:
         warnings += filter(None, [small_sample_warning(count * len(clips))])
-    protocol = {
+    seen = {
         "curves": _curves(scores),
-        "signatures": [one.to_json() for one in _signatures(scores, figures)],
+        "signatures": [one.to_json() for one in _signatures(scores, rows)],
         "warnings": warnings,
     }
-    return SuiteReport(protocol, figures, _sheets(scores, first.name))
+    sheets = _sheets(scores, first.name)
+    return Results.made({**protocol, **seen}, rows, first.world.device, made_by, sheets)
 
 
-def _samples(scores: Scores, arm: str) -> dict[str, Samples]:
-    """Everything that is measured episode by episode: the same maps and seeds in every arm."""
-    values: dict[str, Samples] = {}
+def _samples(scores: Scores, arm: str) -> dict[tuple[str, str | None], Samples]:
+    """Metric and gap of everything that is measured episode by episode: the same maps and seeds in every arm."""
+    values: dict[tuple[str, str | None], Samples] = {}
     if clips := scores.clips.get(arm):
         values |= {
-            "psnr": np.stack([one.psnr[:, :FRAMES_PER_CHUNK] for one in clips], 1),
-            "ssim": np.stack([one.ssim for one in clips], 1),
-            "distance_mbv2": np.stack([one.distance for one in clips], 1),
-            "lpips": np.stack([one.lpips for one in clips], 1),
+            ("psnr", None): np.stack([one.psnr[:, :FRAMES_PER_CHUNK] for one in clips], 1),
+            ("ssim", None): np.stack([one.ssim for one in clips], 1),
+            ("distance_mbv2", None): np.stack([one.distance for one in clips], 1),
+            ("lpips", None): np.stack([one.lpips for one in clips], 1),
         }
     for gap, by_arm in scores.revisits.items():
         fewest, most = BUCKETS[gap]
         seeds = by_arm[arm]
         chosen = [(one.gap >= fewest) & (one.gap <= most) for one in seeds]
-        for measure, attribute in (("psnr", "psnr"), ("ssim", "ssim"), ("distance_mbv2", "distance")):
+        for metric, attribute in _PAIRED.items():
             rows = [np.where(mask, getattr(one, attribute), np.nan) for mask, one in zip(chosen, seeds, strict=True)]
-            values[f"truth_{measure}_{gap}"] = np.stack(rows, 1)
+            values[f"truth_{metric}", gap] = np.stack(rows, 1)
     if arm not in scores.rollouts:
         return values
     rollout = scores.rollouts[arm]
     for gap, (fewest, most) in BUCKETS.items():
         mask = (rollout.gap >= fewest) & (rollout.gap <= most)
-        for measure, attribute in (("psnr", "psnr"), ("ssim", "ssim"), ("distance_mbv2", "distance")):
-            values[f"history_{measure}_{gap}"] = np.where(mask, getattr(rollout, f"history_{attribute}"), np.nan)[
-                :, None
-            ]
+        for metric, attribute in _PAIRED.items():
+            history = np.where(mask, getattr(rollout, f"history_{attribute}"), np.nan)
+            values[f"history_{metric}", gap] = history[:, None]
     values |= {
-        "src_mbv2": rollout.similarity[:, None],
-        "src": rollout.similarity_resnet18[:, None],
-        "mirror_mse": rollout.mirror[:, None],
-        "scuts": rollout.scene_cuts[:, None],
-        "motion": rollout.motion[:, None],
-        "following": rollout.following[:, None],
-        "drift_sharpness": drift(rollout.sharpness, DRIFT_FRAMES)[:, None],
-        "drift_psnr_db": drift(rollout.truth_psnr, DRIFT_FRAMES)[:, None],
+        ("src_mbv2", None): rollout.similarity[:, None],
+        ("src", None): rollout.similarity_resnet18[:, None],
+        ("mirror_mse", None): rollout.mirror[:, None],
+        ("scuts", None): rollout.scene_cuts[:, None],
+        ("motion", None): rollout.motion[:, None],
+        ("following", None): rollout.following[:, None],
+        ("drift_sharpness", None): drift(rollout.sharpness, DRIFT_FRAMES)[:, None],
+        ("drift_psnr_db", None): drift(rollout.truth_psnr, DRIFT_FRAMES)[:, None],
     }
     return values
 
 
-def _worst(scores: Scores, arm: str) -> dict[str, Estimate]:
+def _worst(scores: Scores, arm: str) -> list[Row]:
     """Mean of the worst twentieth of the revisited frames, for each gap."""
-    figures = {}
+    found = []
     for gap, by_arm in scores.revisits.items():
         fewest, most = BUCKETS[gap]
         rows = [np.where((one.gap >= fewest) & (one.gap <= most), one.psnr, np.nan) for one in by_arm[arm]]
@@ -130,37 +134,34 @@ def _worst(scores: Scores, arm: str) -> dict[str, Estimate]:
         if not np.isfinite(values).any():
             continue
         limit = np.nanquantile(values, 0.05)
-        figures[f"worst5_truth_psnr_{gap}_{arm}"] = estimate(np.where(values <= limit, values, np.nan))
-    return figures
+        worst = estimate(np.where(values <= limit, values, np.nan))
+        found.append(Row.of(worst, "worst5_truth_psnr", arm, gap=gap))
+    return found
 
 
-def _costs(cost: Cost, arm: str) -> dict[str, Estimate]:
-    seconds = cost.seconds_per_frame
-    low, high = np.quantile(seconds, (0.25, 0.75))
-    ratios = seconds / cost.seconds_per_frame_no_memory
-    low_ratio, high_ratio = np.quantile(ratios, (0.25, 0.75))
-    size = float(cost.megabytes)
-    return {
-        f"seconds_per_frame_{arm}": Estimate(float(np.median(seconds)), float(low), float(high), len(seconds), ()),
-        f"time_over_no_memory_{arm}": Estimate(
-            float(np.median(ratios)), float(low_ratio), float(high_ratio), len(ratios), ()
-        ),
-        f"memory_mb_{arm}": Estimate(size, size, size, 1, ()),
-    }
+def _costs(cost: Cost, arm: str) -> list[Row]:
+    """Median and quartiles of the times, and the size."""
+    rows = [Row.of(Estimate.exact(float(cost.megabytes)), "memory_mb", arm)]
+    ratios = cost.seconds_per_frame / cost.seconds_per_frame_no_memory
+    for metric, values in (("seconds_per_frame", cost.seconds_per_frame), ("time_over_no_memory", ratios)):
+        low, high = np.quantile(values, (0.25, 0.75))
+        median = Estimate(float(np.median(values)), float(low), float(high), len(values))
+        rows.append(Row.of(median, metric, arm))
+    return rows
 
 
-def _distances(scores: Scores, arms: Sequence[Arm], networks: Networks) -> dict[str, Estimate]:
+def _distances(scores: Scores, arms: Sequence[Arm], networks: Networks) -> list[Row]:
     """Fréchet distances between all clips of an arm and the true ones."""
-    figures = {}
+    rows = []
     true = scores.true_clips()
-    for measure, encode, attribute in (("fvd_mbv2", networks.clips, "clip"), ("fvd", networks.i3d, "i3d")):
+    for metric, encode, attribute in (("fvd_mbv2", networks.clips, "clip"), ("fvd", networks.i3d, "i3d")):
         if encode is None:
             continue
         reference = encode(true)
         for arm in arms:
             made = np.stack([getattr(one, attribute) for one in scores.clips[arm.name]], 1)
-            figures[f"{measure}_{arm.name}"] = estimate_distance(made, reference)
-    return figures
+            rows.append(Row.of(estimate_distance(made, reference), metric, arm.name))
+    return rows
 
 
 def _curves(scores: Scores) -> dict[str, Any]:
@@ -212,10 +213,13 @@ def _curve(title: str, x_label: str, y_label: str, x: list[int], lines: Mapping[
     return {"title": title, "x_label": x_label, "y_label": y_label, "x": [x[index] for index in kept], "lines": drawn}
 
 
-def _signatures(scores: Scores, figures: Mapping[str, Estimate]) -> list[Signature]:
+def _signatures(scores: Scores, rows: Sequence[Row]) -> list[Signature]:
     found: list[Signature] = []
     for arm, rollout in scores.rollouts.items():
-        found += signatures(arm, rollout, scores.true_rollouts(), figures)
+        own = {(row.metric, row.gap): row for row in rows if row.n and row.variant == arm and row.minus is None}
+        again = own.get(("history_psnr", "gap64")) or estimate(rollout.history_psnr[:, None])
+        followed = own.get(("following", None)) or estimate(rollout.following[:, None])
+        found += signatures(arm, rollout, scores.true_rollouts(), again, followed)
     return found
 
 

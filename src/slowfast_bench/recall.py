@@ -19,16 +19,17 @@ from jaxtyping import Bool, Float
 from slowfast_bench.cache import Block, Progress, Records, run_blocks
 from slowfast_bench.paths.episodes import SEED, SPLIT, HeldOut
 from slowfast_bench.paths.tours import BUCKETS, TOUR_SETS
+from slowfast_bench.results import Results
 from slowfast_bench.scores.following import ROWS_PER_BATCH, row_seeds
-from slowfast_bench.scores.tour_scores import Own, Seen, TourScores, joined
+from slowfast_bench.scores.tour_scores import Seen, TourScores, joined
 from slowfast_bench.variants import memory_arm, readout_arm
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.walking import STEP_UNITS
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
-from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate, estimate, estimate_share
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate, estimate_share
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.pictures import Panel
+from slowfast_vgen.results import Row
 from slowfast_vgen.rollout import World
 
 VERSION = 2
@@ -76,13 +77,8 @@ class Novel:
     all_places: Float[np.ndarray, "walks chunks"]
 
 
-@dataclass(frozen=True)
-class RecallReport:
-    """What a run gives."""
-
-    protocol: dict[str, Any]
-    figures: dict[str, Estimate]
-    sheet: list[Panel]
+VARIANTS = {"off": "no_memory", "on": "memory", "raw": f"raw_context_{RAW_PAST_FRAMES // FRAMES_PER_CHUNK}"}
+"""Arm -> what its rows call it; the others are called as they are."""
 
 
 class RecallTest:
@@ -129,8 +125,8 @@ class RecallTest:
             "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples; of costs least and greatest repetition",
         }
 
-    def run(self, folder: Path | None = None) -> RecallReport:
-        """Computes what `folder` does not hold yet, and the figures.
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet, and the rows.
 
         Raises:
             UserError: a needed package is missing, or `folder` cannot be written.
@@ -146,23 +142,15 @@ class RecallTest:
                     yield Block(f"{name}-frozen", Seen, 0, partial(self._reference, name, "frozen"))
                     yield Block(f"{name}-ceiling", Seen, 0, partial(self._reference, name, "ceiling"))
                     for arm in self.unseeded:
-                        yield Block(f"{name}-{arm}-0", Seen, work, partial(self._seen, name, arm, seed))
-                for arm in self.arms:
-                    yield Block(f"{name}-{arm}-{seed}", Seen, work, partial(self._seen, name, arm, seed))
+                        yield self.tours.block(f"{name}-{arm}-0", name, self.unseeded[arm], seed, work)
+                for arm, played in self.arms.items():
+                    yield self.tours.block(f"{name}-{arm}-{seed}", name, played, seed, work)
             for name in OWN_SETS:
                 for arm in ("off", "on"):
-                    yield Block(f"own-{name}-{arm}-{seed}", Own, work, partial(self._own, name, arm, seed))
+                    yield self.tours.block(f"own-{name}-{arm}-{seed}", name, self.arms[arm], seed, work, own=True)
             for arm in ("off", "on"):
                 work = self.config.num_maps * self.config.num_novel_chunks
                 yield Block(f"novel-{arm}-{seed}", Novel, work, partial(self._novel, arm, seed))
-
-    def _seen(self, name: str, arm: str, seed: int, progress: Progress) -> Seen:
-        progress(self.config.num_maps * 40)
-        return self.tours.seen(name, (self.arms | self.unseeded)[arm], seed)
-
-    def _own(self, name: str, arm: str, seed: int, progress: Progress) -> Own:
-        progress(self.config.num_maps * 40)
-        return self.tours.own(name, self.arms[arm], seed)
 
     def _reference(self, name: str, reference: Literal["frozen", "ceiling"], progress: Progress) -> Seen:
         return self.tours.reference(name, self.world.model.codec, reference)
@@ -226,60 +214,54 @@ class RecallTest:
                     found[row, number] = away[now : now + FRAMES_PER_CHUNK, : now - past].min(1).max()
         return found
 
-    def _report(self, records: Records) -> RecallReport:
+    def _report(self, records: Records) -> Results:
         seeds = range(self.config.num_seeds)
-        figures = self._seen_figures(records)
-        own: dict[str, dict[str, np.ndarray]] = {}
-        for arm in ("off", "on"):
-            parts = {name: [records[f"own-{name}-{arm}-{seed}"] for seed in seeds] for name in OWN_SETS}
-            own[arm] = {
-                "history_psnr_db": joined(parts, "history_psnr"),
-                "src": joined(parts, "similarity"),
-                "scuts": joined(parts, "scene_cuts"),
-                "motion": joined(parts, "motion"),
-            }
-            figures |= {f"{name}_{arm}": estimate(values) for name, values in own[arm].items()}
-        figures["history_gain_db"] = estimate(own["on"]["history_psnr_db"] - own["off"]["history_psnr_db"])
-        figures["src_gain"] = estimate(own["on"]["src"] - own["off"]["src"])
+        rows = self._seen_rows(records)
+        own = {
+            arm: {name: [records[f"own-{name}-{arm}-{seed}"] for seed in seeds] for name in OWN_SETS}
+            for arm in ("off", "on")
+        }
+        for metric, field, name, gain in (
+            ("history_psnr", "history_psnr", "history_psnr_db", "history_gain_db"),
+            ("src_mbv2", "similarity", "src", "src_gain"),
+            ("scuts", "scene_cuts", "scuts", ""),
+            ("motion", "motion", "motion", ""),
+        ):
+            rows += _pair(metric, name, gain, {arm: joined(parts, field) for arm, parts in own.items()})
         novel = {arm: [records[f"novel-{arm}-{seed}"] for seed in seeds] for arm in ("off", "on")}
-        for name, field in (("novel", "new_places"), ("next_chunk", "all_places")):
+        for metric, field, name, gain in (
+            ("novel_psnr", "new_places", "novel_psnr_db", "novel_gain_db"),
+            ("psnr", "all_places", "next_chunk_psnr_db", "next_chunk_gain_db"),
+        ):
             values = {arm: np.stack([getattr(one, field) for one in parts], 1) for arm, parts in novel.items()}
-            figures |= {f"{name}_psnr_db_{arm}": estimate(each) for arm, each in values.items()}
-            figures[f"{name}_gain_db"] = estimate(values["on"] - values["off"])
-        gains = {arm: np.stack([one.all_places for one in parts], 1) for arm, parts in novel.items()}
+            rows += _pair(metric, name, gain, values)
         for steps in BESIDE_STEPS:
             at = (np.ceil(self._steps_beside - 0.1) == steps)[:, None]
-            found = estimate(np.where(at, gains["on"] - gains["off"], np.nan))
-            figures[f"next_chunk_gain_db_{steps}_steps_beside"] = found
+            gains, beside = np.where(at, values["on"] - values["off"], np.nan), f"{steps}_steps_beside"
+            rows.append(_gain(gains, "psnr", f"next_chunk_gain_db_{beside}", dataset=beside.replace("_", " ")))
         sheet: list[Panel] = []
         for name in SHEET_SETS:
-            rows = {"true": self.tours.reference(name, self.world.model.codec, "true").sheet}
-            rows |= {label: records[f"{name}-{arm}-0"].sheet for arm, label in (("on", "memory"), ("off", "no memory"))}
-            for index in range(len(rows["true"])):
-                sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in rows.items()]
-        return RecallReport(
-            self.protocol | provenance(figures, self.world.device, records.commits),
-            {name: one for name, one in figures.items() if one.n},
-            sheet,
-        )
+            frames = {"true": self.tours.reference(name, self.world.model.codec, "true").sheet}
+            frames |= {
+                label: records[f"{name}-{arm}-0"].sheet for arm, label in (("on", "memory"), ("off", "no memory"))
+            }
+            for index in range(len(frames["true"])):
+                sheet += [Panel(f"{name} {1 + index}: {label}", each[index]) for label, each in frames.items()]
+        return Results.made(self.protocol, rows, self.world.device, records.commits, {"tours": sheet})
 
-    def _seen_figures(self, records: dict[str, Any]) -> dict[str, Estimate]:
+    def _seen_rows(self, records: dict[str, Any]) -> list[Row]:
         """Recall against the true frames: by gap over all tours, and by kind of tour."""
         seeds = range(self.config.num_seeds)
         values: dict[str, dict[str, np.ndarray]] = {}
         gaps = {name: records[f"{name}-frozen"].gap for name in TOUR_SETS}
+        once = {"frozen": "frozen", "ceiling": "ceiling"} | {one: f"{one}-0" for one in self.unseeded}
         for name in TOUR_SETS:
             values[name] = {
                 arm: np.stack([records[f"{name}-{arm}-{seed}"].psnr for seed in seeds], 1) for arm in self.arms
             }
-            for reference, block in [
-                ("frozen", "frozen"),
-                ("ceiling", "ceiling"),
-                *((one, f"{one}-0") for one in self.unseeded),
-            ]:
-                one = records[f"{name}-{block}"].psnr
-                values[name][reference] = np.repeat(one[:, None], len(seeds), 1)
-        figures: dict[str, Estimate] = {}
+            for arm, block in once.items():
+                values[name][arm] = np.repeat(records[f"{name}-{block}"].psnr[:, None], len(seeds), 1)
+        rows: list[Row] = []
         everywhere: dict[str, list[np.ndarray]] = {arm: [] for arm in next(iter(values.values()))}
         for bucket, (fewest, most) in BUCKETS.items():
             chosen = {name: ((gap >= fewest) & (gap <= most))[:, None] for name, gap in gaps.items()}
@@ -287,26 +269,45 @@ class RecallTest:
             if not kinds:
                 continue
             masked = {arm: [np.where(chosen[name], values[name][arm], np.nan) for name in kinds] for arm in everywhere}
-            joined = {arm: np.concatenate(parts, -1) for arm, parts in masked.items()}
+            together = {arm: np.concatenate(parts, -1) for arm, parts in masked.items()}
             for arm, parts in masked.items():
                 everywhere[arm] += parts
-                figures[f"recall_psnr_db_{arm}_{bucket}"] = estimate(joined[arm])
-            figures[f"recall_gain_db_{bucket}"] = estimate(joined["on"] - joined["off"])
-            figures[f"recall_worst_5_percent_gain_db_{bucket}"] = _worst(joined["on"] - joined["off"])
+                variant, name = VARIANTS.get(arm, arm), f"recall_psnr_db_{arm}_{bucket}"
+                rows.append(Row.of(estimate(together[arm]), "truth_psnr", variant, gap=bucket, name=name))
+            gain = together["on"] - together["off"]
+            rows.append(_gain(gain, "truth_psnr", f"recall_gain_db_{bucket}", gap=bucket))
+            worst = np.where(gain <= np.nanquantile(gain, 0.05), gain, np.nan)
+            name = f"recall_worst_5_percent_gain_db_{bucket}"
+            rows.append(_gain(worst, "worst5_gain_truth_psnr", name, gap=bucket))
             for place, name in enumerate(kinds):
                 kind = name.rsplit("-", 1)[0] if name[-1].isdigit() else name
-                own = masked["on"][place] - masked["off"][place]
                 if name.endswith(bucket.removeprefix("gap")) or kind == name:
-                    figures[f"recall_gain_db_{kind.replace('-', '_')}_{bucket}"] = estimate(own)
+                    own, kind = masked["on"][place] - masked["off"][place], kind.replace("-", "_")
+                    name = f"recall_gain_db_{kind}_{bucket}"
+                    rows.append(_gain(own, "truth_psnr", name, gap=bucket, dataset=kind))
         all_of = {arm: np.concatenate(parts, -1) for arm, parts in everywhere.items()}
-        figures["recall_gain_db"] = estimate(all_of["on"] - all_of["off"])
-        figures["gain_over_raw_context_db"] = estimate(all_of["on"] - all_of["raw"])
-        figures["raw_context_gain_db"] = estimate(all_of["raw"] - all_of["off"])
-        figures["ceiling_gap_closed"] = estimate_share(all_of["on"], all_of["off"], all_of["ceiling"])
-        figures["gain_over_frozen_db"] = estimate(all_of["on"] - all_of["frozen"])
-        if "readout" in all_of:
-            figures["readout_minus_memory_db"] = estimate(all_of["readout"] - all_of["on"])
-        return figures
+        for arm, minus, name in (
+            ("on", "off", "recall_gain_db"),
+            ("on", "raw", "gain_over_raw_context_db"),
+            ("raw", "off", "raw_context_gain_db"),
+            ("on", "frozen", "gain_over_frozen_db"),
+            ("readout", "on", "readout_minus_memory_db"),
+        ):
+            if arm in all_of:
+                difference, variants = all_of[arm] - all_of[minus], [VARIANTS.get(one, one) for one in (arm, minus)]
+                rows.append(Row.of(estimate(difference), "truth_psnr", variants[0], minus=variants[1], name=name))
+        closed = estimate_share(all_of["on"], all_of["off"], all_of["ceiling"])
+        return [*rows, Row.of(closed, "ceiling_gap_closed", "memory", name="ceiling_gap_closed")]
+
+
+def _pair(metric: str, name: str, gain: str, values: dict[str, np.ndarray]) -> list[Row]:
+    """Rows of no memory, of the memory, and, where it has a name, of what the memory adds."""
+    rows = [Row.of(estimate(each), metric, VARIANTS[arm], name=f"{name}_{arm}") for arm, each in values.items()]
+    return [*rows, _gain(values["on"] - values["off"], metric, gain)] if gain else rows
+
+
+def _gain(values: np.ndarray, metric: str, name: str, gap: str | None = None, dataset: str | None = None) -> Row:
+    return Row.of(estimate(values), metric, "memory", minus="no_memory", gap=gap, dataset=dataset, name=name)
 
 
 def _apart(poses: Float[np.ndarray, "frames 3"]) -> tuple[np.ndarray, np.ndarray]:
@@ -314,9 +315,3 @@ def _apart(poses: Float[np.ndarray, "frames 3"]) -> tuple[np.ndarray, np.ndarray
     places, headings = poses[:, :2] / STEP_UNITS, np.deg2rad(poses[:, 2])
     away = np.linalg.norm(places[:, None] - places[None], axis=-1)
     return away, np.abs((headings[:, None] - headings[None] + np.pi) % (2 * np.pi) - np.pi)
-
-
-def _worst(gains: np.ndarray) -> Estimate:
-    """The mean of the worst twentieth of the frames."""
-    limit = np.nanquantile(gains, 0.05)
-    return estimate(np.where(gains <= limit, gains, np.nan))

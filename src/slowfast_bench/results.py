@@ -1,17 +1,25 @@
-"""Results files, read back and checked: `{"protocol": {...}, "figures": {NAME: {"mean", "low", "high", "n"}}}`."""
+"""Results: a protocol and its rows, fresh from a measurement or read back from a file and checked."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
+from slowfast_vgen.machine import provenance
+from slowfast_vgen.results import KEYS, NUMBERS, Estimate, Row
 
-STANDARD = "evaluate standard"
-_PARTS = ("quality", "consistency", "isolation", "crossdomain", "ablations")
-SUITE_COMMANDS = (STANDARD, *(f"evaluate {part}" for part in _PARTS))
+if TYPE_CHECKING:
+    import torch
+
+    from slowfast_vgen.pictures import Panel
+
+SUITE_COMMANDS = tuple(
+    f"evaluate {part}" for part in ("standard", "quality", "consistency", "isolation", "crossdomain", "ablations")
+)
 """Commands that run the suite, or parts of it, on some arms; their files have one form."""
 SUITE_VERSION = 1
 _DEEPEST = 40
@@ -19,27 +27,45 @@ _DEEPEST = 40
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure of a file; `statistics.Estimate`, fresh from a measurement, has the seeds as well."""
-
-    mean: float
-    low: float
-    """Lower end of the interval: 95 % by bootstrap unless the protocol says otherwise; the mean itself for a count."""
-    high: float
-    """Upper end."""
-    n: int
-    """How many samples the mean is over."""
-
-
-@dataclass(frozen=True)
 class Results:
-    """One results file."""
+    """The rows of one measurement, and how they came about."""
 
-    name: str
-    """What it is called beside the others: its file's name without the suffix, folders before it where two share it."""
-    path: Path
     protocol: dict[str, Any]
-    figures: dict[str, Figure]
+    rows: tuple[Row, ...]
+    name: str = ""
+    """What a file is called beside others: its name without the suffix, folders before it where two share it."""
+    path: Path = Path()
+    sheets: Mapping[str, "Sequence[Panel]"] = field(default_factory=dict)
+    """Contact sheets by name, of a measurement just made."""
+
+    @classmethod
+    def made(
+        cls,
+        protocol: Mapping[str, Any],
+        rows: Iterable[Row],
+        device: "torch.device | str | None" = None,
+        kept_from: frozenset[str] = frozenset(),
+        sheets: "Mapping[str, Sequence[Panel]] | None" = None,
+    ) -> "Results":
+        """Of a measurement just made: rows that had something to measure, and beside the protocol what made them."""
+        measured = tuple(row for row in rows if row.n)
+        return cls(dict(protocol) | provenance(measured, device, kept_from), measured, sheets=sheets or {})
+
+    @cached_property
+    def by_name(self) -> dict[str, Row]:
+        """The rows by name."""
+        return {row.name: row for row in self.rows}
+
+    def __getitem__(self, name: str) -> Row:
+        return self.by_name[name]
+
+    def select(self, **keys: str | None) -> list[Row]:
+        """The rows with these keys; a key that is not named may be anything, None asks for rows without it.
+
+        >>> Results({}, (Row(1.0, 1.0, 1.0, 1, name="a", metric="psnr"),)).select(metric="psnr", gap=None)[0].name
+        'a'
+        """
+        return [row for row in self.rows if all(getattr(row, key) == value for key, value in keys.items())]
 
     @property
     def command(self) -> str:
@@ -125,15 +151,24 @@ def read_results(path: Path, name: str | None = None) -> Results:
     """
     content = read_json(path)
     _check_values(path, content)
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("protocol", "figures")):
+    if isinstance(content, dict) and isinstance(content.get("figures"), dict):
         raise UserError(
-            f"{path} is no results file, which has an object 'protocol' and an object 'figures'; give one that "
+            f"{path} is of the form before rows; make rows of it with tools/results_to_rows.py, or measure anew"
+        )
+    rows = content.get("rows") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not isinstance(content.get("protocol"), dict):
+        raise UserError(
+            f"{path} is no results file, which has an object 'protocol' and a list 'rows'; give one that "
             "`slowfast evaluate ... --json` or `slowfast bench --json` wrote"
         )
-    if not content["figures"]:
-        raise UserError(f"{path} holds no figures; measure anew")
-    figures = {key: _estimate(path, key, row) for key, row in content["figures"].items()}
-    results = Results(path.stem if name is None else name, path, content["protocol"], figures)
+    if not rows:
+        raise UserError(f"{path} holds no rows; measure anew")
+    made = tuple(_row(path, number, row) for number, row in enumerate(rows))
+    names = [row.name for row in made]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}: two rows are called {twice!r:.80}; measure anew")
+    results = Results(content["protocol"], made, path.stem if name is None else name, path)
     if results.command in SUITE_COMMANDS:
         read_suite(results)
     return results
@@ -246,13 +281,21 @@ class _Reader:
         return [_Reader(self.path, f"{self.place}.{key}[{number}]", each) for number, each in enumerate(value)]
 
 
-def _estimate(path: Path, name: str, row: Any) -> Figure:
-    place = f"{path}: the figure {name!r:.80}"
-    if not isinstance(row, dict) or not all(_is_number(row.get(key)) for key in ("mean", "low", "high", "n")):
+def _row(path: Path, number: int, row: Any) -> Row:
+    place = f"{path}: rows[{number}]"
+    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("name", "metric")):
+        raise UserError(f"{place} must have the strings name and metric, not {row!r:.80}; measure anew")
+    keys = {key: row.get(key) for key in KEYS}
+    if not all(value is None or isinstance(value, str) for value in keys.values()):
+        raise UserError(f"{place} has a key that is neither a string nor null ({keys!r:.120}); measure anew")
+    place = f"{path}: the row {row['name']!r:.80}"
+    if not all(_is_number(row.get(key)) for key in NUMBERS):
         raise UserError(f"{place} must have the numbers mean, low, high and n, not {row!r:.80}; measure anew")
     if row["low"] > row["high"] or row["n"] < 0 or row["n"] != int(row["n"]):
-        raise UserError(f"{place} has an interval that is upside down or an n that is no count ({row!r:.120})")
-    return Figure(float(row["mean"]), float(row["low"]), float(row["high"]), int(row["n"]))
+        raise UserError(f"{place} has an interval that is upside down or an n that is no count ({row!r:.200})")
+    name, metric, variant, minus, gap, dataset = keys.values()
+    found = Estimate(float(row["mean"]), float(row["low"]), float(row["high"]), int(row["n"]))
+    return Row.of(found, str(metric), variant, minus=minus, gap=gap, dataset=dataset, name=name)
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

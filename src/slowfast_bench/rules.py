@@ -1,21 +1,28 @@
-"""The rules of fast learning side by side, each with and without the slow-fast loop (the paper's table 4)."""
+"""Fast learning and the slow-fast loop on tours that come back.
 
-from collections.abc import Iterator, Mapping
+`RulesTest`: every rule of fast learning, with and without the loop (the paper's table 4). `ScalingTest`: recall against
+the compute of the loop and the size of the denoiser; each point is one finished run of the loop, its learning rate
+fallen to zero, while codec, addresses and the memory's settings are those of one world throughout.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slowfast_bench.cache import Block, Progress, run_blocks
+import numpy as np
+
+from slowfast_bench.cache import Block, run_blocks
 from slowfast_bench.paths.episodes import SEED, SPLIT
-from slowfast_bench.scores.tour_scores import Own, Seen, TourScores, joined
+from slowfast_bench.results import Results
+from slowfast_bench.scores.tour_scores import TourScores, joined
 from slowfast_bench.variants import memory_arm, readout_arm
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.models.denoiser import DenoiserModule
+from slowfast_vgen.results import Row
 from slowfast_vgen.rollout import World
 
 VERSION = 2
@@ -34,11 +41,15 @@ LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
 palette (docs/decisions/0004)."""
 SEEN_SETS = ("out-and-back-64",)
 OWN_SETS = ("full-turn-16", "out-and-back-16")
+SCALING_SETS = ("full-turn-16", "out-and-back-64")
+FLOP_PER_WEIGHT_AND_TOKEN = 6
+"""Forward and backward pass of a transformer (arXiv 2001.08361, 2.1); attention itself, a few per cent here, is left
+out."""
 
 
 @dataclass(frozen=True)
-class RulesConfig:
-    """How large the comparison is."""
+class ToursConfig:
+    """How many tours are played."""
 
     num_maps: int = 64
     num_seeds: int = 3
@@ -48,7 +59,7 @@ class RulesConfig:
             raise UserError(f"at least 1 map and 1 seed are needed, got {self.num_maps} and {self.num_seeds}")
 
     @classmethod
-    def quick(cls) -> "RulesConfig":
+    def quick(cls) -> "ToursConfig":
         """Shows that everything runs; its figures mean nothing."""
         return cls(num_maps=2, num_seeds=1)
 
@@ -102,7 +113,7 @@ def make_arms(world: World, before: DenoiserModule, after: Mapping[str, Denoiser
 class RulesTest:
     """The arms under one configuration: `RulesTest(arms, config).run(folder)`."""
 
-    def __init__(self, arms: list[Arm], config: RulesConfig) -> None:
+    def __init__(self, arms: list[Arm], config: ToursConfig) -> None:
         self.arms, self.config, self.tours = arms, config, TourScores(config.num_maps)
 
     @property
@@ -131,8 +142,8 @@ class RulesTest:
             "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
         }
 
-    def run(self, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Estimate]]:
-        """Computes what `folder` does not hold yet; gives the protocol and the figures.
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet, and the rows.
 
         Raises:
             UserError: a needed package is missing, or `folder` cannot be written.
@@ -140,22 +151,24 @@ class RulesTest:
         """
         records = run_blocks(list(self._blocks()), folder)
         seeds = range(self.config.num_seeds)
-        figures: dict[str, Estimate] = {}
+        rows: list[Row] = []
         for arm in self.arms:
             own = {name: [records[f"own-{name}-{arm.name}-{seed}"] for seed in seeds] for name in OWN_SETS}
             seen = {name: [records[f"seen-{name}-{arm.name}-{seed}"] for seed in seeds] for name in SEEN_SETS}
-            for figure, parts, field in (
-                ("src", own, "similarity"),
-                ("scuts", own, "scene_cuts"),
-                ("motion", own, "motion"),
-                ("history_psnr_db", own, "history_psnr"),
-                ("revisit_psnr_db", seen, "psnr"),
+            for metric, field, column in (
+                ("src_mbv2", "similarity", "src"),
+                ("scuts", "scene_cuts", "scuts"),
+                ("motion", "motion", "motion"),
+                ("history_psnr", "history_psnr", "history_psnr_db"),
             ):
-                figures[f"{figure}_{arm.name}"] = estimate(joined(parts, field))
+                rows.append(Row.of(estimate(joined(own, field)), metric, arm.name, name=f"{column}_{arm.name}"))
+            values = estimate(joined(seen, "psnr"))
+            rows.append(Row.of(values, "truth_psnr", arm.name, name=f"revisit_psnr_db_{arm.name}"))
         for arm in self._readable:
-            parts = {name: [records[f"readout-{name}-{arm.name}"]] for name in SEEN_SETS}
-            figures[f"revisit_psnr_db_readout_{arm.name}"] = estimate(joined(parts, "psnr"))
-        return self.protocol | provenance(figures, self.arms[0].world.device, records.commits), figures
+            values = estimate(joined({name: [records[f"readout-{name}-{arm.name}"]] for name in SEEN_SETS}, "psnr"))
+            variant = f"readout_{arm.name}"
+            rows.append(Row.of(values, "truth_psnr", variant, name=f"revisit_psnr_db_{variant}"))
+        return Results.made(self.protocol, rows, self.arms[0].world.device, records.commits)
 
     @property
     def _readable(self) -> list[Arm]:
@@ -163,34 +176,121 @@ class RulesTest:
         return [arm for arm in self.arms if not arm.loop and arm.memory is not None and arm.memory.local is not None]
 
     def _blocks(self) -> Iterator[Block[Any]]:
+        block, work = self.tours.block, self.config.num_maps
         for arm in self._readable:
+            assert arm.memory is not None
             for name in SEEN_SETS:
-                yield Block(
-                    f"readout-{name}-{arm.name}", Seen, self.config.num_maps, partial(self._read_out, name, arm)
-                )
+                yield block(f"readout-{name}-{arm.name}", name, readout_arm(arm.world, arm.memory), 0, work)
         for seed in range(self.config.num_seeds):
             for arm in self.arms:
+                played = memory_arm(arm.name, arm.name, arm.world, arm.memory)
                 for name in OWN_SETS:
-                    yield Block(
-                        f"own-{name}-{arm.name}-{seed}", Own, self.config.num_maps, partial(self._own, name, arm, seed)
-                    )
+                    yield block(f"own-{name}-{arm.name}-{seed}", name, played, seed, work, own=True)
                 for name in SEEN_SETS:
-                    yield Block(
-                        f"seen-{name}-{arm.name}-{seed}",
-                        Seen,
-                        self.config.num_maps,
-                        partial(self._seen, name, arm, seed),
-                    )
+                    yield block(f"seen-{name}-{arm.name}-{seed}", name, played, seed, work)
 
-    def _own(self, name: str, arm: Arm, seed: int, progress: Progress) -> Own:
-        progress(self.config.num_maps)
-        return self.tours.own(name, memory_arm(arm.name, arm.name, arm.world, arm.memory), seed)
 
-    def _seen(self, name: str, arm: Arm, seed: int, progress: Progress) -> Seen:
-        progress(self.config.num_maps)
-        return self.tours.seen(name, memory_arm(arm.name, arm.name, arm.world, arm.memory), seed)
+@dataclass(frozen=True)
+class ScalingPoint:
+    """One run of the loop."""
 
-    def _read_out(self, name: str, arm: Arm, progress: Progress) -> Seen:
-        progress(self.config.num_maps)
-        assert arm.memory is not None
-        return self.tours.seen(name, readout_arm(arm.world, arm.memory), 0)
+    name: str
+    world: World
+    """With the run's denoiser."""
+    num_steps: int
+    windows_per_step: int
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights of the denoiser."""
+        return sum(parameter.numel() for parameter in self.world.model.denoiser.parameters())
+
+    @property
+    def training_flop(self) -> float:
+        """Floating-point operations of the loop: 6 a weight and token, every chunk being a window of past and new."""
+        model = self.world.model
+        _, height, width = model.latent_shape
+        patch = getattr(model.denoiser.config, "patch_size", 1)
+        frames = model.config.num_past_frames + model.config.num_new_frames
+        tokens = frames * (height // patch) * (width // patch) * self.windows_per_step * self.num_steps
+        return float(FLOP_PER_WEIGHT_AND_TOKEN * self.num_parameters * tokens)
+
+
+class ScalingTest:
+    """The points under one configuration: `ScalingTest(points, memory, config).run(folder)`."""
+
+    def __init__(self, points: Sequence[ScalingPoint], memory: MemoryConfig, config: ToursConfig) -> None:
+        if not points:
+            raise UserError("no finished run of the loop was given; name at least one folder that `train loop` wrote")
+        names = [point.name for point in points]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"two runs are called {twice[0]!r}; their folders must have different names")
+        self.points, self.memory, self.config = list(points), memory, config
+        self.tours = TourScores(config.num_maps)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Everything that decides the figures, as JSON values."""
+        world = self.points[0].world
+        return {
+            "command": "evaluate scaling",
+            "version": VERSION,
+            "world": world.model.config.name,
+            "sampling_steps": world.model.config.num_sampling_steps,
+            "precision": world.precision,
+            "memory": self.memory.to_json(),
+            "points": {
+                point.name: {
+                    "weights_sha256": point.world.model.fingerprint,
+                    "parameters": point.num_parameters,
+                    "loop_steps": point.num_steps,
+                    "loop_flop": point.training_flop,
+                }
+                for point in self.points
+            },
+            "tours": list(SCALING_SETS),
+            "split": SPLIT,
+            "map_seed": SEED,
+            **asdict(self.config),
+            "interval": f"95 % bootstrap over maps, {NUM_RESAMPLES} resamples",
+        }
+
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet; PSNR with and without memory, the gain, and the read-out.
+
+        Raises:
+            UserError: a needed package is missing, or `folder` cannot be written.
+            KeyboardInterrupt: says how much is done.
+        """
+        records = run_blocks(list(self._blocks()), folder)
+        rows: list[Row] = []
+        for point in self.points:
+            psnr: dict[str, np.ndarray] = {}
+            for arm, variant in (("off", "no_memory"), ("on", "memory")):
+                blocks = {
+                    name: [records[_block_name(name, point, arm, seed)] for seed in range(self.config.num_seeds)]
+                    for name in SCALING_SETS
+                }
+                psnr[arm], name = joined(blocks, "psnr"), f"recall_psnr_db_{arm}_{point.name}"
+                rows.append(Row.of(estimate(psnr[arm]), "truth_psnr", variant, dataset=point.name, name=name))
+            gain, name = estimate(psnr["on"] - psnr["off"]), f"recall_gain_db_{point.name}"
+            rows.append(Row.of(gain, "truth_psnr", "memory", minus="no_memory", dataset=point.name, name=name))
+        if self.memory.local is not None:  # hangs on no denoiser, so it is the same for all points
+            values = estimate(joined({name: [records[f"{name}-readout"]] for name in SCALING_SETS}, "psnr"))
+            rows.append(Row.of(values, "truth_psnr", "readout", name="recall_psnr_db_readout"))
+        return Results.made(self.protocol, rows, self.points[0].world.device, records.commits)
+
+    def _blocks(self) -> Iterator[Block[Any]]:
+        block, work = self.tours.block, self.config.num_maps
+        for name in SCALING_SETS if self.memory.local is not None else ():
+            yield block(f"{name}-readout", name, readout_arm(self.points[0].world, self.memory), 0, work)
+        for seed in range(self.config.num_seeds):
+            for point in self.points:
+                for arm, memory in (("off", None), ("on", self.memory)):
+                    played = memory_arm(arm, arm, point.world, memory)
+                    for name in SCALING_SETS:
+                        yield block(_block_name(name, point, arm, seed), name, played, seed, work)
+
+
+def _block_name(name: str, point: ScalingPoint, arm: str, seed: int) -> str:
+    return f"{name}-{point.world.model.fingerprint[:12]}-{arm}-{seed}"

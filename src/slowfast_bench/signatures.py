@@ -4,7 +4,6 @@ The three that the method's description asks to look for (memory not updating, q
 and the one that hides the others: a video that stands still.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from slowfast_bench.scores.consistency import RolledOut
-from slowfast_vgen.metrics.bootstrap import Estimate, estimate
 from slowfast_vgen.metrics.frames import drift, motion, psnr, sharpness
+from slowfast_vgen.results import Estimate
 
 FRAMES_APART = 24
 """Frames of one path so far apart show different places."""
@@ -44,11 +43,19 @@ def signatures(
     arm: str,
     rollout: RolledOut,
     true: UInt8[np.ndarray, "maps frames height width 3"],
-    figures: Mapping[str, Estimate],
+    again: Estimate,
+    followed: Estimate,
 ) -> list[Signature]:
-    """Each signature, found or not, with what it was read from."""
+    """Each signature, found or not, with what it was read from.
+
+    Args:
+        arm: whose roll-outs these are.
+        rollout: their scores.
+        true: the true frames of the same paths.
+        again: how near places seen again are to their first visit.
+        followed: the share of turns that move the picture the right way.
+    """
     unrelated = float(np.mean([psnr(video[FRAMES_APART:], video[:-FRAMES_APART]).mean() for video in true]))
-    again = figures.get(f"history_psnr_gap64_{arm}") or estimate(rollout.history_psnr[:, None])
     inconsistent = again.low < unrelated + LEAST_ABOVE_UNRELATED_DB
 
     early = np.nanmean(rollout.sharpness[:, :WINDOW])
@@ -57,7 +64,6 @@ def signatures(
     true_lost = -float(drift(true_sharpness, WINDOW).mean() / true_sharpness[:, :WINDOW].mean())
     decays = lost > true_lost + MOST_LOST_SHARPNESS
 
-    followed = figures.get(f"following_{arm}") or estimate(rollout.following[:, None])
     moved = float(np.mean(rollout.motion) / np.mean([motion(video) for video in true]))
     return [
         Signature(

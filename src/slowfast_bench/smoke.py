@@ -4,20 +4,20 @@ A figure here does not rank papers; it shows whether the world and its memory do
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from slowfast_bench import smoke_figures as named
 from slowfast_bench.cache import Block, Progress, Records, run_blocks
 from slowfast_bench.generate import generate_tours
 from slowfast_bench.paths.episodes import LAP_CHUNKS, SEED, SPLIT, HeldOut, Outcomes, Tour, play_tours
+from slowfast_bench.results import Results
 from slowfast_bench.scores.following import Following, generate_chunks, row_seeds, score_chunks
 from slowfast_bench.scores.long_videos import (
     SHEET_COLUMNS,
@@ -36,14 +36,14 @@ from slowfast_bench.scores.revisits import (
     tour_pairs,
 )
 from slowfast_bench.variants import memory_arm
-from slowfast_envs.actions import FRAMES_PER_CHUNK
+from slowfast_envs.actions import FRAMES_PER_CHUNK, VERBS
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
-from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate, estimate_ratio
 from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.pictures import Panel
+from slowfast_vgen.results import Row
 from slowfast_vgen.rollout import World
 from slowfast_vgen.types import Episode, Frames
 
@@ -55,6 +55,24 @@ LONG_ARMS = {"": "off", "_memory": "best"}
 """Ending of a figure's name -> arm."""
 assert SHEET_COLUMNS == MOST_PAIRS, "all rows of the contact sheet have as many columns"
 ARM_LABELS = {"off": "no memory", "paper": "paper", "best": "best"}
+FOLLOWING = {
+    "action_following": "direction",
+    "action_following_five_way": "five_way",
+    "action_following_flow": "flow",
+    "first_frame_gain_db": "first_frame_gain",
+    "first_frame_psnr_db": "first_frame_psnr",
+    "chunk_psnr_db": "chunk_psnr",
+}
+"""Metric -> the field of the scores that holds it."""
+BY_VERB = ("action_following_five_way", "first_frame_gain_db", "first_frame_psnr_db", "chunk_psnr_db")
+REVISITS = {
+    "truth_psnr": ("psnr", "revisit_psnr_db", "revisit_gain_db"),
+    "truth_colour_distance": ("colour_distance", "revisit_colour_distance", ""),
+    "history_psnr": ("history_psnr", "history_psnr_db", "history_gain_db"),
+    "history_colour_distance": ("history_colour_distance", "history_colour_distance", ""),
+    "src_mbv2": ("similarity", "src_mbv2", "src_mbv2_gain"),
+}
+"""Metric -> the field of the scores that holds it, the name of its rows, and that of what a memory adds to it."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +99,6 @@ class SmokeConfig:
     def num_chunks(self) -> int:
         """Chunks of a long video."""
         return self.num_frames // FRAMES_PER_CHUNK
-
-
-@dataclass(frozen=True)
-class SmokeReport:
-    """What a run gives."""
-
-    protocol: dict[str, Any]
-    figures: dict[str, Estimate]
-    """Those that had something to measure."""
-    sheet: list[Panel]
-    """Rows of a contact sheet, `SHEET_COLUMNS` frames each: for several episodes the truth and each arm."""
 
 
 class SmokeTest:
@@ -146,8 +153,8 @@ class SmokeTest:
             "interval": f"95 %, percentile bootstrap over episodes, {NUM_RESAMPLES} resamples",
         }
 
-    def run(self, folder: Path | None = None) -> SmokeReport:
-        """Computes what `folder` does not hold yet, and the figures.
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet, and the rows.
 
         Raises:
             UserError: a needed package is missing, or `folder` cannot be written.
@@ -241,7 +248,7 @@ class SmokeTest:
         codec = self.world.model.codec
         return codec.decode(codec.encode(torch.from_numpy(frames).to(self.world.device))).cpu().numpy()
 
-    def _report(self, records: Records) -> SmokeReport:
+    def _report(self, records: Records) -> Results:
         seeds = range(self.config.num_seeds)
         long_arms = {
             ending: [records[f"long-{arm}-{seed}"] for seed in seeds if arm in self._long_arms(seed)]
@@ -254,25 +261,24 @@ class SmokeTest:
         references = {script: records[f"reference-{script}"] for script in SCRIPTS}
         true = records["reference-long"]
         following = [records[f"following-{seed}"] for seed in seeds]
-        estimates = named.following_figures(following, records["reference-following"])
-        estimates |= named.long_figures(long_arms, true, records["reference-long-codec"])
-        estimates |= named.revisit_figures(scripts, references)
-        figures = {name: one for name, one in estimates.items() if one.n}
-        made = provenance(figures, self.world.device, records.commits)
-        protocol = {
-            **self.protocol,
-            **made,
-            "not_measured": [name for name, one in estimates.items() if not one.n],
-            "per_seed": {name: _spread(one) for name, one in figures.items() if len(one.per_seed) > 1},
-            "horizon": named.sharpness_over_horizon(long_arms, true),
-        }
+        rows = [
+            *following_rows(following, records["reference-following"]),
+            *long_rows(long_arms, true, records["reference-long-codec"]),
+            *revisit_rows(scripts, references),
+        ]
         sheet = []
         for script, arms in scripts.items():
-            rows = {"true": references[script].sheet} | {ARM_LABELS[arm]: one[0].sheet for arm, one in arms.items()}
-            sheet += _panels(f"{script}, way back", rows)
-        long_rows = {ARM_LABELS[arm]: long_arms[ending][0].sheet for ending, arm in LONG_ARMS.items()}
-        sheet += _panels(f"{self.config.num_frames} frames", {"true": true.sheet} | long_rows)
-        return SmokeReport(protocol, figures, sheet)
+            panels = {"true": references[script].sheet} | {ARM_LABELS[arm]: one[0].sheet for arm, one in arms.items()}
+            sheet += _panels(f"{script}, way back", panels)
+        long = {ARM_LABELS[arm]: long_arms[ending][0].sheet for ending, arm in LONG_ARMS.items()}
+        sheet += _panels(f"{self.config.num_frames} frames", {"true": true.sheet} | long)
+        results = Results.made(self.protocol, rows, self.world.device, records.commits, {"episodes": sheet})
+        told = {
+            "not_measured": [row.name for row in rows if not row.n],
+            "per_seed": {row.name: _spread(row) for row in results.rows if len(row.per_seed) > 1},
+            "horizon": sharpness_over_horizon(long_arms, true),
+        }
+        return replace(results, protocol=results.protocol | told)
 
 
 def _panels(title: str, rows: dict[str, UInt8[np.ndarray, "shown columns height width 3"]]) -> list[Panel]:
@@ -281,7 +287,84 @@ def _panels(title: str, rows: dict[str, UInt8[np.ndarray, "shown columns height 
     return [Panel(f"{title} {1 + index}: {label}", frames[index]) for index in shown for label, frames in rows.items()]
 
 
-def _spread(figure: Estimate) -> dict[str, Any]:
+def _spread(row: Row) -> dict[str, Any]:
     """The seeds' own means, and their standard deviation."""
-    means = [value for value in figure.per_seed if np.isfinite(value)]
+    means = [value for value in row.per_seed if np.isfinite(value)]
     return {"means": means, "spread": float(np.std(means, ddof=1)) if len(means) > 1 else 0.0}
+
+
+def following_rows(seeds: Sequence[Following], codec: Following) -> Iterator[Row]:
+    """Action following and first frames; `codec` are the scores of the true chunks after the codec's round trip."""
+    for metric, field in FOLLOWING.items():
+        values = _stacked(seeds, field)
+        yield Row.of(estimate(values), metric, name=metric)
+        for index, verb in enumerate(VERBS if metric in BY_VERB else ()):
+            chosen = np.where((codec.verb == index)[:, None], values, np.nan)
+            yield Row.of(estimate(chosen), metric, dataset=verb)
+    yield Row.of(estimate(_stacked(seeds[:1], "copy_psnr")), "first_frame_psnr_db", "frozen", name="copy_psnr_db")
+    yield Row.of(estimate(_stacked([codec], "chunk_psnr")), "chunk_psnr_db", "codec", name="codec_psnr_db")
+    for metric in ("action_following_five_way", "action_following_flow"):
+        yield Row.of(estimate(_stacked([codec], FOLLOWING[metric])), metric, "codec")
+
+
+def long_rows(arms: Mapping[str, Sequence[LongRollouts]], true: LongRollouts, codec: LongRollouts) -> Iterator[Row]:
+    """Sharpness, colour, collapse, cuts, motion; `arms` maps the ending of a name, such as "_memory", to its seeds."""
+    variants = {"": "no_memory", "_memory": "memory", "_true": "true"}
+    for ending, seeds in arms.items():
+        for metric, field in (("late_sharpness_ratio", "sharpness"), ("late_colour_spread_ratio", "colour_spread")):
+            late = np.stack([getattr(one, field)[:, -1] for one in seeds], 1)
+            ratio = estimate_ratio(late, getattr(true, field))
+            yield Row.of(ratio, metric, variants[ending], name=metric + ending)
+    ratio = estimate_ratio(codec.sharpness[:, -1:], true.sharpness[:, -1])
+    yield Row.of(ratio, "late_sharpness_ratio", "codec", name="codec_sharpness_ratio")
+    for ending, seeds in {**arms, "_true": [true]}.items():
+        for metric, field, name in (
+            ("collapsed_share", "collapsed", "collapsed_share"),
+            ("scuts", "scene_cuts", "scuts"),
+            ("motion", "motion", "motion_score"),
+        ):
+            yield Row.of(estimate(_stacked(seeds, field)), metric, variants[ending], name=name + ending)
+    yield Row.of(estimate(_stacked(arms["_memory"], "rollbacks")), "rollbacks", "memory")
+
+
+def sharpness_over_horizon(arms: Mapping[str, Sequence[LongRollouts]], true: LongRollouts) -> dict[str, list[float]]:
+    """Mean sharpness of each window of 32 frames, of the first seed and of the true frames."""
+    firsts = {f"sharpness{ending}": seeds[0] for ending, seeds in arms.items()} | {"sharpness_true": true}
+    return {name: [round(float(value), 5) for value in one.sharpness.mean(0)] for name, one in firsts.items()}
+
+
+def revisit_rows(
+    scripts: Mapping[str, Mapping[str, Sequence[Revisits]]], references: Mapping[str, RevisitReference]
+) -> list[Row]:
+    """Scores of revisits and what the memory adds to them: `scripts[script][arm]` are the seeds' scores.
+
+    Over all scripts first, then of each.
+    """
+    variants = {"off": "no_memory", "paper": "paper", "best": "memory"}
+    samples: dict[tuple[str, str, str, str | None], dict[str, np.ndarray]] = {}
+    for script, arms in scripts.items():
+        for metric, (field, name, gain) in REVISITS.items():
+            values = {arm: _stacked(seeds, field) for arm, seeds in arms.items()}
+            for arm, each in values.items():
+                samples.setdefault((metric, f"{name}_{arm}", variants[arm], None), {})[script] = each
+                if gain and arm != "off":
+                    key = metric, f"{gain}_{arm}", variants[arm], "no_memory"
+                    samples.setdefault(key, {})[script] = each - values["off"]
+        for metric, name, variant, field in (
+            ("truth_psnr", "revisit_psnr_db_copy", "frozen", "copy_psnr"),
+            ("truth_colour_distance", "revisit_colour_distance_copy", "frozen", "copy_colour_distance"),
+            ("src_mbv2", "src_mbv2_unrelated", "unrelated", "unrelated_similarity"),
+        ):
+            samples.setdefault((metric, name, variant, None), {})[script] = _stacked([references[script]], field)
+    rows = []
+    for only in (None, *scripts):
+        dataset = None if only is None else only.replace("-", "_")
+        for (metric, name, variant, minus), own in samples.items():
+            values_of = np.concatenate(list(own.values()), -1) if only is None else own[only]
+            full = name if dataset is None else f"{name}_{dataset}"
+            rows.append(Row.of(estimate(values_of), metric, variant, minus=minus, dataset=dataset, name=full))
+    return rows
+
+
+def _stacked(seeds: Sequence[object], field: str) -> Float[np.ndarray, "episodes seeds *more"]:
+    return np.stack([getattr(one, field) for one in seeds], 1)

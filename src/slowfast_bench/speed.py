@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.machine import peak_rss_mb
-from slowfast_vgen.metrics.bootstrap import Estimate
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.rollout import Rollout, World
 from slowfast_vgen.types import Frames
 
@@ -66,65 +66,67 @@ class Bench:
         self.image: Frames = ramp.astype(np.uint8)  # time does not depend on what is shown
         self.arms = {"off": None, "on": world.shipped_memory, "paper": world.paper_memory}
 
-    def run(self) -> dict[str, Estimate]:
-        """All figures; the interval of each is the smallest and the largest repetition."""
-        figures: dict[str, Estimate] = {}
+    def run(self) -> list[Row]:
+        """All rows; the interval of each is the smallest and the largest repetition."""
+        rows: list[Row] = []
         parts = (self._sessions, self._many_steps, self._batches, self._late, self._codec)
         for part in tqdm(parts, unit="part", dynamic_ncols=True):
             gc.collect()
-            figures |= part()
-        figures["peak_rss_mb"] = _over_repetitions([peak_rss_mb()])
-        return figures
+            rows += part()
+        return [*rows, _row([peak_rss_mb()], "peak_rss_mb")]
 
-    def _sessions(self) -> dict[str, Estimate]:
+    def _sessions(self) -> list[Row]:
         steps = self.world.model.config.num_sampling_steps
         times = self._repeat(lambda: {arm: self._session(arm, steps) for arm in self.arms}, self.config.num_chunks)
-        frames = self.world.model.config.num_new_frames
-        return {
-            "fps_memory_off": _over_repetitions([frames / each["off"] for each in times]),
-            "fps_memory_on": _over_repetitions([frames / each["on"] for each in times]),
-            "memory_cost_ratio": _over_repetitions([each["on"] / each["off"] for each in times]),
-            "memory_cost_ratio_paper": _over_repetitions([each["paper"] / each["off"] for each in times]),
-        }
+        return [
+            *self._frame_rates(times, 1, "frames_per_second", "fps_memory"),
+            _row(_ratios(times), "time_over_no_memory", "memory", "memory_cost_ratio"),
+            _row(_ratios(times, "paper"), "time_over_no_memory", "paper", "memory_cost_ratio_paper"),
+        ]
 
-    def _many_steps(self) -> dict[str, Estimate]:
+    def _many_steps(self) -> list[Row]:
         chunks = self.config.num_many_steps_chunks
         times = self._repeat(lambda: {arm: self._session(arm, MANY_STEPS) for arm in self.arms}, chunks)
-        on, paper = ([each[arm] / each["off"] for each in times] for arm in ("on", "paper"))
-        return {
-            f"memory_cost_ratio_{MANY_STEPS}_steps": _over_repetitions(on),
-            f"memory_cost_ratio_paper_{MANY_STEPS}_steps": _over_repetitions(paper),
-        }
+        metric, ending = f"time_over_no_memory_{MANY_STEPS}_steps", f"_{MANY_STEPS}_steps"
+        return [
+            _row(_ratios(times), metric, "memory", f"memory_cost_ratio{ending}"),
+            _row(_ratios(times, "paper"), metric, "paper", f"memory_cost_ratio_paper{ending}"),
+        ]
 
-    def memory_cost(self) -> dict[str, Estimate]:
+    def memory_cost(self) -> list[Row]:
         """What the shipped memory costs in time and space, by the names of the recall report."""
-        steps, chunks = self.world.model.config.num_sampling_steps, self.config.num_chunks
-        figures = {}
-        for name, num_steps, count in (
-            ("cost_ratio_shipped", steps, chunks),
-            (f"cost_ratio_{MANY_STEPS}_steps", MANY_STEPS, self.config.num_many_steps_chunks),
+        steps, rows = self.world.model.config.num_sampling_steps, []
+        for metric, name, num_steps, count in (
+            ("time_over_no_memory", "cost_ratio_shipped", steps, self.config.num_chunks),
+            (
+                f"time_over_no_memory_{MANY_STEPS}_steps",
+                f"cost_ratio_{MANY_STEPS}_steps",
+                MANY_STEPS,
+                self.config.num_many_steps_chunks,
+            ),
         ):
             times = self._repeat(partial(self._pair, num_steps), count)
-            figures[name] = _over_repetitions([each["on"] / each["off"] for each in times])
-        late = self._late()["chunk200_over_chunk10"]
-        figures[f"chunk{self.config.late_chunk + 4}_over_chunk10"] = late
+            rows.append(_row(_ratios(times), metric, "memory", name))
         memory = self.world.start(self.image).memory
-        figures["memory_mb"] = _over_repetitions([memory.num_bytes() / 2**20 if memory is not None else 0.0])
-        return figures
+        size = memory.num_bytes() / 2**20 if memory is not None else 0.0
+        return [*rows, *self._late(), _row([size], "memory_mb", "memory", "memory_mb")]
 
     def _pair(self, num_steps: int) -> dict[str, Step]:
         return {arm: self._session(arm, num_steps) for arm in ("off", "on")}
 
-    def _batches(self) -> dict[str, Estimate]:
+    def _batches(self) -> list[Row]:
         num_chunks = max(2, self.config.num_chunks // 4)
         times = self._repeat(lambda: {arm: self._batch(arm) for arm in ("off", "on")}, num_chunks)
-        frames = BATCH * self.world.model.config.num_new_frames
-        return {
-            f"fps_batch{BATCH}_memory_{arm}": _over_repetitions([frames / each[arm] for each in times])
-            for arm in ("off", "on")
-        }
+        return self._frame_rates(times, BATCH, f"frames_per_second_batch{BATCH}", f"fps_batch{BATCH}_memory")
 
-    def _late(self) -> dict[str, Estimate]:
+    def _frame_rates(self, times: Sequence[Mapping[str, float]], batch: int, metric: str, name: str) -> list[Row]:
+        frames = batch * self.world.model.config.num_new_frames
+        return [
+            _row([frames / each[arm] for each in times], metric, variant, f"{name}_{arm}")
+            for arm, variant in (("off", "no_memory"), ("on", "memory"))
+        ]
+
+    def _late(self) -> list[Row]:
         """Chunks 196 to 205 of one session in turns with chunks 6 to 15 of another."""
         steps, ratios = self.world.model.config.num_sampling_steps, []
         for _ in range(self.config.num_late_repetitions):
@@ -134,9 +136,9 @@ class Bench:
                     step(ACTIONS[number % len(ACTIONS)])
             times = time_in_turns({"late": late, "early": early}, 0, self.config.num_late_chunks)
             ratios.append(times["late"] / times["early"])
-        return {"chunk200_over_chunk10": _over_repetitions(ratios)}
+        return [_row(ratios, "late_over_early_time", "memory", f"chunk{self.config.late_chunk + 4}_over_chunk10")]
 
-    def _codec(self) -> dict[str, Estimate]:
+    def _codec(self) -> list[Row]:
         codec = self.world.model.codec
         frames = torch.from_numpy(np.stack([self.image] * self.world.model.config.num_new_frames)).to(self.world.device)
         latents = codec.encode(frames)
@@ -145,8 +147,7 @@ class Bench:
             time_in_turns(calls, self.config.num_warm_up_chunks, self.config.num_chunks)
             for _ in range(self.config.num_repetitions)
         ]
-        milliseconds = {name: [1000 * each[name] / len(frames) for each in times] for name in calls}
-        return {f"{name}_ms_per_frame": _over_repetitions(each) for name, each in milliseconds.items()}
+        return [_row([1000 * each[name] / len(frames) for each in times], f"{name}_ms_per_frame") for name in calls]
 
     def _session(self, arm: str, num_steps: int) -> Step:
         return self.world.start(self.image, self.arms[arm] or False, 0, num_steps).step
@@ -178,5 +179,9 @@ def time_in_turns(steps: Mapping[str, Step], num_warm_up: int, num_chunks: int) 
     return {name: median(each[num_warm_up:]) for name, each in times.items()}
 
 
-def _over_repetitions(readings: Sequence[float]) -> Estimate:
-    return Estimate(median(readings), min(readings), max(readings), len(readings), ())
+def _ratios(times: Sequence[Mapping[str, float]], arm: str = "on") -> list[float]:
+    return [each[arm] / each["off"] for each in times]
+
+
+def _row(readings: Sequence[float], metric: str, variant: str | None = None, name: str | None = None) -> Row:
+    return Row.of(Estimate.over_repetitions(readings), metric, variant, name=name)

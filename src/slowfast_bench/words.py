@@ -20,15 +20,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_bench.paths.episodes import LAP_CHUNKS, SEED, SPLIT, HeldOut
+from slowfast_bench.results import Results
 from slowfast_envs.actions import FRAMES_PER_CHUNK, RETRACE
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.machine import provenance
-from slowfast_vgen.metrics.bootstrap import Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.models.addressing.path import compose
 from slowfast_vgen.models.addressing.retrace import way_back
 from slowfast_vgen.models.vocabulary import Vocabulary
+from slowfast_vgen.results import Row
 from slowfast_vgen.rollout import World
 from slowfast_vgen.rollout.telling import ToldAction, describe
 from slowfast_vgen.sealed import fits
@@ -143,25 +144,27 @@ class WordsTest:
             **asdict(self.config),
         }
 
-    def run(self) -> tuple[dict[str, Any], dict[str, Estimate]]:
-        """The protocol, with what was missed, and the figures: of all texts together, and of each world's."""
-        figures: dict[str, Estimate] = {}
-        rows: dict[str, list[float]] = {}
+    def run(self) -> Results:
+        """Of all texts together, and of each world's; the protocol tells what was missed."""
+        values: dict[tuple[str, str | None], list[float]] = {}
         missed: dict[str, list[dict[str, str]]] = {}
         for world, lists in zip(self.worlds, self.lists, strict=True):
-            name = world.model.config.name
             for stem, one in lists.items():
                 scores, misses = score(world, one)
                 missed[stem] = [asdict(miss) for miss in misses]
-                for measure, values in scores.items():
-                    rows.setdefault(measure, []).extend(values)
-                    rows.setdefault(f"{measure}_{name}", []).extend(values)
-        figures = {name: estimate(np.array(values)[:, None]) for name, values in rows.items() if values}
-        for world in self.worlds:
-            figures[f"full_stop_lap3_db_{world.model.config.name}"] = estimate(self._full_stop(world))
-        first = self.worlds[0].model.config.name
-        figures["full_stop_lap3_db"] = figures[f"full_stop_lap3_db_{first}"]
-        return self.protocol | {"missed": missed} | provenance(figures, self.worlds[0].device), figures
+                for metric, own in scores.items():
+                    for dataset in (None, world.model.config.name):
+                        values.setdefault((metric, dataset), []).extend(own)
+        rows = [
+            Row.of(estimate(np.array(own)[:, None]), metric, dataset=dataset)
+            for (metric, dataset), own in values.items()
+            if own
+        ]
+        for number, world in enumerate(self.worlds):
+            name, laps = world.model.config.name, estimate(self._full_stop(world))
+            rows += [Row.of(laps, "full_stop_lap3_db")] if number == 0 else []
+            rows.append(Row.of(laps, "full_stop_lap3_db", dataset=name))
+        return Results.made(self.protocol | {"missed": missed}, rows, self.worlds[0].device)
 
     def _full_stop(self, world: World) -> Float[np.ndarray, "maps seeds"]:
         """PSNR of the third lap on the spot against the first, both generated, with a full stop after each phrase."""

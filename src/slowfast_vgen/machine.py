@@ -1,15 +1,16 @@
 """Commit and machine of a measurement, for the protocol of its figures."""
 
+import math
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slowfast_vgen.metrics.bootstrap import Estimate
+from slowfast_vgen.results import Row
 
 if TYPE_CHECKING:
     import torch
@@ -66,14 +67,14 @@ def _told(words: list[str]) -> str:
 
 
 def provenance(
-    figures: Mapping[str, Estimate],
+    rows: Iterable[Row],
     device: "torch.device | str | None" = None,
     kept_from: Collection[str] = (),
 ) -> dict[str, object]:
-    """Provenance of figures just made, for their protocol: each seed's own mean, the commit, the machine.
+    """Provenance of rows just made, for their protocol: each seed's own mean, the commit, the machine.
 
     Args:
-        figures: the figures just made.
+        rows: the rows just made.
         device: device of the world that made them.
         kept_from: commits of parts that were kept from earlier runs (`blocks.Records.commits`). One of them that was
             not clean makes the whole not clean.
@@ -82,7 +83,11 @@ def provenance(
     if commit is not None and any(other.endswith(CHANGES) for other in others):
         commit = commit.removesuffix(CHANGES) + CHANGES
     return {
-        "per_seed": {name: list(figure.per_seed) for name, figure in figures.items() if len(figure.per_seed) > 1},
+        "per_seed": {
+            row.name: [value if math.isfinite(value) else None for value in row.per_seed]
+            for row in rows
+            if len(row.per_seed) > 1
+        },
         "git_commit": commit,
         **({"kept_from": others} if others else {}),
         "machine": machine(device),

@@ -3,32 +3,12 @@
 import argparse
 from dataclasses import asdict
 
-from slowfast_vgen.cli.common import (
-    Figure,
-    add_json_argument,
-    add_world_argument,
-    load_world,
-    print_figures,
-    write_figures,
-)
+from slowfast_bench.cli.results import print_rows
+from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, write_rows
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 
 READING = "median of a repetition's chunks; mean, low, high: median, least, greatest of the repetitions"
-HEADLINES = {
-    "fps_memory_off": "frames a second, no memory",
-    "fps_memory_on": "frames a second, memory",
-    "memory_cost_ratio": "time with memory over without",
-    "memory_cost_ratio_paper": "  with the paper's settings",
-    "memory_cost_ratio_50_steps": "time with memory over without, 50 sampling steps",
-    "memory_cost_ratio_paper_50_steps": "  with the paper's settings",
-    "chunk200_over_chunk10": "time of chunk 200 over chunk 10, memory",
-    "fps_batch8_memory_off": "frames a second, 8 side by side, no memory",
-    "fps_batch8_memory_on": "frames a second, 8 side by side, memory",
-    "encode_ms_per_frame": "encoding (ms a frame)",
-    "decode_ms_per_frame": "decoding (ms a frame)",
-    "peak_rss_mb": "peak memory of the process (MB)",
-}
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,8 +31,8 @@ def run_bench(args: argparse.Namespace) -> int:
     commit = git_commit()
     world = load_world(args, batched=False)
     bench = Bench(world, config)
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in bench.run().items()}
-    print_figures(HEADLINES, figures)
+    rows = bench.run()
+    print_rows(rows)
     print(READING)
     model = world.model
     protocol = {
@@ -72,5 +52,5 @@ def run_bench(args: argparse.Namespace) -> int:
         "machine": machine(world.device),
         "git_commit": commit,
     }
-    write_figures(args.json, protocol, figures)
+    write_rows(args.json, protocol, rows)
     return 0

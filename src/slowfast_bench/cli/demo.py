@@ -4,14 +4,13 @@ import argparse
 from pathlib import Path
 
 from slowfast_vgen.cli.common import (
-    Figure,
     add_json_argument,
     add_scale_argument,
     add_world_argument,
     load_world,
     path_name,
     whole_number,
-    write_figures,
+    write_rows,
 )
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
@@ -78,12 +77,7 @@ def make_demo(args: argparse.Namespace) -> int:
     written = [path.name for path in presets.write_demo(demo, args.out, args.scale)]
     if args.gif is not None:
         presets.write_animation(demo, args.gif)
-    figures = {
-        "frames a second, memory on": Figure.exact(demo.memory_on.frames_per_second),
-        "frames a second, memory off": Figure.exact(demo.memory_off.frames_per_second),
-    }
-    for name, values in presets.measure(demo).items():
-        figures[name] = Figure.exact(float(values.mean()), len(values))
+    rows = presets.measure(demo)
     protocol = {
         "command": "demo",
         "world": world.model.config.name,
@@ -97,11 +91,11 @@ def make_demo(args: argparse.Namespace) -> int:
         "intervals": "none: these are means over the frames of one episode, an illustration",
     }
     for path in filter(None, (args.out / "demo.json", args.json)):
-        write_figures(path, protocol, figures)
+        write_rows(path, protocol, rows)
     print(f"{'':<34} {'memory on':>10} {'memory off':>11}")
-    for name in dict.fromkeys(name.rpartition(", ")[0] for name in figures):
-        on, off = (figures[f"{name}, memory {state}"] for state in ("on", "off"))
-        unit = "dB" if name.startswith("PSNR") else ""
-        print(f"{name:<34} {on.mean:>10.1f} {off.mean:>11.1f} {unit}".rstrip())
+    for metric in dict.fromkeys(row.metric for row in rows):
+        on, off = (row for row in rows if row.metric == metric)
+        unit = "dB" if metric.startswith("PSNR") else ""
+        print(f"{metric:<34} {on.mean:>10.1f} {off.mean:>11.1f} {unit}".rstrip())
     print(f"wrote {', '.join([*written, 'demo.json'])} in {args.out}{f'; {args.gif}' if args.gif else ''}")
     return 0

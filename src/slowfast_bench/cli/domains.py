@@ -2,7 +2,7 @@
 
 import argparse
 
-from slowfast_bench.cli.results import check_outputs, finish, save_sheets
+from slowfast_bench.cli.results import check_outputs, finish_with_sheets
 from slowfast_vgen.cli.common import (
     add_json_argument,
     add_world_argument,
@@ -75,6 +75,5 @@ def evaluate_domains(args: argparse.Namespace) -> int:
         Networks.load(GivenWeights()),
         {name: describe_source(source) for name, source in sources.items()},
     )
-    report = domains.run(cache_folder(args.json, "domains", domains.protocol) if args.json else None)
-    pictures = save_sheets(args.json, report.sheets, range(1, CLIP_FRAMES, 2))
-    return finish(args, report.protocol | {"pictures": pictures}, report.figures)
+    results = domains.run(cache_folder(args.json, "domains", domains.protocol) if args.json else None)
+    return finish_with_sheets(args, results, range(1, CLIP_FRAMES, 2))

@@ -1,19 +1,19 @@
 """`slowfast plan`: imagine with memory, act in the real engine."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slowfast_bench.cli.plan_tables import print_plan
 from slowfast_vgen.cli.common import (
-    Figure,
     add_json_argument,
     add_world_argument,
     load_world,
     path_name,
     replaced,
     whole_number,
-    write_figures,
+    write_rows,
 )
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file, check_output_folder
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slowfast_bench.planning.arms import Player
     from slowfast_bench.planning.runner import Stage
     from slowfast_bench.planning.task import Task
+    from slowfast_bench.results import Results
     from slowfast_vgen.plan.goal import SubGoal
 
 _ABOUT = """\
@@ -119,24 +120,23 @@ def run_plan(args: argparse.Namespace) -> int:
     trial = Trial(stage, arms, config)
     if videos:
         _record(stage, arms, videos, min(args.videos, config.num_episodes), args.watch)
-    protocol, figures = trial.run(trial.folder(args.json) if args.json else None)
-    print_plan({arm.name: arm.label for arm in arms}, figures, task.unit)
-    for crash in protocol["crashed"]:
+    results = trial.run(trial.folder(args.json) if args.json else None)
+    print_plan({arm.name: arm.label for arm in arms}, results, task.unit)
+    for crash in results.protocol["crashed"]:
         print(f"crashed: episode {crash['episode']} of {crash['arm']}, seed {crash['seed']}: {crash['error']}")
     own = {"goal": args.goal or task.goal, "needs_weights": missing, "warnings": [warning] if warning else []}
     own |= computed_with(args)
+    results = replace(results, protocol=results.protocol | own)
     if kept is not None:
-        write_figures(args.json, *joined_rows(kept, protocol | own, figures, str(args.json)))
-        return 0
-    rows = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in figures.items()}
-    write_figures(args.json, with_own_commits(protocol | own), rows)
+        results = joined_rows(kept, results)
+    write_rows(args.json, with_own_commits(results.protocol), results.rows)
     return 0
 
 
-def _kept_rows(args: argparse.Namespace) -> "dict[str, Any] | None":
+def _kept_rows(args: argparse.Namespace) -> "Results | None":
     """What the results file holds, for rows to be added to it; None where it is written anew."""
     from slowfast_bench.planning.rows import check_rows
-    from slowfast_vgen.files import read_json
+    from slowfast_bench.results import read_results
 
     if args.add and args.json is None:
         raise UserError("--add adds rows to a results file; name it with --json FILE")
@@ -144,8 +144,8 @@ def _kept_rows(args: argparse.Namespace) -> "dict[str, Any] | None":
         check_output_file(args.json)
     if not args.add or not args.json.is_file():
         return None
-    kept: dict[str, Any] = read_json(args.json)
-    check_rows(kept, str(args.json))  # now, and not after the episodes were played
+    kept = read_results(args.json)
+    check_rows(kept)  # now, and not after the episodes were played
     return kept
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from slowfast_vgen.cli.common import cell_of
 
 if TYPE_CHECKING:
-    from slowfast_vgen.metrics.bootstrap import Estimate
+    from slowfast_bench.results import Results
 
 COLUMNS = {
     "distance": "distance",
@@ -18,16 +18,17 @@ COLUMNS = {
     "idm_accuracy": "read right",
     "seconds_per_decision": "s a decision",
 }
-"""Of the table: the figure, less the arm's name, and what stands above it."""
+"""Of the table: the metric, and what stands above it."""
 
 
-def print_plan(labels: Mapping[str, str], figures: "Mapping[str, Estimate]", unit: str) -> None:
+def print_plan(labels: Mapping[str, str], results: "Results", unit: str) -> None:
     """The paper's Table 2: a line an arm, mean and interval; a dash where nothing was measured."""
     width = max(len(label) for label in labels.values())
     print(f"distances in {unit}; 95 % intervals over episodes; of seconds, median and quartiles")
     print(" " * width + "".join(f"  {title:>19}" for title in COLUMNS.values()))
     for name, label in labels.items():
-        cells = [cell_of(figures.get(f"{figure}_{name}")) for figure in COLUMNS]
+        rows = {row.metric: row for row in results.select(variant=name, minus=None)}
+        cells = [cell_of(rows.get(metric)) for metric in COLUMNS]
         print(f"{label:<{width}}" + "".join(f"  {cell:>19}" for cell in cells))
-    if "idm_accuracy" in figures:
-        print(f"actions read off true frames: {cell_of(figures['idm_accuracy'])} right")
+    for row in results.select(metric="idm_accuracy", variant=None):
+        print(f"actions read off true frames: {cell_of(row)} right")

@@ -2,17 +2,19 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slowfast_vgen.cli.common import Figure, print_figures, write_figures
+from slowfast_vgen.cli.common import write_rows
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.cli.unused import check_apart
 from slowfast_vgen.files import is_stream
+from slowfast_vgen.results import Row
 
 if TYPE_CHECKING:
-    from slowfast_vgen.metrics.bootstrap import Estimate
+    from slowfast_bench.results import Results
     from slowfast_vgen.pictures import Panel
 
 
@@ -25,19 +27,33 @@ def check_outputs(args: argparse.Namespace) -> None:
         check_output_file(args.contact_sheet, ".png")
 
 
-def finish(
-    args: argparse.Namespace,
-    protocol: Mapping[str, Any],
-    estimates: "Mapping[str, Estimate]",
-    headlines: Mapping[str, str] | None = None,
-) -> int:
-    """Prints the headlines (None: every figure by its name), and writes the results file."""
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in estimates.items()}
-    print_figures(headlines or {name: name.replace("_", " ") for name in figures}, figures)
-    if told := protocol.get("interval") or protocol.get("reading"):
+def finish(args: argparse.Namespace, results: "Results") -> int:
+    """Prints every row by its name, draws the contact sheet that was asked for, and writes the results file."""
+    from slowfast_vgen.pictures import contact_sheet, save_picture
+
+    print_rows(results.rows)
+    if told := results.protocol.get("interval") or results.protocol.get("reading"):
         print(f"mean and interval: {told}")
-    write_figures(args.json, dict(protocol) | computed_with(args), figures)
+    write_rows(args.json, results.protocol | computed_with(args), results.rows)
+    if getattr(args, "contact_sheet", None):
+        for panels in results.sheets.values():
+            columns = [str(1 + number) for number in range(len(panels[0].frames))]
+            save_picture(args.contact_sheet, contact_sheet(panels, columns))
+            print(f"\ndrew {args.contact_sheet}")
     return 0
+
+
+def finish_with_sheets(args: argparse.Namespace, results: "Results", columns: Sequence[int]) -> int:
+    """The same, with contact sheets in a folder named after the results file, their frames numbered by `columns`."""
+    pictures = save_sheets(args.json, results.sheets, columns)
+    return finish(args, replace(results, protocol=results.protocol | {"pictures": pictures}))
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """A line a row: its name, its mean and its interval."""
+    width = max((len(row.name) for row in rows), default=0)
+    for row in rows:
+        print(f"{row.name:<{width}} {row.mean:>9.3f}   {row.low:.3f} to {row.high:.3f}")
 
 
 def save_sheets(

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from slowfast_bench.cli.results import check_outputs, finish, save_sheets
+from slowfast_bench.cli.results import check_outputs, finish_with_sheets
 from slowfast_vgen.cli.common import (
     add_json_argument,
     add_world_argument,
@@ -81,9 +81,8 @@ def _run_suite(args: argparse.Namespace, suite: "Suite") -> int:
     from slowfast_bench.scores.consistency import SHEET_COLUMNS
 
     name = suite.command.removeprefix("evaluate ")
-    report = suite.run(cache_folder(args.json, name, suite.protocol) if args.json else None)
-    pictures = save_sheets(args.json, report.sheets, range(1, 1 + SHEET_COLUMNS))
-    return finish(args, report.protocol | {"pictures": pictures}, report.figures)
+    results = suite.run(cache_folder(args.json, name, suite.protocol) if args.json else None)
+    return finish_with_sheets(args, results, range(1, 1 + SHEET_COLUMNS))
 
 
 def evaluate_suite(args: argparse.Namespace) -> int:

@@ -8,14 +8,6 @@ from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load
 WORLDS = ("rooms-64", "rooms-64-retrace")
 """Measured where no world is named."""
 
-HEADLINES = {
-    "paraphrase_right": "paraphrases carried out as meant, the path right to 1 % (share)",
-    "nonsense_reported": "nonsense and negations reported (share)",
-    "false_warnings": "paraphrases that were warned of (share)",
-    "sequences_right": "texts of several actions taken apart as meant (share)",
-    "full_stop_lap3_db": "third lap against the first, with a full stop after each phrase (dB)",
-}
-
 
 def add_words(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command `words`."""
@@ -36,8 +28,8 @@ def evaluate_words(args: argparse.Namespace) -> int:
     config = replaced(WordsConfig.quick() if args.quick else WordsConfig(), num_maps=args.maps, num_seeds=args.seeds)
     names = (args.world,) if args.world else WORLDS
     test = WordsTest([load_world(args, name) for name in names], config)
-    protocol, figures = test.run()
-    for stem, rows in protocol["missed"].items():
+    results = test.run()
+    for stem, rows in results.protocol["missed"].items():
         for row in rows:
             print(f"{stem}: {row['text']!r} should be {row['wanted']}, and is {row['found'] or 'nothing'}")
-    return finish(args, protocol, figures, HEADLINES)
+    return finish(args, results)

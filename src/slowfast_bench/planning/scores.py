@@ -1,16 +1,17 @@
 """What episodes of a task came to, as arrays, and the figures that are made of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from slowfast_bench.planning.task import Task, TaskEpisode
-from slowfast_vgen.metrics.bootstrap import Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.metrics.video_distance import VideoFeatures, estimate_distance
 from slowfast_vgen.plan.planner import Decision
+from slowfast_vgen.results import Row
 from slowfast_vgen.types import Frames
 
 CLIP_STRIDE = 2
@@ -103,10 +104,10 @@ def clip_features(clips: VideoFeatures, frames: Frames) -> Float32[np.ndarray, "
     return clips(frames[None, CLIP_STRIDE - 1 :: CLIP_STRIDE])[0]
 
 
-def arm_figures(
+def arm_rows(
     name: str, seeds: Sequence[PlanScores], near: float, true: Float32[np.ndarray, "episodes features"], clips: str
-) -> dict[str, Estimate]:
-    """Of one arm that acted by itself; figures of a quantity that was nowhere measured are left out.
+) -> Iterator[Row]:
+    """Of one arm that acted by itself.
 
     Args:
         name: of the arm.
@@ -116,42 +117,36 @@ def arm_figures(
         clips: what that distance is called.
     """
     distance = np.stack([one.distance for one in seeds], 1)
-    reached = np.where(np.isnan(distance), np.nan, distance <= near)
-    figures = {
-        f"distance_{name}": estimate(distance),
-        f"final_distance_{name}": estimate(distance[:, :, -1:]),
-        f"success_{name}": estimate(np.stack([one.success for one in seeds], 1)),
-        f"way_points_{name}": estimate(reached),
-        f"on_way_{name}": estimate(np.stack([one.on_way for one in seeds], 1)),
-        f"confidence_{name}": estimate(np.stack([one.confidence for one in seeds], 1)),
-    }
+    for metric, values in (
+        ("distance", distance),
+        ("final_distance", distance[:, :, -1:]),
+        ("success", np.stack([one.success for one in seeds], 1)),
+        ("way_points", np.where(np.isnan(distance), np.nan, distance <= near)),
+        ("on_way", np.stack([one.on_way for one in seeds], 1)),
+        ("confidence", np.stack([one.confidence for one in seeds], 1)),
+    ):
+        yield Row.of(estimate(values), metric, name)
     features = np.stack([one.features for one in seeds], 1)
     whole = np.isfinite(features).all((1, 2))
     if whole.sum() > 1 and len(true) > 1:
-        figures[f"{clips}_{name}"] = estimate_distance(features[whole], true)
-    return {key: one for key, one in figures.items() if one.n}
+        yield Row.of(estimate_distance(features[whole], true), clips, name)
 
 
-def forced_figures(name: str, scores: PlanScores) -> dict[str, Estimate]:
+def forced_rows(name: str, scores: PlanScores) -> list[Row]:
     """Of one arm whose every decision began on the true way: where does it break?"""
-    figures = {
-        f"imagination_psnr_{name}": estimate(scores.imagination_psnr[:, None]),
-        f"idm_accuracy_{name}": estimate(scores.right[:, None]),
-    }
-    return {key: one for key, one in figures.items() if one.n}
+    measured = {"imagination_psnr": scores.imagination_psnr, "idm_accuracy": scores.right}
+    return [Row.of(estimate(values[:, None]), metric, name) for metric, values in measured.items()]
 
 
-def differences(arms: Mapping[str, Sequence[PlanScores]], reference: str) -> dict[str, Estimate]:
+def differences(arms: Mapping[str, Sequence[PlanScores]], reference: str) -> Iterator[Row]:
     """How much further off than the reference each arm is, episode by episode and seed by seed."""
     if reference not in arms:
-        return {}
+        return
     base = np.stack([one.distance for one in arms[reference]], 1)
-    found = {}
     for name, seeds in arms.items():
         values = np.stack([one.distance for one in seeds], 1)
         if name != reference and values.shape[1] in (1, base.shape[1]):
-            found[f"distance_{name}_minus_{reference}"] = estimate(values - base)
-    return {key: one for key, one in found.items() if one.n}
+            yield Row.of(estimate(values - base), "distance", name, minus=reference)
 
 
 def by_decision(values: Sequence[PerDecision]) -> list[float | None]:

@@ -13,11 +13,12 @@ import numpy as np
 from slowfast_bench.cache import Block, cache_folder, run_blocks
 from slowfast_bench.planning.arms import Player
 from slowfast_bench.planning.runner import Pace, Stage, TrueWays
-from slowfast_bench.planning.scores import PlanScores, arm_figures, by_decision, differences, forced_figures
+from slowfast_bench.planning.scores import PlanScores, arm_rows, by_decision, differences, forced_rows
+from slowfast_bench.results import Results
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
-from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.plan.policy import FEEDBACKS
+from slowfast_vgen.results import Estimate, Row
 
 VERSION = 1
 """Raised with every change that makes kept parts of older code wrong."""
@@ -81,8 +82,8 @@ class Trial:
         fixed = {name: each for name, each in self.protocol.items() if name not in ("arms", "num_episodes")}
         return cache_folder(results, "plan", fixed)
 
-    def run(self, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Estimate]]:
-        """Computes what `folder` does not hold yet; gives the protocol and the figures.
+    def run(self, folder: Path | None = None) -> Results:
+        """Computes what `folder` does not hold yet; gives the protocol and the rows.
 
         Raises:
             UserError: an engine is not installed, or `folder` cannot be written.
@@ -94,14 +95,14 @@ class Trial:
         features = features[np.isfinite(features).all(1)]
         free = {one.name: [self._joined(records, one, seed) for seed in self._seeds(one)] for one in self.players}
         forced = {one.name: self._joined(records, one, None) for one in self.players if one.arm is not None}
-        figures: dict[str, Estimate] = {}
+        rows: list[Row] = []
         for name, seeds in free.items():
             to_compare = features if name in forced else features[:0]  # the bounds imagine nothing of their own
-            figures |= arm_figures(name, seeds, self.stage.task.near, to_compare, self.stage.clips.name)
+            rows += arm_rows(name, seeds, self.stage.task.near, to_compare, self.stage.clips.name)
         for name, scores in forced.items():
-            figures |= forced_figures(name, scores)
-        figures["idm_accuracy"] = estimate(np.concatenate([one.right for one in true])[:, None])
-        figures |= differences(free, REFERENCE) | self._paces(records)
+            rows += forced_rows(name, scores)
+        rows.append(Row.of(estimate(np.concatenate([one.right for one in true])[:, None]), "idm_accuracy"))
+        rows += [*differences(free, REFERENCE), *self._paces(records)]
         runs = [(name, seed, one) for name, seeds in free.items() for seed, one in enumerate(seeds)]
         runs += [(f"{name} on the way", 0, one) for name, one in forced.items()]
         crashed = [
@@ -111,14 +112,13 @@ class Trial:
             if error
         ]
         total = sum(len(one.error) for _, _, one in runs)
-        figures["crashed"] = Estimate(len(crashed), len(crashed), len(crashed), total, ())
+        rows.append(Row.of(Estimate.exact(len(crashed), total), "crashed"))
         curves = {"distance": {name: by_decision([one.distance for one in seeds]) for name, seeds in free.items()}}
         curves["imagination_psnr"] = {name: by_decision([one.imagination_psnr]) for name, one in forced.items()}
         curves["idm_accuracy"] = {name: by_decision([one.right]) for name, one in forced.items()}
-        figures = {name: one for name, one in figures.items() if one.n}
         devices = [one.arm.world.device for one in self.players if one.arm is not None]
-        made = provenance(figures, devices[0] if devices else None, records.commits)
-        return self.protocol | {"crashed": crashed, "by_decision": curves} | made, figures
+        protocol = self.protocol | {"crashed": crashed, "by_decision": curves}
+        return Results.made(protocol, rows, devices[0] if devices else None, records.commits)
 
     @property
     def _firsts(self) -> range:
@@ -156,13 +156,14 @@ class Trial:
     def _joined(self, records: Mapping[str, Any], player: Player, seed: int | None) -> PlanScores:
         return PlanScores.joined([records[self._name(self._of(player, seed), first)] for first in self._firsts])
 
-    def _paces(self, records: Mapping[str, Any]) -> dict[str, Estimate]:
-        """The median of each arm with its quartiles; without an arm's name, that of the reference or of the first."""
-        found = {}
+    def _paces(self, records: Mapping[str, Any]) -> list[Row]:
+        """The median of each arm with its quartiles; without an arm, that of the reference or of the first."""
+        found: dict[str, Estimate] = {}
         for player in self.players:
             seconds = records[self._of(player, "pace")].seconds if player.arm is not None else np.empty(0)
             if len(seconds):
                 low, median, high = (float(each) for each in np.quantile(seconds, (0.25, 0.5, 0.75)))
-                found[f"seconds_per_decision_{player.name}"] = Estimate(median, low, high, len(seconds), ())
-        own = found.get(f"seconds_per_decision_{REFERENCE}", next(iter(found.values()), None))
-        return ({} if own is None else {"seconds_per_decision": own}) | found
+                found[player.name] = Estimate(median, low, high, len(seconds))
+        own = found.get(REFERENCE, next(iter(found.values()), None))
+        rows = [] if own is None else [Row.of(own, "seconds_per_decision")]
+        return rows + [Row.of(one, "seconds_per_decision", name) for name, one in found.items()]

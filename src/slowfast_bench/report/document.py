@@ -55,10 +55,16 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer, set large, and the sentences that bear it out."""
+    """The answer, set large."""
 
     answer: str
-    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A few figures set large, each with what it is."""
+
+    items: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class Fold:
     blocks: "Sequence[Block]"
 
 
-Block = Table | Paragraph | Bullets | Verdict | Cautions | Picture | Code | Heading | Fold
+Block = Table | Paragraph | Bullets | Verdict | Tiles | Cautions | Picture | Code | Heading | Fold
 
 
 @dataclass(frozen=True)

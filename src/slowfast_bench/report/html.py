@@ -20,6 +20,7 @@ from slowfast_bench.report.document import (
     Picture,
     Section,
     Table,
+    Tiles,
     Verdict,
 )
 from slowfast_bench.report.style import STYLE
@@ -42,8 +43,10 @@ def html_page(document: Document) -> str:
             f"<title>{escape(document.title)}</title>",
             f"<style>{STYLE}</style>\n</head>\n<body>",
             f"<header><h1>{escape(document.title)}</h1><p>{escape(document.subtitle)}</p></header>",
-            f'<nav aria-label="Contents"><ul>{contents}</ul></nav>\n<main>',
-            *(_section(one) for one in document.sections),
+            "<main>",
+            *map(_section, document.sections[:1]),
+            f'<nav aria-label="Contents"><ul>{contents}</ul></nav>',
+            *map(_section, document.sections[1:]),
             "</main>\n</body>\n</html>\n",
         ]
     )
@@ -70,8 +73,11 @@ def _block(block: Block) -> str:
             return f"<p>{f'<b>{escape(lead)}</b> ' if lead else ''}{escape(text)}</p>"
         case Bullets(items):
             return _list(items)
-        case Verdict(answer, sentences):
-            return f'<div class="verdict"><p class="answer">{escape(answer)}</p>{_list(sentences)}</div>'
+        case Verdict(answer):
+            return f'<p class="answer">{escape(answer)}</p>'
+        case Tiles(items):
+            tiles = (f"<div><b>{escape(figure)}</b> {escape(told)}</div>" for figure, told in items)
+            return f'<div class="tiles">{"".join(tiles)}</div>'
         case Cautions(items):
             return f'<div class="cautions" role="note">{_list(items)}</div>'
         case Picture():

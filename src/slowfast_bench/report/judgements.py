@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from slowfast_bench.report.measures import Scale
-from slowfast_bench.results import Figure
+from slowfast_bench.report.metrics import Metric
+from slowfast_vgen.results import Estimate
 
 Word = Literal["better", "worse", "higher", "lower", "no difference"]
 
 
-def verdict(difference: Figure, scale: Scale) -> Word:
+def verdict(difference: Estimate, metric: Metric) -> Word:
     """What a paired difference says. No difference where its interval holds zero; a measure has a better end or none.
 
-    >>> verdict(Figure(-0.2, -0.3, -0.1, 64), Scale("error", higher_is_better=False))
+    >>> verdict(Estimate(-0.2, -0.3, -0.1, 64), Metric("error", better="low"))
     'better'
     """
     if difference.low <= 0 <= difference.high:
         return "no difference"
     rises = difference.low > 0
-    if scale.higher_is_better is None:
+    if metric.better is None:
         return "higher" if rises else "lower"
-    return "better" if rises == scale.higher_is_better else "worse"
+    return "better" if rises == (metric.better == "high") else "worse"
 
 
 def number(value: float, decimals: int | None = None) -> str:
@@ -36,42 +36,42 @@ def number(value: float, decimals: int | None = None) -> str:
     return text if float(text) else text.removeprefix("-")
 
 
-def mean(figure: Figure, scale: Scale) -> str:
+def mean(figure: Estimate, metric: Metric) -> str:
     """The mean with the decimals of its measure."""
-    return number(figure.mean, _shared_decimals(figure, scale))
+    return number(figure.mean, _shared_decimals(figure, metric))
 
 
-def interval(figure: Figure, scale: Scale) -> str:
+def interval(figure: Estimate, metric: Metric) -> str:
     """The interval in brackets; empty for an exact figure."""
     if figure.low == figure.high:
         return ""
-    decimals = _shared_decimals(figure, scale)
+    decimals = _shared_decimals(figure, metric)
     return f"[{number(figure.low, decimals)}, {number(figure.high, decimals)}]"
 
 
-def shown(figure: Figure, scale: Scale) -> str:
+def shown(figure: Estimate, metric: Metric) -> str:
     """Mean, unit and interval, as they stand in a sentence."""
-    return " ".join(part for part in (mean(figure, scale), scale.unit, interval(figure, scale)) if part)
+    return " ".join(part for part in (mean(figure, metric), metric.unit, interval(figure, metric)) if part)
 
 
 def _decimals(size: float) -> int:
     return next((places for places, limit in ((4, 1), (3, 10), (2, 100), (1, 1000)) if size < limit), 0)
 
 
-def _shared_decimals(figure: Figure, scale: Scale) -> int | None:
+def _shared_decimals(figure: Estimate, metric: Metric) -> int | None:
     """Those of the measure, two more where the mean would be shown as zero and is not; or enough for the largest.
 
     None leaves very small and very large numbers alone.
     """
-    if scale.decimals is not None:
-        return scale.decimals + 2 * (0 < abs(figure.mean) < 0.5 * 10**-scale.decimals)
+    if metric.decimals is not None:
+        return metric.decimals + 2 * (0 < abs(figure.mean) < 0.5 * 10**-metric.decimals)
     largest = max(abs(figure.mean), abs(figure.low), abs(figure.high))
     return _decimals(largest) if 1e-3 <= largest < 1e7 else None
 
 
-def negated(figure: Figure) -> Figure:
+def negated(figure: Estimate) -> Estimate:
     """The difference the other way round."""
-    return Figure(-figure.mean, -figure.high, -figure.low, figure.n)
+    return Estimate(-figure.mean, -figure.high, -figure.low, figure.n)
 
 
 def listed(parts: Sequence[str]) -> str:

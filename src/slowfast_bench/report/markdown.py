@@ -15,6 +15,7 @@ from slowfast_bench.report.document import (
     Paragraph,
     Picture,
     Table,
+    Tiles,
     Verdict,
 )
 
@@ -55,8 +56,10 @@ def _block(block: Block, files: Mapping[Picture, str]) -> list[str]:
             return [f"**{_text(lead)}** {_text(text)}" if lead else _line(text)]
         case Bullets(items) | Cautions(items):
             return [_list(items)]
-        case Verdict(answer, sentences):
-            return [f"**{_text(answer)}**", _list(sentences)]
+        case Verdict(answer):
+            return [f"**{_text(answer)}**"]
+        case Tiles(items):
+            return [_list([f"{figure} {told}" for figure, told in items])]
         case Picture():
             caption = [f"*{_text(block.caption)}*"] if block.caption else []
             return [f"![{_text(block.alt)}]({files[block]})", *caption]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from slowfast_bench.report.judgements import number
-from slowfast_bench.report.looks import Look
+from slowfast_bench.report.metrics import Look
 from slowfast_vgen.extras import needs
 
 if TYPE_CHECKING:

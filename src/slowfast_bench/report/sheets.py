@@ -3,15 +3,15 @@
 from io import BytesIO
 from pathlib import Path
 
-from slowfast_bench.report.comparison import Comparison
 from slowfast_bench.report.document import Block, Paragraph, Picture
+from slowfast_bench.report.view import View
 
 _LARGEST_BYTES = 40_000_000
 
 
-def sheets(comparison: Comparison) -> list[Block]:
+def sheets(view: View) -> list[Block]:
     """The pictures of one file; one that is missing or damaged is told in a line instead."""
-    named = comparison.suite.pictures if comparison.suite else {}
+    named = view.suite.pictures if view.suite else {}
     blocks: list[Block] = []
     for name, path in named.items():
         caption = name.replace("_", " ").replace("-", " ")
@@ -25,7 +25,7 @@ def sheets(comparison: Comparison) -> list[Block]:
             blocks.append(Paragraph(f"{told} cannot be shown: {reason}.", "Picture damaged:"))
         else:
             alt = f"Frames of an episode: {caption}."
-            blocks.append(Picture(f"{comparison.results.name}-{name}", data, alt, caption, pixels=True))
+            blocks.append(Picture(f"{view.results.name}-{name}", data, alt, caption, pixels=True))
     return blocks
 
 

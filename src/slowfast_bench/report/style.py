@@ -11,15 +11,17 @@ h1 { margin: 0; font-size: 1.9rem; line-height: 1.2; }
 h2 { margin: 3rem 0 .8rem; padding-bottom: .25rem; border-bottom: 2px solid var(--ink); font-size: 1.35rem; }
 h3 { margin: 2.2rem 0 .6rem; font-size: 1.1rem; }
 h4 { margin: 1.8rem 0 .3rem; font-size: 1rem; }
-p, .verdict, .cautions { max-width: 54rem; }
+p, .cautions { max-width: 54rem; }
 header p { margin: .3rem 0 0; color: var(--faint); }
 nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; margin: 1.2rem 0 0; padding: .7rem 0; list-style: none;
   border: solid var(--line); border-width: 1px 0; font-size: .92rem; }
 a { color: #00508f; text-underline-offset: .15em; }
 section > h2 { scroll-margin-top: 1rem; }
-.verdict { padding: 1rem 1.3rem; border-left: 5px solid #0072b2; background: #f1f7fb; }
-.answer { margin: 0; font-size: 1.2rem; font-weight: 650; line-height: 1.4; }
-.verdict ul { margin: .7rem 0 0; padding-left: 1.2rem; }
+.answer { margin: 0; padding: .7rem 1.1rem; border-left: 5px solid #0072b2; background: #f1f7fb; font-size: 1.2rem;
+  font-weight: 650; line-height: 1.35; }
+.tiles { display: flex; flex-wrap: wrap; gap: .4rem 2.5rem; margin: .8rem 0; }
+.tiles b { display: block; font-size: 1.5rem; line-height: 1.2; }
+#verdict img.pixels { max-height: 26rem; width: auto; }
 .cautions { padding: .8rem 1.3rem; border-left: 5px solid #e69f00; background: #fdf6e7; }
 .cautions ul { margin: 0; padding-left: 1.2rem; }
 figure { margin: 1.2rem 0; }

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slowfast_bench.report.comparison import Comparison
 from slowfast_bench.report.judgements import Word, listed, negated, shown, verdict
-from slowfast_bench.report.looks import MEMORY, NO_MEMORY, is_raw_context
-from slowfast_bench.report.measures import ALL_GAPS, CONSISTENCY, COST, Scale, gap_words, gaps_listed, scale_of
-from slowfast_bench.results import Figure
+from slowfast_bench.report.metrics import METRICS, RAW_CONTEXTS, gaps_listed, metric_of
+from slowfast_bench.report.view import MEMORY, NO_MEMORY, View
+from slowfast_vgen.results import Row
 
 
 @dataclass(frozen=True)
@@ -17,46 +16,48 @@ class Headline:
     answer: str
     """Yes, in part or no, and at which gaps."""
     sentences: tuple[str, ...]
-    used: dict[str, Figure]
+    used: dict[str, Row]
     """The paired differences that the sentences rest on."""
+    tiles: tuple[tuple[str, str], ...]
+    """The three figures to see first, each with what it is."""
 
 
-def headline(comparison: Comparison) -> Headline | None:
+def headline(view: View) -> Headline | None:
     """The verdict on one file; None where it compares the memory with nothing on places seen again."""
-    return _Writer(comparison).headline() if comparison.base == MEMORY else None
+    return _Writer(view).headline() if view.base == MEMORY else None
 
 
 class _Writer:
-    """Writes the sentences, and keeps the figures that they name."""
+    """Writes the sentences, and keeps the rows that they name."""
 
-    def __init__(self, comparison: Comparison) -> None:
-        self.comparison = comparison
-        self.used: dict[str, Figure] = {}
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.used: dict[str, Row] = {}
 
     def headline(self) -> Headline | None:
-        revisits = [self._at_gap(gap) for gap in self.comparison.gaps]
+        revisits = [self._at_gap(gap) for gap in self.view.gaps]
         if not any(revisits):
             return None
         sentences = [*revisits, self._own_visits(), self._next_chunk(), self._long_videos(), self._cost()]
-        return Headline(self._answer(), tuple(filter(None, [*sentences, self._signatures()])), self.used)
+        sentences = list(filter(None, [*sentences, self._signatures()]))
+        return Headline(self._answer(), tuple(sentences), self.used, self._tiles())
 
-    def _difference(self, measure: str, rival: str = NO_MEMORY) -> Figure | None:
-        figure = self.comparison.differences.get(measure, {}).get(rival)
-        if figure is not None:
-            self.used[f"{measure}_{MEMORY}_minus_{rival}"] = figure
-        return figure
-
-    def _ago(self, gap: str) -> str:
-        return gap_words(gap, self.comparison.bounds_of(gap))
+    def _difference(self, metric: str, gap: str | None = None, rival: str = NO_MEMORY) -> Row | None:
+        row = self.view.row(metric, MEMORY, rival, gap)
+        if row is not None:
+            self.used[row.name] = row
+        return row
 
     def _answer(self) -> str:
         """Against no memory, gap by gap; the figure over all gaps counts where there is no other."""
-        judged: dict[str, Word] = {}
-        for gap in self.comparison.gaps:
-            if figure := self._difference(f"truth_psnr_{gap}"):
-                judged[gap] = verdict(figure, scale_of(f"truth_psnr_{gap}"))
-        judged = {gap: word for gap, word in judged.items() if gap != ALL_GAPS} or judged
-        better, worse = ([self._ago(gap) for gap, one in judged.items() if one == word] for word in ("better", "worse"))
+        judged: dict[str | None, Word] = {}
+        for gap in self.view.gaps:
+            if row := self._difference("truth_psnr", gap):
+                judged[gap] = verdict(row, metric_of("truth_psnr"))
+        judged = {gap: word for gap, word in judged.items() if gap is not None} or judged
+        better, worse = (
+            [self.view.ago(gap) for gap, one in judged.items() if one == word] for word in ("better", "worse")
+        )
         if not judged:
             return "Not known: the memory was not compared with no memory on places seen again."
         if len(better) == len(judged):
@@ -68,75 +69,85 @@ class _Writer:
             return f"No: the memory makes places seen again worse ({gaps_listed(worse)})."
         return "No: the memory makes no difference on places seen again, at any gap measured."
 
-    def _at_gap(self, gap: str) -> str:
-        """Against every arm, but only the strongest of the raw contexts: the table has them all."""
-        measure = f"truth_psnr_{gap}"
-        rows = self.comparison.differences.get(measure, {})
-        raw = [arm for arm in self.comparison.rivals if arm in rows and is_raw_context(arm)]
-        strongest = min(raw, key=lambda arm: rows[arm].mean, default="")
+    def _tiles(self) -> tuple[tuple[str, str], ...]:
+        """What the memory adds at the longest gap, what it costs in time, and its size."""
+        gaps = [gap for gap in self.view.gaps if self.view.row("truth_psnr", MEMORY, NO_MEMORY, gap)]
+        gap = next((each for each in reversed(gaps) if each is not None), gaps[-1] if gaps else None)
+        gain = self.view.row("truth_psnr", MEMORY, NO_MEMORY, gap)
+        time, size = (self.view.row(metric, MEMORY) for metric in ("time_over_no_memory", "memory_mb"))
+        tiles = [(f"{gain.mean:+.1f} dB", f"over no memory on places seen {self.view.ago(gap)}")] if gain else []
+        tiles += [(f"{time.mean:.2f} ×", "the time of no memory")] if time else []
+        tiles += [(f"{size.mean:.1f} MB", "is the memory's size")] if size else []
+        return tuple(tiles)
+
+    def _at_gap(self, gap: str | None) -> str:
+        """Against every variant, but only the strongest of the raw contexts: the table has them all."""
+        rows = {each: row for each in self.view.rivals if (row := self.view.row("truth_psnr", MEMORY, each, gap))}
+        raw = [each for each in rows if each in RAW_CONTEXTS]
+        strongest = min(raw, key=lambda each: rows[each].mean, default="")
         adds, loses, same = [], [], []
-        for arm in self.comparison.rivals:
-            if arm not in rows or (arm in raw and arm != strongest):
+        metric = metric_of("truth_psnr")
+        for each, row in rows.items():
+            if each in raw and each != strongest:
                 continue
-            figure, scale = self._difference(measure, arm), scale_of(measure)
-            assert figure is not None
-            name = self.comparison.looks[arm].phrase
-            if arm in raw and len(raw) > 1:
+            self.used[row.name] = row
+            name = self.view.looks[each].phrase
+            if each in raw and len(raw) > 1:
                 name += f" (the strongest of {len(raw)})"
-            word = verdict(figure, scale)
+            word = verdict(row, metric)
             if word == "better":
-                adds.append(f"{shown(figure, scale)} over {name}")
+                adds.append(f"{shown(row, metric)} over {name}")
             elif word == "worse":
-                loses.append(f"{shown(negated(figure), scale)} against {name}")
+                loses.append(f"{shown(negated(row), metric)} against {name}")
             else:
-                same.append(f"{name}, {shown(figure, scale)}")
+                same.append(f"{name}, {shown(row, metric)}")
         told = [f"adds {listed(adds)}"] if adds else []
         told += [f"loses {listed(loses)}"] if loses else []
         told += [f"makes no difference to {listed(same)}"] if same else []
-        where = "seen again at any gap" if gap == ALL_GAPS else f"last seen {self._ago(gap)}"
+        where = "seen again at any gap" if gap is None else f"last seen {self.view.ago(gap)}"
         return f"On places {where} the memory {_chain(told)}." if told else ""
 
     def _own_visits(self) -> str:
         parts = []
-        for gap in self.comparison.gaps:
-            if figure := self._difference(f"history_psnr_{gap}"):
-                where = "" if gap == ALL_GAPS else f" on places seen {self._ago(gap)}"
-                parts.append(_change(figure, scale_of(f"history_psnr_{gap}")) + where)
+        for gap in self.view.gaps:
+            if row := self._difference("history_psnr", gap):
+                parts.append(_change(row) + ("" if gap is None else f" on places seen {self.view.ago(gap)}"))
         told = "Against the video's own first visit, which it made up itself, the memory"
         return f"{told} {_chain(parts)}." if parts else ""
 
     def _next_chunk(self) -> str:
         parts = []
-        for measure, where in (("psnr", ""), ("novel_psnr", " at places never seen")):
-            if figure := self._difference(measure):
-                parts.append(_change(figure, scale_of(measure)) + where)
+        for metric, where in (("psnr", ""), ("novel_psnr", " at places never seen")):
+            if row := self._difference(metric):
+                parts.append(_change(row) + where)
         return f"For the next chunk after the true past the memory {_chain(parts)}." if parts else ""
 
     def _long_videos(self) -> str:
         by_word: dict[Word, list[str]] = {}
-        for measure, scale in CONSISTENCY.items():
-            if figure := self._difference(measure):
-                by_word.setdefault(verdict(figure, scale), []).append(scale.label)
+        for name, metric in METRICS.items():
+            if metric.group == "long" and (row := self._difference(name)):
+                by_word.setdefault(verdict(row, metric), []).append(metric.label)
         order: tuple[Word, ...] = ("better", "worse", "higher", "lower", "no difference")
         told = [f"{word} in {listed(by_word[word])}" for word in order if word in by_word]
         return f"Long videos, against no memory: {'; '.join(told)}." if told else ""
 
     def _cost(self) -> str:
-        values, others = self.comparison.values, self.comparison.others
-        ratio = values.get("time_over_no_memory", {}).get(MEMORY) or others.get("cost_ratio_shipped")
-        time = values.get("seconds_per_frame", {}).get(MEMORY)
-        size = values.get("memory_mb", {}).get(MEMORY) or others.get("memory_mb")
-        told = [f"{shown(ratio, COST['time_over_no_memory'])} times the time of no memory"] if ratio else []
-        told += [f"{shown(time, COST['seconds_per_frame'])} a frame"] if time else []
-        told += [f"{shown(size, COST['memory_mb'])} of memory"] if size else []
+        told = []
+        for name, behind in (
+            ("time_over_no_memory", " times the time of no memory"),
+            ("seconds_per_frame", " a frame"),
+            ("memory_mb", " of memory"),
+        ):
+            if row := self.view.row(name, MEMORY):
+                told.append(f"{shown(row, METRICS[name])}{behind}")
         return f"It costs {listed(told)}." if told else ""
 
     def _signatures(self) -> str:
-        rows = self.comparison.suite.signatures if self.comparison.suite else ()
+        rows = self.view.suite.signatures if self.view.suite else ()
         found = [row for row in rows if row.found]
         if not found:
             return f"Of {len(rows)} signatures of failure that were looked for, none was found." if rows else ""
-        looks = self.comparison.looks
+        looks = self.view.looks
         by_arm: dict[str, list[str]] = {}
         for row in found:
             by_arm.setdefault(looks[row.arm].label if row.arm in looks else row.arm, []).append(row.name)
@@ -147,12 +158,13 @@ class _Writer:
         )
 
 
-def _change(figure: Figure, scale: Scale) -> str:
-    """A difference to no memory, of a measure of which more is better, behind "the memory"."""
-    word = verdict(figure, scale)
+def _change(row: Row) -> str:
+    """A difference to no memory, of a metric of which more is better, behind "the memory"."""
+    metric = metric_of(row.metric)
+    word = verdict(row, metric)
     if word == "no difference":
-        return f"makes no difference to no memory ({shown(figure, scale)})"
-    return f"adds {shown(figure, scale)}" if word == "better" else f"loses {shown(negated(figure), scale)}"
+        return f"makes no difference to no memory ({shown(row, metric)})"
+    return f"adds {shown(row, metric)}" if word == "better" else f"loses {shown(negated(row), metric)}"
 
 
 def _chain(clauses: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from slowfast_bench.cache import Block, Progress, run_blocks
 from slowfast_bench.paths.episodes import SPLIT
+from slowfast_bench.results import Results
 from slowfast_bench.variants import recalled
 from slowfast_envs.actions import FRAMES_PER_CHUNK, PHRASINGS
 from slowfast_envs.vizdoom.engine import VizdoomEngine
@@ -27,13 +28,13 @@ from slowfast_envs.vizdoom.rooms_map import Scene
 from slowfast_envs.walking import Place, poses_of, walk
 from slowfast_envs.walking_scripts import draw_start, free_wander
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.machine import provenance
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.lora import LoraConfig
-from slowfast_vgen.metrics.bootstrap import Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.models.addressing.address import PlanarAddress
+from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.rollout import Rollout, World
 
 VERSION = 3
@@ -128,26 +129,29 @@ class CapacityTest:
             **asdict(self.config),
         }
 
-    def run(self, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Estimate]]:
-        """The protocol and the figures: gain over no memory, and each memory's size."""
+    def run(self, folder: Path | None = None) -> Results:
+        """The gain over no memory, and each memory's size."""
         records = run_blocks(list(self._blocks()), folder)
         off = records["off"].psnr
-        figures = {}
+        rows = []
         for arm, (world, memory) in self.arms.items():
             if memory is None:
                 continue
-            gain = records[arm].psnr - off[:, :1]
+            gain, read = records[arm].psnr - off[:, :1], records[arm].readout - off[:, :1]
             for index, rooms in enumerate(self.config.rooms):
-                figures[f"recall_gain_db_{arm}_rooms{rooms}"] = estimate(gain[:, index][:, None])
-                if memory.local is not None:
-                    read = (records[arm].readout - off[:, :1])[:, index][:, None]
-                    figures[f"readout_gain_db_{arm}_rooms{rooms}"] = estimate(read)
+                for metric, name, values in (
+                    ("truth_psnr", "recall_gain_db", gain),
+                    ("readout_psnr", "readout_gain_db", read if memory.local is not None else None),
+                ):
+                    if values is not None:
+                        found, gap = estimate(values[:, index][:, None]), f"{rooms} rooms"
+                        name = f"{name}_{arm}_rooms{rooms}"
+                        rows.append(Row.of(found, metric, arm, minus="no_memory", gap=gap, name=name))
             size = world.start_batch(self._frames[:1, 0, 0], memory, [0]).memory
             assert size is not None
-            megabytes = size.num_bytes() / 2**20
-            figures[f"memory_mb_{arm}"] = Estimate(megabytes, megabytes, megabytes, 1, ())
-        figures["recall_psnr_db_off"] = estimate(off[:, :1])
-        return self.protocol | provenance(figures, self.world.device, records.commits), figures
+            rows.append(Row.of(Estimate.exact(size.num_bytes() / 2**20), "memory_mb", arm))
+        rows.append(Row.of(estimate(off[:, :1]), "truth_psnr", "no_memory", name="recall_psnr_db_off"))
+        return Results.made(self.protocol, rows, self.world.device, records.commits)
 
     def _blocks(self) -> Iterator[Block[Any]]:
         work = self.config.num_rows * max(self.config.rooms)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from slowfast_bench.cache import Block, Progress
 from slowfast_bench.generate import generate_tours
 from slowfast_bench.paths.episodes import Tour, play_tours
 from slowfast_bench.paths.tours import held_out_tours
@@ -123,6 +124,15 @@ class TourScores:
             np.array([float(scene_cuts(frames, config.fps)) for frames in made]),
             np.array([motion(frames) for frames in made]),
         )
+
+    def block(self, block: str, name: str, arm: Arm, seed: int, work: int, own: bool = False) -> Block[Any]:
+        """What is kept of a set as an arm plays it: `seen`, or `own` where all is generated."""
+
+        def compute(progress: Progress) -> Seen | Own:
+            progress(work)
+            return self.own(name, arm, seed) if own else self.seen(name, arm, seed)
+
+        return Block(block, Own if own else Seen, work, compute)
 
     def _generate(self, name: str, arm: Arm, seed: int, observe: bool) -> list[Frames]:
         tours = self.tours(name)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from slowfast_vgen.cli.common import Figure, path_name, write_figures
+from slowfast_vgen.cli.common import path_name, write_figures
 
 DEFAULT_OUT = Path("cards")
 
@@ -28,5 +28,5 @@ def write_cards(args: argparse.Namespace) -> int:
     protocol = {"command": "data info --card", "folders": [str(folder) for folder in args.folders]}
     figures = {"episodes": total.num_episodes, "clips": total.num_clips, "frames": total.num_frames}
     figures |= {f"clips of domain {name}": count for name, count in total.clips_by_domain.items()}
-    write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
+    write_figures(args.json, protocol, figures)
     return 0

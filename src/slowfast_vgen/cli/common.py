@@ -3,41 +3,25 @@
 import argparse
 import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slowfast_vgen.cli.computing import add_compute_arguments, start_computing
 from slowfast_vgen.cli.streams import is_first_process
-from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import STANDARD_OUTPUT, write_json
+from slowfast_vgen.files import STANDARD_OUTPUT
+from slowfast_vgen.results import Estimate, Row, counts, write_results
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from slowfast_vgen.metrics.bootstrap import Estimate
     from slowfast_vgen.rollout import World
 
 DEFAULT_WORLD = "rooms-64"
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One result with its uncertainty."""
-
-    mean: float
-    low: float
-    """Lower end of the interval, by bootstrap where the protocol says nothing else; the mean itself for a count."""
-    high: float
-    """Upper end."""
-    n: int
-    """How many samples the mean is over."""
-
-    @classmethod
-    def exact(cls, value: float, n: int = 1) -> "Figure":
-        """A count or a single reading."""
-        return cls(value, value, value, n)
+Figure = Estimate
+"""The earlier name, by which `cli/train_reader.py` asks for it."""
 
 
 def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
@@ -132,44 +116,22 @@ def _results_name(text: str) -> Path:
     return STANDARD_OUTPUT if text == "-" else path_name(text)
 
 
-def write_figures(
-    path: Path | None, protocol: Mapping[str, Any], figures: Mapping[str, Figure | Mapping[str, float]]
-) -> None:
-    """Writes `{"protocol": {...}, "figures": {NAME: {"mean": x, "low": l, "high": h, "n": n}}}`.
-
-    Args:
-        path: None writes nothing, for a command called without `--json`.
-        protocol: JSON values that say how the figures came about: settings, data, hashes.
-        figures: a `Figure` or its four fields each.
+def write_rows(path: Path | None, protocol: Mapping[str, Any], rows: Iterable[Row]) -> None:
+    """Writes a results file (see `write_results`), by the first process alone; None writes nothing.
 
     Raises:
         UserError: the file cannot be written, or a value is not finite or not a JSON value.
     """
-    if path is None or not is_first_process():
-        return
-    rows = {name: asdict(figure) if isinstance(figure, Figure) else dict(figure) for name, figure in figures.items()}
-    for name, row in rows.items():
-        assert set(row) == {"mean", "low", "high", "n"}, f"figure {name} has {sorted(row)}"
-        if not all(math.isfinite(value) for value in row.values()):
-            raise UserError(f"the figure {name} is not finite ({row}), so {path} was not written")
-    try:
-        write_json(path, {"protocol": dict(protocol), "figures": rows})
-    except UserError:
-        raise
-    except (TypeError, ValueError, OSError) as error:
-        raise UserError(f"cannot write {path}: {error}") from error
+    if path is not None and is_first_process():
+        write_results(path, protocol, rows)
 
 
-def print_figures(headlines: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
-    """A line for each figure that is there: what it is, its mean and its interval."""
-    width = max(len(text) for text in headlines.values())
-    for name, text in headlines.items():
-        if name in figures:
-            one = figures[name]
-            print(f"{text:<{width}} {one.mean:>9.3f}   {one.low:.3f} to {one.high:.3f}")
+def write_figures(path: Path | None, protocol: Mapping[str, Any], figures: Mapping[str, float | Estimate]) -> None:
+    """Writes a results file of counts, single readings and estimates by their names; see `write_rows`."""
+    write_rows(path, protocol, counts(figures))
 
 
-def cell_of(one: "Estimate | None") -> str:
+def cell_of(one: Estimate | None) -> str:
     """Mean and interval; a dash where nothing was measured."""
     return "-" if one is None else f"{one.mean:.3g} [{one.low:.3g}, {one.high:.3g}]"
 

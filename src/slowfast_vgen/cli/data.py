@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast_vgen.cli.card import add_card_arguments, write_cards
-from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.shard import register_shard
 from slowfast_vgen.cli.terminal import one_line
 from slowfast_vgen.errors import UserError
@@ -300,4 +300,4 @@ def describe_data(args: argparse.Namespace) -> int:
 
 
 def _write_counts(path: Path | None, protocol: dict[str, Any], counts: Mapping[str, float]) -> None:
-    write_figures(path, protocol, {name: Figure.exact(value) for name, value in counts.items()})
+    write_figures(path, protocol, counts)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slowfast_vgen.cli.action_list import parse_actions, read_actions
 from slowfast_vgen.cli.common import (
-    Figure,
     add_json_argument,
     add_scale_argument,
     add_world_argument,
@@ -170,7 +169,7 @@ def generate_video(args: argparse.Namespace) -> int:
         "text_encoder": world.model.text_encoder.used,
         **computed_with(args),
     }
-    write_figures(args.json, protocol, {name: Figure.exact(value) for name, value in figures.items()})
+    write_figures(args.json, protocol, figures)
     saved = f"; session in {args.save_memory}" if args.save_memory is not None else ""
     rate = f"{num_frames / seconds:.1f} frames/s ({told_shortly(args)})"
     print(f"{num_frames} frames in {seconds:.1f} s, {rate}: {args.out}{saved}")

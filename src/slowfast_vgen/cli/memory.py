@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from slowfast_vgen.cli.common import (
     DEFAULT_WORLD,
-    Figure,
     add_json_argument,
     add_world_argument,
     load_world,
@@ -105,7 +104,7 @@ def show_memory(args: argparse.Namespace) -> int:
             shown = ", ".join(f"{each:.3g}" for each in shown) if isinstance(shown, list) else shown
             print(f"  {part:<6} {name:<26} {shown}")
     figures = {
-        f"{part} {name}": Figure.exact(value)
+        f"{part} {name}": value
         for part, values in parts.items()
         for name, value in values.items()
         if isinstance(value, int | float)

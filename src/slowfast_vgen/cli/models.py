@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, number, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.cli.quick_start import import_diffusers_quickly
 from slowfast_vgen.cli.unused import OptionsBehind
@@ -90,7 +90,7 @@ def list_models(args: argparse.Namespace) -> int:
     worlds = shipped_worlds()
     if not worlds:
         print("no world is shipped with this installation; pack one with `slowfast models pack`")
-    figures: dict[str, Figure] = {}
+    figures: dict[str, float] = {}
     details: dict[str, Any] = {}
     num_defects = 0
     for name, folder in worlds.items():
@@ -108,9 +108,9 @@ def list_models(args: argparse.Namespace) -> int:
         details[name] = {"files": files, "settings": header.world, "denoiser_class": header.denoiser[-1]}
         details[name] |= {"version": _version(header), "vocabulary": vocabulary.to_json() if vocabulary else None}
         for part, count in parameters.items():
-            figures[f"{name} {part} parameters"] = Figure.exact(count)
-        figures[f"{name} bytes"] = Figure.exact(num_bytes)
-    figures["damaged or missing files"] = Figure.exact(num_defects)
+            figures[f"{name} {part} parameters"] = count
+        figures[f"{name} bytes"] = num_bytes
+    figures["damaged or missing files"] = num_defects
     write_figures(args.json, {"command": "models", "worlds": details}, figures)
     return DAMAGED_EXIT_CODE if num_defects else 0
 

@@ -2,9 +2,10 @@
 
 import argparse
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, write_figures
+from slowfast_vgen.cli.common import add_json_argument, write_figures
 from slowfast_vgen.cli.computing import add_compute_arguments, computed_with, start_computing, told_shortly
 from slowfast_vgen.cli.outputs import check_output_file
+from slowfast_vgen.results import Estimate
 
 FAILED_EXIT_CODE = 1
 
@@ -52,6 +53,6 @@ def run_selfcheck(args: argparse.Namespace) -> int:
         "git_commit": git_commit(),
         "machine": machine(device),
     }
-    figures = {name: Figure.exact(value) for check in checks for name, value in check.figures.items()}
-    write_figures(args.json, protocol, figures | {"failed": Figure.exact(len(failed), len(checks))})
+    figures = {name: value for check in checks for name, value in check.figures.items()}
+    write_figures(args.json, protocol, figures | {"failed": Estimate.exact(len(failed), len(checks))})
     return FAILED_EXIT_CODE if failed else 0

@@ -2,7 +2,7 @@
 
 import argparse
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import add_json_argument, path_name, whole_number, write_figures
 
 
 def register_shard(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,6 +51,6 @@ def shard_datasets(args: argparse.Namespace) -> int:
         "content_sha256": index.content_sha256,
     }
     counts = {"episodes": index.num_episodes, "frames": index.num_frames, "bytes": index.num_bytes}
-    figures = {name: Figure.exact(value) for name, value in (counts | {"shards": len(index.shards)}).items()}
+    figures = counts | {"shards": len(index.shards)}
     write_figures(args.json, protocol, figures)
     return 0

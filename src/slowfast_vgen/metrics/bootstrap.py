@@ -1,10 +1,11 @@
 """Means with 95 % intervals. Episodes are the independent units: they are resampled whole."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+
+from slowfast_vgen.results import Estimate
 
 NUM_RESAMPLES = 4000
 _SEED = 20241030
@@ -13,19 +14,6 @@ Samples = Float[np.ndarray, "episodes seeds *more"]
 """One value for each sample; NaN where nothing was measured, such as the blocked chunks of an episode."""
 
 PerEpisode = Float[np.ndarray, " episodes"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95 % bootstrap interval over episodes (percentile method)."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    """Number of episodes with at least one sample; 0 means that nothing was measured, and the mean is NaN."""
-    per_seed: tuple[float, ...]
-    """The mean of each seed alone; NaN for a seed with no sample."""
 
 
 def estimate(samples: Samples) -> Estimate:

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.metrics.bootstrap import Estimate
 from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.metrics.pretrained import PublishedFile, check_file
+from slowfast_vgen.results import Estimate
 
 RECOMMENDED_VIDEOS = 2048
 """Number of videos on either side in published figures; 16 frames each."""
@@ -105,7 +105,7 @@ def estimate_distance(
         for _ in range(NUM_RESAMPLES)
     ]
     low, high = np.quantile(draws, (0.025, 0.975)) - (np.mean(draws) - distance)
-    return Estimate(distance, float(low), float(high), len(flat), ())
+    return Estimate(distance, float(low), float(high), len(flat))
 
 
 def _gaussian(

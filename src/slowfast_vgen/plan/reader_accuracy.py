@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Int64
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.metrics.bootstrap import Estimate, estimate
+from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.models.move_dynamics import MoveDynamics
+from slowfast_vgen.results import Estimate
 from slowfast_vgen.train.frame_pairs import STILL, shows_nothing, told_verb
 from slowfast_vgen.train.move_dynamics import NEAR_METRES
 from slowfast_vgen.train.move_pairs import told_moves
