@@ -46,8 +46,8 @@ def joined_rows(kept: Results, new: Results) -> Results:
     other = [key for key in SAME if before[key] != after[key]]
     if other:
         raise UserError(
-            f"{kept.path} holds rows of another {' and '.join(other)}, so new ones cannot stand beside them; give the same "
-            "settings, or write to another file"
+            f"{kept.path} holds rows of another {' and '.join(other)}, so new ones cannot stand beside them; give the "
+            "same settings, or write to another file"
         )
     rows = {row.name: row for row in new.rows}
     if REFERENCE not in after["arms"] and REFERENCE in before["arms"]:
