@@ -26,7 +26,7 @@ def plot_capacity(path: Path) -> None:
     """Recall of the first room against the rooms walked through since, a line a rule, key width or rank."""
     results = read_results(ROOT / "results" / "capacity.json")
     rooms = results.protocol["rooms"]
-    gains = results.select(metric="truth_psnr", minus="no_memory")
+    gains = results.select(metric="psnr_truth", minus="no_memory")
     lines = {
         row.variant: [each for each in gains if each.variant == row.variant]
         for row in sorted(gains, key=lambda row: -row.mean)
@@ -61,7 +61,7 @@ def plot_scaling(path: Path) -> None:
     """What the memory adds against the loop's compute, a line a size of the denoiser."""
     results = read_results(ROOT / "results" / "scaling.json")
     lines: dict[int, list[tuple[float, Row]]] = {}
-    for row in results.select(metric="truth_psnr", minus="no_memory"):
+    for row in results.select(metric="psnr_truth", minus="no_memory"):
         point = results.protocol["points"][row.dataset]
         lines.setdefault(point["parameters"], []).append((point["loop_flop"] / 1e15, row))
     figure, axes = plt.subplots(figsize=(6, 3.6))

@@ -82,7 +82,7 @@ def main() -> None:
             without, sharp_without = scores, sharp
         gain, ratio = estimate((scores - without)[:, None]), estimate((sharp / sharp_without.mean())[:, None])
         rows += [
-            Row.of(gain, "truth_psnr", name, minus="no memory", name=f"revisit_gain_db {name}"),
+            Row.of(gain, "psnr_truth", name, minus="no memory", name=f"revisit_gain_db {name}"),
             Row.of(ratio, "late_sharpness_ratio", name, name=f"late_sharpness_ratio {name}"),
         ]
         tqdm.write(

@@ -112,7 +112,7 @@ def readme_recall() -> str:
 
 def _by_gap(results: Results, label: str, variant: str) -> list[str]:
     """A line of a table: a variant's recall at every gap."""
-    rows = {row.gap: row for row in results.select(metric="truth_psnr", variant=variant, minus=None, dataset=None)}
+    rows = {row.gap: row for row in results.select(metric="psnr_truth", variant=variant, minus=None, dataset=None)}
     return [label, *(shown(rows[gap], ".1f") for gap in GAPS if gap in rows)]
 
 

@@ -69,19 +69,19 @@ def standard_results(**changed: Any) -> Content:
     for place, gap in enumerate(GAPS):
         truth = {arm: row[place] for arm, row in TRUTH_PSNR.items()}
         own = {arm: value - 1 for arm, value in truth.items() if arm not in SHORT_ONLY}
-        for kind, values in (("truth", truth), ("history", own)):
-            put(f"{kind}_psnr", values, WIDTH, gap=gap)
-            put(f"{kind}_ssim", {arm: value / 30 for arm, value in values.items()}, gap=gap)
-            put(f"{kind}_distance_mbv2", {arm: 8 / value for arm, value in values.items()}, gap=gap)
+        for kind, values in (("truth", truth), ("own_visit", own)):
+            put(f"psnr_{kind}", values, WIDTH, gap=gap)
+            put(f"ssim_{kind}", {arm: value / 30 for arm, value in values.items()}, gap=gap)
+            put(f"distance_mbv2_{kind}", {arm: 8 / value for arm, value in values.items()}, gap=gap)
         worst = {arm: value - 5 for arm, value in truth.items()}
-        put("worst5_truth_psnr", worst, WIDTH, paired=False, gap=gap)
+        put("psnr_truth_worst5", worst, WIDTH, paired=False, gap=gap)
     level = {arm: row[2] for arm, row in TRUTH_PSNR.items()}
     long = {arm: value for arm, value in level.items() if arm not in SHORT_ONLY}
     put("psnr", {arm: 19 + value / 20 for arm, value in level.items()}, WIDTH)
     put("ssim", {arm: 0.5 + value / 300 for arm, value in level.items()})
     put("distance_mbv2", {arm: 0.5 - value / 300 for arm, value in level.items()})
     put("fvd_mbv2", {arm: 300 - 5 * value for arm, value in level.items()}, paired=False)
-    put("scuts", {arm: 1 / value for arm, value in long.items()})
+    put("scene_cuts", {arm: 1 / value for arm, value in long.items()})
     put("motion", {arm: 0.07 + value / 9000 for arm, value in long.items()}, 0.0001)
     put("src_mbv2", {arm: 60 + value for arm, value in long.items()})
     put("mirror_mse", {arm: 1 / value**2 for arm, value in long.items()})
@@ -90,7 +90,7 @@ def standard_results(**changed: Any) -> Content:
     put("following", {arm: 0.9 + value / 300 for arm, value in long.items()})
     for place, arm in enumerate(LABELS):
         rows.append(made_row(0.025 + 0.004 * place, "seconds_per_frame", arm, n=12))
-        rows.append(made_row(1 + 0.16 * place, "time_over_no_memory", arm, n=12))
+        rows.append(made_row(1 + 0.16 * place, "cost_ratio", arm, n=12))
         rows.append(made_row(3.375 if arm == "memory" else float(place), "memory_mb", arm, 0, n=1))
     protocol: Content = {
         "command": "evaluate standard",
@@ -156,7 +156,7 @@ def ablation_results() -> Content:
     labels = {"eq3": "eq. 3", **{f"rank_{rank}": f"rank {rank}" for rank in range(1, 12)}, "no_memory": "no memory"}
     rows = []
     for place, arm in enumerate(labels):
-        for metric, gap in (("scuts", None), ("src_mbv2", None), ("truth_psnr", "gap16"), ("truth_psnr", "gap64")):
+        for metric, gap in (("scene_cuts", None), ("src_mbv2", None), ("psnr_truth", "gap16"), ("psnr_truth", "gap64")):
             rows.append(made_row(10.0 + place, metric, arm, gap=gap))
             if place:
                 rows.append(made_row(-float(place), metric, "eq3", 0.5, minus=arm, gap=gap))
@@ -173,10 +173,10 @@ def rules_results() -> Content:
         made_row(base + place, metric, arm)
         for metric, base in (
             ("src_mbv2", 60),
-            ("scuts", 0.1),
+            ("scene_cuts", 0.1),
             ("motion", 0.1),
-            ("history_psnr", 9),
-            ("truth_psnr", 11.5),
+            ("psnr_own_visit", 9),
+            ("psnr_truth", 11.5),
         )
         for place, arm in enumerate(arms)
     ]
@@ -189,9 +189,9 @@ def scaling_results() -> Content:
     runs = {"small-1k": (5e6, 1e15), "small-4k": (5e6, 4e15), "small-16k": (5e6, 1.6e16), "large-4k": (2e7, 1.6e16)}
     rows = []
     for place, run in enumerate(runs):
-        rows.append(made_row(11, "truth_psnr", "no_memory", 0.1, dataset=run))
-        rows.append(made_row(14.0 + place, "truth_psnr", "memory", 0.2, dataset=run))
-        rows.append(made_row(3.0 + place, "truth_psnr", "memory", 0.3, minus="no_memory", dataset=run))
+        rows.append(made_row(11, "psnr_truth", "no_memory", 0.1, dataset=run))
+        rows.append(made_row(14.0 + place, "psnr_truth", "memory", 0.2, dataset=run))
+        rows.append(made_row(3.0 + place, "psnr_truth", "memory", 0.3, minus="no_memory", dataset=run))
     points = {run: {"parameters": size, "loop_steps": 1000, "loop_flop": flop} for run, (size, flop) in runs.items()}
     return {"protocol": {"command": "evaluate scaling", "version": 1, "points": points}, "rows": rows}
 
@@ -203,6 +203,6 @@ def capacity_results() -> Content:
         rows.append(made_row(1.0 + place, "memory_mb", arm, 0, 1))
         for rooms in (1, 4, 32):
             gain = 7 - place - rooms / 16
-            rows.append(made_row(gain, "truth_psnr", arm, 1.2, 8, minus="no_memory", gap=f"{rooms} rooms"))
-    rows.append(made_row(16.3, "truth_psnr", "no_memory", 1, 8))
+            rows.append(made_row(gain, "psnr_truth", arm, 1.2, 8, minus="no_memory", gap=f"{rooms} rooms"))
+    rows.append(made_row(16.3, "psnr_truth", "no_memory", 1, 8))
     return {"protocol": {"command": "evaluate capacity", "version": 1}, "rows": rows}

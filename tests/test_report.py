@@ -157,8 +157,8 @@ def test_the_verdict_names_gaps_gains_and_rivals(tmp_path: Path) -> None:
     assert any(
         "better in scene cuts" in one and "no difference in drift of sharpness" in one for one in found.sentences
     )
-    assert "truth_psnr_gap16_memory_minus_raw_context_8" in found.used
-    assert "truth_psnr_gap16_memory_minus_raw_context_2" not in found.used
+    assert "psnr_truth_gap16_memory_minus_raw_context_8" in found.used
+    assert "psnr_truth_gap16_memory_minus_raw_context_2" not in found.used
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_answer_follows_the_gaps(tmp_path: Path, gains: tuple[float, ...], a
     content = standard_results()
     for gap, gain in zip(GAPS, gains, strict=True):
         changed = {"mean": gain, "low": gain - 0.2, "high": gain + 0.2}
-        by_name(content)[f"truth_psnr_{gap}_memory_minus_no_memory"].update(changed)
+        by_name(content)[f"psnr_truth_{gap}_memory_minus_no_memory"].update(changed)
     assert verdict_of(tmp_path, content).answer.endswith(answer)
 
 
@@ -278,7 +278,7 @@ def test_the_best_arm_is_bold_and_a_frozen_frame_never_for_agreeing_with_itself(
     tmp_path: Path, report: Callable[..., Page]
 ) -> None:
     content = standard_results()
-    by_name(content)["scuts_frozen"].update(made_row(0.0, "scuts", "frozen"))
+    by_name(content)["scene_cuts_frozen"].update(made_row(0.0, "scene_cuts", "frozen"))
     by_name(content)["distance_mbv2_frozen"].update(made_row(0.1, "distance_mbv2", "frozen"))
     report(write(tmp_path / "standard.json", content))
     text = (tmp_path / "report" / "report.md").read_text()
@@ -373,7 +373,7 @@ def test_rules_stand_side_by_side(tmp_path: Path, report: Callable[..., Page]) -
     page = report(write(tmp_path / "rules.json", rules_results()))
     rows = [line for line in page.rows if line and line[0].startswith("PSNR against the true frame")]
     assert [cell.split()[0] for cell in rows[0][1:9]] == [f"{11.5 + place:.2f}" for place in range(8)]
-    for label in ("Temp-LoRA's own update", "local (shipped), after the loop of local (shipped)"):
+    for label in ("Temp-LoRA's own update", "ridge (shipped), after the loop of ridge (shipped)"):
         assert any(label in line for line in page.rows), label
 
 
@@ -381,7 +381,7 @@ def test_scaling_and_capacity_have_tables_and_plots(tmp_path: Path, report: Call
     capacity = write(tmp_path / "capacity.json", capacity_results())
     page = report(write(tmp_path / "scaling.json", scaling_results()), capacity)
     assert len(page.all("img")) == 2
-    assert any("local memory, key width 256 over no memory" in line for line in page.rows)
+    assert any("ridge memory, key width 256 over no memory" in line for line in page.rows)
     assert any(line[:2] == ["32 rooms", "+5.00 [3.80, 6.20] better"] for line in page.rows)
     assert any(line[:2] == ["large-4k", "+6.00 [5.70, 6.30] better"] for line in page.rows)
 
@@ -427,7 +427,7 @@ def test_cautions_come_from_the_files_and_from_what_is_in_them(tmp_path: Path) -
     warning = "Fréchet distances of 192 videos are far too large (recommended: 2048)."
     assert told(tmp_path, standard_results()) == f"file0: {warning}"
     content = standard_results(suite="quick", num_seeds=1, git_commit="12ab+changes", warnings=[])
-    by_name(content)["truth_psnr_gap16_memory_minus_anchor"]["n"] = 8
+    by_name(content)["psnr_truth_gap16_memory_minus_anchor"]["n"] = 8
     text = told(tmp_path, content)
     for part in ("suite is “quick”", "1 seed for each episode", "uncommitted changes", "1 of the", "(8 episodes)"):
         assert part in text

@@ -13,6 +13,31 @@ from typing import Any
 from slowfast_vgen.files import read_json
 from slowfast_vgen.results import Estimate, Row, write_results
 
+METRICS = {
+    "truth_psnr": "psnr_truth",
+    "truth_ssim": "ssim_truth",
+    "truth_distance_mbv2": "distance_mbv2_truth",
+    "truth_colour_distance": "colour_distance_truth",
+    "worst5_truth_psnr": "psnr_truth_worst5",
+    "worst5_gain_truth_psnr": "psnr_truth_worst5_gain",
+    "history_psnr": "psnr_own_visit",
+    "history_ssim": "ssim_own_visit",
+    "history_distance_mbv2": "distance_mbv2_own_visit",
+    "history_colour_distance": "colour_distance_own_visit",
+    "scuts": "scene_cuts",
+    "time_over_no_memory": "cost_ratio",
+    "time_over_no_memory_50_steps": "cost_ratio_50_steps",
+    "fvd": "fvd_i3d",
+    "readout_psnr": "psnr_truth_readout",
+    **{
+        f"own_visit_psnr{worst}{pairs}": f"psnr_own_visit{worst}{pairs}"
+        for worst, pairs in product(("", "_worst5"), ("", "_commanded", "_by_pair"))
+    },
+    "fps": "frames_per_second",
+    "fps_stock": "frames_per_second_stock",
+    "fps_over_stock": "over_stock",
+}
+"""Words of earlier results -> what docs/glossary.md calls the metric."""
 Keys = dict[str, str | None]
 Named = Iterator[tuple[str, Keys]]
 GAPS = ("gap16", "gap32", "gap64", "gap200")
@@ -28,8 +53,8 @@ GAIN: Keys = {"variant": "memory", "minus": "no_memory"}
 
 
 def keys(metric: str, variant: str | None = None, minus: str | None = None, **others: str | None) -> Keys:
-    """The keys of a row."""
-    return {"metric": metric, "variant": variant, "minus": minus, **others}
+    """The keys of a row, the metric by the glossary's name."""
+    return {"metric": METRICS.get(metric, metric), "variant": variant, "minus": minus, **others}
 
 
 def of_suite(protocol: Mapping[str, Any]) -> Named:
@@ -238,7 +263,7 @@ def keys_of(protocol: Mapping[str, Any], names: list[str]) -> dict[str, Keys]:
         worlds = [world.partition("@")[0] for world in protocol["worlds"]]
         protocol = {**protocol, "per_world": worlds}
     known = dict(COMMANDS[command](protocol)) if command in COMMANDS else {}
-    return {name: known.get(name, keys(name)) for name in names}
+    return {name: known.get(name, {**keys(name), "metric": name}) for name in names}
 
 
 def converted(content: Mapping[str, Any]) -> list[Row]:

@@ -68,7 +68,7 @@ SHEET_DREAMS, SHEET_COLUMNS = 3, 16
 _PATHS = ("memory", "change_alone", "all_made")
 """Arms that have a path."""
 BY_DREAM = {
-    "scuts": ("scene_cuts", "scene_cuts"),
+    "scene_cuts": ("scene_cuts", "scene_cuts"),
     "motion": ("motion", "motion"),
     "src_mbv2": ("src_mbv2", "similarity"),
     "steps_not_made_share": ("steps_not_made_share", "refused"),
@@ -358,12 +358,12 @@ class DreamsTest:
                     chosen = np.where((gaps >= fewest) & (gaps <= most), values, np.nan)
                     told = f"own_visit_psnr_{gap}"
                     for worst, found in (("", estimate(chosen)), ("_worst5", worst_twentieth(chosen))):
-                        metric, name = f"own_visit_psnr{worst}{pairs}", f"{told}{worst}{behind}{pairs}"
+                        metric, name = f"psnr_own_visit{worst}{pairs}", f"{told}{worst}{behind}{pairs}"
                         yield Row.of(found, metric, variant, gap=gap, dataset=dataset, name=name)
                     for number, script in enumerate(RETURNING if kind == "dreams" and not pairs else ()):
                         if number < len(chosen):
                             own, name = estimate(chosen[number :: len(RETURNING)]), f"{told}_{script}{behind}"
-                            yield Row.of(own, "own_visit_psnr", variant, gap=gap, dataset=script, name=name)
+                            yield Row.of(own, "psnr_own_visit", variant, gap=gap, dataset=script, name=name)
             for metric, (name, field) in BY_DREAM.items():
                 own = estimate(_side_by_side(seeds, field))
                 yield Row.of(own, metric, variant, dataset=dataset, name=f"{name}{behind or '_memory'}")

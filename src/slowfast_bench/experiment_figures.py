@@ -28,6 +28,12 @@ DRIFT_FRAMES = 32
 HORIZON_FRAMES = 8
 SHEET_ARMS = ("memory", "no_memory", "raw_context_8", "retrieval")
 
+METRICS = {
+    **{f"truth_{measure}": f"{measure}_truth" for measure in ("psnr", "ssim", "distance_mbv2")},
+    **{f"history_{measure}": f"{measure}_own_visit" for measure in ("psnr", "ssim", "distance_mbv2")},
+    "scuts": "scene_cuts",
+}
+"""Words of published names -> the metrics that they are called today."""
 _PAIRED = {"psnr": "psnr", "ssim": "ssim", "distance_mbv2": "distance"}
 """Metric -> the field of the scores that holds it."""
 
@@ -62,17 +68,20 @@ def suite_results(
     samples = {arm.name: _samples(scores, arm.name) for arm in arms}
     rows: list[Row] = []
     for name, own in samples.items():
-        rows += [Row.of(estimate(values), metric, name, gap=gap) for (metric, gap), values in own.items()]
+        rows += [
+            Row.of(estimate(values), METRICS.get(word, word), name, gap=gap, called=word)
+            for (word, gap), values in own.items()
+        ]
         rows += _worst(scores, name)
         rows += _costs(scores.costs[name], name)
     if scores.clips:
         rows += _distances(scores, arms, networks)
     first, *others = arms
     for other in others:
-        for (metric, gap), values in samples[first.name].items():
-            if (metric, gap) in samples[other.name]:
-                difference = estimate(values - samples[other.name][metric, gap])
-                rows.append(Row.of(difference, metric, first.name, minus=other.name, gap=gap))
+        for (word, gap), values in samples[first.name].items():
+            if (word, gap) in samples[other.name]:
+                difference, metric = estimate(values - samples[other.name][word, gap]), METRICS.get(word, word)
+                rows.append(Row.of(difference, metric, first.name, minus=other.name, gap=gap, called=word))
     count = max(len(values) for values in samples[arms[0].name].values())
     warnings = [] if count >= 64 else [f"only {count} episodes of each kind: intervals are wide, 64 are wanted"]
     for clips in list(scores.clips.values())[:1]:
@@ -87,7 +96,7 @@ def suite_results(
 
 
 def _samples(scores: Scores, arm: str) -> dict[tuple[str, str | None], Samples]:
-    """Metric and gap of everything that is measured episode by episode: the same maps and seeds in every arm."""
+    """By published word and gap, all that is measured episode by episode: the same maps and seeds in every arm."""
     values: dict[tuple[str, str | None], Samples] = {}
     if clips := scores.clips.get(arm):
         values |= {
@@ -135,7 +144,7 @@ def _worst(scores: Scores, arm: str) -> list[Row]:
             continue
         limit = np.nanquantile(values, 0.05)
         worst = estimate(np.where(values <= limit, values, np.nan))
-        found.append(Row.of(worst, "worst5_truth_psnr", arm, gap=gap))
+        found.append(Row.of(worst, "psnr_truth_worst5", arm, gap=gap, called="worst5_truth_psnr"))
     return found
 
 
@@ -143,10 +152,13 @@ def _costs(cost: Cost, arm: str) -> list[Row]:
     """Median and quartiles of the times, and the size."""
     rows = [Row.of(Estimate.exact(float(cost.megabytes)), "memory_mb", arm)]
     ratios = cost.seconds_per_frame / cost.seconds_per_frame_no_memory
-    for metric, values in (("seconds_per_frame", cost.seconds_per_frame), ("time_over_no_memory", ratios)):
+    for metric, word, values in (
+        ("seconds_per_frame", "seconds_per_frame", cost.seconds_per_frame),
+        ("cost_ratio", "time_over_no_memory", ratios),
+    ):
         low, high = np.quantile(values, (0.25, 0.75))
         median = Estimate(float(np.median(values)), float(low), float(high), len(values))
-        rows.append(Row.of(median, metric, arm))
+        rows.append(Row.of(median, metric, arm, called=word))
     return rows
 
 
@@ -154,13 +166,14 @@ def _distances(scores: Scores, arms: Sequence[Arm], networks: Networks) -> list[
     """Fréchet distances between all clips of an arm and the true ones."""
     rows = []
     true = scores.true_clips()
-    for metric, encode, attribute in (("fvd_mbv2", networks.clips, "clip"), ("fvd", networks.i3d, "i3d")):
+    for metric, encode, attribute in (("fvd_mbv2", networks.clips, "clip"), ("fvd_i3d", networks.i3d, "i3d")):
         if encode is None:
             continue
         reference = encode(true)
         for arm in arms:
             made = np.stack([getattr(one, attribute) for one in scores.clips[arm.name]], 1)
-            rows.append(Row.of(estimate_distance(made, reference), metric, arm.name))
+            word = "fvd" if metric == "fvd_i3d" else metric
+            rows.append(Row.of(estimate_distance(made, reference), metric, arm.name, called=word))
     return rows
 
 
@@ -217,7 +230,7 @@ def _signatures(scores: Scores, rows: Sequence[Row]) -> list[Signature]:
     found: list[Signature] = []
     for arm, rollout in scores.rollouts.items():
         own = {(row.metric, row.gap): row for row in rows if row.n and row.variant == arm and row.minus is None}
-        again = own.get(("history_psnr", "gap64")) or estimate(rollout.history_psnr[:, None])
+        again = own.get(("psnr_own_visit", "gap64")) or estimate(rollout.history_psnr[:, None])
         followed = own.get(("following", None)) or estimate(rollout.following[:, None])
         found += signatures(arm, rollout, scores.true_rollouts(), again, followed)
     return found

@@ -222,9 +222,9 @@ class RecallTest:
             for arm in ("off", "on")
         }
         for metric, field, name, gain in (
-            ("history_psnr", "history_psnr", "history_psnr_db", "history_gain_db"),
+            ("psnr_own_visit", "history_psnr", "history_psnr_db", "history_gain_db"),
             ("src_mbv2", "similarity", "src", "src_gain"),
-            ("scuts", "scene_cuts", "scuts", ""),
+            ("scene_cuts", "scene_cuts", "scuts", ""),
             ("motion", "motion", "motion", ""),
         ):
             rows += _pair(metric, name, gain, {arm: joined(parts, field) for arm, parts in own.items()})
@@ -273,18 +273,18 @@ class RecallTest:
             for arm, parts in masked.items():
                 everywhere[arm] += parts
                 variant, name = VARIANTS.get(arm, arm), f"recall_psnr_db_{arm}_{bucket}"
-                rows.append(Row.of(estimate(together[arm]), "truth_psnr", variant, gap=bucket, name=name))
+                rows.append(Row.of(estimate(together[arm]), "psnr_truth", variant, gap=bucket, name=name))
             gain = together["on"] - together["off"]
-            rows.append(_gain(gain, "truth_psnr", f"recall_gain_db_{bucket}", gap=bucket))
+            rows.append(_gain(gain, "psnr_truth", f"recall_gain_db_{bucket}", gap=bucket))
             worst = np.where(gain <= np.nanquantile(gain, 0.05), gain, np.nan)
             name = f"recall_worst_5_percent_gain_db_{bucket}"
-            rows.append(_gain(worst, "worst5_gain_truth_psnr", name, gap=bucket))
+            rows.append(_gain(worst, "psnr_truth_worst5_gain", name, gap=bucket))
             for place, name in enumerate(kinds):
                 kind = name.rsplit("-", 1)[0] if name[-1].isdigit() else name
                 if name.endswith(bucket.removeprefix("gap")) or kind == name:
                     own, kind = masked["on"][place] - masked["off"][place], kind.replace("-", "_")
                     name = f"recall_gain_db_{kind}_{bucket}"
-                    rows.append(_gain(own, "truth_psnr", name, gap=bucket, dataset=kind))
+                    rows.append(_gain(own, "psnr_truth", name, gap=bucket, dataset=kind))
         all_of = {arm: np.concatenate(parts, -1) for arm, parts in everywhere.items()}
         for arm, minus, name in (
             ("on", "off", "recall_gain_db"),
@@ -295,7 +295,7 @@ class RecallTest:
         ):
             if arm in all_of:
                 difference, variants = all_of[arm] - all_of[minus], [VARIANTS.get(one, one) for one in (arm, minus)]
-                rows.append(Row.of(estimate(difference), "truth_psnr", variants[0], minus=variants[1], name=name))
+                rows.append(Row.of(estimate(difference), "psnr_truth", variants[0], minus=variants[1], name=name))
         closed = estimate_share(all_of["on"], all_of["off"], all_of["ceiling"])
         return [*rows, Row.of(closed, "ceiling_gap_closed", "memory", name="ceiling_gap_closed")]
 

@@ -157,17 +157,17 @@ class RulesTest:
             seen = {name: [records[f"seen-{name}-{arm.name}-{seed}"] for seed in seeds] for name in SEEN_SETS}
             for metric, field, column in (
                 ("src_mbv2", "similarity", "src"),
-                ("scuts", "scene_cuts", "scuts"),
+                ("scene_cuts", "scene_cuts", "scuts"),
                 ("motion", "motion", "motion"),
-                ("history_psnr", "history_psnr", "history_psnr_db"),
+                ("psnr_own_visit", "history_psnr", "history_psnr_db"),
             ):
                 rows.append(Row.of(estimate(joined(own, field)), metric, arm.name, name=f"{column}_{arm.name}"))
             values = estimate(joined(seen, "psnr"))
-            rows.append(Row.of(values, "truth_psnr", arm.name, name=f"revisit_psnr_db_{arm.name}"))
+            rows.append(Row.of(values, "psnr_truth", arm.name, name=f"revisit_psnr_db_{arm.name}"))
         for arm in self._readable:
             values = estimate(joined({name: [records[f"readout-{name}-{arm.name}"]] for name in SEEN_SETS}, "psnr"))
             variant = f"readout_{arm.name}"
-            rows.append(Row.of(values, "truth_psnr", variant, name=f"revisit_psnr_db_{variant}"))
+            rows.append(Row.of(values, "psnr_truth", variant, name=f"revisit_psnr_db_{variant}"))
         return Results.made(self.protocol, rows, self.arms[0].world.device, records.commits)
 
     @property
@@ -272,12 +272,12 @@ class ScalingTest:
                     for name in SCALING_SETS
                 }
                 psnr[arm], name = joined(blocks, "psnr"), f"recall_psnr_db_{arm}_{point.name}"
-                rows.append(Row.of(estimate(psnr[arm]), "truth_psnr", variant, dataset=point.name, name=name))
+                rows.append(Row.of(estimate(psnr[arm]), "psnr_truth", variant, dataset=point.name, name=name))
             gain, name = estimate(psnr["on"] - psnr["off"]), f"recall_gain_db_{point.name}"
-            rows.append(Row.of(gain, "truth_psnr", "memory", minus="no_memory", dataset=point.name, name=name))
+            rows.append(Row.of(gain, "psnr_truth", "memory", minus="no_memory", dataset=point.name, name=name))
         if self.memory.local is not None:  # hangs on no denoiser, so it is the same for all points
             values = estimate(joined({name: [records[f"{name}-readout"]] for name in SCALING_SETS}, "psnr"))
-            rows.append(Row.of(values, "truth_psnr", "readout", name="recall_psnr_db_readout"))
+            rows.append(Row.of(values, "psnr_truth", "readout", name="recall_psnr_db_readout"))
         return Results.made(self.protocol, rows, self.points[0].world.device, records.commits)
 
     def _blocks(self) -> Iterator[Block[Any]]:

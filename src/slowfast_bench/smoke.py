@@ -66,10 +66,10 @@ FOLLOWING = {
 """Metric -> the field of the scores that holds it."""
 BY_VERB = ("action_following_five_way", "first_frame_gain_db", "first_frame_psnr_db", "chunk_psnr_db")
 REVISITS = {
-    "truth_psnr": ("psnr", "revisit_psnr_db", "revisit_gain_db"),
-    "truth_colour_distance": ("colour_distance", "revisit_colour_distance", ""),
-    "history_psnr": ("history_psnr", "history_psnr_db", "history_gain_db"),
-    "history_colour_distance": ("history_colour_distance", "history_colour_distance", ""),
+    "psnr_truth": ("psnr", "revisit_psnr_db", "revisit_gain_db"),
+    "colour_distance_truth": ("colour_distance", "revisit_colour_distance", ""),
+    "psnr_own_visit": ("history_psnr", "history_psnr_db", "history_gain_db"),
+    "colour_distance_own_visit": ("history_colour_distance", "history_colour_distance", ""),
     "src_mbv2": ("similarity", "src_mbv2", "src_mbv2_gain"),
 }
 """Metric -> the field of the scores that holds it, the name of its rows, and that of what a memory adds to it."""
@@ -320,7 +320,7 @@ def long_rows(arms: Mapping[str, Sequence[LongRollouts]], true: LongRollouts, co
     for ending, seeds in {**arms, "_true": [true]}.items():
         for metric, field, name in (
             ("collapsed_share", "collapsed", "collapsed_share"),
-            ("scuts", "scene_cuts", "scuts"),
+            ("scene_cuts", "scene_cuts", "scuts"),
             ("motion", "motion", "motion_score"),
         ):
             yield Row.of(estimate(_stacked(seeds, field)), metric, variants[ending], name=name + ending)
@@ -351,8 +351,8 @@ def revisit_rows(
                     key = metric, f"{gain}_{arm}", variants[arm], "no_memory"
                     samples.setdefault(key, {})[script] = each - values["off"]
         for metric, name, variant, field in (
-            ("truth_psnr", "revisit_psnr_db_copy", "frozen", "copy_psnr"),
-            ("truth_colour_distance", "revisit_colour_distance_copy", "frozen", "copy_colour_distance"),
+            ("psnr_truth", "revisit_psnr_db_copy", "frozen", "copy_psnr"),
+            ("colour_distance_truth", "revisit_colour_distance_copy", "frozen", "copy_colour_distance"),
             ("src_mbv2", "src_mbv2_unrelated", "unrelated", "unrelated_similarity"),
         ):
             samples.setdefault((metric, name, variant, None), {})[script] = _stacked([references[script]], field)

@@ -46,7 +46,7 @@ class Row(Estimate):
     name: str
     """Unique in the file. Pages and issues ask for it; nothing takes it apart."""
     metric: str
-    """What was measured, such as `truth_psnr`."""
+    """What was measured, such as `psnr_truth` (docs/glossary.md)."""
     variant: str | None = None
     """Whose it is: a memory, none, a baseline."""
     minus: str | None = None
@@ -67,13 +67,16 @@ class Row(Estimate):
         gap: str | None = None,
         dataset: str | None = None,
         name: str | None = None,
+        called: str | None = None,
     ) -> "Row":
         """The row of an estimate; without a name it is called by its keys, joined by underscores.
+
+        `called` is what that name has in place of the metric, where published names have an older word for it.
 
         >>> Row.of(Estimate.exact(3), "psnr", "memory", minus="none", gap="gap64").name
         'psnr_gap64_memory_minus_none'
         """
-        keys = (metric, gap, variant, minus and f"minus_{minus}", dataset)
+        keys = (called or metric, gap, variant, minus and f"minus_{minus}", dataset)
         return cls(
             estimate.mean,
             estimate.low,

@@ -53,7 +53,7 @@ def _of_file(results: Results) -> Iterator[str]:
         )
     if results.text("git_commit").endswith("+changes"):
         yield "made by a source tree with uncommitted changes, which nobody can check out again."
-    few = {row.name: row.n for row in results.rows if row.metric in ("fvd", "fvd_mbv2") and row.n < LEAST_VIDEOS}
+    few = {row.name: row.n for row in results.rows if row.metric in ("fvd_i3d", "fvd_mbv2") and row.n < LEAST_VIDEOS}
     if few and not any("Fréchet" in sentence for sentence in told):
         yield (
             f"Fréchet distances are over {_range(list(few.values()), 'videos')}; below {LEAST_VIDEOS} most of such a "

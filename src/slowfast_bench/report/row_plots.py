@@ -17,7 +17,7 @@ _SPREAD = "Bars and bands are 95 % intervals."
 
 def plots(view: View) -> list[Picture]:
     """All plots of one file, in the order of the page."""
-    drawn = [picture for metric in ("truth_psnr", "history_psnr") for picture in _by_gap(view, metric)]
+    drawn = [picture for metric in ("psnr_truth", "psnr_own_visit") for picture in _by_gap(view, metric)]
     curves = view.suite.curves if view.suite and len(view.suite.arms) <= MOST_LINES else {}
     drawn += [_curve(view, name, curve) for name, curve in curves.items() if curve.x]
     return [*drawn, *_cost(view), *_by_compute(view)]
@@ -61,10 +61,10 @@ def _curve(view: View, name: str, curve: Curve) -> Picture:
 def _cost(view: View) -> Iterator[Picture]:
     """Seconds a frame against recall at the longest gap: up and to the left is better."""
     gaps = [gap for gap in view.gaps if gap is not None]
-    time, recall = metric_of("seconds_per_frame"), metric_of("truth_psnr")
+    time, recall = metric_of("seconds_per_frame"), metric_of("psnr_truth")
     points, told = [], []
     for variant, look in view.looks.items():
-        x, y = (view.row("seconds_per_frame", variant), view.row("truth_psnr", variant, gap=gaps[-1] if gaps else None))
+        x, y = (view.row("seconds_per_frame", variant), view.row("psnr_truth", variant, gap=gaps[-1] if gaps else None))
         if x and y and variant not in BOUNDS:
             points.append(PlotPoint(look.label, look, (x.mean, x.low, x.high), (y.mean, y.low, y.high)))
             told.append(f"{look.label} {shown(y, recall)} at {shown(x, time)}")
@@ -80,7 +80,7 @@ def _by_compute(view: View) -> Iterator[Picture]:
     """What the memory adds against the compute of the slow-fast loop, a line a size of the denoiser."""
     runs = view.results.protocol.get("points")
     by_size: dict[float, list[tuple[float, Row]]] = {}
-    for row in view.results.select(metric="truth_psnr", variant=MEMORY, minus=NO_MEMORY):
+    for row in view.results.select(metric="psnr_truth", variant=MEMORY, minus=NO_MEMORY):
         run = runs.get(row.dataset) if isinstance(runs, dict) else None
         if isinstance(run, dict) and isinstance(flop := run.get("loop_flop"), int | float) and flop > 0:
             by_size.setdefault(float(run.get("parameters", 0)), []).append((float(flop), row))

@@ -12,6 +12,8 @@ NOTHING = Cell("–", tone="faint")
 MOST_COLUMNS = 9
 """With more columns than this the table is turned: a variant a line."""
 _NEEDS = "needs weights: "
+_METRICS = {"fvd": "fvd_i3d"}
+"""What protocols call a metric that needs weights, where the glossary has another name."""
 _TONES: dict[Word, Tone] = {"better": "good", "worse": "bad"}
 
 Column = tuple[str | None, str | None]
@@ -36,7 +38,7 @@ def group_folds(view: View) -> list[Fold | Paragraph]:
     for name, how in needs.items():
         if name not in lacking:
             by_sentence.setdefault(how, []).append(name.replace("_", " "))
-    return folds + [Paragraph(f"{listed(names)}: {how}", "Left out:") for how, names in by_sentence.items()]
+    return folds + [Paragraph(f"{listed(names)}: {_NEEDS}{how}", "Left out:") for how, names in by_sentence.items()]
 
 
 def tables(view: View, rows: Sequence[Row]) -> list[Table]:
@@ -151,9 +153,9 @@ def _count(rows: Iterable[Row]) -> Cell:
 def _needs(view: View) -> dict[str, str]:
     """How to get what was left out for want of weights."""
     left_out = view.suite.needs_weights if view.suite else {}
-    return {name: how if how.startswith(_NEEDS) else _NEEDS + how for name, how in left_out.items()}
+    return {_METRICS.get(name, name): how.removeprefix(_NEEDS) for name, how in left_out.items()}
 
 
 def _absent(needs: Mapping[str, str]) -> list[Table]:
-    rows = [(Cell(_head(METRICS[name])), Cell(how, tone="faint", prose=True)) for name, how in needs.items()]
+    rows = [(Cell(_head(METRICS[name])), Cell(_NEEDS + how, tone="faint", prose=True)) for name, how in needs.items()]
     return [Table((words("metric"), words("not measured")), rows)] if rows else []

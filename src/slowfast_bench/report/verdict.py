@@ -52,8 +52,8 @@ class _Writer:
         """Against no memory, gap by gap; the figure over all gaps counts where there is no other."""
         judged: dict[str | None, Word] = {}
         for gap in self.view.gaps:
-            if row := self._difference("truth_psnr", gap):
-                judged[gap] = verdict(row, metric_of("truth_psnr"))
+            if row := self._difference("psnr_truth", gap):
+                judged[gap] = verdict(row, metric_of("psnr_truth"))
         judged = {gap: word for gap, word in judged.items() if gap is not None} or judged
         better, worse = (
             [self.view.ago(gap) for gap, one in judged.items() if one == word] for word in ("better", "worse")
@@ -71,10 +71,10 @@ class _Writer:
 
     def _tiles(self) -> tuple[tuple[str, str], ...]:
         """What the memory adds at the longest gap, what it costs in time, and its size."""
-        gaps = [gap for gap in self.view.gaps if self.view.row("truth_psnr", MEMORY, NO_MEMORY, gap)]
+        gaps = [gap for gap in self.view.gaps if self.view.row("psnr_truth", MEMORY, NO_MEMORY, gap)]
         gap = next((each for each in reversed(gaps) if each is not None), gaps[-1] if gaps else None)
-        gain = self.view.row("truth_psnr", MEMORY, NO_MEMORY, gap)
-        time, size = (self.view.row(metric, MEMORY) for metric in ("time_over_no_memory", "memory_mb"))
+        gain = self.view.row("psnr_truth", MEMORY, NO_MEMORY, gap)
+        time, size = (self.view.row(metric, MEMORY) for metric in ("cost_ratio", "memory_mb"))
         tiles = [(f"{gain.mean:+.1f} dB", f"over no memory on places seen {self.view.ago(gap)}")] if gain else []
         tiles += [(f"{time.mean:.2f} ×", "the time of no memory")] if time else []
         tiles += [(f"{size.mean:.1f} MB", "is the memory's size")] if size else []
@@ -82,11 +82,11 @@ class _Writer:
 
     def _at_gap(self, gap: str | None) -> str:
         """Against every variant, but only the strongest of the raw contexts: the table has them all."""
-        rows = {each: row for each in self.view.rivals if (row := self.view.row("truth_psnr", MEMORY, each, gap))}
+        rows = {each: row for each in self.view.rivals if (row := self.view.row("psnr_truth", MEMORY, each, gap))}
         raw = [each for each in rows if each in RAW_CONTEXTS]
         strongest = min(raw, key=lambda each: rows[each].mean, default="")
         adds, loses, same = [], [], []
-        metric = metric_of("truth_psnr")
+        metric = metric_of("psnr_truth")
         for each, row in rows.items():
             if each in raw and each != strongest:
                 continue
@@ -110,7 +110,7 @@ class _Writer:
     def _own_visits(self) -> str:
         parts = []
         for gap in self.view.gaps:
-            if row := self._difference("history_psnr", gap):
+            if row := self._difference("psnr_own_visit", gap):
                 parts.append(_change(row) + ("" if gap is None else f" on places seen {self.view.ago(gap)}"))
         told = "Against the video's own first visit, which it made up itself, the memory"
         return f"{told} {_chain(parts)}." if parts else ""
@@ -134,7 +134,7 @@ class _Writer:
     def _cost(self) -> str:
         told = []
         for name, behind in (
-            ("time_over_no_memory", " times the time of no memory"),
+            ("cost_ratio", " times the time of no memory"),
             ("seconds_per_frame", " a frame"),
             ("memory_mb", " of memory"),
         ):

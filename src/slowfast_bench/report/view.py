@@ -38,7 +38,7 @@ class View:
     @cached_property
     def gaps(self) -> list[str | None]:
         """The gaps of places seen again, short ones first; None, which is over all of them, is the last."""
-        rows = [row for row in self.results.rows if row.metric in ("truth_psnr", "history_psnr") and not row.dataset]
+        rows = [row for row in self.results.rows if row.metric in ("psnr_truth", "psnr_own_visit") and not row.dataset]
         found = dict.fromkeys(row.gap for row in rows if row.variant == self.base)
         return sorted(found, key=lambda gap: (gap is None, (self.bounds_of(gap) or (0, 0))[0]))
 

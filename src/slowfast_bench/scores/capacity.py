@@ -140,8 +140,8 @@ class CapacityTest:
             gain, read = records[arm].psnr - off[:, :1], records[arm].readout - off[:, :1]
             for index, rooms in enumerate(self.config.rooms):
                 for metric, name, values in (
-                    ("truth_psnr", "recall_gain_db", gain),
-                    ("readout_psnr", "readout_gain_db", read if memory.local is not None else None),
+                    ("psnr_truth", "recall_gain_db", gain),
+                    ("psnr_truth_readout", "readout_gain_db", read if memory.local is not None else None),
                 ):
                     if values is not None:
                         found, gap = estimate(values[:, index][:, None]), f"{rooms} rooms"
@@ -150,7 +150,7 @@ class CapacityTest:
             size = world.start_batch(self._frames[:1, 0, 0], memory, [0]).memory
             assert size is not None
             rows.append(Row.of(Estimate.exact(size.num_bytes() / 2**20), "memory_mb", arm))
-        rows.append(Row.of(estimate(off[:, :1]), "truth_psnr", "no_memory", name="recall_psnr_db_off"))
+        rows.append(Row.of(estimate(off[:, :1]), "psnr_truth", "no_memory", name="recall_psnr_db_off"))
         return Results.made(self.protocol, rows, self.world.device, records.commits)
 
     def _blocks(self) -> Iterator[Block[Any]]:
