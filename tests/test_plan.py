@@ -696,7 +696,8 @@ def test_every_arm_plays_the_same_episodes(
     trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arms: tuple[str, ...], episodes: int, seeds: int
 ) -> None:
     trial.players, trial.config = [one for one in trial.players if one.name in arms], TrialConfig(episodes, seeds)
-    protocol, figures = trial.run(trial.folder(tmp_path / "plan.json"))
+    results = trial.run(trial.folder(tmp_path / "plan.json"))
+    protocol, figures = results.protocol, results.by_name
     assert figures["distance_oracle"].mean == 0 and figures["success_oracle"].mean == 1
     assert figures["idm_accuracy"].mean == 1 and figures["idm_accuracy"].n == episodes
     assert figures["distance_random"].mean > 1 and figures["on_way_random"].mean < 0.9
@@ -721,7 +722,7 @@ def test_every_arm_plays_the_same_episodes(
 
     for what in ("played", "true_ways", "pace"):
         monkeypatch.setattr(stage_module.Stage, what, computed)
-    assert trial.run(trial.folder(tmp_path / "plan.json"))[1] == figures
+    assert trial.run(trial.folder(tmp_path / "plan.json")).by_name == figures
 
 
 def test_a_crash_is_counted_and_costs_nobody_else(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -741,7 +742,8 @@ def test_a_crash_is_counted_and_costs_nobody_else(trial: Trial, monkeypatch: pyt
     trial_end = walk(first[1].scene, first[1].start, first[1].verbs)[0][-1]
     monkeypatch.setattr(RoomsEnv, "steps", falls)
     monkeypatch.setattr(VizdoomEngine, "show", breaks)
-    protocol, figures = trial.run()
+    results = trial.run()
+    protocol, figures = results.protocol, results.by_name
     assert [(one["arm"], one["episode"], one["error"]) for one in protocol["crashed"]] == [
         ("oracle", 1, "RuntimeError: the engine is gone"),
         ("oracle", 2, "OSError: the game ended"),

@@ -238,7 +238,8 @@ def test_the_bounds_hold_what_they_promise(task: MetaworldReturn, episodes: list
     stage = Stage(task, ByHeart(episodes), split_goal(task.goal), "real", Means())
     assert stage.words(episodes[0]) == [f"put the {block} back where it was" for block in episodes[0].blocks]
     bounds = [Player("oracle", "true video"), Player("random", "random")]
-    protocol, figures = Trial(stage, bounds, TrialConfig(2, 1)).run()
+    results = Trial(stage, bounds, TrialConfig(2, 1)).run()
+    protocol, figures = results.protocol, results.by_name
     assert figures["success_oracle"].mean == 1 and figures["distance_oracle"].mean < 0.02
     assert figures["success_random"].mean == 0 and figures["distance_random"].mean > 0.05
     assert figures["idm_accuracy"].mean == 1 and figures["crashed"].mean == 0

@@ -211,7 +211,8 @@ def test_capacity_compares_widths_and_ranks_on_one_world(
     hasty_local_world: World, tiny_world: World, tmp_path: Path
 ) -> None:
     config = CapacityConfig((16, 64), (2,), ("replay",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
-    protocol, figures = CapacityTest(hasty_local_world, config).run(tmp_path)
+    results = CapacityTest(hasty_local_world, config).run(tmp_path)
+    protocol, figures = results.protocol, results.by_name
     arms = ("width16", "width64", "rank2", "replay")
     assert set(figures) == {"recall_psnr_db_off"} | {f"memory_mb_{arm}" for arm in arms} | {
         f"recall_gain_db_{arm}_rooms{rooms}" for arm in arms for rooms in (1, 2)
