@@ -709,7 +709,7 @@ def test_every_arm_plays_the_same_episodes(
     assert len(away) == 1 and away.pop() > 2
     assert figures["distance_no_memory_minus_loop"].mean == 0 and figures["distance_oracle_minus_loop"].high < -1
     assert figures["imagination_psnr_loop"].n == episodes and figures["idm_accuracy_loop"].mean < 0.5
-    assert figures["seconds_per_decision"] == figures["seconds_per_decision_loop"]
+    assert figures["seconds_per_decision"].mean == figures["seconds_per_decision_loop"].mean
     assert figures["fvd_means_loop"].mean > 0 and "fvd_means_oracle" not in figures
     assert figures["crashed"].mean == 0 and protocol["crashed"] == []
     # With random, each arm but the oracle by every seed; those that imagine once more along the true way.

@@ -109,7 +109,8 @@ class Bench:
             rows.append(_row(_ratios(times), metric, "memory", name))
         memory = self.world.start(self.image).memory
         size = memory.num_bytes() / 2**20 if memory is not None else 0.0
-        return [*rows, *self._late(), _row([size], "memory_mb", "memory", "memory_mb")]
+        late = self._late(f"chunk{self.config.late_chunk + 4}_over_chunk10")
+        return [*rows, *late, _row([size], "memory_mb", "memory", "memory_mb")]
 
     def _pair(self, num_steps: int) -> dict[str, Step]:
         return {arm: self._session(arm, num_steps) for arm in ("off", "on")}
@@ -126,7 +127,7 @@ class Bench:
             for arm, variant in (("off", "no_memory"), ("on", "memory"))
         ]
 
-    def _late(self) -> list[Row]:
+    def _late(self, name: str = "chunk200_over_chunk10") -> list[Row]:
         """Chunks 196 to 205 of one session in turns with chunks 6 to 15 of another."""
         steps, ratios = self.world.model.config.num_sampling_steps, []
         for _ in range(self.config.num_late_repetitions):
@@ -136,7 +137,7 @@ class Bench:
                     step(ACTIONS[number % len(ACTIONS)])
             times = time_in_turns({"late": late, "early": early}, 0, self.config.num_late_chunks)
             ratios.append(times["late"] / times["early"])
-        return [_row(ratios, "late_over_early_time", "memory", f"chunk{self.config.late_chunk + 4}_over_chunk10")]
+        return [_row(ratios, "late_over_early_time", "memory", name)]
 
     def _codec(self) -> list[Row]:
         codec = self.world.model.codec
