@@ -1,8 +1,10 @@
 """Results in the repository say from what they were made; a tree that is not clean cannot pass for a clean one."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,16 @@ def test_this_process_tells_one_commit_from_its_beginning_to_its_end(monkeypatch
     first = git_commit()
     monkeypatch.setattr(machine_module, "commit_of", lambda package: "another")
     assert git_commit() == first
+
+
+def test_files_of_before_rows_become_rows_with_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(RESULTS.parent / "tools")
+    convert = import_module("results_to_rows")
+    for name, content in files().items():
+        if "rows" in content:
+            numbers = {row["name"]: {key: row[key] for key in ("mean", "low", "high", "n")} for row in content["rows"]}
+            (tmp_path / name).write_text(json.dumps({"protocol": content["protocol"], "figures": numbers}))
+            convert.main([str(tmp_path / name)])
+            assert read_json(tmp_path / name) == content, name

@@ -111,7 +111,7 @@ def write_results(path: Path, protocol: Mapping[str, Any], rows: Iterable[Row]) 
     """Writes `{"protocol": {...}, "rows": [{"name", "metric", ..., "mean", "low", "high", "n"}]}`, a row a line.
 
     Raises:
-        UserError: the file cannot be written, a name stands twice, or a value is not finite or not a JSON value.
+        UserError: the file cannot be written, a name is there twice, or a value is not finite or not a JSON value.
     """
     written: dict[str, str] = {}
     for row in rows:
