@@ -19,11 +19,12 @@ from slowfast_vgen.data.headers import (
     read_episode_header,
     write_header,
 )
+from slowfast_vgen.data.parquet import LARGEST_TABLE
 from slowfast_vgen.data.rules import Defect, chunk_defects, pose_defects, refuse, require
 from slowfast_vgen.data.video import LARGEST_FRAMES, check_frames, read_video, write_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.file_system import tidy
-from slowfast_vgen.files import atomic_folder, hold_folder, is_unused, sha256_of_file
+from slowfast_vgen.files import atomic_folder, hold_folder, is_unused, read_bytes, sha256_of_bytes, sha256_of_file
 from slowfast_vgen.types import Chunk, Episode, Frames, Poses
 
 DATASET_FILE, EPISODES_FOLDER = "dataset.json", "episodes"
@@ -115,10 +116,13 @@ def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
     def found(code: str, message: str) -> None:
         defects.append(Defect(str(path), code, message))
 
+    # No need to read or decode more than twice the size in the header to know that it is too much.
+    most_bytes = 2 * header.num_frames * header.height * header.width * 3 + 2**24
+    if path.is_file() and path.stat().st_size > most_bytes:
+        message = f"the video has {path.stat().st_size} bytes, more than {header.num_frames} frames of its size can take"
+        refuse([Defect(str(path), "bad-video", message)])
     try:
-        # No need to decode more than twice the size in the header to know that it is too much.
-        num_bytes = header.num_frames * header.height * header.width * 3
-        frames = read_video(path, min(LARGEST_FRAMES, 2 * num_bytes + 2**24))
+        frames = read_video(path, min(LARGEST_FRAMES, most_bytes))
         if len(frames) != header.num_frames:
             found("frame-count", f"the video has {len(frames)} frames, the header says {header.num_frames}")
         if frames.shape[1:3] != (header.height, header.width):
@@ -159,7 +163,9 @@ def read_poses(folder: Path, header: EpisodeHeader) -> Poses | None:
 def _check_hash(path: Path, header: EpisodeHeader) -> None:
     """Refuses a table whose SHA-256 is not the one in its header; called after reading, to check the file just read."""
     expected = header.sha256.get(path.name)
-    if (expected is None and header.sha256) or (expected is not None and sha256_of_file(path) != expected):
+    if (expected is None and header.sha256) or (
+        expected is not None and sha256_of_bytes(read_bytes(path, LARGEST_TABLE)) != expected
+    ):
         refuse([Defect(str(path), "checksum", "the file is not the one that was written: see sha256 in its header")])
 
 

@@ -206,6 +206,8 @@ class Codec(nn.Module):
             channels = autoencoder.config.in_channels
             if channels != 3 * codec.fold**2:
                 raise ValueError(f"a fold of {codec.fold} for {channels} channels")
+            if (scale := autoencoder.config.upsampling_scaling_factor) != 2 or isinstance(scale, bool):
+                raise ValueError(f"an upsampling_scaling_factor of {scale!r:.40}, where every one is 2")
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise UserError(f"{path} does not fit its codec ({error}); copy the codec again") from error
         check_finite(f"the codec in {part.folder}", codec.state_dict(), "train it again")

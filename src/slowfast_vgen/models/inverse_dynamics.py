@@ -69,6 +69,8 @@ class InverseDynamics(ModelMixin, ConfigMixin):
             UserError: fewer than two verbs, one of them twice, or settings out of range.
         """
         super().__init__()
+        if not all(isinstance(name, str) for name in names):
+            raise UserError(f"an inverse dynamics model names its verbs by texts, got {list(names)!r:.80}")
         if len(names) < 2 or len(set(names)) < len(names):
             raise UserError(f"an inverse dynamics model needs at least two different verbs, got {list(names)}")
         if not 0 < refused_share < 0.5 or width < 1 or width % (2 * _GROUPS):

@@ -280,12 +280,14 @@ class TrainingRun:
         value = self._differentiate(step)
         if not math.isfinite(value):
             raise UserError(
-                f"the loss is {value} at step {step}; start again with a smaller --learning-rate in a new --out"
+                f"{self.folder}: the loss is {value} at step {step}; start again with a smaller --learning-rate "
+                "in a new --out"
             )
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.optimisation.clip_norm))
         if not math.isfinite(norm):
             raise UserError(
-                f"the gradient is {norm} at step {step}; start again with a smaller --learning-rate in a new --out"
+                f"{self.folder}: the gradient is {norm} at step {step}; start again with a smaller --learning-rate "
+                "in a new --out"
             )
         with _interrupts_wait():
             self.optimizer.step()

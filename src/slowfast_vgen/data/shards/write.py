@@ -23,6 +23,7 @@ from slowfast_vgen.data.format import (
     read_header,
     read_poses,
 )
+from slowfast_vgen.data.parquet import LARGEST_TABLE
 from slowfast_vgen.data.rules import Defect, refuse
 from slowfast_vgen.data.shards.index import (
     END_BYTES,
@@ -37,7 +38,7 @@ from slowfast_vgen.data.shards.index import (
     write_index,
 )
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.files import append_text, atomic_path, hold_folder, is_unused, sha256_of_file
+from slowfast_vgen.files import append_text, atomic_path, hold_folder, is_unused, read_bytes, sha256_of_file
 
 DEFAULT_MAX_BYTES = 2**28
 """Default size of a shard: large enough for sequential reads from a disk or an object store, and quickly recopied."""
@@ -133,7 +134,9 @@ def _entry(folder: Path) -> _Entry:
     try:
         sizes = [path.stat().st_size for path in files]
         # The header holds the video's hash, which is checked when the video is read.
-        hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name != VIDEO_FILE]
+        hashes = [
+            hashlib.sha256(read_bytes(path, LARGEST_TABLE)).hexdigest() for path in files if path.name != VIDEO_FILE
+        ]
     except OSError as error:
         refuse([Defect(str(error.filename), "missing-file", error.strerror or str(error))])
     if max(sizes) > _LARGEST_MEMBER:
