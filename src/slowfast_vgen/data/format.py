@@ -119,7 +119,7 @@ def read_episode_frames(folder: Path, header: EpisodeHeader) -> Frames:
     # No need to read or decode more than twice the size in the header to know that it is too much.
     most_bytes = 2 * header.num_frames * header.height * header.width * 3 + 2**24
     if path.is_file() and path.stat().st_size > most_bytes:
-        message = f"the video has {path.stat().st_size} bytes, more than {header.num_frames} frames of its size can take"
+        message = f"the video has {path.stat().st_size} bytes, too many for {header.num_frames} frames of its size"
         refuse([Defect(str(path), "bad-video", message)])
     try:
         frames = read_video(path, min(LARGEST_FRAMES, most_bytes))

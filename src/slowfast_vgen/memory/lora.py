@@ -5,6 +5,7 @@ that replaces the layer's weight inside a `with` block. Removing them restores t
 Both affect everyone who runs the module, so a memory acts on a module of its own (`memory.sharing`).
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -39,11 +40,10 @@ class LoraConfig:
             raise UserError(f"a LoRA's rank must be at most {HIGHEST_RANK}, got {self.rank}")
         if not all(self.layers):
             raise UserError("a LoRA cannot sit on a layer without a name; leave it out")
-        if self.alpha is not None and not 0 < self.alpha <= HIGHEST_ALPHA:
-            raise UserError(
-                f"a LoRA's alpha must be above 0 and at most {HIGHEST_ALPHA:g}, got {self.alpha}; leave it out for a "
-                "scale of 1"
-            )
+        if self.alpha is not None and not 0 < self.alpha < math.inf:
+            raise UserError(f"a LoRA's alpha must be above 0, got {self.alpha}; leave it out for a scale of 1")
+        if self.alpha is not None and self.alpha > HIGHEST_ALPHA:
+            raise UserError(f"a LoRA's alpha must be at most {HIGHEST_ALPHA:g}, got {self.alpha}; leave it out")
 
     @property
     def scale(self) -> float:
