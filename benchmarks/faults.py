@@ -25,6 +25,9 @@ from fault_families.core import NAMES, Family, NotTried, Row, load, run_trial
 
 ROOT = Path(__file__).parents[1]
 RELIABILITY = ROOT / "results" / "reliability.json"
+PAGE = ROOT / "docs" / "reliability.md"
+MARKS = ("<!-- reliability -->\n", "<!-- /reliability -->")
+"""The table of the page stands between them."""
 WRITE_SECONDS = 5.0
 """So often the results are written."""
 MEMORY_DISK = Path("/dev/shm")
@@ -70,6 +73,29 @@ def write_rows(path: Path | None, protocol: dict[str, Any], rows: dict[str, Row]
     total = {key: sum(row[key] for row in families.values()) for key in ("tried", "failed")}
     total["not_tried"] = sum(sum(row["not_tried"].values()) for row in families.values())
     write_json(path, {"protocol": protocol, "total": total, "families": families})
+
+
+def table_of(results: dict[str, Any]) -> str:
+    """The page's table: a line for each family, and all of them."""
+    lines = ["| family | what is tried | tried | failed | not tried |", "|---|---|---:|---:|---|"]
+    for name, row in results["families"].items():
+        family = load(name)
+        reasons = "; ".join(f"{number:,}: {reason}" for reason, number in row["not_tried"].items())
+        what = family.what if family is not None else ""
+        lines.append(f"| `{name}` | {what} | {row['tried']:,} | {row['failed']:,} | {reasons or 0} |")
+    total = results["total"]
+    lines.append(f"| all | | {total['tried']:,} | {total['failed']:,} | {total['not_tried']:,} |")
+    commit, seed = results["protocol"]["git_commit"], results["protocol"]["seed"]
+    return "\n".join([*lines, "", f"Seed {seed}, commit `{commit}`.", ""])
+
+
+def write_page(path: Path = PAGE) -> None:
+    """Puts the table of results/reliability.json into the page."""
+    from slowfast_vgen.files import atomic_path, read_json
+
+    before, _, rest = path.read_text().partition(MARKS[0])
+    with atomic_path(path) as new:
+        new.write_text(before + MARKS[0] + table_of(read_json(RELIABILITY)) + MARKS[1] + rest.partition(MARKS[1])[2])
 
 
 def place_for_trials() -> Path | None:
@@ -182,6 +208,8 @@ def run_families(args: argparse.Namespace) -> int:
             )
             write_rows(args.json, protocol, rows)
             show(row)
+    if args.json == RELIABILITY:
+        write_page()
     return 1 if any(rows[name].failed for name in families) else 0
 
 

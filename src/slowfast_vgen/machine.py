@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CHANGES = "+changes"
 """Suffix of a commit if the files that made the figures differ from it."""
-_OUTPUTS = ("results", "docs/images", "README.md", "demo")
+_OUTPUTS = ("results", "docs/images", "docs/reliability.md", "README.md", "demo")
 """Files that measuring itself writes: `make figures` must not make its own next command's tree unclean."""
 _CODE = ("src", "benchmarks")
 """Folders in which a new file may affect the figures although git does not track it yet."""
