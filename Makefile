@@ -10,7 +10,7 @@ EPISODES ?= 500
 TORCH := torch==2.13.0 $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test test-all test-slow check quick bench figures planning comparisons data data-all worlds bench-data faults clean
+.PHONY: docs setup demo test test-all test-slow check quick bench figures planning comparisons data data-all worlds bench-data faults clean
 
 setup: .venv/.installed
 
@@ -62,6 +62,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site of docs/ with the API from docstrings, in build/site; links and anchors that lead nowhere end it.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Every measure and its page, on 4 episodes: does it run? A few minutes; the figures mean nothing.
 quick: setup
