@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from data_results import DATA_RESULTS, update_results
 
-from slowfast_vgen.cli.main import build_parser
 from slowfast_vgen.data.format import DatasetWriter
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.latents import LatentSet, cached_latents
@@ -33,8 +32,9 @@ from slowfast_vgen.precision import PRECISIONS
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.results import Estimate, Row
 from slowfast_vgen.train import slow as slow_module
-from slowfast_vgen.train.run import OptimisationConfig, TrainingRun
-from slowfast_vgen.train.slow import SlowTrainingConfig, train_slow
+from slowfast_vgen.train.run import TrainingRun
+from slowfast_vgen.train.settings import OptimisationConfig, SlowTrainingConfig
+from slowfast_vgen.train.slow import train_slow
 
 NUM_THREADS = 2
 BYTES_PER_SHARD = 2**21
@@ -76,14 +76,11 @@ def wait_share(
     latents: LatentSet, text_encoder: TextEncoder, num_steps: int, num_warm_up: int, precision: str
 ) -> float:
     """The share of the steps' time that goes by until the batch is there."""
-    needed = [f"--{name}=unused" for name in ("data", "validation", "codec", "out")]
-    usual = build_parser().parse_args(["train", "slow", *needed])
     channels, height, width = latents.latents.shape[1:]
-    torch.manual_seed(usual.seed)
+    torch.manual_seed(0)
     denoiser = VideoTransformer(latent_channels=channels, latent_height=height, latent_width=width)
     steps = num_warm_up + num_steps
-    optimisation = OptimisationConfig(steps, usual.learning_rate, validate_every=steps, precision=precision)
-    config = SlowTrainingConfig(optimisation, batch_size=usual.batch_size, noise_draws=usual.noise_draws)
+    config = SlowTrainingConfig(OptimisationConfig(steps, validate_every=steps, precision=precision))
     with (
         tempfile.TemporaryDirectory() as run,
         Clock(TrainingRun, "_take_step") as step,

@@ -18,7 +18,7 @@ from slowfast_bench.scores.next_chunk import CLIP_CHUNKS, NextChunks
 from slowfast_bench.variants import memory_arm
 from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.networks import GivenWeights, Networks
 from slowfast_vgen.models.world_model import load_denoiser

@@ -21,8 +21,7 @@ from slowfast_bench.scores.long_videos import generate_long
 from slowfast_bench.scores.revisits import tour_pairs
 from slowfast_bench.variants import memory_arm
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.presets.worlds import load

@@ -12,7 +12,8 @@ from no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtes
 
 from slowfast_vgen.metrics import features
 from slowfast_vgen.models.addressing.address import PlanarAddress
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel

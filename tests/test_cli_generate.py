@@ -23,7 +23,8 @@ from slowfast_vgen.data.video import read_video
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.memory.fast_learning import FastLearner
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldModel

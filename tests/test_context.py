@@ -13,13 +13,12 @@ from slowfast_bench.paths.tours import held_out_tours
 from slowfast_bench.variants import ContextRollout, context_arm, foreign_memory_arm, frozen_arm, memory_arm
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
+from slowfast_vgen.memory.context import chosen_frames, past_with_context
+from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser
 from slowfast_vgen.rollout import World
-from slowfast_vgen.train.context import ContextTrainingConfig
-from slowfast_vgen.train.run import OptimisationConfig
-from slowfast_vgen.train.slow import SlowTrainingConfig
+from slowfast_vgen.train.settings import ContextTrainingConfig, OptimisationConfig, SlowTrainingConfig
 
 
 def path(num_frames: int) -> torch.Tensor:

@@ -12,9 +12,9 @@ from torch.func import functional_call
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, unmasked_loss
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, FastLearner, FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.fast_learning import LEARNING_NOISE, FastLearner
 from slowfast_vgen.memory.lora_weights import LoraWeights
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 from slowfast_vgen.seeds import mixed_seed
 

@@ -1,6 +1,5 @@
 """Reading actions off frames: the network, what it learns from, its training, its report, the command line."""
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,14 @@ from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_reader import _episodes
 from slowfast_vgen.data.sources import open_episodes
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.plan.reader_accuracy import read_held_out
 from slowfast_vgen.train.frame_pairs import MIRRORED, RETRACE, REVERSED, frame_pairs, verbs_of
-from slowfast_vgen.train.inverse_dynamics import (
-    FOLDER,
-    InverseDynamicsTrainingConfig,
-    cut,
-    train_inverse_dynamics,
-    turned,
-    worn,
-)
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, TrainingRun
+from slowfast_vgen.train.inverse_dynamics import FOLDER, cut, train_inverse_dynamics, turned, worn
+from slowfast_vgen.train.run import LOG_FILE, TrainingRun
+from slowfast_vgen.train.settings import InverseDynamicsTrainingConfig, OptimisationConfig
 from slowfast_vgen.types import Chunk, Episode
 
 SIDE = 32
@@ -250,8 +244,7 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
 def test_episodes_are_of_every_set(tmp_path: Path) -> None:
     for name, first in (("a", 0), ("b", 10)):
         make_tiny_set(tmp_path / name, 5, first=first)
-    args = argparse.Namespace(episodes=4, seed=0, max_bad_share=0.0)
-    episodes = _episodes([open_episodes(tmp_path / name) for name in ("a", "b")], args)
+    episodes = _episodes([open_episodes(tmp_path / name) for name in ("a", "b")], count=4, seed=0)
     assert [episode.metadata["number"] >= 10 for episode in episodes] == [False, False, True, True]
 
 

@@ -18,10 +18,11 @@ from slowfast_vgen.data import latent_cache
 from slowfast_vgen.data.chains import episode_poses
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.latents import JoinedLatents, LatentSet, cached_latents
+from slowfast_vgen.data.settings import WindowLengths
 from slowfast_vgen.data.shards.read import ShardSet
 from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import EpisodeSource, open_episodes
-from slowfast_vgen.data.windows import WindowLengths, WindowSampler
+from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 

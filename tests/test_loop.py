@@ -20,18 +20,24 @@ from slowfast_vgen.data.chains import ChainSampler
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.latents import LatentSet
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_address, load_denoiser
 from slowfast_vgen.train import loop as loop_module
-from slowfast_vgen.train.loop import LoopConfig, seen_before, train_loop
-from slowfast_vgen.train.lora_loop import LoraLoop, LoraLoopConfig
-from slowfast_vgen.train.ridge_loop import LocalLoop, LocalLoopConfig
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, Share
-from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig
+from slowfast_vgen.train.loop import seen_before, train_loop
+from slowfast_vgen.train.lora_loop import LoraLoop
+from slowfast_vgen.train.ridge_loop import LocalLoop
+from slowfast_vgen.train.run import LOG_FILE, Share
+from slowfast_vgen.train.settings import (
+    LocalLoopConfig,
+    LoopConfig,
+    LoraLoopConfig,
+    OptimisationConfig,
+    SlowTrainingConfig,
+)
+from slowfast_vgen.train.slow import SlowObjective
 
 CHUNKS = 6
 TURN = 22.5

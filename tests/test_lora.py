@@ -10,7 +10,8 @@ from tiny import FAMILIES, levels, randn, transformer
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.lora import Factors, LoraConfig, LoraSlots
+from slowfast_vgen.memory.lora import Factors, LoraSlots
+from slowfast_vgen.memory.settings import LoraConfig
 from slowfast_vgen.models.text import TextEncoder
 
 LAYERS = {

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.memory.ridge import LocalRuleConfig, exact_dtype
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import WorldModel

@@ -17,12 +17,11 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.fast_weights import FastWeights
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.memory.registry import KINDS
 from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.world_model import WorldModel
 from slowfast_vgen.rollout import Session, World
 

@@ -13,7 +13,8 @@ from slowfast_vgen.data.adapters.pose_rows import TimedPoses, heading_fault
 from slowfast_vgen.data.chains import ChainSampler, longest_chain
 from slowfast_vgen.data.latents import LatentSet, joined_sets
 from slowfast_vgen.data.motion import Motion, common_motion, measured_step, motion_of
-from slowfast_vgen.data.windows import WindowLengths, WindowSampler
+from slowfast_vgen.data.settings import WindowLengths
+from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.addressing.address import PlanarAddress
 

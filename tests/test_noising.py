@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from tiny import levels, randn
 from torch import Tensor
 
-from slowfast_vgen.diffusion.noising import Noising, Target, draw_noise_levels
+from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.sampler import make_scheduler, noise_level
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.settings import Target
 
 TARGETS: tuple[Target, ...] = ("flow", "epsilon", "v_prediction")
 CLEAN, NOISE = randn(2, 3, 4, 5, 5), randn(2, 3, 4, 5, 5, seed=1)

@@ -5,9 +5,10 @@ import torch
 from tiny import FAMILIES, joined_transformer, levels, randn, transformer, unet
 from torch import Tensor, nn
 
-from slowfast_vgen.diffusion.noising import Noise, Noising, Target, frame_levels
+from slowfast_vgen.diffusion.noising import Noise, Noising, frame_levels
 from slowfast_vgen.diffusion.objective import masked_loss, unmasked_loss, window_losses
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, padded_tokens
+from slowfast_vgen.models.settings import Target
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 

@@ -31,10 +31,11 @@ from slowfast_vgen.plan.goal import split_goal
 from slowfast_vgen.plan.reader import MoveReader, Reading, VerbReader, load_reader
 from slowfast_vgen.plan.reader_accuracy import read_held_out_moves
 from slowfast_vgen.presets.tables import METAWORLD
-from slowfast_vgen.train.inverse_dynamics import FOLDER, InverseDynamicsTrainingConfig
+from slowfast_vgen.train.inverse_dynamics import FOLDER
 from slowfast_vgen.train.move_dynamics import new_move_dynamics, train_move_dynamics
 from slowfast_vgen.train.move_pairs import move_pairs
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig
+from slowfast_vgen.train.run import LOG_FILE
+from slowfast_vgen.train.settings import InverseDynamicsTrainingConfig, OptimisationConfig
 from slowfast_vgen.types import Chunk, Episode
 
 NAMES = ("blue cube", "pink puck")

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import slowfast_vgen
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.rollout import World
 
 IMAGE = np.zeros((64, 64, 3), np.uint8)

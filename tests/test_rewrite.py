@@ -13,9 +13,9 @@ from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.columns import from_columns
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import WorldModel

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.lora_memory import LoraMemory
 from slowfast_vgen.memory.sessions import HEADER_FILE
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.models.world_model import WorldModel

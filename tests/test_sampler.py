@@ -10,9 +10,10 @@ from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from tiny import FAMILIES, joined_transformer, randn, transformer
 from torch import Tensor
 
-from slowfast_vgen.diffusion.noising import Noising, Target
+from slowfast_vgen.diffusion.noising import Noising
 from slowfast_vgen.diffusion.sampler import SamplerConfig, make_scheduler, noise_level, sample_chunk, set_num_steps
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.models.settings import Target
 from slowfast_vgen.models.text import TextEmbedding, TextEncoder
 
 TARGETS: tuple[Target, ...] = ("flow", "epsilon", "v_prediction")

@@ -17,11 +17,11 @@ from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.sessions import SESSION
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.memory.store import MEMORY
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.weights import WEIGHTS, PartFiles, save_part, write_module
 from slowfast_vgen.models.world_model import WORLD, WorldModel, load_codec, load_denoiser, seal_world
 from slowfast_vgen.presets.readers import shipped_reader

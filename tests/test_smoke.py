@@ -23,8 +23,7 @@ from slowfast_envs.actions import VERBS
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import World

@@ -6,11 +6,13 @@ import pytest
 from made_sets import episode_of, make_set
 
 from slowfast_vgen.cli.main import build_parser
-from slowfast_vgen.cli.train_data import HELD_OUT_SHARE, open_sets
+from slowfast_vgen.cli.settings import settings_of
 from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import EpisodeSource, open_episodes
 from slowfast_vgen.data.splitting import split_held_out
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.train.inputs import open_sets
+from slowfast_vgen.train.settings import TrainingFiles
 
 
 def numbers(source: EpisodeSource) -> list[int]:
@@ -62,8 +64,10 @@ def words(folder: Path, *validation: str) -> list[str]:
 
 
 def test_the_command_line_takes_a_share_or_folders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parse = build_parser().parse_args
-    assert parse(words(folder)).validation == [HELD_OUT_SHARE]
+    def parse(words: list[str]) -> TrainingFiles:
+        return settings_of(build_parser().parse_args(words), TrainingFiles)
+
+    assert parse(words(folder)).validation == (0.1,)
     sets = open_sets(parse(words(folder, "25%")))
     assert sets.held_out is not None
     assert sets.held_out["share"] == 0.25

@@ -15,10 +15,9 @@ from slowfast_vgen import sealed
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory import sessions, store
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.memory.sessions import HEADER_FILE, MEMORY_FOLDER, STATE_FILE
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import WorldModel, load_denoiser
 from slowfast_vgen.rollout import Session, World

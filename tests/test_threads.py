@@ -13,9 +13,9 @@ from tiny import remembering, shaken
 from torch import nn
 
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.memory.sharing import sharing_weights
 from slowfast_vgen.models import text
 from slowfast_vgen.models.addressing.address import PlanarAddress

@@ -1,6 +1,5 @@
 """`slowfast train ... --data SHARDS`: the very training of the folder, gone on with exactly; damage."""
 
-import argparse
 import json
 import os
 import shutil
@@ -17,14 +16,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from slowfast_vgen.cli.main import main
-from slowfast_vgen.cli.train_data import some_episodes
 from slowfast_vgen.data.shards.index import read_index
 from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import open_episodes
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.world_model import load_denoiser
 from slowfast_vgen.train.checkpoint import STATE_FILE, read_header
+from slowfast_vgen.train.inputs import some_episodes
 from slowfast_vgen.train.run import LOG_FILE, TrainingRun
 
 
@@ -154,15 +154,14 @@ def test_a_codec_does_not_go_on_with_other_data(
 
 
 def test_so_many_episodes_are_drawn_of_a_set(folder: Path) -> None:
-    args = argparse.Namespace(seed=1, max_bad_share=0.0)
     drawn = {}
     for place in ("train", "train-shards"):
-        numbers = [episode.metadata["number"] for episode in some_episodes(open_episodes(folder / place), args, 3)]
+        numbers = [episode.metadata["number"] for episode in some_episodes(open_episodes(folder / place), 1, most=3)]
         assert numbers == sorted(numbers)
         drawn[place] = numbers
     assert len(drawn["train"]) == 3
     assert drawn["train"] == drawn["train-shards"]
-    assert len(list(some_episodes(open_episodes(folder / "train"), args))) == 4
+    assert len(list(some_episodes(open_episodes(folder / "train"), 1))) == 4
 
 
 def test_poses_that_cannot_be_read_are_borne(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

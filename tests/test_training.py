@@ -19,19 +19,22 @@ from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import DatasetWriter, EpisodeDataset
 from slowfast_vgen.data.headers import DatasetHeader
 from slowfast_vgen.data.latents import LatentSet, cached_latents, joined_sets
-from slowfast_vgen.data.windows import WindowLengths, WindowSampler
+from slowfast_vgen.data.settings import WindowLengths
+from slowfast_vgen.data.windows import WindowSampler
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser
 from slowfast_vgen.precision import PRECISIONS
 from slowfast_vgen.train import slow as slow_module
 from slowfast_vgen.train.checkpoint import HEADER_FILE, STATE_FILE
-from slowfast_vgen.train.codec import CodecTrainingConfig, psnr, train_codec
-from slowfast_vgen.train.run import LOG_FILE, OptimisationConfig, Step, TrainingRun
-from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_slow
+from slowfast_vgen.train.codec import psnr, train_codec
+from slowfast_vgen.train.run import LOG_FILE, Step, TrainingRun
+from slowfast_vgen.train.settings import CodecTrainingConfig, OptimisationConfig, SlowTrainingConfig
+from slowfast_vgen.train.slow import SlowObjective, train_slow
 from slowfast_vgen.types import Chunk, Episode
 
 SETTINGS: dict[str, Any] = {"num_steps": 8, "validate_every": 3, "warmup_steps": 2}

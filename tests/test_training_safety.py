@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tiny import transformer
 from torch import Tensor, nn
 
 from slowfast_vgen.cli.common import write_figures
+from slowfast_vgen.cli.main import main
 from slowfast_vgen.cli.train_denoiser import finish_denoiser
 from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.files import hold_folder, read_json, sha256_of_file
@@ -25,10 +27,14 @@ from slowfast_vgen.models.weights import save_part
 from slowfast_vgen.sealed import OWN
 from slowfast_vgen.tensors import write_tensors
 from slowfast_vgen.train.checkpoint import CHECKPOINT, HEADER_FILE, STATE_FILE
-from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
+from slowfast_vgen.train.run import LOG_FILE, Step, TrainingRun
+from slowfast_vgen.train.settings import OptimisationConfig
+from slowfast_vgen.train.tracking import check_tracker
 
 
-def run_of(folder: Path, part: Callable[[nn.Linear, int], Tensor], steps: int = 6) -> TrainingRun:
+def run_of(
+    folder: Path, part: Callable[[nn.Linear, int], Tensor], steps: int = 6, tracker: str | None = None
+) -> TrainingRun:
     """A training that saves after every step."""
     torch.manual_seed(0)
     module = nn.Linear(3, 2)
@@ -36,7 +42,7 @@ def run_of(folder: Path, part: Callable[[nn.Linear, int], Tensor], steps: int = 
     def loss(step: Step) -> Iterator[Tensor]:
         yield part(module, step.number)
 
-    config = OptimisationConfig(num_steps=steps, warmup_steps=1, validate_every=100, checkpoint_minutes=0)
+    config = OptimisationConfig(steps, warmup_steps=1, validate_every=100, checkpoint_minutes=0, tracker=tracker)
     return TrainingRun(module, config, folder, loss, lambda: {}, {"what": "a line"})
 
 
@@ -229,5 +235,28 @@ def test_what_a_world_can_be_told_is_written_by_the_first_process_alone(
     save_part(tmp_path / "denoiser", transformer(depth=1))
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
-        assert finish_denoiser(argparse.Namespace(out=tmp_path, data=[tmp_path / "set"])) == 0
+        assert finish_denoiser(argparse.Namespace(out=tmp_path, data=[tmp_path / "set"], settings=())) == 0
         assert (tmp_path / "denoiser" / VOCABULARY_FILE).exists() == (rank == "0")
+
+
+def test_a_tracker_is_told_what_the_log_tells(tmp_path: Path) -> None:
+    run = run_of(tmp_path, lambda module, _: module(torch.ones(1, 3)).square().mean(), tracker="tensorboard")
+    run.run()
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("events.out.tfevents.*"))
+    logged = read_json(tmp_path / LOG_FILE)  # one line
+    assert b"seconds" in written and struct.pack("<f", logged["loss"]) in written
+    assert b"optimisation/num_steps" in written
+    again = run_of(tmp_path, lambda module, _: module(torch.ones(1, 3)).square().mean())
+    again.run()  # a tracker changes nothing that must be the same
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("chalk", "no tracker 'chalk'; choose one of .*tensorboard"), ("wandb", "wandb is not installed")],
+)
+def test_a_tracker_that_is_not_there_is_refused(name: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        check_tracker(name)
+    words = ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--tracker", name]
+    assert main(["train", "codec", *words]) == 2
+    assert not (tmp_path / "out").exists()

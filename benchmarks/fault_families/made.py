@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.models.addressing.address import PlanarAddress
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import EMBED_DIM, TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import WorldConfig, WorldModel
 from slowfast_vgen.rollout import Session, World
 from slowfast_vgen.tensors import write_tensors
-from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
+from slowfast_vgen.train.run import Step, TrainingRun
+from slowfast_vgen.train.settings import OptimisationConfig
 from slowfast_vgen.types import Chunk, Episode
 
 ACTIONS = ("turn left", "turn right", "go forward", "go back")

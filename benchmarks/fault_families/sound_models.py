@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from fault_families.sound import Kind, told, without_warnings
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
-from slowfast_vgen.models.codec import Codec, CodecConfig
+from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import EMBED_DIM, TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
 from slowfast_vgen.models.video_transformer import VideoTransformer
@@ -37,7 +37,8 @@ from slowfast_vgen.plan.reader import load_reader
 from slowfast_vgen.presets.worlds import load
 from slowfast_vgen.rollout import World
 from slowfast_vgen.rollout.session import Session
-from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
+from slowfast_vgen.train.run import Step, TrainingRun
+from slowfast_vgen.train.settings import OptimisationConfig
 
 SIDE = 32
 """Of a frame; the latents have an eighth."""

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from slowfast_bench.variants import Arm, foreign_memory_arm, frozen_arm, memory_arm
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.rollout import World
 

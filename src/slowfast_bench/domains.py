@@ -24,7 +24,7 @@ from slowfast_vgen.data.sources import EpisodeSource
 from slowfast_vgen.data.tables import content_hash
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.metrics.networks import Networks
 from slowfast_vgen.metrics.video_distance import estimate_distance

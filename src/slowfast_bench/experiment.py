@@ -27,7 +27,7 @@ from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.vizdoom.engine import Play
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.context import ContextConfig
+from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES
 from slowfast_vgen.metrics.networks import Networks
 from slowfast_vgen.models.denoiser import DenoiserModule

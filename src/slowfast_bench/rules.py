@@ -19,7 +19,7 @@ from slowfast_bench.scores.tour_scores import TourScores, joined
 from slowfast_bench.variants import memory_arm, readout_arm
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.results import Row

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
+from slowfast_vgen.memory.context import chosen_frames, past_with_context
+from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.models.denoiser import Latents, Recall
 from slowfast_vgen.rollout import Rollout, Stepper, World
 from slowfast_vgen.types import Frames

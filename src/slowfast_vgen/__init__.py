@@ -6,9 +6,8 @@ if TYPE_CHECKING:
     from slowfast_vgen.errors import ActionWarning, UserError
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.memory.episode import EpisodeMemory
-    from slowfast_vgen.memory.fast_learning import FastLearningConfig
-    from slowfast_vgen.memory.lora import LoraConfig
     from slowfast_vgen.memory.ridge import LocalRuleConfig
+    from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
     from slowfast_vgen.models.vocabulary import Vocabulary
     from slowfast_vgen.presets.worlds import load
     from slowfast_vgen.rollout import Session, World
@@ -19,8 +18,8 @@ _HOMES = {
     "EpisodeMemory": "slowfast_vgen.memory.episode",
     "LocalRuleConfig": "slowfast_vgen.memory.ridge",
     "MemoryConfig": "slowfast_vgen.memory.config",
-    "FastLearningConfig": "slowfast_vgen.memory.fast_learning",
-    "LoraConfig": "slowfast_vgen.memory.lora",
+    "FastLearningConfig": "slowfast_vgen.memory.settings",
+    "LoraConfig": "slowfast_vgen.memory.settings",
     "Vocabulary": "slowfast_vgen.models.vocabulary",
     "load": "slowfast_vgen.presets.worlds",
     "Session": "slowfast_vgen.rollout",

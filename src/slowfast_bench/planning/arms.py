@@ -11,8 +11,7 @@ from slowfast_bench.planning.task import Task, TaskEpisode
 from slowfast_bench.variants import Arm, context_arm, memory_arm
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.context import ContextConfig
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
+from slowfast_vgen.memory.settings import ContextConfig, FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, OraclePolicy, PathPolicy, Policy, RandomPolicy
 from slowfast_vgen.plan.reader import Reader

@@ -29,8 +29,7 @@ from slowfast_envs.walking import Place, poses_of, walk
 from slowfast_envs.walking_scripts import draw_start, free_wander
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.models.addressing.address import PlanarAddress

@@ -24,34 +24,40 @@ Figure = Estimate
 """The earlier name, by which `cli/train_reader.py` asks for it."""
 
 
-def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
-    """An argparse type: a whole number from `low` to `high`."""
+@dataclass(frozen=True)
+class NumberIn:
+    """An argparse type: a number of a range."""
 
-    def parse(text: str) -> int:
+    kind: Callable[[str], float]
+    """`int` or `float`."""
+    low: float
+    high: float
+
+    def __call__(self, text: str) -> Any:
+        """The number that a word is."""
         try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
-def number(low: float, high: float) -> Callable[[str], float]:
-    """An argparse type: a number from `low` to `high`."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
+            value = self.kind(text)
         except ValueError:
             value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from {low:g} to {high:g}")
+        if not self.low <= value <= self.high:
+            told = f"a {'whole ' if self.kind is int else ''}number"
+            bounds = f" from {self.low:{self._form}} to {self.high:{self._form}}" if self.low > -math.inf else ""
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {told}{bounds}")
         return value
 
-    return parse
+    @property
+    def _form(self) -> str:
+        return "d" if self.kind is int else "g"
+
+
+def whole_number(low: int, high: int = 2**31 - 1) -> NumberIn:
+    """An argparse type: a whole number from `low` to `high`."""
+    return NumberIn(int, low, high)
+
+
+def number(low: float, high: float) -> NumberIn:
+    """An argparse type: a number from `low` to `high`."""
+    return NumberIn(float, low, high)
 
 
 def path_name(text: str) -> Path:

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, cell_of, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import Figure, add_json_argument, cell_of, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
-from slowfast_vgen.cli.train_data import Commands, add_training, open_sets, optimisation, some_episodes, start_training
+from slowfast_vgen.cli.settings import settings_of
+from slowfast_vgen.cli.training import Commands, add_training, finish_training, start_training
 from slowfast_vgen.errors import UserError
+from slowfast_vgen.train.settings import InverseDynamicsTrainingConfig, ReaderConfig, TrainingFiles
 
 if TYPE_CHECKING:
     from slowfast_vgen.data.sources import EpisodeSource
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from slowfast_vgen.models.move_dynamics import MoveDynamics
     from slowfast_vgen.plan.reader_accuracy import ReadingReport
     from slowfast_vgen.train.frame_pairs import FramePairs
-    from slowfast_vgen.train.inverse_dynamics import InverseDynamicsTrainingConfig
     from slowfast_vgen.train.move_pairs import MovePairs
     from slowfast_vgen.types import Episode
 
@@ -40,13 +41,8 @@ class _Reading(NamedTuple, Generic[Model, Pairs]):
 def add_inverse_dynamics(commands: Commands) -> None:
     """Adds `train inverse-dynamics`."""
     told = "which action led from one frame to the next: what `plan` reads imagined videos with"
-    reading = add_training(commands, "inverse-dynamics", told, train_inverse_dynamics, 1500, 64, 2e-3)
-    told = "learn to read frames after its round trip as well"
-    reading.add_argument("--codec", type=path_name, metavar="DIR", help=told)
-    told = "verbs, frame by frame, or whole moves: which thing was carried to which spot; default: verbs"
-    reading.add_argument("--reads", choices=("verbs", "moves"), default="verbs", help=told)
-    told = "at most so many of the data to learn from; default: 400"
-    reading.add_argument("--episodes", type=whole_number(1), default=400, metavar="N", help=told)
+    settings = TrainingFiles, ReaderConfig, InverseDynamicsTrainingConfig
+    reading = add_training(commands, "inverse-dynamics", told, train_inverse_dynamics, *settings)
     add_json_argument(reading)
 
 
@@ -55,44 +51,49 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     import torch
 
     from slowfast_vgen.models.codec import Codec
-    from slowfast_vgen.train.inverse_dynamics import FOLDER, InverseDynamicsTrainingConfig
+    from slowfast_vgen.train.inputs import open_sets
+    from slowfast_vgen.train.inverse_dynamics import FOLDER
 
     if args.json:
         check_output_file(args.json)
-    device = start_training(args)  # first: it settles the precision, too
-    config = InverseDynamicsTrainingConfig(optimisation(args), batch_size=args.batch_size)
-    codec = Codec.load(args.codec).to(device) if args.codec else None
-    sets = open_sets(args)
-    episodes, held_out = _episodes(sets.training, args), _episodes(sets.validation, args)
-    torch.manual_seed(args.seed)
-    read: _Reading[Any, Any] = (_moves if args.reads == "moves" else _verbs)(episodes, held_out)
+    files, reader = settings_of(args, TrainingFiles), settings_of(args, ReaderConfig)
+    device, config = start_training(args, InverseDynamicsTrainingConfig)
+    seed = config.optimisation.seed
+    codec = Codec.load(reader.codec).to(device) if reader.codec else None
+    sets = open_sets(files)
+    episodes, held_out = (
+        _episodes(sources, reader.episodes, seed, files.max_bad_share) for sources in (sets.training, sets.validation)
+    )
+    torch.manual_seed(seed)
+    read: _Reading[Any, Any] = (_moves if reader.reads == "moves" else _verbs)(episodes, held_out)
     model = read.model.to(device)
-    model = read.train(config, model, codec, read.training, read.validation, args.out, sets.held_out)
+    model = read.train(config, model, codec, read.training, read.validation, files.out, sets.held_out)
     report = read.read_held_out(model, held_out)
     print_reading(report)
     figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
     protocol = {
         "command": "train inverse-dynamics",
-        "reads": args.reads,
-        "steps": args.steps,
-        "batch_size": args.batch_size,
-        "seed": args.seed,
+        "reads": reader.reads,
+        "steps": config.optimisation.num_steps,
+        "batch_size": config.batch_size,
+        "seed": seed,
         "num_parameters": model.num_parameters(),
         "weights_sha256": model.fingerprint,
         "training_pairs": len(read.training.first),
-        args.reads if args.reads == "verbs" else "things": list(model.names),
+        reader.reads if reader.reads == "verbs" else "things": list(model.names),
         "confusion": report.confusion.tolist(),
         **computed_with(args),
     }
     write_figures(args.json, protocol, figures)
-    print(f"wrote {args.out / FOLDER}")
-    return 0
+    return finish_training(args, files.out / FOLDER)
 
 
-def _episodes(sources: "Sequence[EpisodeSource]", args: argparse.Namespace) -> "list[Episode]":
-    """As many of each source."""
-    most = max(1, args.episodes // len(sources))
-    episodes = [episode for source in sources for episode in some_episodes(source, args, most)]
+def _episodes(sources: "Sequence[EpisodeSource]", count: int, seed: int, max_bad_share: float = 0.0) -> "list[Episode]":
+    """As many of each source, `count` in all."""
+    from slowfast_vgen.train.inputs import some_episodes
+
+    most = max(1, count // len(sources))
+    episodes = [episode for source in sources for episode in some_episodes(source, seed, max_bad_share, most)]
     if not episodes:
         told = ", ".join(str(source.folder) for source in sources)
         raise UserError(f"no episode of {told} can be read; mend the data or record some")

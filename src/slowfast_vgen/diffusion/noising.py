@@ -7,16 +7,16 @@ for the variance preserving process).
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from slowfast_vgen.diffusion.settings import NoiseConfig
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import Latents, NoiseLevels
+from slowfast_vgen.models.settings import Target
 
-Target = Literal["epsilon", "v_prediction", "flow"]
 Rows = Int64[Tensor, " rows"]
 
 
@@ -87,27 +87,6 @@ def frame_levels(levels: Float[Tensor, " batch"], num_frames: int) -> NoiseLevel
     torch.Size([2, 3])
     """
     return levels[:, None].expand(-1, num_frames)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseConfig:
-    """Frequency and strength of the noise on training windows."""
-
-    condition_dropout: float = 0.1
-    """Share of windows whose action is withheld."""
-    past_noise_share: float = 0.5
-    """Share of windows whose past is slightly noised, with its level given (GameNGen, arXiv 2408.14837): a roll-out
-    feeds the model its own imperfect frames, and this keeps errors from growing. The rest keep the clean past of eq.
-    1."""
-    past_noise_max: float = 0.3
-    """The highest level of a noised past, in [0, 1]."""
-    noise_logit_mean: float = 0.0
-    """The `logit_mean` of `draw_noise_levels` for eq. 2's levels."""
-
-    def __post_init__(self) -> None:
-        for name in ("condition_dropout", "past_noise_share", "past_noise_max"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

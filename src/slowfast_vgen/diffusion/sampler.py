@@ -10,9 +10,9 @@ from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from jaxtyping import Float
 from torch import Tensor
 
-from slowfast_vgen.diffusion.noising import Target
 from slowfast_vgen.given import real, whole
 from slowfast_vgen.models.denoiser import Denoiser, Latents, Past, Recall
+from slowfast_vgen.models.settings import Target
 from slowfast_vgen.models.text import TextEmbedding
 
 Scheduler: TypeAlias = DDIMScheduler | FlowMatchEulerDiscreteScheduler

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.names import MEMORY_NAMES
 from slowfast_vgen.memory.registry import KINDS, imported_kind
 from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.sealed import fits
 
 

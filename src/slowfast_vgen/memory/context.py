@@ -6,35 +6,16 @@ the first one (`anchor`, StreamingT2V's idea, arXiv 2403.14773), or for each new
 frames of the episode must be kept.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from slowfast_vgen.errors import UserError
+from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.models.denoiser import Latents
 
-KINDS = ("raw", "anchor", "retrieval")
 STEPS_PER_RADIAN = 4.0
 """Weight of a turn against a step when poses are compared: a turn of one radian moves two thirds of the picture out of
 view, and so do some four steps where walls are near."""
-
-
-@dataclass(frozen=True)
-class ContextConfig:
-    """The frames that are kept in view."""
-
-    kind: Literal["raw", "anchor", "retrieval"] = "raw"
-    num_frames: int = 28
-    """Number of frames next to the window of the last frames. `anchor` has one; `retrieval` one for each new frame."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UserError(f"unknown kind of context {self.kind!r}; choose one of {', '.join(KINDS)}")
-        if self.num_frames < 1:
-            raise UserError(f"a context holds at least 1 frame, got {self.num_frames}")
 
 
 def chosen_frames(

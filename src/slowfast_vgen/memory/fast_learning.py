@@ -6,12 +6,9 @@ past, action, loss on the new frames. `replay` is eq. 3 on windows drawn from th
 rule" in the paper's table).
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from numbers import Real
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,10 +16,9 @@ from torch import Tensor, nn
 
 from slowfast_vgen.diffusion.noising import Noising, draw_noise_levels
 from slowfast_vgen.diffusion.objective import frame_levels, masked_loss, unmasked_loss
-from slowfast_vgen.errors import UserError
-from slowfast_vgen.given import whole
-from slowfast_vgen.memory.lora import LoraConfig, LoraSlots
-from slowfast_vgen.memory.lora_weights import OPTIMIZERS, LoraWeights
+from slowfast_vgen.memory.lora import LoraSlots
+from slowfast_vgen.memory.lora_weights import LoraWeights
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents
 from slowfast_vgen.models.text import TextEmbedding
 from slowfast_vgen.precision import computing
@@ -30,58 +26,6 @@ from slowfast_vgen.seeds import mixed_seed
 
 LEARNING_NOISE = 1
 """Stream of an episode's seed that the noise of fast learning comes from (the sampler's is 0)."""
-
-MOST_PASSES = 1000
-"""Most passes through the denoiser for one chunk's learning."""
-RULES = ("denoising", "denoising-original", "replay")
-
-
-@dataclass(frozen=True)
-class FastLearningConfig:
-    """Settings of an episode's LoRA learning. Defaults are the paper's (rank 32, Adam at 1e-4, one update a chunk)."""
-
-    lora: LoraConfig = field(default_factory=LoraConfig)
-    rule: Literal["denoising", "denoising-original", "replay"] = "denoising"
-    independent_noise: bool = False
-    """True for a noise level for each frame instead of one for the window."""
-    replay_windows: int = 64
-    """Windows that `replay` keeps to draw from: a uniform sample of the episode's windows, of constant size."""
-    learning_rate: float = 1e-4
-    updates_per_chunk: int = 1
-    noise_draws: int = 1
-    """Number of noise draws averaged in each update."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    guard_ratio: float = 1.5
-    """The memory counts as diverging where, with it, the window that it has just learned is this many times harder to
-    denoise than without any memory. It is then rolled back to what it was before the chunk."""
-
-    rewind_chunks: int = 2
-    """Most chunks that the memory can be rewound by; each costs a copy of its weights and moments, on disk as well."""
-
-    def __post_init__(self) -> None:
-        for name in ("replay_windows", "updates_per_chunk", "noise_draws", "rewind_chunks"):
-            whole(getattr(self, name), f"{name} of fast learning is a whole number")
-        for name in ("learning_rate", "guard_ratio"):
-            if not isinstance(value := getattr(self, name), Real) or isinstance(value, bool):
-                raise UserError(f"{name} of fast learning is a number, got {value!r}")
-        if self.rule not in RULES:
-            raise UserError(f"unknown rule of fast learning {self.rule!r}; choose one of {', '.join(RULES)}")
-        if self.replay_windows < 1 or self.rewind_chunks < 0:
-            raise UserError(
-                "replay needs at least one window, and a memory cannot be rewound by less than no chunk, got "
-                f"{self.replay_windows} and {self.rewind_chunks}"
-            )
-        if self.optimizer not in OPTIMIZERS:
-            raise UserError(f"unknown optimiser {self.optimizer!r} for fast learning; choose adam or sgd")
-        if min(self.updates_per_chunk, self.noise_draws) < 1 or self.updates_per_chunk * self.noise_draws > MOST_PASSES:
-            raise UserError(
-                f"fast learning takes 1 to {MOST_PASSES} updates times noise draws a chunk, got "
-                f"{self.updates_per_chunk} and {self.noise_draws}"
-            )
-        if not 0 < self.learning_rate < math.inf:
-            raise UserError(f"fast learning needs a finite learning rate above 0, got {self.learning_rate}")
-        if not self.guard_ratio > 1:
-            raise UserError(f"the guard's ratio must be above 1, got {self.guard_ratio}")
 
 
 @dataclass(frozen=True)

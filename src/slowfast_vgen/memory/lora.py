@@ -5,51 +5,16 @@ that replaces the layer's weight inside a `with` block. Removing them restores t
 Both affect everyone who runs the module, so a memory acts on a module of its own (`memory.sharing`).
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.given import whole
-
-HIGHEST_ALPHA = 1e6
-"""Far more than any training survives; float32 holds every scale up to it."""
-HIGHEST_RANK = 4096
-"""Highest rank of an addition: wider than most layers, whose own rank no addition can exceed."""
-
-
-@dataclass(frozen=True)
-class LoraConfig:
-    """Layers and rank of the fast weights."""
-
-    rank: int = 32
-    alpha: float | None = None
-    """Scale of the addition, which is `alpha / rank`; None means alpha = rank, a scale of 1."""
-    layers: tuple[str, ...] = ()
-    """Endings of the dotted names of the linear layers; none means the denoiser's own list (`lora_layers`)."""
-
-    def __post_init__(self) -> None:
-        if whole(self.rank, "a LoRA's rank is a whole number") < 1:
-            raise UserError(f"a LoRA's rank must be at least 1, got {self.rank}")
-        if self.rank > HIGHEST_RANK:
-            raise UserError(f"a LoRA's rank must be at most {HIGHEST_RANK}, got {self.rank}")
-        if not all(self.layers):
-            raise UserError("a LoRA cannot sit on a layer without a name; leave it out")
-        if self.alpha is not None and not 0 < self.alpha < math.inf:
-            raise UserError(f"a LoRA's alpha must be above 0, got {self.alpha}; leave it out for a scale of 1")
-        if self.alpha is not None and self.alpha > HIGHEST_ALPHA:
-            raise UserError(f"a LoRA's alpha must be at most {HIGHEST_ALPHA:g}, got {self.alpha}; leave it out")
-
-    @property
-    def scale(self) -> float:
-        """Scale of the product of the two factors."""
-        return 1.0 if self.alpha is None else self.alpha / self.rank
-
+from slowfast_vgen.memory.settings import LoraConfig
 
 Factors = tuple[Float[Tensor, "episodes rank inputs"], Float[Tensor, "episodes outputs rank"]]
 """Down-projection and up-projection of one layer, for every episode."""

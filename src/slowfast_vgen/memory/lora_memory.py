@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
+from slowfast_vgen.memory.fast_learning import FastLearner
 from slowfast_vgen.memory.fast_weights import Chunk, Host, Start
 from slowfast_vgen.memory.lora import Factors
 from slowfast_vgen.memory.lora_weights import LoraWeights
+from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.memory.sharing import sharing_weights
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEmbedding

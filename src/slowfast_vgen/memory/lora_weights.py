@@ -13,7 +13,7 @@ from slowfast_vgen.memory.lora import Factors
 from slowfast_vgen.models.denoiser import Latents
 
 if TYPE_CHECKING:
-    from slowfast_vgen.memory.fast_learning import FastLearningConfig
+    from slowfast_vgen.memory.settings import FastLearningConfig
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 

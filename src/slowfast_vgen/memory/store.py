@@ -16,7 +16,7 @@ from torch import Tensor
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, write_json
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.lora import LoraConfig
+from slowfast_vgen.memory.settings import LoraConfig
 from slowfast_vgen.sealed import Seal, Sealed
 from slowfast_vgen.tensors import check_finite, write_tensors
 

@@ -5,7 +5,6 @@ in [-1, 1]; *latents* are float `[..., channels, height / 8, width / 8]`, normal
 deviation over the training set.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,30 +17,9 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import write_json
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.growth import grow
+from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.weights import STATISTICS_FILE, PartFiles, write_module
 from slowfast_vgen.tensors import check_finite
-
-
-@dataclass(frozen=True)
-class CodecConfig:
-    """Sizes of the autoencoder.
-
-    Pixels are folded `fold` x `fold` into channels first, which keeps the costly full-size layers out.
-    """
-
-    latent_channels: int = 8
-    fold: int = 4
-    encoder_width: int = 64
-    decoder_width: int = 80
-    encoder_blocks: tuple[int, ...] = (1, 1)
-    decoder_blocks: tuple[int, ...] = (3, 2)
-
-    def __post_init__(self) -> None:
-        if len(self.encoder_blocks) != len(self.decoder_blocks):
-            raise UserError(
-                "the codec needs as many encoder stages as decoder stages, got "
-                f"{self.encoder_blocks} and {self.decoder_blocks}"
-            )
 
 
 def frames_to_pixels(frames: UInt8[Tensor, "*batch height width 3"]) -> Float[Tensor, "*batch 3 height width"]:

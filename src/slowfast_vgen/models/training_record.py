@@ -6,9 +6,9 @@ from typing import Any
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
+from slowfast_vgen.models.settings import check_target
 from slowfast_vgen.models.weights import RECORD_FILE, PartFiles
 
-TARGETS = ("epsilon", "v_prediction", "flow")
 MOST = 100_000
 _WORLD_INDEX = "model_index.json"
 
@@ -38,12 +38,6 @@ class TrainingRecord:
             raise UserError(f"a training record's {bad[0]} is {shown}; it must be a whole number from 1 to {MOST}")
         if self.fps is not None and not (type(self.fps) in (int, float) and 0 < self.fps <= MOST):
             raise UserError(f"a training record's fps is {self.fps!r:.80}; it must be a number above 0")
-
-
-def check_target(target: object) -> None:
-    """Raises `UserError` for anything but one of `TARGETS`."""
-    if target not in TARGETS:
-        raise UserError(f"the target {target!r:.80} is unknown; choose {', '.join(TARGETS)}")
 
 
 def write_record(folder: Path, record: TrainingRecord) -> None:

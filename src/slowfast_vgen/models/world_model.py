@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from diffusers.utils import logging as diffusers_logging
@@ -28,8 +28,9 @@ from slowfast_vgen.models.codec import Codec, check_sides
 from slowfast_vgen.models.denoiser import DenoiserModule, check_latents
 from slowfast_vgen.models.diffusers_denoisers import UNet3DDenoiser, WanDenoiser
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
+from slowfast_vgen.models.settings import Target
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.training_record import TARGETS, TrainingRecord, read_record, write_record
+from slowfast_vgen.models.training_record import TrainingRecord, read_record, write_record
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
 from slowfast_vgen.models.vocabulary import Vocabulary
@@ -99,8 +100,10 @@ class WorldConfig:
             most = _MOST.get(name, 100_000)
             if isinstance(value, int | float) and not 0 < value <= most:
                 raise UserError(f"the world's setting {name} is {value!r:.80}; give a number above 0, at most {most}")
-        if self.target not in TARGETS:
-            raise UserError(f"the world's setting target is {self.target!r:.80}; choose one of {', '.join(TARGETS)}")
+        if self.target not in get_args(Target):
+            raise UserError(
+                f"the world's setting target is {self.target!r:.80}; choose one of {', '.join(get_args(Target))}"
+            )
 
     @property
     def full_name(self) -> str:

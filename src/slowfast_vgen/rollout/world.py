@@ -19,11 +19,10 @@ from slowfast_vgen.given import whole
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
-from slowfast_vgen.memory.fast_learning import FastLearningConfig
 from slowfast_vgen.memory.fast_weights import Host
-from slowfast_vgen.memory.lora import LoraConfig
 from slowfast_vgen.memory.ridge import LocalRuleConfig
 from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session, read_memory_of
+from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import KNOWN

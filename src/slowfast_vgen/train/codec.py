@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +10,10 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.models.codec import Codec, CodecConfig, check_sides, frames_to_pixels
-from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
+from slowfast_vgen.models.codec import Codec, check_sides, frames_to_pixels
+from slowfast_vgen.train.run import Step, TrainingRun
+from slowfast_vgen.train.settings import CodecTrainingConfig
 from slowfast_vgen.types import Episode
-
-
-@dataclass(frozen=True)
-class CodecTrainingConfig:
-    """Settings of `slowfast train codec`."""
-
-    optimisation: OptimisationConfig
-    codec: CodecConfig = field(default_factory=CodecConfig)
-    batch_size: int = 32
-    latent_noise: float = 0.1
-    """Deviation of the noise on raw latents while training. The decoder's soft clamp at +-3 bounds them, so noise makes
-    a smooth latent space without a KL term, and a decoder that forgives a denoiser's small errors."""
-    edge_weight: float = 1.0
-    """Weight of the L1 distance between horizontal and vertical differences: edges stay sharp."""
 
 
 def reconstruction_loss(

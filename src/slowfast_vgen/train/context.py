@@ -5,8 +5,7 @@ serves raw contexts of several lengths, an anchor frame and retrieved frames: wh
 is drawn for whole batches.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,61 +15,16 @@ from torch import Tensor
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
 from slowfast_vgen.data.windows import WindowBatch
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.context import ContextConfig, chosen_frames, past_with_context
+from slowfast_vgen.memory.context import chosen_frames, past_with_context
+from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
 from slowfast_vgen.train.run import ALL, Share, Step
-from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_denoiser
+from slowfast_vgen.train.settings import ContextTrainingConfig, kind_name
+from slowfast_vgen.train.slow import SlowObjective, train_denoiser
 
 VALIDATION_WINDOWS = 96
-
-Kinds = tuple[tuple[float, ContextConfig], ...]
-KINDS: Kinds = (
-    (0.10, ContextConfig("raw", 4)),
-    (0.15, ContextConfig("raw", 12)),
-    (0.30, ContextConfig("raw", 28)),
-    (0.15, ContextConfig("anchor", 1)),
-    (0.30, ContextConfig("retrieval", 4)),
-)
-"""How often each is drawn. With the window of 4, the raw ones are contexts of 2, 4 and 8 chunks."""
-
-
-def kind_name(kind: ContextConfig) -> str:
-    """Such as `raw_28`: in logs, and for `chosen_kinds`."""
-    return f"{kind.kind}_{kind.num_frames}"
-
-
-def chosen_kinds(names: Sequence[str]) -> Kinds:
-    """Some of `KINDS`, as often as one another as there.
-
-    Raises:
-        UserError: no such kind.
-
-    >>> [kind.num_frames for _, kind in chosen_kinds(["anchor_1", "raw_28"])]
-    [28, 1]
-    """
-    known = [kind_name(kind) for _, kind in KINDS]
-    if unknown := sorted(set(names) - set(known)):
-        raise UserError(f"unknown kind of context {unknown[0]!r:.80}; choose some of {', '.join(known)}")
-    return tuple(each for each in KINDS if kind_name(each[1]) in names)
-
-
-@dataclass(frozen=True)
-class ContextTrainingConfig:
-    """Settings of `slowfast train context`; what concerns windows stands in `slow`."""
-
-    slow: SlowTrainingConfig
-    kinds: Kinds = KINDS
-
-    def __post_init__(self) -> None:
-        if not self.kinds or min(share for share, _ in self.kinds) <= 0:
-            raise UserError("a training with context needs at least one kind, each with a share above 0")
-
-    @property
-    def longest(self) -> int:
-        """Frames of the longest context."""
-        return max(kind.num_frames for _, kind in self.kinds)
 
 
 class ContextObjective:

@@ -1,7 +1,6 @@
 """Trains the model that reads actions off frames (paper 3.4), so that it reads imagined frames as well as true ones."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.train.frame_pairs import MIRRORED, REVERSED, FramePairs, swapped_labels
 from slowfast_vgen.train.move_pairs import MovePairs
-from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
+from slowfast_vgen.train.run import Step, TrainingRun
+from slowfast_vgen.train.settings import InverseDynamicsTrainingConfig
 
 FOLDER = "inverse_dynamics"
 """Of the run's folder, where the averaged model is written to."""
@@ -24,41 +23,6 @@ VALIDATION_PAIRS = 1024
 
 Pairs = Float[Tensor, "pairs 2 3 height width"]
 """Pixels in [-1, 1] of both frames."""
-
-
-@dataclass(frozen=True)
-class InverseDynamicsTrainingConfig:
-    """Settings of `slowfast train inverse-dynamics`.
-
-    What an imagined frame looks like is imitated by blur, noise, shifted colours and, where a codec is given, its round
-    trip with noise on the latents. Each frame of a pair is worn on its own: the first of a chunk to be read is true.
-    """
-
-    optimisation: OptimisationConfig
-    batch_size: int = 64
-    """Pairs a step."""
-    clean_share: float = 0.25
-    """Of the pairs: left as they are, since true frames stand still to the pixel, and there any change is a motion."""
-    blurred_share: float = 0.5
-    """Of the frames."""
-    coded_share: float = 0.25
-    """Of the pairs; half of them have both frames coded, half the later one alone."""
-    latent_noise: float = 0.3
-    """Largest deviation of the noise on normalised latents."""
-    pixel_noise: float = 0.05
-    """Largest deviation, of pixels in [-1, 1]."""
-    colour_shift: float = 0.15
-    """Largest change of contrast, of brightness and of each channel; a third of it for each frame on its own."""
-    label_smoothing: float = 0.02
-    """A reader that is never quite certain of a pair can be outvoted by the others of its chunk."""
-
-    def __post_init__(self) -> None:
-        shares = (self.clean_share, self.blurred_share, self.coded_share, self.label_smoothing, self.colour_shift)
-        if self.batch_size < 1 or not all(0 <= share <= 1 for share in shares):
-            raise UserError(
-                f"the batch must hold at least 1 pair and shares lie between 0 and 1, got {self.batch_size} and "
-                f"{', '.join(f'{share:g}' for share in shares)}"
-            )
 
 
 def train_inverse_dynamics(

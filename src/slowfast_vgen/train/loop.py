@@ -5,7 +5,6 @@ next chunk with the fast weights that its episode has by then, and moves the slo
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,33 +15,14 @@ from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, ChainSampler
 from slowfast_vgen.data.windows import WindowSampler
-from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.training_record import TrainingRecord
 from slowfast_vgen.train.run import ALL, Share, Step
-from slowfast_vgen.train.slow import SlowObjective, SlowTrainingConfig, train_denoiser
+from slowfast_vgen.train.settings import LoopConfig
+from slowfast_vgen.train.slow import SlowObjective, train_denoiser
 
 VALIDATION_CHAINS = 32
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """Settings of `slowfast train loop`; what concerns single windows stands in `slow`."""
-
-    slow: SlowTrainingConfig
-    num_chains: int = 4
-    """Episodes side by side in a step."""
-    num_chunks: int = 24
-    """Chunks of each that are unrolled."""
-    plain_share: float = 0.15
-    """Share of the steps on single windows without memory, of all lengths, as in slow learning."""
-
-    def __post_init__(self) -> None:
-        if self.num_chains < 1 or self.num_chunks < 1:
-            raise UserError(f"the loop needs at least 1 chain of 1 chunk, got {self.num_chains} of {self.num_chunks}")
-        if not 0 <= self.plain_share <= 1:
-            raise UserError(f"plain_share must lie between 0 and 1, got {self.plain_share}")
 
 
 class LoopObjective(Protocol):

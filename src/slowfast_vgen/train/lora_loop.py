@@ -5,9 +5,7 @@ Step by step: the fast weights `Theta_i` with which chunk `i` is predicted are f
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -16,29 +14,15 @@ from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, window_rows
 from slowfast_vgen.diffusion.noising import Noise
-from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
-from slowfast_vgen.memory.fast_learning import FastLearner, FastLearningConfig
+from slowfast_vgen.memory.fast_learning import FastLearner
 from slowfast_vgen.memory.lora import Factors
 from slowfast_vgen.tensors import write_tensors
 from slowfast_vgen.train.run import ALL, Share
+from slowfast_vgen.train.settings import LoraLoopConfig
 from slowfast_vgen.train.slow import SlowObjective
 
 Theta = dict[str, Factors]
-
-
-@dataclass(frozen=True)
-class LoraLoopConfig:
-    """How the triples `{X_i, X_(i+1), Theta_i}` get from the inner loop to the outer one."""
-
-    learning: FastLearningConfig
-    triples: Literal["on-the-fly", "shards"] = "on-the-fly"
-    """`on-the-fly` predicts each chunk while the inner loop is there; `shards` writes all of a step's triples to disk
-    first. Both give the same gradient."""
-
-    def __post_init__(self) -> None:
-        if self.triples not in ("on-the-fly", "shards"):
-            raise UserError(f"unknown way of keeping triples {self.triples!r}; choose on-the-fly or shards")
 
 
 class LoraLoop:

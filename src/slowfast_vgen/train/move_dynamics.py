@@ -11,16 +11,10 @@ from torch import Tensor
 from slowfast_vgen.models.codec import Codec, frames_to_pixels
 from slowfast_vgen.models.move_dynamics import MoveDynamics
 from slowfast_vgen.models.table_geometry import TableGeometry
-from slowfast_vgen.train.inverse_dynamics import (
-    FOLDER,
-    InverseDynamicsTrainingConfig,
-    Pairs,
-    reader_description,
-    validated_pairs,
-    worn,
-)
+from slowfast_vgen.train.inverse_dynamics import FOLDER, Pairs, reader_description, validated_pairs, worn
 from slowfast_vgen.train.move_pairs import MovePairs
 from slowfast_vgen.train.run import Step, TrainingRun
+from slowfast_vgen.train.settings import InverseDynamicsTrainingConfig
 
 NEAR_METRES = 0.03
 """A spot is read right within this distance."""

@@ -1,7 +1,6 @@
 """Trains the part that follows the actions through the plane; poses teach it, and are not needed afterwards."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +13,12 @@ from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.addressing.path import motions_between
 from slowfast_vgen.models.addressing.retrace import ways_back
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.train.run import OptimisationConfig, Step, TrainingRun
+from slowfast_vgen.train.run import Step, TrainingRun
+from slowfast_vgen.train.settings import PathTrainingConfig
 
 STEPPED = 0.5
 """A step was made where the true camera moved at least this share of one."""
 VALIDATION_CHAINS = 32
-
-
-@dataclass(frozen=True)
-class PathTrainingConfig:
-    """Settings of `slowfast train path`."""
-
-    optimisation: OptimisationConfig
-    batch_size: int = 8
-    """Chains a step."""
-    latent_noise: float = 0.025
-    """Deviation of the noise on latents: generated frames of one place are never quite the same."""
 
 
 def train_path(

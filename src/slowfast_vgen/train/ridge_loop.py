@@ -6,7 +6,6 @@ writes as one likes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,37 +13,16 @@ from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, window_rows
 from slowfast_vgen.diffusion.noising import Noise
-from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.columns import from_columns, to_columns
 from slowfast_vgen.memory.ridge import causal_reading, familiar_weights
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.addressing.retrace import ways_back
 from slowfast_vgen.models.denoiser import Latents, Past, Recall
 from slowfast_vgen.train.run import ALL, Share
+from slowfast_vgen.train.settings import LocalLoopConfig
 from slowfast_vgen.train.slow import SlowObjective
 
 Reading = Float[Tensor, "chains queries entries"]
-
-
-@dataclass(frozen=True)
-class LocalLoopConfig:
-    """How far gradients go back through the memory."""
-
-    ridge: float = 0.05
-    familiar: float = 0.0
-    """As in `memory.local.LocalRuleConfig`; 0 counts every frame alike. Where one place is seen again and again, such
-    as by a camera that stands still, training without it shows the model averages that it will never meet."""
-    write_gradient_chunks: int | None = None
-    """Gradients flow through the latest so many writes; 0 is the paper's first order (`Theta_i` fixed), None is all."""
-    segment_chunks: int | None = None
-    """Chunks that are differentiated at a time: truncated back-propagation for long unrolls. What was written before
-    the segment is computed without gradients, piece by piece; None takes the whole unroll at once."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.familiar <= 1:
-            raise UserError(f"the novelty below which a place is known must lie in [0, 1], got {self.familiar}")
-        if self.segment_chunks is not None and self.segment_chunks < 1:
-            raise UserError(f"a segment of the loop has at least 1 chunk, got {self.segment_chunks}")
 
 
 class LocalLoop:

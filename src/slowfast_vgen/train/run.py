@@ -25,53 +25,16 @@ from slowfast_vgen.errors import SlowFastWarning, UserError
 from slowfast_vgen.extras import needs
 from slowfast_vgen.files import append_text, atomic_path, hold_folder
 from slowfast_vgen.models.weights import check_part_target, save_part
-from slowfast_vgen.precision import check_precision, computing
+from slowfast_vgen.precision import computing
 from slowfast_vgen.train.checkpoint import Progress, is_checkpoint, load_checkpoint, save_checkpoint
+from slowfast_vgen.train.settings import OptimisationConfig
+from slowfast_vgen.train.tracking import Tracker
 
 with needs("train"):
     from accelerate import PartialState
     from accelerate.utils import reduce
 
 LOG_FILE = "log.jsonl"
-
-
-@dataclass(frozen=True)
-class OptimisationConfig:
-    """How any of our trainings moves its weights."""
-
-    num_steps: int
-    learning_rate: float = 1e-3
-    warmup_steps: int = 100
-    decay_share: float = 0.4
-    """Share of the steps, at the end, over which the learning rate falls linearly to zero."""
-    weight_decay: float = 0.01
-    ema_decay: float = 0.998
-    clip_norm: float = 1.0
-    seed: int = 0
-    validate_every: int = 250
-    """Steps between two validations."""
-    checkpoint_minutes: float = 5.0
-    precision: str = "float32"
-    """What matrix products and convolutions of a training step are computed in; weights, optimiser and validation stay
-    in float32."""
-
-    def __post_init__(self) -> None:
-        if self.num_steps < 1:
-            raise UserError(f"a training needs at least 1 step, got {self.num_steps}")
-        if not 0 < self.learning_rate < 1:
-            raise UserError(f"the learning rate must lie between 0 and 1, got {self.learning_rate}")
-        check_precision(self.precision)
-
-    def learning_rate_at(self, step: int) -> float:
-        """Warm-up, plateau, linear decay to zero.
-
-        >>> config = OptimisationConfig(num_steps=1000, learning_rate=0.1, warmup_steps=10, decay_share=0.5)
-        >>> [round(config.learning_rate_at(step), 3) for step in (0, 9, 400, 750, 1000)]
-        [0.01, 0.1, 0.1, 0.05, 0.0]
-        """
-        decay_start = self.num_steps * (1 - self.decay_share)
-        remaining = (self.num_steps - step) / max(1.0, self.num_steps - decay_start)
-        return self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup_steps), max(0.0, remaining))
 
 
 @dataclass(frozen=True)
@@ -186,10 +149,13 @@ class TrainingRun:
         )
         self.ema = EMAModel(self.parameters, decay=optimisation.ema_decay, foreach=True)
         # Only what changes the weights must match on resuming.
-        described = {**description, "optimisation": asdict(optimisation) | {"checkpoint_minutes": None}}
+        moving: dict[str, object] = asdict(optimisation) | {"checkpoint_minutes": None}
+        del moving["tracker"]
+        described: dict[str, object] = {**description, "optimisation": moving}
         described |= {} if held_out is None else {"held out": dict(held_out)}
         self.description: dict[str, object] = json.loads(json.dumps(described, default=_plain))
         self.progress = Progress()
+        self.tracker = Tracker()
 
     @contextmanager
     def ema_weights(self) -> Iterator[None]:
@@ -239,7 +205,10 @@ class TrainingRun:
         """
         keep_freed_memory()
         with hold_folder(self.folder) if self.processes.is_main_process else nullcontext():
-            self._run(self.folder / "checkpoint")
+            try:
+                self._run(self.folder / "checkpoint")
+            finally:
+                self.tracker.finish()
 
     def _run(self, checkpoint: Path) -> None:
         self._take_weights_back()
@@ -248,6 +217,8 @@ class TrainingRun:
             self.progress = load_checkpoint(checkpoint, self.module, self.ema, self.optimizer, self.description)
             if self.processes.is_main_process:
                 self._cut_log()
+        if self.processes.is_main_process:
+            self.tracker = Tracker(self.optimisation.tracker, self.folder, self.description)
         progress, num_steps = self.progress, self.optimisation.num_steps
         saved = time.monotonic()
         started = saved - progress.seconds
@@ -329,6 +300,7 @@ class TrainingRun:
         figures = self._validate_averaged()
         loss = {"loss": sum(recent) / len(recent)}
         record = {"step": step, "seconds": round(self.progress.seconds, 1)} | loss | _finite(figures, step)
+        self.tracker.log({name: value for name, value in record.items() if name != "step"}, step)
         with _interrupts_wait():
             append_text(self.folder / LOG_FILE, json.dumps(record) + "\n")
             recent.clear()

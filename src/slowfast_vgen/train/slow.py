@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,45 +10,17 @@ from torch import Tensor
 
 from slowfast_vgen.data.chains import ChainBatch, window_rows
 from slowfast_vgen.data.latents import LatentSet
-from slowfast_vgen.data.windows import WindowBatch, WindowLengths, WindowSampler
-from slowfast_vgen.diffusion.noising import Noise, NoiseConfig, Noising, draw_noise_levels, frame_levels
+from slowfast_vgen.data.windows import WindowBatch, WindowSampler
+from slowfast_vgen.diffusion.noising import Noise, Noising, draw_noise_levels, frame_levels
 from slowfast_vgen.diffusion.objective import RecallOf, unmasked_loss, window_losses
-from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.training_record import TrainingRecord, check_target
+from slowfast_vgen.models.training_record import TrainingRecord
 from slowfast_vgen.models.world_model import denoiser_writer
-from slowfast_vgen.train.run import ALL, OptimisationConfig, Share, Step, TrainingRun
+from slowfast_vgen.train.run import ALL, Share, Step, TrainingRun
+from slowfast_vgen.train.settings import SlowTrainingConfig
 
 VALIDATION_BATCHES, VALIDATION_BATCH_SIZE = 3, 64
-
-
-@dataclass(frozen=True)
-class SlowTrainingConfig(NoiseConfig):
-    """Settings of `slowfast train slow`."""
-
-    optimisation: OptimisationConfig
-    batch_size: int = 32
-    """Windows a step."""
-    noise_draws: int = 2
-    """Noise draws of each window; a denoiser that caches its past runs the past once for all of them."""
-    lengths: WindowLengths = field(default_factory=WindowLengths)
-    """How many past and new frames windows have; validated is on those that are drawn most often."""
-    unmasked_share: float = 0.12
-    """Share of the steps on eq. 3's own inputs (all frames noised, no action): fast learning then meets nothing new."""
-    last_frame_weight: float = 1.0
-    """As in `diffusion.objective.window_losses`: where a chunk is a whole move, its last frame tells what came of it,
-    and those before mostly where the arm was on its way."""
-    target: str = "flow"
-    """What the denoiser learns to predict: `epsilon`, `v_prediction` or `flow` (docs/conventions.md)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_target(self.target)
-        if not 0 <= self.unmasked_share <= 1:
-            raise UserError(f"unmasked_share must lie between 0 and 1, got {self.unmasked_share}")
-        if self.batch_size < 1 or self.noise_draws < 1:
-            raise UserError(f"batch_size and noise_draws must be at least 1, got {self.batch_size}, {self.noise_draws}")
 
 
 class SlowObjective:
@@ -57,7 +28,7 @@ class SlowObjective:
 
     def __init__(self, denoiser: DenoiserModule, text_encoder: TextEncoder, config: SlowTrainingConfig) -> None:
         self.denoiser, self.text_encoder, self.config = denoiser, text_encoder, config
-        self.noising = Noising(config.target)  # type: ignore[arg-type]
+        self.noising = Noising(config.target)
         self.device = next(denoiser.parameters()).device
 
     def step_loss(self, sampler: WindowSampler, num_windows: int, step: Step) -> Tensor:
