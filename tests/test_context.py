@@ -88,6 +88,10 @@ def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys:
     before, after = (load_denoiser(tmp_path / name / "denoiser") for name in ("slow", "out"))
     changed = [not torch.equal(one, other) for one, other in zip(before.parameters(), after.parameters(), strict=True)]
     assert any(changed)
+    again = [str(tmp_path / "out" / "settings.toml"), "--out", str(tmp_path / "again")]
+    assert main(["train", "context", "--config", *again]) == 0
+    repeated = load_denoiser(tmp_path / "again" / "denoiser")
+    assert all(torch.equal(one, other) for one, other in zip(after.parameters(), repeated.parameters(), strict=True))
     log = (tmp_path / "out" / "log.jsonl").read_text()
     for name in ("raw_28_loss", "anchor_1_loss", "retrieval_4_loss"):
         assert name in log

@@ -178,8 +178,13 @@ def flags_of(owner: type[Any]) -> list[str]:
 
 
 def warn_unused(args: argparse.Namespace, used: bool, why: str, *names: str) -> None:
-    """Warns of settings that were given and change nothing, unless they are `used`; see `settle`."""
+    """Warns of settings that were given and change nothing, unless they are `used`; see `settle`.
+
+    Those are not saved with the others, either.
+    """
     settle(args, used, why, **dict.fromkeys(names))
+    if not used:
+        args.unused = (*getattr(args, "unused", ()), *names)
 
 
 class SettingsParser(argparse.ArgumentParser):
@@ -241,11 +246,12 @@ class SettingsParser(argparse.ArgumentParser):
 
 
 def save_settings(path: Path, args: argparse.Namespace) -> None:
-    """Writes all that a command was given, and its defaults elsewhere, as a file for `--config`."""
+    """Writes all that a command has used, given or by default, as a file for `--config`."""
     values = {name: getattr(args, name, None) for name in ("device", "precision", "threads")}
     for setting in (setting for each in args.settings for setting in settings_in(each)):
         value = getattr(args, setting.dest)
-        values[setting.flag] = setting.default if value is None else value
+        if setting.dest not in getattr(args, "unused", ()):
+            values[setting.flag] = setting.default if value is None else value
     lines = [f"{name} = {_toml(value)}\n" for name, value in values.items() if value not in (None, (), "")]
     with atomic_path(path) as temporary:
         temporary.write_text("".join(lines), "utf-8", "replace")

@@ -57,7 +57,7 @@ def train_codec(args: argparse.Namespace) -> int:
     device, config = start_training(args, CodecTrainingConfig)
     seed, init = config.optimisation.seed, Codec.load(start.init) if start.init else None
     if init:
-        channels = args.latent_channels or init.latent_channels
+        args.latent_channels = channels = args.latent_channels or init.latent_channels
         torch.manual_seed(seed)  # for the weights of channels that are added
         init = init.with_channels(channels)
         config = replace(config, codec=replace(CodecTrainingConfig.codec, latent_channels=channels))
@@ -86,6 +86,7 @@ def train_path(args: argparse.Namespace) -> int:
     files, wanted = settings_of(args, LatentFiles), settings_of(args, AddressConfig)
     device, text_encoder, config = start_on_texts(args, PathTrainingConfig)
     data = load_chains(files, text_encoder, settings_of(args, PathChainConfig).num_chunks, fewer=args.chunks is None)
+    args.chunks = data.chains.num_chunks
     address = PlanarAddress(
         key_width=wanted.key_width,
         retrace=wanted.retrace,

@@ -62,8 +62,8 @@ def train_slow(args: argparse.Namespace) -> int:
     device, text_encoder, config = start_on_texts(args, SlowTrainingConfig)
     data = load_latents(files, text_encoder)
     if start.init:
-        denoiser, target = load_denoiser(start.init), config.target
-        target = target_of(denoiser, start.init, args.target)
+        denoiser = load_denoiser(start.init)
+        args.target = target = target_of(denoiser, start.init, args.target)
         denoiser = for_latents(denoiser, start.init, data.training)
     else:
         denoiser, target = new_denoiser(start, *data.training.latents.shape[1:]), config.target
@@ -100,6 +100,7 @@ def train_loop(args: argparse.Namespace) -> int:
     poses_needed = address is not None and not address.is_still
     data = load_chains(files, text_encoder, config.num_chunks, args.chunks is None, address, poses_needed)
     check_init(denoiser, start.init, data.training)
+    args.chunks = data.chains.num_chunks
 
     def objective(slow: "SlowObjective") -> "LoopObjective":
         if address is None:
@@ -138,6 +139,7 @@ def train_context(args: argparse.Namespace) -> int:
     denoiser = load_denoiser(start.init)
     target = target_of(denoiser, start.init)
     check_init(denoiser, start.init, data.training)
+    args.chunks = data.chains.num_chunks
     slow = replace(config.slow, lengths=data.window_lengths(), target=target)
     config, record = replace(config, slow=slow, kinds=kinds), data.record(target)
     chains = data.chains, data.validation_chains
