@@ -114,6 +114,8 @@ def _field_of_view(given: float | None, of_data: float | None) -> float:
 
 def write_still_path(args: argparse.Namespace) -> int:
     """`slowfast train still-path`."""
+    import torch
+
     from slowfast_vgen.models.addressing.address import PlanarAddress
     from slowfast_vgen.models.weights import check_part_target, save_part
 
@@ -121,6 +123,7 @@ def write_still_path(args: argparse.Namespace) -> int:
     folder = config.out / "address"
     check_output_folder(folder)
     check_part_target(folder)
+    torch.manual_seed(0)  # its weights are never used, and are the same every time
     save_part(folder, PlanarAddress.still(config.key_width).to(start_computing(args)))
     print(f"wrote {folder}")
     return 0
