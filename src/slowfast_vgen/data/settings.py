@@ -25,13 +25,13 @@ class WindowLengths:
         >>> WindowLengths.around(1).new
         (1, 1, 1, 1, 1, 1)
         """
-        length = chunk_frames
-        past = (1, 1, length // 2, length - 1, length + 1, length + 2, 2 * length)
-        new = (length - 1, length // 2, 1) if length > 1 else ()
-        return cls((*(length,) * 6, *(max(1, each) for each in past)), (*(length,) * 6, *new))
+        usual = chunk_frames
+        past = (1, 1, usual // 2, usual - 1, usual + 1, usual + 2, 2 * usual)
+        new = (usual - 1, usual // 2, 1) if usual > 1 else ()
+        return cls((*(usual,) * 6, *(max(1, length) for length in past)), (*(usual,) * 6, *new))
 
     @property
     def usual(self) -> "WindowLengths":
         """The lengths that are drawn most often, the larger ones in a tie."""
-        past, new = (max(sorted(set(each), reverse=True), key=each.count) for each in (self.past, self.new))
+        past, new = (max(sorted(set(lengths), reverse=True), key=lengths.count) for lengths in (self.past, self.new))
         return WindowLengths((past,), (new,))
