@@ -20,7 +20,7 @@ class NoiseConfig:
     past_noise_max: Annotated[float, Flag(low=0, high=1, metavar="LEVEL")] = 0.3
     """The highest level of a noised past, in [0, 1]."""
     noise_logit_mean: Annotated[float, Flag(low=-5, high=5, metavar="MEAN")] = 0.0
-    """Above 0: more training at high noise, where it is decided what stands where, as in `noising.draw_noise_levels`,
+    """Above 0: more training at high noise, where the layout is decided, as in `noising.draw_noise_levels`,
     of eq. 2's levels."""
 
     def __post_init__(self) -> None:
