@@ -266,7 +266,7 @@ def test_a_loss_that_is_not_finite_is_told_in_one_sentence(tmp_path: Path, value
     run.loss = lambda step: (part * (value if step.number == 4 else 1.0) for part in loss(step))
     with pytest.raises(UserError) as error:
         run.run()
-    assert str(error.value).startswith(f"the loss is {value} at step 4; ")
+    assert f": the loss is {value} at step 4; " in str(error.value)
     assert "--learning-rate" in str(error.value)
     assert "\n" not in str(error.value)
     assert json.loads((tmp_path / "run" / "checkpoint" / HEADER_FILE).read_text())["step"] == 4

@@ -138,7 +138,7 @@ def _settings(config_class: type[Any], values: Any) -> Any:
     for each in fields(config_class):
         if each.name in values:
             value = values[each.name]
-            inner = each.default_factory if callable(each.default_factory) else None
+            inner = kinds[each.name]
             if isinstance(inner, type) and is_dataclass(inner):
                 value = _settings(inner, value)
             elif not fits(list(value) if isinstance(value, tuple) else value, kinds[each.name]):
