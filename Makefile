@@ -119,9 +119,9 @@ comparisons: setup
 
 # Goes on where it was stopped.
 data: setup
-	$(BIN)/slowfast data make --world $(WORLD) --split train --episodes $(EPISODES) --out data/$(WORLD)/train
-	$(BIN)/slowfast data make --world $(WORLD) --split validation --episodes 32 --out data/$(WORLD)/validation
-	$(BIN)/slowfast data make --world $(WORLD) --split test --episodes 32 --out data/$(WORLD)/test
+	$(BIN)/slowfast data make --env $(WORLD) --split train --episodes $(EPISODES) --out data/$(WORLD)/train
+	$(BIN)/slowfast data make --env $(WORLD) --split validation --episodes 32 --out data/$(WORLD)/validation
+	$(BIN)/slowfast data make --env $(WORLD) --split test --episodes 32 --out data/$(WORLD)/test
 	$(BIN)/slowfast data check data/$(WORLD)/train data/$(WORLD)/validation data/$(WORLD)/test
 
 # A small set of every world and of a sample of every source, checked: a few minutes on two cores. ARGS=--skip-absent.

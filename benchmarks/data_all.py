@@ -27,7 +27,7 @@ from slowfast_vgen.cli.main import main as slowfast
 from slowfast_vgen.data.adapters.registry import ADAPTERS
 from slowfast_vgen.data.cards.statistics import Statistics, count_episodes
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.engines import open_world, world_names
+from slowfast_vgen.engines import env_names, open_env
 from slowfast_vgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -68,12 +68,12 @@ HEAD = f"{'set':<24} {'domain':<17} {'episodes':>8} {'frames':>7} {'seconds':>8}
 def make_world(name: str, out: Path, num_episodes: int, seed: int) -> Row:
     """Records each script of a world, each with a seed of its own so that no two show one scene, and checks them."""
     try:
-        scripts = tuple(open_world(name, SPLIT, seed).scripts)
+        scripts = tuple(open_env(name, SPLIT, seed).scripts)
     except UserError as error:
         return Row(name, ABSENT if ABSENT_SIGN in str(error) else FAILED, str(error))
     commands, folders = [], [out / name / script for script in scripts]
     for number, (script, folder) in enumerate(zip(scripts, folders, strict=True)):
-        words = f"--world {name} --split {SPLIT} --episodes {num_episodes} --num-chunks {NUM_CHUNKS} --script {script}"
+        words = f"--env {name} --split {SPLIT} --episodes {num_episodes} --num-chunks {NUM_CHUNKS} --script {script}"
         commands.append(["data", "make", *words.split(), "--seed", str(seed + number), "--out", str(folder)])
     with unreal_server() if name == "unrealcv" else contextlib.nullcontext():
         return made_and_checked(name, folders, commands)
@@ -141,7 +141,7 @@ def in_own_process(make: Callable[..., Row], name: str, *arguments: object) -> R
 def main() -> None:
     """Makes all, or some; prints the table, and what was told of those that are not sound."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [*world_names(), *sorted(ADAPTERS)]
+    names = [*env_names(), *sorted(ADAPTERS)]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help="worlds and adapters")
     parser.add_argument("--episodes", type=whole_number(1, 999), default=2, help="of each script; default: 2")
     parser.add_argument("--seed", type=whole_number(0, 10**6), default=0, help="default: 0")
@@ -151,7 +151,7 @@ def main() -> None:
     args = parser.parse_args()
 
     def row_of(name: str) -> Row:
-        if name in world_names():
+        if name in env_names():
             return in_own_process(make_world, name, args.out, args.episodes, args.seed)
         return in_own_process(import_sample, name, args.out)
 

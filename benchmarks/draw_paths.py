@@ -13,11 +13,11 @@ def main() -> None:
     """Writes every set, or those that are named."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", choices=[[], *PATH_SETS], help="default: all")
-    parser.add_argument("--world", choices=LEAST_ROOMS, default=WORLD)
+    parser.add_argument("--env", choices=LEAST_ROOMS, default=WORLD)
     parser.add_argument("--maps", type=int, default=64)
     args = parser.parse_args()
     for name in args.names or PATH_SETS:
-        print(f"wrote {write_tours(name, args.maps, world=args.world)}")
+        print(f"wrote {write_tours(name, args.maps, world=args.env)}")
 
 
 if __name__ == "__main__":

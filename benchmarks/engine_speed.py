@@ -20,7 +20,7 @@ from data_results import DATA_RESULTS, update_results
 from stock_engines import STOCK
 from tqdm import tqdm
 
-from slowfast_vgen.engines import open_world, world_names
+from slowfast_vgen.engines import env_names, open_env
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.machine import cpu_model, git_commit
 from slowfast_vgen.results import Estimate, Row
@@ -77,7 +77,7 @@ def _read(kind: str, name: str, first: int, num_episodes: int) -> float:
 
 
 def _world_recorder(name: str) -> Recorder:
-    world = open_world(name, "train", SEED)
+    world = open_env(name, "train", SEED)
     return lambda first, count: sum(each.num_frames for each in world.episodes(count, SCRIPT, NUM_CHUNKS, first))
 
 
@@ -120,14 +120,14 @@ def measure(name: str, num_episodes: int, num_repetitions: int) -> list[Row]:
 def main() -> None:
     """Prints and writes the figures of all engines, or of some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", nargs="*", default=world_names(), metavar="NAME", help="default: all")
+    parser.add_argument("--env", nargs="*", default=env_names(), metavar="NAME", help="default: all")
     parser.add_argument("--episodes", type=int, default=32, help="of a repetition; default: 32")
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
     parser.add_argument("--json", type=Path, default=DATA_RESULTS)
     args = parser.parse_args()
     rows: list[Row] = []
     absent: dict[str, str] = {}
-    for name in tqdm(args.world, unit="engine"):
+    for name in tqdm(args.env, unit="engine"):
         try:
             measured = measure(name, args.episodes, args.repetitions)
         except (UserError, ImportError, BrokenProcessPool) as error:
@@ -149,8 +149,8 @@ def main() -> None:
         "cpu": cpu_model(),
         "git_commit": git_commit(),
     }
-    every = set(args.world) >= set(world_names())
-    asked = [] if every else [f"{word}_{dataset_of(name)}" for name in args.world for word in METRICS]
+    every = set(args.env) >= set(env_names())
+    asked = [] if every else [f"{word}_{dataset_of(name)}" for name in args.env for word in METRICS]
     update_results(args.json, "engine_speed", protocol, rows, asked)
 
 

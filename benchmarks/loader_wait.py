@@ -24,7 +24,7 @@ from slowfast_vgen.data.shards.read import ShardSet
 from slowfast_vgen.data.shards.stream import ShardStream, StreamConfig
 from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.windows import WindowSampler
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.machine import machine
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
@@ -66,7 +66,7 @@ class Clock:
 def record_shards(folder: Path, num_episodes: int) -> Path:
     """Episodes of vizdoom-rooms in shards."""
     writer = DatasetWriter(folder / "set", DatasetHeader("vizdoom-rooms", "train", num_episodes))
-    for episode in open_world("vizdoom-rooms", "train", 0).episodes(num_episodes, "mix", 32):
+    for episode in open_env("vizdoom-rooms", "train", 0).episodes(num_episodes, "mix", 32):
         writer.append(episode)
     write_shards([folder / "set"], folder / "shards", BYTES_PER_SHARD)
     return folder / "shards"

@@ -34,7 +34,7 @@ def plot_capacity(path: Path) -> None:
     }
     figure, axes = plt.subplots(figsize=(7.5, 3.6))
     for name, rows in lines.items():
-        style = "-" if name.startswith(("width", "local")) else "--"
+        style = "-" if name.startswith(("width", "ridge")) else "--"
         axes.plot(rooms, [row.mean for row in rows], style, marker="o", label=_capacity_label(name))
         axes.fill_between(rooms, [row.low for row in rows], [row.high for row in rows], alpha=0.08)
     axes.set(
@@ -51,10 +51,10 @@ def plot_capacity(path: Path) -> None:
 
 
 def _capacity_label(name: str) -> str:
-    for kind, label in (("width", "local, key width "), ("rank", "eq. 3, rank ")):
+    for kind, label in (("width", "ridge, key width "), ("rank", "eq. 3, rank ")):
         if name.startswith(kind):
             return label + name.removeprefix(kind)
-    return {"local_delta": "local, delta rule", "denoising_original": "original update"}.get(name, name)
+    return {"ridge_delta": "ridge, delta rule", "denoising_original": "original update"}.get(name, name)
 
 
 def plot_scaling(path: Path) -> None:
@@ -86,15 +86,15 @@ def integrated_path(world_name: str, episode: Episode, generate: bool) -> np.nda
     """The path as the memory integrates it, from the actions and from true or generated frames: `[frames, 3]`."""
     world = load(world_name)
     rollout = world.start_batch(episode.frames[:1], True, [0])
-    assert rollout.memory is not None and rollout.memory.local is not None
-    local, poses = rollout.memory.local, [rollout.memory.local.pose[0].numpy()]
+    assert rollout.memory is not None and rollout.memory.ridge is not None
+    ridge, poses = rollout.memory.ridge, [rollout.memory.ridge.pose[0].numpy()]
     for chunk in episode.chunks:
         if generate:
             rollout.step([chunk.action])
         else:
             frames = episode.frames[chunk.start_frame : chunk.end_frame]
             rollout.observe(torch.from_numpy(frames)[None], [chunk.action])
-        poses += list(local.journal[-1].poses[0].numpy())
+        poses += list(ridge.journal[-1].poses[0].numpy())
     return np.stack(poses)
 
 
@@ -133,7 +133,7 @@ def plot_paths(world_name: str, path: Path, num_episodes: int = 4, num_chunks: i
 def main() -> None:
     """Writes both pictures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--world", default="rooms-64")
+    parser.add_argument("--model", default="rooms-64")
     args = parser.parse_args()
     if (ROOT / "results" / "capacity.json").is_file():
         plot_capacity(IMAGES / "capacity.png")

@@ -34,7 +34,7 @@ def main() -> None:
     for name, label in (("revisit", "places seen before"), ("novel", "new places")):
         for state, style in (("on", "-"), ("off", "--")):
             loop_axes.plot(minutes, loop[f"{name}_loss_{state}"], style, label=f"{label}, memory {state}")
-    loop_axes.set(title="slow-fast loop, local rule", xlabel="minutes", ylabel="loss on held-out maps (eq. 2)")
+    loop_axes.set(title="slow-fast loop, ridge rule", xlabel="minutes", ylabel="loss on held-out maps (eq. 2)")
     loop_axes.legend(fontsize=8)
     for axes in (codec_axes, slow_axes, loop_axes):
         axes.grid(alpha=0.3)

@@ -21,7 +21,7 @@ NUM_CHUNKS = 10
 def main() -> None:
     """Draws it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", default="runs/worlds/worlds-64", metavar="NAME|DIR")
+    parser.add_argument("--model", default="runs/worlds/worlds-64", metavar="NAME|DIR")
     parser.add_argument("--data", type=Path, default=Path("data/worlds"), metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("docs/images/worlds-64.png"), metavar="FILE.png")
     args = parser.parse_args()

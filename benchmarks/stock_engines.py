@@ -89,4 +89,4 @@ STOCK = {
     ),
     "car-racing": StockEnvironment("CarRacing-v3", "gymnasium.envs.box2d", {}),
 }
-"""World -> the environment of the same engine that is nearest to it."""
+"""WorldModel -> the environment of the same engine that is nearest to it."""

@@ -48,7 +48,7 @@ def grid() -> dict[str, FastLearningConfig | None]:
 def main() -> None:
     """Prints and writes what each setting adds in each domain."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", type=Path, default=Path("runs/worlds/domains-64"), metavar="DIR")
+    parser.add_argument("--model", type=Path, default=Path("runs/worlds/domains-64"), metavar="DIR")
     parser.add_argument("--data", type=Path, default=Path("data/worlds"), metavar="DIR")
     parser.add_argument("--runs", type=Path, default=Path("runs/worlds"), metavar="DIR")
     parser.add_argument("--json", type=Path, default=Path("results/domains_sweep.json"), metavar="FILE")

@@ -1,6 +1,6 @@
 """Measures fast-learning settings of a world on validation maps: what they recall, and what long videos become.
 
-    python benchmarks/sweep_fast_learning.py --world runs/rooms-64 --json results/fast_learning_sweep.json
+    python benchmarks/sweep_fast_learning.py --model runs/rooms-64 --json results/fast_learning_sweep.json
 
 Recall: way out given, way back generated (as in `slowfast evaluate smoke`, which reports on test maps), PSNR of
 revisits against that without memory. Long videos: sharpness of the last 32 of 192 frames generated from a start image,
@@ -43,7 +43,7 @@ def grid() -> dict[str, FastLearningConfig | None]:
 def main() -> None:
     """Prints and writes the revisit gain of every setting."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", required=True)
+    parser.add_argument("--model", required=True)
     parser.add_argument("--episodes", type=int, default=16)
     parser.add_argument("--most", type=int, default=4, help="updates a chunk; default: 4")
     parser.add_argument("--json", type=Path, default=Path("results/fast_learning_sweep.json"))

@@ -1,4 +1,4 @@
-"""How well an ever fuller local memory tells that it recalls wrongly (docs/decisions/0005).
+"""How well an ever fuller ridge memory tells that it recalls wrongly (docs/decisions/0005).
 
     python benchmarks/told_recall.py --key-width 128 --maps 10
 
@@ -14,12 +14,12 @@ from scipy.stats import spearmanr
 
 from slowfast_bench.scores.capacity import CapacityConfig, CapacityTest, _teleport, _with_key_width
 from slowfast_vgen.memory.journal import Written
-from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.memory.ridge_memory import RidgeMemory
 from slowfast_vgen.presets.worlds import load
 
 
 @torch.no_grad()
-def true_error(memory: LocalMemory, entries: list[Written]) -> tuple[np.ndarray, np.ndarray]:
+def true_error(memory: RidgeMemory, entries: list[Written]) -> tuple[np.ndarray, np.ndarray]:
     """Squared error of the latents over their squares, and mean novelty, a session each."""
     raw = (
         memory.state.cross.shape[2]
@@ -47,8 +47,8 @@ def main() -> None:
     test = CapacityTest(world, config)
     narrowed = _with_key_width(world, args.key_width)
     rollout = narrowed.start_batch(test._frames[:, 0, 0], world.shipped_memory, range(args.sessions))
-    assert rollout.memory is not None and rollout.memory.local is not None
-    memory, entries, rows = rollout.memory.local, [], []
+    assert rollout.memory is not None and rollout.memory.ridge is not None
+    memory, entries, rows = rollout.memory.ridge, [], []
     for room in range(args.maps):
         if room:
             _teleport(rollout, room, test._latents[:, room, :1])

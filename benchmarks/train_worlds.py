@@ -114,7 +114,7 @@ class Plan:
             yield ["models", "pack", "--name", name, *parts, "--out", str(out)]
 
     def _evaluate(self, world: str, result: str, compared: bool) -> Command:
-        words = ["evaluate", "domains", "--world", str(self.runs / world)]
+        words = ["evaluate", "domains", "--model", str(self.runs / world)]
         for domain, folder in world_folders():
             words += ["--on", f"{folder}={self.data / folder / 'test'}"]
             if compared and folder != KNOWN_WORLD:
@@ -127,7 +127,7 @@ class Plan:
         out = self.data / domain / split
         parts = [self.data / world / split if len(worlds) > 1 else out for world, _ in worlds]
         for (world, script), part in zip(worlds, parts, strict=True):
-            words = ["--world", world, "--script", script, "--split", split, "--num-chunks", str(NUM_CHUNKS)]
+            words = ["--env", world, "--script", script, "--split", split, "--num-chunks", str(NUM_CHUNKS)]
             yield ["data", "make", *words, "--episodes", str(count // len(worlds)), "--out", str(part)]
         if len(worlds) > 1:
             yield ["data", "shard", *map(str, parts), str(out)]

@@ -16,8 +16,8 @@ from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
-from slowfast_vgen.models.world_model import WorldConfig, WorldModel
-from slowfast_vgen.rollout import World
+from slowfast_vgen.models.world_model import WorldModelConfig, WorldWeights
+from slowfast_vgen.rollout import WorldModel
 
 # Hooks of pytest.
 __all__ = ["pytest_addoption", "pytest_make_collect_report", "pytest_pyfunc_call", "pytest_runtest_makereport"]
@@ -51,22 +51,22 @@ def text_encoder() -> TextEncoder:
     return TextEncoder.load()
 
 
-def pack_tiny_world(folder: Path, text_encoder: TextEncoder, local: bool = False, **settings: Any) -> Path:
+def pack_tiny_world(folder: Path, text_encoder: TextEncoder, ridge: bool = False, **settings: Any) -> Path:
     """Packs untrained weights that are not all zero, as a world named "tiny"."""
     memory = {"lora": {"lora": {"rank": 4}, "learning_rate": 1e-3}}
-    config = WorldConfig("tiny", **({"memory": memory} | settings))
+    config = WorldModelConfig("tiny", **({"memory": memory} | settings))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         codec = Codec.from_config(CodecConfig())
         height, width = (size // codec.downsampling for size in (config.frame_height, config.frame_width))
         denoiser = VideoTransformer(
-            width=64, depth=2, num_heads=4, memory_width=4 if local else 0, latent_height=height, latent_width=width
+            width=64, depth=2, num_heads=4, memory_width=4 if ridge else 0, latent_height=height, latent_width=width
         )
         # A fresh denoiser ends in zeros and says nothing, and a fresh codec decodes to black.
         for parameter in (*denoiser.parameters(), *codec.parameters()):
             parameter.data += 0.05 * torch.randn_like(parameter)
-        address = PlanarAddress(key_width=64) if local else None
-    model = WorldModel(config, codec, denoiser, text_encoder, address)
+        address = PlanarAddress(key_width=64) if ridge else None
+    model = WorldWeights(config, codec, denoiser, text_encoder, address)
     model.save(folder)
     return folder
 
@@ -78,17 +78,17 @@ def tiny_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: Te
 
 
 @pytest.fixture(scope="session")
-def local_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
-    """The same with addresses and a local memory as its own."""
+def ridge_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """The same with addresses and a ridge memory as its own."""
     return pack_tiny_world(
-        tmp_path_factory.mktemp("local") / "tiny", text_encoder, local=True, memory={"local": {"journal_chunks": 8}}
+        tmp_path_factory.mktemp("ridge") / "tiny", text_encoder, ridge=True, memory={"ridge": {"journal_chunks": 8}}
     )
 
 
 @pytest.fixture(scope="session")
-def local_world(local_world_folder: Path) -> World:
-    """The world with a local memory, loaded."""
-    return World(WorldModel.load(local_world_folder))
+def ridge_world(ridge_world_folder: Path) -> WorldModel:
+    """The world with a ridge memory, loaded."""
+    return WorldModel(WorldWeights.load(ridge_world_folder))
 
 
 @pytest.fixture(scope="session")
@@ -98,25 +98,25 @@ def hasty_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: T
 
 
 @pytest.fixture(scope="session")
-def hasty_world(hasty_world_folder: Path) -> World:
+def hasty_world(hasty_world_folder: Path) -> WorldModel:
     """The hasty world, loaded."""
-    return World(WorldModel.load(hasty_world_folder))
+    return WorldModel(WorldWeights.load(hasty_world_folder))
 
 
 @pytest.fixture(scope="session")
-def hasty_local_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
-    """The world with a local memory and a single sampling step."""
-    settings = {"memory": {"local": {"journal_chunks": 8}}, "num_sampling_steps": 1}
-    return pack_tiny_world(tmp_path_factory.mktemp("hasty_local") / "tiny", text_encoder, local=True, **settings)
+def hasty_ridge_world_folder(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
+    """The world with a ridge memory and a single sampling step."""
+    settings = {"memory": {"ridge": {"journal_chunks": 8}}, "num_sampling_steps": 1}
+    return pack_tiny_world(tmp_path_factory.mktemp("hasty_local") / "tiny", text_encoder, ridge=True, **settings)
 
 
 @pytest.fixture(scope="session")
-def hasty_local_world(hasty_local_world_folder: Path) -> World:
-    """The hasty world with a local memory, loaded."""
-    return World(WorldModel.load(hasty_local_world_folder))
+def hasty_local_world(hasty_ridge_world_folder: Path) -> WorldModel:
+    """The hasty world with a ridge memory, loaded."""
+    return WorldModel(WorldWeights.load(hasty_ridge_world_folder))
 
 
 @pytest.fixture(scope="session")
-def tiny_world(tiny_world_folder: Path) -> World:
+def tiny_world(tiny_world_folder: Path) -> WorldModel:
     """The tiny world, loaded. Sessions leave its weights as they are; a test that writes them loads its own."""
-    return World(WorldModel.load(tiny_world_folder))
+    return WorldModel(WorldWeights.load(tiny_world_folder))

@@ -167,7 +167,7 @@ def ablation_results() -> Content:
 
 def rules_results() -> Content:
     """Rules with and without loops."""
-    arms = ("off", "denoising_original", "denoising", "local", "off_after_local_loop", "local_after_local_loop")
+    arms = ("off", "denoising_original", "denoising", "ridge", "off_after_local_loop", "local_after_local_loop")
     arms += ("off_after_denoising_loop", "denoising_after_denoising_loop")
     rows = [
         made_row(base + place, metric, arm)
@@ -199,7 +199,7 @@ def scaling_results() -> Content:
 def capacity_results() -> Content:
     """Memories of several sizes and rules, over rooms."""
     rows = []
-    for place, arm in enumerate(("width256", "width2048", "rank8", "rank128", "local_delta", "replay")):
+    for place, arm in enumerate(("width256", "width2048", "rank8", "rank128", "ridge_delta", "replay")):
         rows.append(made_row(1.0 + place, "memory_mb", arm, 0, 1))
         for rooms in (1, 4, 32):
             gain = 7 - place - rooms / 16

@@ -16,10 +16,10 @@ from slowfast_envs.base import SPLITS
 from slowfast_envs.car_racing import engine as car_racing_engine
 from slowfast_envs.car_racing.driver import CONTROLS, PHRASINGS, Driver, Habits
 from slowfast_envs.car_racing.engine import Controls, Race
+from slowfast_envs.car_racing.environment import SCRIPTS, CarRacing
 from slowfast_envs.car_racing.renderer import SCENERY, VIEW_UNITS, View
-from slowfast_envs.car_racing.world import SCRIPTS, CarRacing
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.errors import UserError
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -298,8 +298,8 @@ def test_data_sets_of_two_splits_are_sound_and_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: open_world("car-racing", "training", 0), "training"),
-        (lambda: open_world("car-racing", "train", -1), "-1"),
+        (lambda: open_env("car-racing", "training", 0), "training"),
+        (lambda: open_env("car-racing", "train", -1), "-1"),
         (lambda: CarRacing("train", 0).episodes(1, "wander", 4), "choose one of race, weave, stop-and-go, mix"),
         (lambda: CarRacing("train", 0).episodes(1, "mix", 0), "0 chunks"),
         (lambda: CarRacing("train", 0).episodes(1, "mix", 4, first_index=-2), "-2"),
@@ -316,7 +316,7 @@ def test_bad_input_is_told_in_one_sentence(call, told: str) -> None:
 def test_a_missing_package_tells_what_to_install(package: str) -> None:
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
-        "from slowfast_envs.car_racing.world import CarRacing\n"
+        "from slowfast_envs.car_racing.environment import CarRacing\n"
         "next(CarRacing('train', 0).episodes(1, 'mix', 1))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)})

@@ -20,7 +20,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, sha256_of_file
 from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory import sessions, store
-from slowfast_vgen.models.world_model import WorldConfig, WorldModel
+from slowfast_vgen.models.world_model import WorldModelConfig, WorldWeights
 from slowfast_vgen.sealed import own_hash, write_record
 
 WEIGHTS = "denoiser/diffusion_pytorch_model.safetensors"
@@ -46,7 +46,7 @@ def saved_session(tiny_world_folder: Path, tmp_path_factory: pytest.TempPathFact
     Image.new("RGB", (64, 64), (200, 30, 60)).save(folder / "start.png")
     words = ["--image", str(folder / "start.png"), "--actions", "turn left x2", "--steps", "1"]
     words += ["--out", str(folder / "out.mp4"), "--save-memory", str(folder / "session")]
-    assert main(["generate", "--world", str(tiny_world_folder), *words]) == 0
+    assert main(["generate", "--model", str(tiny_world_folder), *words]) == 0
     return folder / "session"
 
 
@@ -278,7 +278,7 @@ def test_a_full_disk_is_told(refused: Callable[..., str], tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "data"))
 
     monkeypatch.setattr("slowfast_vgen.data.format.DatasetWriter.__init__", full)
-    words = ["data", "make", "--world", "vizdoom-rooms", "--episodes", "1", "--out", tmp_path / "data"]
+    words = ["data", "make", "--env", "vizdoom-rooms", "--episodes", "1", "--out", tmp_path / "data"]
     assert f"{tmp_path / 'data'} cannot be read or written (No space left on device)" in refused(*words)
 
 
@@ -359,8 +359,8 @@ def test_damaged_weights(world_copy: Path, tmp_path: Path, refused: Callable[...
         ({"memory": {"lora": 4}}, "the memory's settings"),
         ({"memory": {"lora": {"learning_rate": "fast"}}}, "the memory's settings"),
         ({"memory": {"lora": {"lora": {"layers": ["nowhere"]}}}}, "has no linear layer named nowhere"),
-        ({"memory": {"local": {"ridge": 0}}}, "ridge of a local memory must be above 0"),
-        ({"memory": {"local": {}}}, "has no addresses for a local memory"),
+        ({"memory": {"ridge": {"ridge": 0}}}, "ridge of a ridge memory must be above 0"),
+        ({"memory": {"ridge": {}}}, "has no addresses for a ridge memory"),
         ({"frame_width": 60}, "multiples of 8"),
     ],
 )
@@ -524,9 +524,9 @@ def test_tensors_that_no_session_has_under_right_checksums(
 def test_a_memory_of_other_weights(
     tiny_world_folder: Path, tmp_path: Path, refused: Callable[..., str], saved_session: Path
 ) -> None:
-    model = WorldModel.load(tiny_world_folder)
+    model = WorldWeights.load(tiny_world_folder)
     next(iter(model.denoiser.parameters())).data += 1
-    other = WorldModel(WorldConfig("other"), model.codec, model.denoiser, model.text_encoder)
+    other = WorldWeights(WorldModelConfig("other"), model.codec, model.denoiser, model.text_encoder)
     other.save(tmp_path / "other")
     sentence = refused(*command(tmp_path / "other", tmp_path, image=None, load_memory=saved_session))
     assert "was learned on other weights (world 'tiny@1'" in sentence

@@ -19,7 +19,7 @@ from slowfast_vgen.cli import common
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_dataset
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.results import Estimate
 from slowfast_vgen.types import Chunk, Episode
@@ -58,13 +58,16 @@ class TinyWorld:
 @pytest.fixture(autouse=True)
 def tiny_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     install(
-        monkeypatch, tmp_path_factory.mktemp("engines"), tiny=f"{__name__}:TinyWorld", far="no_such_engine.world:World"
+        monkeypatch,
+        tmp_path_factory.mktemp("engines"),
+        tiny=f"{__name__}:TinyWorld",
+        far="no_such_engine.world:WorldModel",
     )
     monkeypatch.setattr(TinyWorld, "interrupt_at", None)
 
 
 def make(folder: Path, *more: str, episodes: int = 3) -> int:
-    words = ["--world", "tiny", "--episodes", str(episodes), "--out", str(folder), "--num-chunks", "3", *more]
+    words = ["--env", "tiny", "--episodes", str(episodes), "--out", str(folder), "--num-chunks", "3", *more]
     return main(["data", "make", *words])
 
 
@@ -94,7 +97,7 @@ def test_make_writes_a_sound_data_set_and_figures(tmp_path: Path, capsys: pytest
 def test_a_terminated_make_ends_its_engine_and_leaves_nothing_behind(tmp_path: Path) -> None:
     out, scratch = tmp_path / "out", tmp_path / "scratch"
     scratch.mkdir()
-    words = ["data", "make", "--world", "vizdoom-rooms", "--episodes", "9999", "--num-chunks", "8", "--out", str(out)]
+    words = ["data", "make", "--env", "vizdoom-rooms", "--episodes", "9999", "--num-chunks", "8", "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "slowfast_vgen", *words],
         env={**os.environ, "TMPDIR": str(scratch)},
@@ -136,7 +139,7 @@ def test_an_interrupted_make_goes_on_to_the_same_data_set(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--world", "mars"], 'there is no world "mars"; choose one of: '),
+        (["--env", "mars"], 'there is no world "mars"; choose one of: '),
         (["--script", "waltz"], 'there is no script "waltz"'),
         (["--episodes", "0"], "'0' is not a whole number from 1"),
         (["--seed", "-1"], "'-1' is not a whole number from 0"),
@@ -161,7 +164,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path, capsys: p
 
 def test_a_world_whose_engine_is_not_installed() -> None:
     with pytest.raises(UserError, match='"far" needs the package no_such_engine'):
-        open_world("far", "train", 0)
+        open_env("far", "train", 0)
 
 
 def test_check_names_defects_and_counts_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,7 +283,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 def test_rooms_are_made_through_the_program(tmp_path: Path) -> None:
     pytest.importorskip("vizdoom")
-    words = ["--world", "vizdoom-rooms", "--episodes", "2", "--num-chunks", "2", "--out", "rooms"]
+    words = ["--env", "vizdoom-rooms", "--episodes", "2", "--num-chunks", "2", "--out", "rooms"]
     done = subprocess.run(
         program("data", "make", *words), capture_output=True, text=True, env=environment(), cwd=tmp_path
     )

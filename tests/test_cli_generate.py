@@ -27,9 +27,9 @@ from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
-from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.models.world_model import WorldWeights
 from slowfast_vgen.presets import worlds
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -43,7 +43,7 @@ def start_image(tmp_path: Path) -> Path:
 
 
 def generate(world: Path, out: Path, *words: str) -> int:
-    return main(["generate", "--world", str(world), "--out", str(out), "--steps", "2", *words])
+    return main(["generate", "--model", str(world), "--out", str(out), "--steps", "2", *words])
 
 
 def test_a_video_holds_the_start_image_and_four_frames_an_action(
@@ -123,7 +123,7 @@ def test_multipliers() -> None:
 @pytest.mark.slow  # the one below sends the signal within this process
 def test_ctrl_c_keeps_what_is_finished(tiny_world_folder: Path, start_image: Path, tmp_path: Path) -> None:
     out, session = tmp_path / "out.mp4", tmp_path / "session"
-    words = ["--world", str(tiny_world_folder), "--image", str(start_image), "--actions", "turn left x9999"]
+    words = ["--model", str(tiny_world_folder), "--image", str(start_image), "--actions", "turn left x9999"]
     words += ["--out", str(out), "--save-memory", str(session), "--steps", "4"]
     process = subprocess.Popen(
         [sys.executable, "-m", "slowfast_vgen", "generate", *words],
@@ -155,7 +155,7 @@ def test_ctrl_c_keeps_what_is_finished(tiny_world_folder: Path, start_image: Pat
     assert read_json(session / "session.json")["num_chunks"] == num_chunks
     assert not list(tmp_path.glob(".*"))
     words = ["--load-memory", str(session), "--actions", "go forward", "--steps", "4"]
-    assert main(["generate", "--world", str(tiny_world_folder), "--out", str(tmp_path / "more.mp4"), *words]) == 0
+    assert main(["generate", "--model", str(tiny_world_folder), "--out", str(tmp_path / "more.mp4"), *words]) == 0
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -186,7 +186,7 @@ def test_ctrl_c_waits_for_a_chunks_end_and_a_second_one_leaves_that_chunk_out(
     assert error == f"slowfast: interrupted: {out} holds {kept} of 5 chunks; {session} the session after them"
     assert len(read_video(out)) == 1 + 4 * kept
     monkeypatch.undo()
-    world = World(WorldModel.load(tiny_world_folder))
+    world = WorldModel(WorldWeights.load(tiny_world_folder))
     twin = world.start(start_image, seed=0, num_sampling_steps=2)
     for _ in range(kept):
         twin.step("turn left")
@@ -233,7 +233,7 @@ def test_packing_what_was_trained_and_listing_it(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--name", "My World"], "'My World' cannot be a world's name"),
+        (["--name", "My WorldModel"], "'My WorldModel' cannot be a world's name"),
         (["--codec", "nowhere"], "cannot read nowhere/latent_statistics.json"),
         (["--denoiser", "nowhere"], "cannot read nowhere/config.json"),
         (["--memory", "[1]"], "holds a list; give a JSON object"),
@@ -278,7 +278,7 @@ def test_the_demo_writes_videos_sheet_and_figures(
 ) -> None:
     monkeypatch.setattr(demo, "VERBS", ("turn_left",) * 5 + ("go_forward", "go_back"))
     out = tmp_path / "demo"
-    words = ["--world", str(tiny_world_folder), "--out", str(out), "--gif", str(tmp_path / "small.gif")]
+    words = ["--model", str(tiny_world_folder), "--out", str(out), "--gif", str(tmp_path / "small.gif")]
     assert main(["demo", *words, "--json", str(tmp_path / "again.json")]) == 0
     printed = capsys.readouterr().out
     assert "memory on  memory off" in printed
@@ -333,7 +333,7 @@ def test_the_demo_without_its_engine(
         raise NoSharedMemoryError("shm_open failed\nno space left")
 
     monkeypatch.setattr(VizdoomEngine, "load", fail)
-    assert main(["demo", "--world", str(tiny_world_folder), "--out", str(tmp_path / "demo")]) == 2
+    assert main(["demo", "--model", str(tiny_world_folder), "--out", str(tmp_path / "demo")]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "cannot start (NoSharedMemoryError: shm_open failed no space left); use `slowfast generate`" in error
     assert not (tmp_path / "demo").exists()
@@ -370,7 +370,7 @@ def test_memory_on_in_a_world_without_one_is_refused_and_left_away_it_is_off(
     assert "has no memory of its own to switch on" in capsys.readouterr().err
     assert generate(world, tmp_path / "out.mp4", *words) == 0
     assert read_json(tmp_path / "out.json")["protocol"]["memory"] == "off"
-    session = World(WorldModel.load(world)).start(start_image)
+    session = WorldModel(WorldWeights.load(world)).start(start_image)
     assert session.memory is None
     assert "no memory" in repr(session)
     assert generate(world, tmp_path / "out.mp4", *words, "--memory", "denoising") == 0

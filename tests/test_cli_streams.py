@@ -27,9 +27,9 @@ def working(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     """A command whose work takes a moment, shows a bar and makes a video of 9 frames. `data make` imports no torch."""
     out = ["--out", str(tmp_path / "out.mp4"), "--json", str(tmp_path / "figures.json")]
     if request.param == "data make":
-        return ["data", "make", "--world", "vizdoom-rooms", "--episodes", "1", "--num-chunks", "2", *out]
+        return ["data", "make", "--env", "vizdoom-rooms", "--episodes", "1", "--num-chunks", "2", *out]
     Image.new("RGB", (64, 64), (90, 120, 30)).save(tmp_path / "start.png")
-    world = ["--world", str(request.getfixturevalue("tiny_world_folder")), "--memory", "off", "--steps", "1"]
+    world = ["--model", str(request.getfixturevalue("tiny_world_folder")), "--memory", "off", "--steps", "1"]
     return ["generate", *world, "--image", str(tmp_path / "start.png"), "--actions", "turn left x2", *out]
 
 

@@ -20,7 +20,7 @@ from slowfast_vgen.cli.main import build_parser, main
 from slowfast_vgen.devices import open_device
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.sessions import read_session_header
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.sealed import write_record
 
 COMPUTING = [
@@ -174,7 +174,7 @@ def _generate(*words: str) -> int:
 def test_a_session_goes_on_as_it_was_computed(
     tiny_world_folder: Path, start_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world, saved = ["--world", str(tiny_world_folder)], tmp_path / "saved"
+    world, saved = ["--model", str(tiny_world_folder)], tmp_path / "saved"
     begin = ["--image", str(start_image), "--out", str(tmp_path / "a.mp4"), "--save-memory", str(saved)]
     assert _generate(*world, *begin, "--precision", "bfloat16", "--threads", "2") == 0
     header = read_session_header(saved)
@@ -212,7 +212,7 @@ def test_more_threads_than_there_are_cpus_are_not_taken_from_a_session(
     assert args.threads == 1
 
 
-def test_a_session_of_an_older_version_loads(tiny_world: World, start_image: Path, tmp_path: Path) -> None:
+def test_a_session_of_an_older_version_loads(tiny_world: WorldModel, start_image: Path, tmp_path: Path) -> None:
     session = tiny_world.start(start_image, memory=True)
     session.step("turn left")
     session.save(tmp_path / "old")
@@ -226,10 +226,10 @@ def test_a_session_of_an_older_version_loads(tiny_world: World, start_image: Pat
     assert (frames == session.step("turn right")).all()
 
 
-def test_a_resume_in_another_precision_is_told(tiny_world: World, start_image: Path, tmp_path: Path) -> None:
+def test_a_resume_in_another_precision_is_told(tiny_world: WorldModel, start_image: Path, tmp_path: Path) -> None:
     session = tiny_world.start(start_image, memory=False)
     session.save(tmp_path / "saved")
-    other = World(tiny_world.model, "bfloat16")
+    other = WorldModel(tiny_world.model, "bfloat16")
     with pytest.warns(UserWarning, match="precision float32 and is resumed with bfloat16"):
         other.resume(tmp_path / "saved")
 

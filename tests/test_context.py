@@ -17,7 +17,7 @@ from slowfast_vgen.memory.context import chosen_frames, past_with_context
 from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.world_model import load_denoiser
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.train.settings import ContextTrainingConfig, OptimisationConfig, SlowTrainingConfig
 
 
@@ -69,7 +69,7 @@ def test_contexts_that_cannot_be_are_refused(settings: dict[str, object], senten
 
 def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, codec = str(tmp_path / "train"), str(tmp_path / "codec")
-    words = ["--world", "vizdoom-rooms", "--split", "train", "--episodes", "3", "--num-chunks", "12"]
+    words = ["--env", "vizdoom-rooms", "--split", "train", "--episodes", "3", "--num-chunks", "12"]
     assert main(["data", "make", "--out", train, *words]) == 0
     common = ["--data", train, "--validation", train, "--steps", "3", "--batch-size", "2"]
     assert main(["train", "codec", *common, "--out", codec]) == 0
@@ -111,7 +111,7 @@ def test_the_command_line_trains_a_denoiser_with_context(tmp_path: Path, capsys:
         assert f"made for latent_channels 3, but a frame of the data has {before.config.latent_channels};" in told
 
 
-def test_arms_go_the_same_way_with_the_same_noise(hasty_local_world: World) -> None:
+def test_arms_go_the_same_way_with_the_same_noise(hasty_local_world: WorldModel) -> None:
     tours = held_out_tours("full-turn-16", 3)
     plays = play_tours(tours)
     off = generate_tours(memory_arm("a", "", hasty_local_world, None), tours, plays, [0, 1, 2], True, lambda _: None)
@@ -137,13 +137,13 @@ def test_arms_go_the_same_way_with_the_same_noise(hasty_local_world: World) -> N
     assert difference.max() <= 1  # alone as in a batch, up to the order of sums
 
 
-def test_a_frozen_arm_shows_its_last_frame(hasty_local_world: World) -> None:
+def test_a_frozen_arm_shows_its_last_frame(hasty_local_world: WorldModel) -> None:
     tours = held_out_tours("full-turn-16", 2)
     frames = generate_tours(frozen_arm(hasty_local_world), tours, play_tours(tours), [0, 1], True, lambda _: None)[0]
     assert (frames[18:] == frames[17]).all()
 
 
-def test_a_foreign_memory_is_read_and_the_own_one_left_as_it_is(hasty_local_world: World) -> None:
+def test_a_foreign_memory_is_read_and_the_own_one_left_as_it_is(hasty_local_world: WorldModel) -> None:
     memory = hasty_local_world.shipped_memory
     tours = held_out_tours("full-turn-16", 2)
     plays = play_tours(tours)
@@ -154,7 +154,7 @@ def test_a_foreign_memory_is_read_and_the_own_one_left_as_it_is(hasty_local_worl
     np.testing.assert_array_equal(alone[0], generate_tours(arms[0], tours[:1], plays[:1], [0], True, lambda _: None)[0])
 
 
-def test_costs_tell_what_is_kept(hasty_local_world: World) -> None:
+def test_costs_tell_what_is_kept(hasty_local_world: WorldModel) -> None:
     (play,) = play_tours(held_out_tours("retrace", 1))
     without = memory_arm("no_memory", "", hasty_local_world, None)
     assert measured_cost(without, without, play).megabytes == 0

@@ -10,9 +10,9 @@ import pytest
 from installed_engines import install
 from made_sets import content_of, episode_of
 
-from slowfast_envs.unrealcv.world import UnrealWorld
+from slowfast_envs.unrealcv.environment import UnrealEnvironment
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.engines import open_world, world_names
+from slowfast_vgen.engines import env_names, open_env
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
@@ -43,13 +43,13 @@ class SmallWorld:
 
 @pytest.fixture(autouse=True)
 def small_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    worlds = {"small": f"{__name__}:SmallWorld", "far": "no_such_engine.world:World"}
+    worlds = {"small": f"{__name__}:SmallWorld", "far": "no_such_engine.world:WorldModel"}
     install(monkeypatch, tmp_path_factory.mktemp("engines"), **worlds)
 
 
 def test_every_world_takes_the_scripts_that_it_names() -> None:
-    for name in set(world_names()) - {"small", "far"}:
-        world = open_world(name, "train", 0)
+    for name in set(env_names()) - {"small", "far"}:
+        world = open_env(name, "train", 0)
         assert "mix" not in world.scripts
         for script in (*world.scripts, "mix"):
             world.episodes(1, script, 12)  # refused before the engine starts
@@ -105,7 +105,7 @@ def test_a_sample_is_written_imported_and_kept(tmp_path: Path) -> None:
 def test_the_recorder_of_unreal_talks_to_the_tests_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("unrealcv")
     monkeypatch.setenv("SLOWFAST_UNREALCV", "localhost:1")
-    monkeypatch.setattr(UnrealWorld, "scripts", ("full-turn",))
+    monkeypatch.setattr(UnrealEnvironment, "scripts", ("full-turn",))
     monkeypatch.setattr(data_all, "NUM_CHUNKS", 1)
     row = make_world("unrealcv", tmp_path, 1, 0)
     assert row.verdict == SOUND, row.told

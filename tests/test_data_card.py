@@ -18,7 +18,7 @@ from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.shards.read import ShardSet
 from slowfast_vgen.data.shards.write import write_shards
 from slowfast_vgen.data.sources import EpisodeSource
-from slowfast_vgen.engines import world_names
+from slowfast_vgen.engines import env_names
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_words_of_actions(action: str, verbs: str, nouns: str) -> None:
 
 
 def test_every_world_and_source_has_a_domain() -> None:
-    names = {*world_names(), *ADAPTERS}
+    names = {*env_names(), *ADAPTERS}
     without = {name for name in names if domain_of(name) == OTHER}
     assert without == {"folder"}, "a new world or source needs a line in data/cards/statistics.py"
     assert set(DOMAINS.values()) == {"driving", "games", "human activities", "robotics", "simulation"}

@@ -236,7 +236,7 @@ def test_unet_takes_one_frame_and_other_sizes(text_encoder: TextEncoder) -> None
     assert net.predict(randn(1, 1, 8, 16, 8), levels(1, 1), text_encoder(["stay"]), past).shape == (1, 1, 8, 16, 8)
 
 
-# ---------------------------------------------------------------------------------------------------- a local memory
+# ---------------------------------------------------------------------------------------------------- a ridge memory
 
 
 def recall_of(batch: int, memory_width: int = 3, seed: int = 0) -> Recall:

@@ -18,7 +18,7 @@ from slowfast_vgen.models.text import TextEncoder
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("domains") / "rooms"
-    words = ["--world", "vizdoom-rooms", "--split", "test", "--episodes", "3", "--num-chunks", "8"]
+    words = ["--env", "vizdoom-rooms", "--split", "test", "--episodes", "3", "--num-chunks", "8"]
     assert main(["data", "make", *words, "--out", str(folder)]) == 0
     return folder
 
@@ -41,9 +41,9 @@ def test_ways_are_the_beginnings_of_episodes(rooms: Path) -> None:
 def test_the_command_scores_each_domain(
     rooms: Path, text_encoder: TextEncoder, quick_features: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world = pack_tiny_world(tmp_path / "tiny", text_encoder, local=True, memory={"local": {}}, num_sampling_steps=1)
+    world = pack_tiny_world(tmp_path / "tiny", text_encoder, ridge=True, memory={"ridge": {}}, num_sampling_steps=1)
     report = tmp_path / "domains.json"
-    words = ["evaluate", "domains", "--world", str(world), "--quick", "--json", str(report)]
+    words = ["evaluate", "domains", "--model", str(world), "--quick", "--json", str(report)]
     words += ["--on", f"rooms={rooms}", "--on", f"again={rooms}", "--without", f"again={world / 'denoiser'}"]
     assert main(words) == 0
     content = json.loads(report.read_text())
@@ -80,8 +80,8 @@ def test_mistakes_are_told_in_one_sentence(
     words: list[str], sentence: str, rooms: Path, text_encoder: TextEncoder, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    world = pack_tiny_world(tmp_path / "tiny", text_encoder, local=True)
+    world = pack_tiny_world(tmp_path / "tiny", text_encoder, ridge=True)
     given = [word.format(rooms=rooms, world=world) for word in words]
-    assert main(["evaluate", "domains", "--world", str(world), "--quick", *given]) == 2
+    assert main(["evaluate", "domains", "--model", str(world), "--quick", *given]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert sentence in error and "Traceback" not in error

@@ -18,7 +18,7 @@ from slowfast_envs.check import check_env_world
 from slowfast_vgen import engines
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.engines import GROUP, open_world, world_class, world_names
+from slowfast_vgen.engines import GROUP, env_class, env_names, open_env
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode
 
@@ -46,16 +46,16 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_every_registered_world_is_there_under_its_own_name() -> None:
     registered = {point.name: point.value for point in entry_points(group=GROUP)}
     assert registered == PROJECT["entry-points"][GROUP], "install the package again: its entry points are old"
-    for name in world_names():
-        assert open_world(name, "test", 1).name == name
+    for name in env_names():
+        assert open_env(name, "test", 1).name == name
 
 
 def test_an_engine_of_another_package_is_found(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, tmp_path, sliding="sliding:Sliding")
-    assert "sliding" in world_names() and world_class("sliding") is world_class("sliding:Sliding")
+    assert "sliding" in env_names() and env_class("sliding") is env_class("sliding:Sliding")
     words = ["--episodes", "2", "--num-chunks", "3", "--seed", "5"]
-    assert main(["data", "make", "--world", "sliding", *words, "--out", str(tmp_path / "a")]) == 0
-    assert main(["data", "make", "--world", "sliding:Sliding", *words, "--out", str(tmp_path / "b")]) == 0
+    assert main(["data", "make", "--env", "sliding", *words, "--out", str(tmp_path / "a")]) == 0
+    assert main(["data", "make", "--env", "sliding:Sliding", *words, "--out", str(tmp_path / "b")]) == 0
     sets = [EpisodeDataset(tmp_path / name) for name in "ab"]
     assert [one.header.world for one in sets] == ["sliding", "sliding"]
     for one, other in zip(*sets, strict=True):
@@ -65,21 +65,21 @@ def test_an_engine_of_another_package_is_found(example: Path, tmp_path: Path, mo
 
 
 def test_worlds_that_cannot_be_opened_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, tmp_path, **{"vizdoom-rooms": "other:Rooms", "far": "no_such_engine.world:World"})
+    install(monkeypatch, tmp_path, **{"vizdoom-rooms": "other:Rooms", "far": "no_such_engine.world:WorldModel"})
     for name, sentence in (
         ("mars", 'there is no world "mars"; choose one of: car-racing, far, franka-kitchen'),
         ("vizdoom-rooms", "name one of them as other:Rooms or slowfast_envs.vizdoom.rooms:VizdoomRooms"),
         ("far", '"far" needs the package no_such_engine; install it with pip'),
-        ("no_such_engine:World", "needs the package no_such_engine; install it with pip"),
-        ("json:World", '"json:World" is to be World of json, where there is no such class'),
+        ("no_such_engine:WorldModel", "needs the package no_such_engine; install it with pip"),
+        ("json:WorldModel", '"json:WorldModel" is to be WorldModel of json, where there is no such class'),
         ("json:", "where there is no such class"),
         ("operator:add", '"operator:add" has no `name`; see docs/howto/add-an-engine.md'),
     ):
         with pytest.raises(UserError, match=re.escape(sentence)):
-            open_world(name, "train", 0) if name != "operator:add" else open_world(name, 1, 2)  # type: ignore[arg-type]
+            open_env(name, "train", 0) if name != "operator:add" else open_env(name, 1, 2)  # type: ignore[arg-type]
     monkeypatch.setattr(engines, "GROUP", "slowfast_vgen.none")
     with pytest.raises(UserError, match="no engine is installed; install slowfast-vgen again"):
-        open_world("vizdoom-rooms", "train", 0)
+        open_env("vizdoom-rooms", "train", 0)
 
 
 def test_the_library_goes_without_the_engines_and_says_so() -> None:
@@ -88,7 +88,7 @@ def test_the_library_goes_without_the_engines_and_says_so() -> None:
         "import slowfast_vgen.plan.planner, slowfast_vgen.plan.reader, slowfast_vgen.train.move_dynamics\n"
         "import slowfast_vgen.train.inverse_dynamics, slowfast_vgen.rollout, slowfast_vgen.data.importing\n"
         "from slowfast_vgen.cli.main import main\n"
-        "sys.exit(main(['data', 'make', '--world', 'vizdoom-rooms', '--episodes', '1', '--out', 'nowhere']))"
+        "sys.exit(main(['data', 'make', '--env', 'vizdoom-rooms', '--episodes', '1', '--out', 'nowhere']))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 2, ran.stderr
@@ -147,7 +147,7 @@ def _poses(change: Callable[[np.ndarray], np.ndarray]) -> Change:
     ],
 )
 def test_a_world_that_breaks_the_contract_is_told_how(example: Path, change: Change, sentence: str) -> None:
-    class Broken(world_class("sliding:Sliding")):  # type: ignore[misc]
+    class Broken(env_class("sliding:Sliding")):  # type: ignore[misc]
         def episodes(self, *args: Any, **more: Any) -> Iterator[Episode]:
             return map(change, super().episodes(*args, **more))
 
@@ -156,14 +156,14 @@ def test_a_world_that_breaks_the_contract_is_told_how(example: Path, change: Cha
 
 
 def test_a_world_that_takes_anything_is_told_what_to_refuse(example: Path) -> None:
-    class Lenient(world_class("sliding:Sliding")):  # type: ignore[misc]
+    class Lenient(env_class("sliding:Sliding")):  # type: ignore[misc]
         def check(self, script: str, num_chunks: int) -> None:
             pass
 
     with pytest.raises(AssertionError, match="an unknown script is not refused by a UserError"):
         check_env_world(Lenient)
 
-    class Shared(world_class("sliding:Sliding")):  # type: ignore[misc]
+    class Shared(env_class("sliding:Sliding")):  # type: ignore[misc]
         def seed_of(self, episode_index: int) -> int:
             return super().seed_of(episode_index) % 2**64
 

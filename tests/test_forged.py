@@ -96,8 +96,8 @@ def test_moments_of_another_shape_are_found_before_a_step() -> None:
         {"lora": {"updates_per_chunk": 10**9}},
         {"lora": {"lora": {"rank": 10**9}}},
         {"lora": {"replay_windows": "2"}},
-        {"local": {"ridge": float("nan")}},
-        {"local": []},
+        {"ridge": {"ridge": float("nan")}},
+        {"ridge": []},
     ],
 )
 def test_settings_of_another_type_or_without_end(values: dict[str, Any]) -> None:

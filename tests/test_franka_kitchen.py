@@ -14,14 +14,14 @@ import pytest
 
 from slowfast_envs.base import SPLITS
 from slowfast_envs.kitchen import world as franka_kitchen
+from slowfast_envs.kitchen.environment import FrankaKitchen
 from slowfast_envs.kitchen.fixtures import AGAIN, FIXTURES, KETTLE, PHRASINGS, Task, draw_text
 from slowfast_envs.kitchen.layout import draw_kitchen
 from slowfast_envs.kitchen.recorder import MIN_CHUNKS, TASK_CHUNKS
 from slowfast_envs.kitchen.scene import TASK_FRAMES, KitchenStage
-from slowfast_envs.kitchen.world import FrankaKitchen
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
@@ -211,7 +211,7 @@ def test_a_clip_is_one_task_and_may_be_cut(one_stage):
 
 def test_another_process_records_the_same_episode(one_stage):
     code = (
-        "import hashlib; from slowfast_envs.kitchen.world import FrankaKitchen;"
+        "import hashlib; from slowfast_envs.kitchen.environment import FrankaKitchen;"
         "episode = next(FrankaKitchen('test', 3).episodes(1, 'clip', 2, first_index=1));"
         "print(hashlib.sha256(episode.frames.tobytes()).hexdigest())"
     )
@@ -245,7 +245,7 @@ def test_mix_holds_clips_and_sequences(monkeypatch):
 
 def test_data_made_by_the_program_are_sound_and_apart(stage, tmp_path: Path):
     for split in ("train", "test"):
-        words = ["--world", "franka-kitchen", "--split", split, "--script", "clip", "--episodes", "1"]
+        words = ["--env", "franka-kitchen", "--split", split, "--script", "clip", "--episodes", "1"]
         assert main(["data", "make", *words, "--num-chunks", "2", "--out", str(tmp_path / split)]) == 0
     assert main(["data", "check", str(tmp_path / "train"), str(tmp_path / "test")]) == 0
     assert EpisodeDataset(tmp_path / "train")[0].metadata["world"] == "franka-kitchen"
@@ -257,8 +257,8 @@ def test_data_made_by_the_program_are_sound_and_apart(stage, tmp_path: Path):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: open_world("franka-kitchen", "training", 0), "training"),
-        (lambda: open_world("franka-kitchen", "train", -1), "-1"),
+        (lambda: open_env("franka-kitchen", "training", 0), "training"),
+        (lambda: open_env("franka-kitchen", "train", -1), "-1"),
         (lambda: FrankaKitchen("train", 0).kitchen(-1), "-1"),
         (lambda: FrankaKitchen("train", 0).episodes(1, "walk", 4), "choose one of clip, sequence, mix"),
         (lambda: FrankaKitchen("train", 0).episodes(1, "clip", 0), "0 chunks"),
@@ -278,7 +278,7 @@ def test_without_the_package_the_program_says_what_to_install(monkeypatch, tmp_p
     if package != "mujoco":
         pytest.importorskip("mujoco")
     monkeypatch.setitem(sys.modules, package, None)
-    words = ["--world", "franka-kitchen", "--script", "clip", "--episodes", "1", "--out", str(tmp_path / "set")]
+    words = ["--env", "franka-kitchen", "--script", "clip", "--episodes", "1", "--out", str(tmp_path / "set")]
     assert main(["data", "make", *words]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"slowfast: error: the world franka-kitchen needs the package {package.replace('_', '-')}; install it with: "
@@ -288,7 +288,7 @@ def test_without_the_package_the_program_says_what_to_install(monkeypatch, tmp_p
 
 def test_the_program_starts_without_the_engine():
     code = (
-        "import sys; import slowfast_envs.kitchen.world; "
+        "import sys; import slowfast_envs.kitchen.environment; "
         "print({'mujoco', 'gymnasium_robotics', 'OpenGL', 'gymnasium'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -13,7 +13,7 @@ import pytest
 from hostile_server import Acts, dripping, perform, without_end
 from unrealcv_server import MAGIC, FakeUnreal, receive, send
 
-from slowfast_envs.unrealcv.world import UnrealWorld
+from slowfast_envs.unrealcv.environment import UnrealEnvironment
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 
@@ -124,7 +124,7 @@ def test_no_server_keeps_a_recording_waiting_and_each_ends_in_a_sentence(
         num_threads = threading.active_count()
         begun = time.monotonic()
         with pytest.raises(UserError) as error:
-            list(UnrealWorld("train", 0).episodes(1, "wander", 2))
+            list(UnrealEnvironment("train", 0).episodes(1, "wander", 2))
         assert time.monotonic() - begun < LIMIT + 2
         assert threading.active_count() == num_threads
     finally:
@@ -145,7 +145,7 @@ def test_a_command_ends_in_time_and_leaves_nothing(
     server = HostileUnreal(PLACE, EVERYWHERE["announces 4 GB and drips"])
     try:
         monkeypatch.setenv("SLOWFAST_UNREALCV", server.address)
-        words = ["data", "make", "--world", "unrealcv", "--episodes", "1", "--num-chunks", "2"]
+        words = ["data", "make", "--env", "unrealcv", "--episodes", "1", "--num-chunks", "2"]
         assert main([*words, "--out", f"{tmp_path}/set"]) == 2
     finally:
         server.close()

@@ -250,7 +250,7 @@ def test_episodes_are_of_every_set(tmp_path: Path) -> None:
 
 def test_the_command_line_trains_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, out, report = (str(tmp_path / name) for name in ("data", "run", "report.json"))
-    made = ["data", "make", "--world", "vizdoom-rooms", "--split", "validation", "--script", "wander"]
+    made = ["data", "make", "--env", "vizdoom-rooms", "--split", "validation", "--script", "wander"]
     assert main([*made, "--episodes", "2", "--num-chunks", "24", "--out", data]) == 0
     common = ["--data", data, "--validation", data, "--steps", "3", "--batch-size", "4", "--episodes", "2"]
     codec = str(Path(__file__).parent.parent / "src/slowfast_vgen/weights/rooms-64/codec")

@@ -28,13 +28,13 @@ from slowfast_vgen.models.world_model import load_address, load_denoiser
 from slowfast_vgen.train import loop as loop_module
 from slowfast_vgen.train.loop import seen_before, train_loop
 from slowfast_vgen.train.lora_loop import LoraLoop
-from slowfast_vgen.train.ridge_loop import LocalLoop
+from slowfast_vgen.train.ridge_loop import RidgeLoop
 from slowfast_vgen.train.run import LOG_FILE, Share
 from slowfast_vgen.train.settings import (
-    LocalLoopConfig,
     LoopConfig,
     LoraLoopConfig,
     OptimisationConfig,
+    RidgeLoopConfig,
     SlowTrainingConfig,
 )
 from slowfast_vgen.train.slow import SlowObjective
@@ -89,8 +89,8 @@ def slow_objective(net: nn.Module, text_encoder: TextEncoder) -> SlowObjective:
 LEARNING = FastLearningConfig(LoraConfig(rank=2), learning_rate=1e-2, rewind_chunks=0)
 
 
-def local_loop(slow: SlowObjective, **settings: Any) -> LocalLoop:
-    return LocalLoop(slow, address(), LocalLoopConfig(**settings))
+def ridge_loop(slow: SlowObjective, **settings: Any) -> RidgeLoop:
+    return RidgeLoop(slow, address(), RidgeLoopConfig(**settings))
 
 
 def gradients(parts: Any, net: nn.Module) -> list[Tensor]:
@@ -141,7 +141,7 @@ def test_what_was_seen_before_is_told_from_what_is_new() -> None:
 
 def test_a_turning_camera_is_recalled_exactly(text_encoder: TextEncoder) -> None:
     slow = slow_objective(denoiser(0), text_encoder)
-    loop = local_loop(slow, ridge=0.001)
+    loop = ridge_loop(slow, ridge=0.001)
     batch, _ = batch_and_generator()
     reading, novelty = loop.reading(batch)
     from slowfast_vgen.memory.columns import from_columns, to_columns
@@ -156,7 +156,7 @@ def test_a_turning_camera_is_recalled_exactly(text_encoder: TextEncoder) -> None
 @pytest.mark.parametrize("horizon", [None, 0, 1])
 def test_gradients_flow_through_the_latest_writes_only(text_encoder: TextEncoder, horizon: int | None) -> None:
     net = denoiser()
-    loop = local_loop(slow_objective(net, text_encoder), write_gradient_chunks=horizon)
+    loop = ridge_loop(slow_objective(net, text_encoder), write_gradient_chunks=horizon)
     batch, generator = batch_and_generator()
     gradients(loop.parts(batch, generator), net)
     assert net.recall_in.weight.grad is not None
@@ -170,7 +170,7 @@ def test_all_writes_and_a_long_horizon_are_the_same(text_encoder: TextEncoder) -
     found = []
     for horizon in (None, CHUNKS, 1):
         batch, generator = batch_and_generator()
-        found.append(gradients(local_loop(slow, write_gradient_chunks=horizon).parts(batch, generator), net))
+        found.append(gradients(ridge_loop(slow, write_gradient_chunks=horizon).parts(batch, generator), net))
     whole, long, short = found
     for one, other in zip(whole, long, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
@@ -183,7 +183,7 @@ def test_segments_give_the_loss_of_the_whole_unroll(text_encoder: TextEncoder) -
     totals, grads = [], []
     for segment in (None, 2, 4):
         batch, generator = batch_and_generator()
-        parts = list(local_loop(slow, segment_chunks=segment, write_gradient_chunks=0).parts(batch, generator))
+        parts = list(ridge_loop(slow, segment_chunks=segment, write_gradient_chunks=0).parts(batch, generator))
         assert len(parts) == {None: 1, 2: 3, 4: 2}[segment]
         totals.append(float(sum(part.detach() for part in parts)))
         grads.append(gradients(parts, net))
@@ -193,12 +193,12 @@ def test_segments_give_the_loss_of_the_whole_unroll(text_encoder: TextEncoder) -
             torch.testing.assert_close(one, each, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("rule", ["local", "denoising", "denoising-original", "replay"])
+@pytest.mark.parametrize("rule", ["ridge", "denoising", "denoising-original", "replay"])
 def test_shares_add_up_to_the_whole_batch(text_encoder: TextEncoder, tmp_path: Path, rule: str) -> None:
-    net = denoiser(4 if rule == "local" else 0)
+    net = denoiser(4 if rule == "ridge" else 0)
     slow = slow_objective(net, text_encoder)
-    loop: Any = local_loop(slow)
-    if rule != "local":
+    loop: Any = ridge_loop(slow)
+    if rule != "ridge":
         loop = LoraLoop(slow, LoraLoopConfig(replace(LEARNING, rule=rule)), tmp_path)  # type: ignore[arg-type]
 
     def gradient(share: Share) -> list[Tensor]:
@@ -242,11 +242,11 @@ def test_the_outer_loop_sees_what_the_inner_loop_learned(text_encoder: TextEncod
 
 
 def run(folder: Path, text_encoder: TextEncoder, rule: str, **changed: Any) -> VideoTransformer:
-    net = denoiser(4 if rule == "local" else 0)
+    net = denoiser(4 if rule == "ridge" else 0)
 
     def make(slow: SlowObjective) -> Any:
-        if rule == "local":
-            return local_loop(slow)
+        if rule == "ridge":
+            return ridge_loop(slow)
         return LoraLoop(slow, LoraLoopConfig(replace(LEARNING, rule=rule)), folder / "shards")  # type: ignore[arg-type]
 
     config = LoopConfig(slow_config(**changed), num_chains=4, num_chunks=CHUNKS, plain_share=0.3)
@@ -254,7 +254,7 @@ def run(folder: Path, text_encoder: TextEncoder, rule: str, **changed: Any) -> V
     return net
 
 
-@pytest.mark.parametrize("rule", ["local", "denoising"])
+@pytest.mark.parametrize("rule", ["ridge", "denoising"])
 def test_a_resumed_loop_equals_an_uninterrupted_one(
     tmp_path: Path, text_encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:
@@ -264,7 +264,7 @@ def test_a_resumed_loop_equals_an_uninterrupted_one(
 
     def stopping(self: SlowObjective, *arguments: Any, **named: Any) -> Tensor:
         calls.append(0)
-        if len(calls) == (4 if rule == "local" else 15):
+        if len(calls) == (4 if rule == "ridge" else 15):
             raise KeyboardInterrupt
         return masked(self, *arguments, **named)
 
@@ -287,7 +287,7 @@ def test_the_loop_learns_to_use_the_memory(
     tmp_path: Path, text_encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop_module, "VALIDATION_CHAINS", 6)
-    run(tmp_path, text_encoder, "local", num_steps=120, validate_every=120)
+    run(tmp_path, text_encoder, "ridge", num_steps=120, validate_every=120)
     figures = json.loads((tmp_path / LOG_FILE).read_text())
     assert figures["revisit_loss_on"] < 0.8 * figures["revisit_loss_off"]
 
@@ -305,7 +305,7 @@ test_loop.run(Path(sys.argv[2]), TextEncoder.load(), sys.argv[3], num_steps=3)
 
 
 @pytest.mark.slow  # that shares add up is tested above
-@pytest.mark.parametrize("rule", ["local", "denoising"])
+@pytest.mark.parametrize("rule", ["ridge", "denoising"])
 def test_two_processes_take_the_steps_of_one(
     tmp_path: Path, text_encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int], rule: str
 ) -> None:
@@ -330,7 +330,7 @@ def test_two_processes_take_the_steps_of_one(
 
 def test_the_command_line_trains_path_and_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, codec = str(tmp_path / "train"), str(tmp_path / "codec")
-    words = ["--world", "vizdoom-rooms", "--split", "train", "--episodes", "3", "--num-chunks", "18"]
+    words = ["--env", "vizdoom-rooms", "--split", "train", "--episodes", "3", "--num-chunks", "18"]
     assert main(["data", "make", "--out", train, *words]) == 0
     common = ["--data", train, "--validation", train, "--steps", "2", "--batch-size", "2"]
     assert main(["train", "codec", *common, "--out", codec]) == 0
@@ -341,10 +341,10 @@ def test_the_command_line_trains_path_and_loop(tmp_path: Path, capsys: pytest.Ca
     part = load_address(tmp_path / "path" / "address")
     assert part.config.key_width == 32
     base = ["train", "loop", *coded, "--chunks", "3", "--init", str(tmp_path / "slow" / "denoiser")]
-    local = [*base, "--address", str(tmp_path / "path" / "address"), "--memory-width", "4"]
+    ridge = [*base, "--address", str(tmp_path / "path" / "address"), "--memory-width", "4"]
     settings = ["--segment", "2", "--write-gradients", "1", "--familiar", "0.15"]
-    assert main([*local, "--out", str(tmp_path / "local"), *settings]) == 0
-    assert load_denoiser(tmp_path / "local" / "denoiser").config.memory_width == 4
+    assert main([*ridge, "--out", str(tmp_path / "ridge"), *settings]) == 0
+    assert load_denoiser(tmp_path / "ridge" / "denoiser").config.memory_width == 4
     lora = [*base, "--rule", "denoising", "--rank", "2"]
     assert main([*lora, "--out", str(tmp_path / "lora"), "--triples", "shards"]) == 0
     assert load_denoiser(tmp_path / "lora" / "denoiser").config.memory_width == 0
@@ -361,8 +361,8 @@ def test_the_command_line_trains_path_and_loop(tmp_path: Path, capsys: pytest.Ca
         ([*bare, "--address", str(tmp_path / "path" / "address"), "--out", str(tmp_path / "x")], "has no poses"),
         ([*base, "--out", str(tmp_path / "x")], "needs --address"),
         ([*base, "--address", codec, "--out", str(tmp_path / "x")], "config.json"),
-        ([*local, "--chunks", "40", "--out", str(tmp_path / "x")], "--chunks 40 cannot be had: the longest chain of"),
-        ([*local, "--seed", "1", "--out", str(tmp_path / "local")], "other settings"),
+        ([*ridge, "--chunks", "40", "--out", str(tmp_path / "x")], "--chunks 40 cannot be had: the longest chain of"),
+        ([*ridge, "--seed", "1", "--out", str(tmp_path / "ridge")], "other settings"),
         ([*lora, "--fast-learning-rate", "0", "--out", str(tmp_path / "x")], "learning rate above 0"),
     ):
         assert main(words) == 2

@@ -16,31 +16,33 @@ from torch import Tensor, nn
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.names import MEMORY_NAMES
-from slowfast_vgen.memory.ridge import LocalRuleConfig, exact_dtype
+from slowfast_vgen.memory.ridge import RidgeConfig, exact_dtype
 from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.world_model import WorldModel
-from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.models.world_model import WorldWeights
+from slowfast_vgen.rollout import Rollout, WorldModel
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 ACTIONS = ("turn left", "go forward", "turn right")
 FAMILIES = ("VideoTransformer", "UNet3DDenoiser", "WanDenoiser")
-LIKE_DENOISING = ("denoising-original", "denoising-independent", "replay", "local+denoising")
+LIKE_DENOISING = ("denoising-original", "denoising-independent", "replay", "ridge+denoising")
 """Rules that learn as `denoising` does."""
-SHIPPED = MemoryConfig(LocalRuleConfig(journal_chunks=3, forgetting=0.01), FastLearningConfig())
+SHIPPED = MemoryConfig(RidgeConfig(journal_chunks=3, forgetting=0.01), FastLearningConfig())
 
 
-def world_on(device: str, local_world: World, text_encoder: TextEncoder, family: str, still: bool = False) -> World:
+def world_on(
+    device: str, ridge_world: WorldModel, text_encoder: TextEncoder, family: str, still: bool = False
+) -> WorldModel:
     """A small world on a device; its texts are embedded beforehand, since nothing comes back from the meta device."""
-    model = local_world.model
+    model = ridge_world.model
     known = {action: text_encoder([action]).tokens[0] for action in ACTIONS}
     denoiser, codec = remembering(family).eval().requires_grad_(False), copy.deepcopy(model.codec)
     address = PlanarAddress.still(64) if still else PlanarAddress(key_width=64)
     texts = TextEncoder(nn.Linear(1, 1))
     texts.know(known)
-    world_model = WorldModel(model.config, codec, denoiser, texts, address.eval().requires_grad_(False))  # type: ignore[arg-type]
-    return World(world_model.to(device))
+    world_model = WorldWeights(model.config, codec, denoiser, texts, address.eval().requires_grad_(False))  # type: ignore[arg-type]
+    return WorldModel(world_model.to(device))
 
 
 def tensors_in(thing: Any, seen: set[int]) -> list[Tensor]:
@@ -65,7 +67,7 @@ def assert_on(device: str, memory: EpisodeMemory) -> None:
     assert {each.device.type for each in found if each.dim()} == {device}
 
 
-def started(world: World, name: str, episodes: int = 1) -> Rollout:
+def started(world: WorldModel, name: str, episodes: int = 1) -> Rollout:
     rollout = world.start_batch(IMAGES[:episodes], memory_by_name(name, SHIPPED) or False, range(episodes), 1)
     for action in ACTIONS:
         rollout.step([action] * episodes)
@@ -76,16 +78,16 @@ def started(world: World, name: str, episodes: int = 1) -> Rollout:
     ("family", "name"),
     [
         *[("VideoTransformer", name) for name in MEMORY_NAMES[1:] if name not in LIKE_DENOISING],
-        ("WanDenoiser", "local"),
-        pytest.param("UNet3DDenoiser", "local", marks=pytest.mark.slow),
+        ("WanDenoiser", "ridge"),
+        pytest.param("UNet3DDenoiser", "ridge", marks=pytest.mark.slow),
         *[pytest.param("VideoTransformer", name, marks=pytest.mark.slow) for name in LIKE_DENOISING],
-        *[pytest.param(family, "local+denoising", marks=pytest.mark.slow) for family in FAMILIES[1:]],
+        *[pytest.param(family, "ridge+denoising", marks=pytest.mark.slow) for family in FAMILIES[1:]],
     ],
 )
 def test_every_rule_and_operation_stays_on_the_device(
-    local_world: World, text_encoder: TextEncoder, family: str, name: str
+    ridge_world: WorldModel, text_encoder: TextEncoder, family: str, name: str
 ) -> None:
-    world = world_on("meta", local_world, text_encoder, family)
+    world = world_on("meta", ridge_world, text_encoder, family)
     rollout, other = started(world, name), started(world, name)
     if family == "VideoTransformer":
         started(world, name, episodes=2)
@@ -102,20 +104,20 @@ def test_every_rule_and_operation_stays_on_the_device(
         if rollout.memory.lora is None:
             rollout.memory.forget(4, 5)
             rollout.memory.forget(1, 2)
-    if rollout.memory.local is not None:
-        rollout.memory.local.move([rollout.memory.local.pose[:, None].expand(-1, 4, -1)] * 0)
-        fork.memory.local.move([each.poses + 1 for each in fork.memory.local.journal[-2:]])  # type: ignore[union-attr]
+    if rollout.memory.ridge is not None:
+        rollout.memory.ridge.move([rollout.memory.ridge.pose[:, None].expand(-1, 4, -1)] * 0)
+        fork.memory.ridge.move([each.poses + 1 for each in fork.memory.ridge.journal[-2:]])  # type: ignore[union-attr]
     rollout.step(["turn left"])
     assert_on("meta", rollout.memory)
     assert_on("meta", fork.memory)
     assert all(each.device.type == "meta" for name, each in rollout.memory.parts[0].tensors().items() if each.dim())
 
 
-@pytest.mark.parametrize("name", ["local", "local-delta", "replay", "local+denoising"])
+@pytest.mark.parametrize("name", ["ridge", "ridge-delta", "replay", "ridge+denoising"])
 def test_saved_memories_come_back_on_the_worlds_device(
-    local_world: World, text_encoder: TextEncoder, tmp_path: Path, name: str
+    ridge_world: WorldModel, text_encoder: TextEncoder, tmp_path: Path, name: str
 ) -> None:
-    here, there = (world_on(device, local_world, text_encoder, "VideoTransformer") for device in ("cpu", "meta"))
+    here, there = (world_on(device, ridge_world, text_encoder, "VideoTransformer") for device in ("cpu", "meta"))
     there.model.fingerprint = here.model.fingerprint
     rollout = started(here, name)
     assert rollout.memory is not None

@@ -15,10 +15,10 @@ from slowfast_envs.actions import one_of
 from slowfast_envs.base import SPLITS
 from slowfast_envs.metaworld import engine as metaworld_engine
 from slowfast_envs.metaworld import world as metaworld_world
+from slowfast_envs.metaworld.environment import LONGEST_CLIP, MetaWorld
 from slowfast_envs.metaworld.sequences import MIN_CHUNKS
 from slowfast_envs.metaworld.task_scene import TaskStage
 from slowfast_envs.metaworld.tasks import TASKS
-from slowfast_envs.metaworld.world import LONGEST_CLIP, MetaWorld
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
 from slowfast_vgen.data.validate import check_datasets
@@ -150,7 +150,7 @@ def test_mix_holds_clips_and_sequences(monkeypatch):
 
 def test_data_made_by_the_program_are_sound(engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for split, script, episodes in (("train", "sequence", 1), ("validation", "clip", 2)):
-        words = ["--world", "metaworld", "--split", split, "--script", script, "--episodes", str(episodes)]
+        words = ["--env", "metaworld", "--split", split, "--script", script, "--episodes", str(episodes)]
         assert main(["data", "make", *words, "--num-chunks", str(MIN_CHUNKS), "--out", str(tmp_path / split)]) == 0
     assert main(["data", "check", str(tmp_path / "train"), str(tmp_path / "validation")]) == 0
     assert check_datasets([tmp_path / "train", tmp_path / "validation"]) == []
@@ -208,7 +208,7 @@ def test_a_missing_package_tells_what_to_install(monkeypatch, package):
 
 @pytest.mark.parametrize("settings", [{"MUJOCO_GL": "crayons"}, {"MUJOCO_GL": "egl", "MUJOCO_EGL_DEVICE_ID": "99"}])
 def test_a_machine_that_cannot_draw_is_told_what_to_install(engine, tmp_path: Path, settings):
-    words = ["data", "make", "--world", "metaworld", "--script", "sequence", "--episodes", "1", "--out", "set"]
+    words = ["data", "make", "--env", "metaworld", "--script", "sequence", "--episodes", "1", "--out", "set"]
     done = subprocess.run(
         [sys.executable, "-m", "slowfast_vgen", *words],
         capture_output=True,
@@ -225,7 +225,7 @@ def test_a_machine_that_cannot_draw_is_told_what_to_install(engine, tmp_path: Pa
 
 def test_the_program_starts_without_the_engine():
     code = (
-        "import sys; from slowfast_vgen.cli.main import main; import slowfast_envs.metaworld.world; "
+        "import sys; from slowfast_vgen.cli.main import main; import slowfast_envs.metaworld.environment; "
         "print({'mujoco', 'metaworld', 'OpenGL', 'gymnasium'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -235,7 +235,7 @@ def test_the_program_starts_without_the_engine():
 def test_without_the_package_the_program_says_what_to_install(monkeypatch, tmp_path: Path, capsys):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     for script in ("clip", "sequence"):
-        words = ["--world", "metaworld", "--script", script, "--episodes", "1", "--out", str(tmp_path / script)]
+        words = ["--env", "metaworld", "--script", script, "--episodes", "1", "--out", str(tmp_path / script)]
         assert main(["data", "make", *words]) == 2
         told = capsys.readouterr().err.splitlines()[-1]
         assert told == (

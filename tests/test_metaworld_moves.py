@@ -9,12 +9,12 @@ import pytest
 from metaworld_scenes import distance, open_table, where_seen
 
 from slowfast_envs.metaworld.env import ACTION_TEXTS, MetaWorldEnv
+from slowfast_envs.metaworld.environment import MetaWorld
 from slowfast_envs.metaworld.expert import Goal
 from slowfast_envs.metaworld.instructions import CARRY, carry_text, named_block, read_carry
 from slowfast_envs.metaworld.layout import BLOCK_HALF, COLOURS, REACH_HIGH, REACH_LOW, draw_layout
 from slowfast_envs.metaworld.moves import MIN_CHUNKS, REST, Moves
 from slowfast_envs.metaworld.table import VIEW, Table
-from slowfast_envs.metaworld.world import MetaWorld
 from slowfast_envs.mujoco.camera import FOV_DEGREES
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
@@ -75,7 +75,7 @@ def test_moves_depend_on_their_index_alone_and_splits_share_no_scene(table: Tabl
 
 
 def test_moves_made_by_the_program_are_sound(table: Table, tmp_path: Path) -> None:
-    words = ["data", "make", "--world", "metaworld", "--script", "moves", "--episodes", "1", "--num-chunks", "3"]
+    words = ["data", "make", "--env", "metaworld", "--script", "moves", "--episodes", "1", "--num-chunks", "3"]
     assert main([*words, "--out", str(tmp_path)]) == 0 and main(["data", "check", str(tmp_path)]) == 0
     assert EpisodeDataset(tmp_path)[0].metadata["script"] == "moves"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from metaworld_scenes import distance, open_table, where_seen
 
+from slowfast_envs.metaworld.environment import MetaWorld
 from slowfast_envs.metaworld.expert import ARRIVED, Goal
 from slowfast_envs.metaworld.instructions import (
     BESIDE_METRES,
@@ -22,7 +23,6 @@ from slowfast_envs.metaworld.layout import Block, Layout, draw_layout, is_clear
 from slowfast_envs.metaworld.recorder import LONGEST, Play
 from slowfast_envs.metaworld.sequences import MIN_CHUNKS, play_sequence
 from slowfast_envs.metaworld.table import TableState
-from slowfast_envs.metaworld.world import MetaWorld
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 

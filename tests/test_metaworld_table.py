@@ -17,7 +17,7 @@ from slowfast_envs.metaworld.layout import BLOCK_HALF, CLEARANCE, COLOURS, REACH
 from slowfast_envs.metaworld.recorder import LONGEST
 from slowfast_envs.metaworld.table import MOST_PER_FRAME, Table
 from slowfast_envs.miniworld import engine as miniworld_engine
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.errors import UserError
 
 
@@ -170,9 +170,9 @@ def test_another_engine_keeps_its_drawing_context(table):
         miniworld_engine._stage()
     except UserError as error:
         pytest.skip(str(error))
-    alone = list(open_world("miniworld-rooms", "train", 0).episodes(2, "mix", 1))
+    alone = list(open_env("miniworld-rooms", "train", 0).episodes(2, "mix", 1))
     between = []
-    for episode in open_world("miniworld-rooms", "train", 0).episodes(2, "mix", 1):
+    for episode in open_env("miniworld-rooms", "train", 0).episodes(2, "mix", 1):
         between.append(episode)
         table.act(HOLD)
         table.frame()

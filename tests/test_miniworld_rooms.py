@@ -23,12 +23,12 @@ from slowfast_envs.base import SPLITS, scene_seed
 from slowfast_envs.miniworld import engine as miniworld_engine
 from slowfast_envs.miniworld.camera import BOOM_METRES, view_of
 from slowfast_envs.miniworld.engine import ground, play, render
+from slowfast_envs.miniworld.environment import MiniworldRooms, MiniworldRoomsThird
 from slowfast_envs.miniworld.map import MARGIN, UNITS_PER_METRE, House, draw_house
-from slowfast_envs.miniworld.world import MiniworldRooms, MiniworldRoomsThird
 from slowfast_envs.walking import HEADINGS, Place, poses_of
 from slowfast_envs.walking_scripts import SCRIPTS, draw_path, draw_start
 from slowfast_vgen.data.validate import check_datasets
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.errors import UserError
 
 WORLD_NUMBER = MiniworldRooms.number
@@ -263,8 +263,8 @@ def test_pictures_are_bright_and_varied(houses: list[House]) -> None:
 @pytest.mark.usefixtures("stage")
 def test_another_process_gives_the_same_frames() -> None:
     code = (
-        "import hashlib; from slowfast_vgen.engines import open_world;"
-        "frames = [next(open_world(name, 'test', 1).episodes(1, 'wander', 3)).frames for name in"
+        "import hashlib; from slowfast_vgen.engines import open_env;"
+        "frames = [next(open_env(name, 'test', 1).episodes(1, 'wander', 3)).frames for name in"
         " ('miniworld-rooms-third', 'miniworld-rooms')];"
         "print(*[hashlib.sha256(one.tobytes()).hexdigest() for one in frames])"
     )
@@ -306,8 +306,8 @@ def test_data_sets_of_two_splits_are_sound_and_apart(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: open_world("miniworld-rooms", "training", 0), "training"),
-        (lambda: open_world("miniworld-rooms-third", "train", -1), "-1"),
+        (lambda: open_env("miniworld-rooms", "training", 0), "training"),
+        (lambda: open_env("miniworld-rooms-third", "train", -1), "-1"),
         (lambda: MiniworldRooms("train", 0).episodes(1, "walk", 4), "walk"),
         (lambda: MiniworldRooms("train", 0).episodes(1, "mix", 0), "0 chunks"),
         (lambda: MiniworldRooms("train", 0).episodes(1, "mix", 4, first_index=-2), "-2"),

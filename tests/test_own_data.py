@@ -141,7 +141,7 @@ def test_frames_of_any_size_get_a_memory_that_acts(size: str, kind: str, tmp_pat
     from PIL import Image
 
     Image.fromarray(image).save(still)
-    assert main(["generate", "--world", str(world), "--image", str(still), *video]) == 0
+    assert main(["generate", "--model", str(world), "--image", str(still), *video]) == 0
 
 
 @pytest.mark.slow
@@ -172,12 +172,12 @@ def test_a_memory_that_cannot_act_is_refused(clips: Path, tmp_path: Path, capsys
     assert main(["train", "still-path", "--key-width", "8", "--out", str(tmp_path / "still")]) == 0
     there = ("--address", str(tmp_path / "still" / "address"))
     init = ("--init", str(tmp_path / "slow" / "denoiser"))
-    (tmp_path / "memory.json").write_text('{"local": {}}')
+    (tmp_path / "memory.json").write_text('{"ridge": {}}')
     words = ["--name", "mine", "--codec", str(clips / "codec" / "codec"), "--denoiser", init[1]]
     shipped = ["--memory", str(tmp_path / "memory.json"), "--out", str(tmp_path / "world")]
     capsys.readouterr()
     assert main(["models", "pack", *words, *shipped, *there]) == 2
-    assert "has no room for what a local memory recalls" in lines(capsys)
+    assert "has no room for what a ridge memory recalls" in lines(capsys)
     assert main(["models", "pack", *words, *shipped]) == 2
     assert "no addresses" in lines(capsys)
     assert not (tmp_path / "world").exists()
@@ -253,9 +253,9 @@ def test_sides_that_cannot_be_halved_are_told(tmp_path: Path, capsys: pytest.Cap
 
 
 def pack(folder: Path, run: str, *more: str, memory: dict[str, Any] | None = None) -> Path:
-    """Packs a run as a world with a local memory."""
+    """Packs a run as a world with a ridge memory."""
     settings = folder / "memory.json"
-    settings.write_text(json.dumps({"local": {}} if memory is None else memory))
+    settings.write_text(json.dumps({"ridge": {}} if memory is None else memory))
     words = ["--name", "mine", "--codec", str(folder / "codec" / "codec"), "--denoiser", str(folder / run / "denoiser")]
     assert main(["models", "pack", *words, *more, "--memory", str(settings), "--out", str(folder / "world")]) == 0
     return folder / "world"

@@ -41,7 +41,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 def test_a_world_and_its_model_tell_what_they_are() -> None:
     model = load("rooms-64").model
     assert re.fullmatch(
-        r"WorldModel\('rooms-64[^']*', 64x64, VideoTransformer of [\d.]+ M parameters, weights \w{12}\)", repr(model)
+        r"WorldWeights\('rooms-64[^']*', 64x64, VideoTransformer of [\d.]+ M parameters, weights \w{12}\)", repr(model)
     )
 
 

@@ -50,7 +50,7 @@ from slowfast_vgen.metrics.video_distance import VideoFeatures
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, Readings
 from slowfast_vgen.models.text import TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
-from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.models.world_model import WorldWeights
 from slowfast_vgen.plan.endpoint import EndpointSplitter, Split
 from slowfast_vgen.plan.environment import put_back_of, texts_of_verbs
 from slowfast_vgen.plan.goal import PUT_BACK_TEXT, RETRACE_TEXT, SubGoal, decisions, split_goal
@@ -59,7 +59,7 @@ from slowfast_vgen.plan.planner import Shown, plan, run_episodes
 from slowfast_vgen.plan.policy import Decided, ImaginingPolicy, OraclePolicy
 from slowfast_vgen.plan.reader import VerbReader
 from slowfast_vgen.presets.worlds import load
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "howto" / "plan.md").read_text()
@@ -453,7 +453,7 @@ TEXT_OF = {"slide_left": "slide left", "slide_right": "slide right", "stay": "st
 
 
 @pytest.mark.parametrize("feedback", ["real", "imagined"])
-def test_the_memory_hears_what_was_done_or_what_was_imagined(hasty_world: World, feedback: Any) -> None:
+def test_the_memory_hears_what_was_done_or_what_was_imagined(hasty_world: WorldModel, feedback: Any) -> None:
     (player,) = players(hasty_world, None, None, ["loop"])[0]
     assert player.arm is not None
     episodes = sliders(2)
@@ -525,7 +525,7 @@ def test_frames_that_are_not_finite_end_their_episode_alone() -> None:
     assert "not finite" in traces[0].error and not traces[1].error and len(traces[1].decisions) == 1
 
 
-def test_a_goal_is_planned_in_any_environment(hasty_world: World) -> None:
+def test_a_goal_is_planned_in_any_environment(hasty_world: WorldModel) -> None:
     environment = from_gymnasium(Slider(), SLIDES)
     trace = plan(
         hasty_world, bar_reader(), environment, "slide left twice, then go back the way you came", led=["stay"]
@@ -588,12 +588,12 @@ def reader(task: VizdoomRetrace) -> VerbReader:
 
 @pytest.fixture(scope="module")
 def planning_world(tmp_path_factory: pytest.TempPathFactory, text_encoder: TextEncoder) -> Path:
-    """Untrained weights with a local memory, one sampling step."""
+    """Untrained weights with a ridge memory, one sampling step."""
     return pack_tiny_world(
         tmp_path_factory.mktemp("planning") / "tiny",
         text_encoder,
-        local=True,
-        memory={"local": {"journal_chunks": 32}},
+        ridge=True,
+        memory={"ridge": {"journal_chunks": 32}},
         num_sampling_steps=1,
     )
 
@@ -658,7 +658,7 @@ def test_a_missing_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch, 
 # --- arms and trials ---
 
 
-def test_arms_without_weights_are_named(hasty_world: World) -> None:
+def test_arms_without_weights_are_named(hasty_world: WorldModel) -> None:
     found, missing = players(hasty_world, None, None, ARMS)
     assert [one.name for one in found] == ["loop", "oracle", "random"]
     assert missing == {
@@ -680,7 +680,7 @@ def test_arms_without_weights_are_named(hasty_world: World) -> None:
 
 @pytest.fixture
 def trial(planning_world: Path, task: VizdoomRetrace, reader: VerbReader) -> Trial:
-    world = World(WorldModel.load(planning_world))
+    world = WorldModel(WorldWeights.load(planning_world))
     found, _ = players(world, world.model.denoiser, world.model.denoiser, ARMS)
     stage = Stage(task, reader, split_goal(task.goal), "real", Means())
     return Trial(stage, found, TrialConfig(3, 2))
@@ -758,7 +758,7 @@ def test_trials_that_cannot_be_are_refused(trial: Trial, planning_world: Path, t
         Trial(trial.stage, [], TrialConfig())
     with pytest.raises(UserError, match="at least 1 episode"):
         TrialConfig(0)
-    wide = World(WorldModel.load(pack_tiny_world(tmp_path / "wide", text_encoder, frame_width=128)))
+    wide = WorldModel(WorldWeights.load(pack_tiny_world(tmp_path / "wide", text_encoder, frame_width=128)))
     with pytest.raises(UserError, match="imagines 4 of 64x128"):
         Trial(trial.stage, players(wide, None, None, ["loop"])[0], TrialConfig())
     trial.stage.feedback = "dreamed"  # type: ignore[assignment]
@@ -852,7 +852,7 @@ def test_the_command_line_plans(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("no_proxy", "*")
     report, videos = tmp_path / "plan.json", tmp_path / "videos"
-    words = ["plan", "--task", "vizdoom-retrace", "--quick", "--world", str(planning_world)]
+    words = ["plan", "--task", "vizdoom-retrace", "--quick", "--model", str(planning_world)]
     words += ["--inverse-dynamics", str(reader_folder), "--json", str(report), "--video", str(videos), "--videos", "1"]
     words += [
         "--endpoint",
@@ -881,7 +881,7 @@ def test_the_command_line_plans(
         (["--task", "chess"], "there is no task 'chess'"),
         (["--task", "metaworld-return", "--inverse-dynamics", "here"], "reads 'turn_left'"),
         (["--task", "vizdoom-retrace"], "no inverse dynamics model 'rooms' is shipped; give --inverse-dynamics DIR"),
-        (["--task", "vizdoom-retrace", "--world", "nowhere"], "unknown world 'nowhere'"),
+        (["--task", "vizdoom-retrace", "--model", "nowhere"], "unknown world 'nowhere'"),
         (["--task", "vizdoom-retrace", "--arms", "hope"], "unknown arm 'hope'"),
         (["--task", "vizdoom-retrace", "--inverse-dynamics", "nowhere"], "cannot read nowhere"),
         (["--task", "vizdoom-retrace", "--json", "."], "a folder of that name"),
@@ -893,7 +893,7 @@ def test_mistakes_are_told_in_one_sentence(
     words: list[str], sentence: str, reader_folder: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    if {"--goal", "--endpoint", "--world"} & set(words):
+    if {"--goal", "--endpoint", "--model"} & set(words):
         words = [*words, "--inverse-dynamics", str(reader_folder)]
     words = [str(reader_folder) if word == "here" else word for word in words]
     monkeypatch.setattr("slowfast_vgen.presets.readers.FOLDER", "none-is-shipped")

@@ -252,12 +252,12 @@ def test_the_command_line_plans(
     task: MetaworldReturn, text_encoder: TextEncoder, quick_features: None, tmp_path: Path
 ) -> None:
     world = pack_tiny_world(
-        tmp_path / "tiny", text_encoder, local=True, memory={"local": {"journal_chunks": 8}}, num_sampling_steps=1
+        tmp_path / "tiny", text_encoder, ridge=True, memory={"ridge": {"journal_chunks": 8}}, num_sampling_steps=1
     )
     torch.manual_seed(0)
     new_move_dynamics(BLOCKS, 64, METAWORLD).save_pretrained(tmp_path / "reader")
     report = tmp_path / "plan.json"
-    words = ["plan", "--task", "metaworld-return", "--quick", "--world", str(world), "--arms", "loop,random"]
+    words = ["plan", "--task", "metaworld-return", "--quick", "--model", str(world), "--arms", "loop,random"]
     words += ["--inverse-dynamics", str(tmp_path / "reader"), "--json", str(report), "--episodes", "1"]
     assert main([*words, "--video", str(tmp_path / "videos"), "--videos", "1"]) == 0
     figures = by_name(json.loads(report.read_text()))

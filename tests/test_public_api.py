@@ -10,7 +10,7 @@ import pytest
 
 import slowfast_vgen
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 IMAGE = np.zeros((64, 64, 3), np.uint8)
 
@@ -44,9 +44,9 @@ def test_importing_the_package_does_not_import_torch() -> None:
         ({"strict": "yes"}, "got 'yes'"),
     ],
 )
-def test_a_setting_of_another_kind_is_refused(local_world: World, settings: dict[str, Any], told: str) -> None:
+def test_a_setting_of_another_kind_is_refused(ridge_world: WorldModel, settings: dict[str, Any], told: str) -> None:
     with pytest.raises(slowfast_vgen.UserError, match=told):
-        local_world.start(IMAGE, memory=False, **settings)
+        ridge_world.start(IMAGE, memory=False, **settings)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_setting_of_another_kind_is_refused(local_world: World, settings: dict
 )
 def test_a_setting_that_no_local_memory_has_is_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(slowfast_vgen.UserError, match=told):
-        slowfast_vgen.LocalRuleConfig(**settings)
+        slowfast_vgen.RidgeConfig(**settings)
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,19 @@ def test_a_setting_that_no_lora_learns_by_is_refused(settings: dict[str, Any], t
         LoraConfig(2.5)  # type: ignore[arg-type]
 
 
-def test_what_is_no_name_is_refused(local_world: World) -> None:
+def test_what_is_no_name_is_refused(ridge_world: WorldModel) -> None:
     for name in (None, 3):
         with pytest.raises(slowfast_vgen.UserError, match=f"a world is a name or a folder, got {name}"):
             slowfast_vgen.load(name)  # type: ignore[arg-type]
     with pytest.raises(slowfast_vgen.UserError, match="a device is named, such as 'cpu' or 'cuda', got None"):
         slowfast_vgen.load("rooms-64", device=None)  # type: ignore[arg-type]
     with pytest.raises(slowfast_vgen.UserError, match="a session is saved into a folder, got None"):
-        local_world.start(IMAGE, memory=False).save(None)  # type: ignore[arg-type]
+        ridge_world.start(IMAGE, memory=False).save(None)  # type: ignore[arg-type]
 
 
-def test_numbers_of_numpy_are_numbers(local_world: World, tmp_path: Path) -> None:
+def test_numbers_of_numpy_are_numbers(ridge_world: WorldModel, tmp_path: Path) -> None:
     """They end up in JSON files, where they must be plain ones."""
-    session = local_world.start(
+    session = ridge_world.start(
         IMAGE,
         seed=np.int64(3),
         num_sampling_steps=np.int32(1),
@@ -105,7 +105,7 @@ def test_numbers_of_numpy_are_numbers(local_world: World, tmp_path: Path) -> Non
     session.rewind(np.int64(1))  # type: ignore[arg-type]
     session.memory.forget(np.int64(0), np.int64(1))  # type: ignore[arg-type]
     session.save(tmp_path / "session")
-    assert np.array_equal(local_world.resume(tmp_path / "session").step("wait"), session.step("wait"))
+    assert np.array_equal(ridge_world.resume(tmp_path / "session").step("wait"), session.step("wait"))
     for call in (session.rewind, session.memory.rewind, lambda one: session.memory.forget(one, 2)):  # type: ignore[union-attr]
         for one in (1.0, "1", None, True):
             with pytest.raises(slowfast_vgen.UserError, match=r"whole number.*, got"):

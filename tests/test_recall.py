@@ -33,9 +33,9 @@ from slowfast_envs.walking_scripts import draw_start, retraced, round_trip
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json, write_json
-from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge import RidgeConfig
 from slowfast_vgen.metrics.bootstrap import estimate_share
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 FEW = {name: TOUR_SETS[name] for name in ("full-turn-16", "out-and-back-64", "loop-64")}
 
@@ -117,7 +117,11 @@ def few_tours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_report_has_every_figure_and_goes_on_where_it_was(
-    hasty_local_world: World, few_tours: None, quick_features: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hasty_local_world: WorldModel,
+    few_tours: None,
+    quick_features: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     test = RecallTest(hasty_local_world, RecallConfig(num_maps=2, num_seeds=1, num_novel_chunks=3))
     report = test.run(tmp_path / "blocks")
@@ -147,17 +151,17 @@ def test_the_report_has_every_figure_and_goes_on_where_it_was(
     assert test.run(tmp_path / "blocks").rows == report.rows
 
 
-def test_a_longer_context_is_one_of_the_arms(local_world: World) -> None:
-    test = RecallTest(local_world, RecallConfig.quick())
+def test_a_longer_context_is_one_of_the_arms(ridge_world: WorldModel) -> None:
+    test = RecallTest(ridge_world, RecallConfig.quick())
     raw, on = test.arms["raw"], test.arms["on"]
     assert raw.world.model.config.num_past_frames == 8 and raw.settings["memory"] is None
-    memory = local_world.memory_config(LocalRuleConfig(journal_chunks=8))
+    memory = ridge_world.memory_config(RidgeConfig(journal_chunks=8))
     assert memory is not None and on.settings["memory"] == memory.to_json()
     assert list(test.protocol["arms"]) == ["off", "on", "raw", "readout"]
 
 
-def test_steps_beside_what_was_seen_are_counted_from_poses_out_of_the_window(local_world: World) -> None:
-    test = RecallTest(local_world, RecallConfig(num_maps=1, num_seeds=1, num_novel_chunks=6))
+def test_steps_beside_what_was_seen_are_counted_from_poses_out_of_the_window(ridge_world: WorldModel) -> None:
+    test = RecallTest(ridge_world, RecallConfig(num_maps=1, num_seeds=1, num_novel_chunks=6))
     right, ahead = np.radians(90), 24.0  # a step is 24 units
 
     def chunk(x: float, y: float, heading: float) -> list[list[float]]:
@@ -179,14 +183,14 @@ def test_steps_beside_what_was_seen_are_counted_from_poses_out_of_the_window(loc
     assert np.isinf(found[[0, 1, 2, 5]]).all() and found[3] == 0 and found[4] == pytest.approx(0.9)
 
 
-def test_the_read_out_is_what_the_memory_recalls_with_no_denoising(local_world: World) -> None:
+def test_the_read_out_is_what_the_memory_recalls_with_no_denoising(ridge_world: WorldModel) -> None:
     tours = TourScores(2)
-    arm = readout_arm(local_world, local_world.shipped_memory)
+    arm = readout_arm(ridge_world, ridge_world.shipped_memory)
     name = "full-turn-16"
     (one, *_), (play, *_) = tours.tours(name), tours.plays(name)
     made = generate_tours(arm, [one], [play], [0], True, lambda _: None)[0]
-    rollout = local_world.start_batch(play.frames[:1], True, [5])  # the seed changes nothing
-    codec = local_world.model.codec
+    rollout = ridge_world.start_batch(play.frames[:1], True, [5])  # the seed changes nothing
+    codec = ridge_world.model.codec
     for number, action in enumerate(one.actions):
         now = slice(1 + 4 * number, 5 + 4 * number)
         if number < one.num_out:
@@ -202,13 +206,13 @@ def test_the_read_out_is_what_the_memory_recalls_with_no_denoising(local_world: 
     np.testing.assert_array_equal(seen.psnr, same.psnr)
 
 
-def test_a_memory_that_recalls_nothing_has_no_read_out(tiny_world: World) -> None:
+def test_a_memory_that_recalls_nothing_has_no_read_out(tiny_world: WorldModel) -> None:
     assert recalled(tiny_world.start_batch(np.zeros((1, 64, 64, 3), np.uint8), True, [0]), ["stay"]) is None
     assert not RecallTest(tiny_world, RecallConfig.quick()).unseeded
 
 
 def test_capacity_compares_widths_and_ranks_on_one_world(
-    hasty_local_world: World, tiny_world: World, tmp_path: Path
+    hasty_local_world: WorldModel, tiny_world: WorldModel, tmp_path: Path
 ) -> None:
     config = CapacityConfig((16, 64), (2,), ("replay",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
     results = CapacityTest(hasty_local_world, config).run(tmp_path)
@@ -221,7 +225,7 @@ def test_capacity_compares_widths_and_ranks_on_one_world(
     assert figures["memory_mb_width16"].mean < figures["memory_mb_width64"].mean
     assert figures["recall_gain_db_rank2_rooms1"].mean != 0
     assert protocol["ranks"] == (2,)
-    with pytest.raises(UserError, match="has no local memory"):
+    with pytest.raises(UserError, match="has no ridge memory"):
         CapacityTest(tiny_world, CapacityConfig.quick())
     for wrong in ({"key_widths": ()}, {"ranks": (0,)}):
         with pytest.raises(UserError, match="all above 0"):
@@ -230,9 +234,9 @@ def test_capacity_compares_widths_and_ranks_on_one_world(
 
 @pytest.mark.slow  # the cost of a memory is measured at its thousandth chunk
 def test_the_command_recall_writes_its_results(
-    hasty_local_world_folder: Path, few_tours: None, quick_features: None, tmp_path: Path
+    hasty_ridge_world_folder: Path, few_tours: None, quick_features: None, tmp_path: Path
 ) -> None:
-    words = ["evaluate", "recall", "--world", str(hasty_local_world_folder), "--quick", "--maps", "1"]
+    words = ["evaluate", "recall", "--model", str(hasty_ridge_world_folder), "--quick", "--maps", "1"]
     assert main([*words, "--json", str(tmp_path / "r.json"), "--contact-sheet", str(tmp_path / "r.png")]) == 0
     figures = by_name(read_json(tmp_path / "r.json"))
     for name in ("cost_ratio_shipped", "cost_ratio_50_steps", "chunk1000_over_chunk10", "memory_mb", "src_off"):
@@ -241,26 +245,26 @@ def test_the_command_recall_writes_its_results(
 
 
 def test_the_command_capacity_writes_its_results(
-    hasty_local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    hasty_ridge_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["evaluate", "capacity", "--world", str(hasty_local_world_folder), "--quick", "--rows", "1"]
+    words = ["evaluate", "capacity", "--model", str(hasty_ridge_world_folder), "--quick", "--rows", "1"]
     assert main([*words, "--json", str(tmp_path / "c.json")]) == 0
     assert "recall_gain_db_width64_rooms2" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_rules_are_compared_before_and_after_their_loops(
-    hasty_local_world: World,
-    hasty_local_world_folder: Path,
+    hasty_local_world: WorldModel,
+    hasty_ridge_world_folder: Path,
     quick_features: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rules_module, "SEEN_SETS", ("full-turn-16",))
     monkeypatch.setattr(rules_module, "OWN_SETS", ("full-turn-16",))
-    denoiser = hasty_local_world_folder / "denoiser"
-    words = ["evaluate", "rules", "--world", str(hasty_local_world_folder), "--maps", "1", "--seeds", "1"]
-    words += ["--loop", f"local={denoiser}", "--loop", f"denoising={denoiser}", "--json", str(tmp_path / "rules.json")]
+    denoiser = hasty_ridge_world_folder / "denoiser"
+    words = ["evaluate", "rules", "--model", str(hasty_ridge_world_folder), "--maps", "1", "--seeds", "1"]
+    words += ["--loop", f"ridge={denoiser}", "--loop", f"denoising={denoiser}", "--json", str(tmp_path / "rules.json")]
     assert main(words) == 0
     results = read_json(tmp_path / "rules.json")
     arms = results["protocol"]["arms"]
@@ -269,9 +273,9 @@ def test_rules_are_compared_before_and_after_their_loops(
         "denoising_original",
         "denoising",
         "replay",
-        "local",
-        "local_delta",
-        "local_and_denoising",
+        "ridge",
+        "ridge_delta",
+        "ridge_and_denoising",
         "off_after_local_loop",
         "local_after_local_loop",
         "local_delta_after_local_loop",
@@ -280,12 +284,12 @@ def test_rules_are_compared_before_and_after_their_loops(
         "denoising_after_denoising_loop",
     ]
     assert arms["off"]["memory"] is None
-    assert arms["local"]["memory"]["local"]["journal_chunks"] == 8  # the world's own settings of the rule
+    assert arms["ridge"]["memory"]["ridge"]["journal_chunks"] == 8  # the world's own settings of the rule
     assert {f"src_{arm}" for arm in arms} <= set(by_name(results))
-    one, other = (by_name(results)[f"revisit_psnr_db_{arm}"]["mean"] for arm in ("local", "local_after_local_loop"))
+    one, other = (by_name(results)[f"revisit_psnr_db_{arm}"]["mean"] for arm in ("ridge", "local_after_local_loop"))
     assert one == other  # the same weights
     read = {name for name in by_name(results) if "readout" in name}
-    assert read == {f"revisit_psnr_db_readout_{rule}" for rule in ("local", "local_delta", "local_and_denoising")}
+    assert read == {f"revisit_psnr_db_readout_{rule}" for rule in ("ridge", "ridge_delta", "ridge_and_denoising")}
 
 
 @pytest.mark.parametrize(
@@ -298,10 +302,10 @@ def test_rules_are_compared_before_and_after_their_loops(
     ],
 )
 def test_rules_that_cannot_be_compared_are_refused(
-    hasty_local_world_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+    hasty_ridge_world_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
-    words = [word.replace("DENOISER", str(hasty_local_world_folder / "denoiser")) for word in words]
-    assert main(["evaluate", "rules", "--world", str(hasty_local_world_folder), "--quick", *words]) == 2
+    words = [word.replace("DENOISER", str(hasty_ridge_world_folder / "denoiser")) for word in words]
+    assert main(["evaluate", "rules", "--model", str(hasty_ridge_world_folder), "--quick", *words]) == 2
     assert sentence in capsys.readouterr().err
 
 
@@ -316,10 +320,10 @@ def finished_run(folder: Path, denoiser: Path, num_steps: int, done: int | None 
 
 
 def test_scaling_compares_runs_of_the_loop(
-    hasty_local_world_folder: Path, quick_features: None, tmp_path: Path
+    hasty_ridge_world_folder: Path, quick_features: None, tmp_path: Path
 ) -> None:
-    runs = [finished_run(tmp_path / f"steps-{n}", hasty_local_world_folder / "denoiser", n) for n in (10, 30)]
-    words = ["evaluate", "scaling", "--world", str(hasty_local_world_folder), "--maps", "1", "--seeds", "1"]
+    runs = [finished_run(tmp_path / f"steps-{n}", hasty_ridge_world_folder / "denoiser", n) for n in (10, 30)]
+    words = ["evaluate", "scaling", "--model", str(hasty_ridge_world_folder), "--maps", "1", "--seeds", "1"]
     words += [word for run in runs for word in ("--run", str(run))]
     assert main([*words, "--json", str(tmp_path / "scaling.json")]) == 0
     results = read_json(tmp_path / "scaling.json")
@@ -334,10 +338,10 @@ def test_scaling_compares_runs_of_the_loop(
 
 
 def test_runs_that_cannot_be_compared_are_refused(
-    hasty_local_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    hasty_ridge_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    denoiser = hasty_local_world_folder / "denoiser"
-    words = ["evaluate", "scaling", "--world", str(hasty_local_world_folder), "--quick", "--run"]
+    denoiser = hasty_ridge_world_folder / "denoiser"
+    words = ["evaluate", "scaling", "--model", str(hasty_ridge_world_folder), "--quick", "--run"]
     assert main([*words, str(finished_run(tmp_path / "half", denoiser, 30, 15))]) == 2
     assert "is no finished run" in capsys.readouterr().err
     one, other = (finished_run(tmp_path / name / "run", denoiser, 3) for name in ("a", "b"))

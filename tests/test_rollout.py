@@ -16,8 +16,8 @@ from slowfast_vgen.memory.sessions import HEADER_FILE
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.text import TextEmbedding
-from slowfast_vgen.models.world_model import WorldModel
-from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.models.world_model import WorldWeights
+from slowfast_vgen.rollout import Rollout, WorldModel
 from slowfast_vgen.sealed import write_record
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
@@ -25,7 +25,7 @@ ACTIONS = ("turn left", "go forward", "turn around slowly at the door")
 STRONG = FastLearningConfig(LoraConfig(rank=4), learning_rate=1e-2, updates_per_chunk=2)
 
 
-def video(world: World, seed: int, memory: bool | FastLearningConfig = STRONG, **settings: Any) -> np.ndarray:
+def video(world: WorldModel, seed: int, memory: bool | FastLearningConfig = STRONG, **settings: Any) -> np.ndarray:
     session = world.start(IMAGES[0], memory=memory, seed=seed, **settings)
     return np.concatenate([session.step(action) for action in ACTIONS])
 
@@ -35,36 +35,36 @@ def lora_of(rollout: Rollout) -> LoraMemory:
     return rollout.memory.lora
 
 
-def weights_of(world: World) -> str:
+def weights_of(world: WorldModel) -> str:
     return sha256_of_tensors(world.model.denoiser.state_dict())
 
 
-def test_the_seed_decides_the_video_bit_for_bit(tiny_world: World, tiny_world_folder: Path) -> None:
+def test_the_seed_decides_the_video_bit_for_bit(tiny_world: WorldModel, tiny_world_folder: Path) -> None:
     first = video(tiny_world, seed=1)
     assert first.shape == (12, 64, 64, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, video(tiny_world, seed=1))
-    assert np.array_equal(first, video(World(WorldModel.load(tiny_world_folder)), seed=1))
+    assert np.array_equal(first, video(WorldModel(WorldWeights.load(tiny_world_folder)), seed=1))
     assert not np.array_equal(first[:4], video(tiny_world, seed=2)[:4])
 
 
-def test_in_bfloat16_the_video_is_nearly_the_same_and_the_memory_keeps_its_precision(local_world: World) -> None:
-    half = World(local_world.model, "bfloat16")
-    rollouts = [world.start_batch(IMAGES, local_world.shipped_memory, [1, 2, 3]) for world in (local_world, half)]
+def test_in_bfloat16_the_video_is_nearly_the_same_and_the_memory_keeps_its_precision(ridge_world: WorldModel) -> None:
+    half = WorldModel(ridge_world.model, "bfloat16")
+    rollouts = [world.start_batch(IMAGES, ridge_world.shipped_memory, [1, 2, 3]) for world in (ridge_world, half)]
     for action in ACTIONS:
         exact, rounded = (rollout.step([action] * 3) for rollout in rollouts)
-    assert rounded.dtype == torch.float32 and rollouts[1].memory is not None and rollouts[1].memory.local is not None
-    assert rollouts[1].memory.local.state.cross.dtype == torch.float32
+    assert rounded.dtype == torch.float32 and rollouts[1].memory is not None and rollouts[1].memory.ridge is not None
+    assert rollouts[1].memory.ridge.state.cross.dtype == torch.float32
     assert float((exact - rounded).abs().max()) > 0 and float((exact - rounded).std()) < 0.1 * float(exact.std())
     learned = half.start_batch(IMAGES, STRONG, [1, 2, 3])
     learned.step(ACTIONS)
     assert all(each.dtype == torch.float32 for each in flat(lora_of(learned).weights.states()))
-    assert np.array_equal(video(half, seed=1), video(World(local_world.model, "bfloat16"), seed=1))
+    assert np.array_equal(video(half, seed=1), video(WorldModel(ridge_world.model, "bfloat16"), seed=1))
     with pytest.raises(UserError, match="unknown precision 'half'"):
-        World(local_world.model, "half")
+        WorldModel(ridge_world.model, "half")
 
 
-def test_global_random_state_plays_no_part(tiny_world: World) -> None:
+def test_global_random_state_plays_no_part(tiny_world: WorldModel) -> None:
     torch.manual_seed(1)
     first = video(tiny_world, seed=1)
     torch.manual_seed(2)
@@ -73,7 +73,7 @@ def test_global_random_state_plays_no_part(tiny_world: World) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_action_image_memory_and_steps_all_matter(tiny_world: World) -> None:
+def test_action_image_memory_and_steps_all_matter(tiny_world: WorldModel) -> None:
     def latents(image: int, action: str, memory: bool | FastLearningConfig, steps: int | None) -> list[Tensor]:
         rollout = tiny_world.start_batch(IMAGES[image : image + 1], memory, [1], steps)
         return [rollout.step([action]), rollout.step([action])]
@@ -92,7 +92,7 @@ def test_action_image_memory_and_steps_all_matter(tiny_world: World) -> None:
 
 
 @pytest.mark.parametrize("memory", [False, STRONG], ids=["memory off", "memory on"])
-def test_episodes_side_by_side_go_as_each_alone(tiny_world: World, memory: bool | FastLearningConfig) -> None:
+def test_episodes_side_by_side_go_as_each_alone(tiny_world: WorldModel, memory: bool | FastLearningConfig) -> None:
     seeds, turns = [3, 4, 5], [ACTIONS, ACTIONS[::-1], ("stay", "stay", "open the door")]
     together = tiny_world.start_batch(IMAGES, memory, seeds)
     alone = [tiny_world.start_batch(IMAGES[row : row + 1], memory, [seeds[row]]) for row in range(3)]
@@ -104,7 +104,7 @@ def test_episodes_side_by_side_go_as_each_alone(tiny_world: World, memory: bool 
     assert (chunk[0] - chunk[1]).abs().max() > 0.1
 
 
-def test_two_sessions_of_one_world_do_not_disturb_each_other(tiny_world: World) -> None:
+def test_two_sessions_of_one_world_do_not_disturb_each_other(tiny_world: WorldModel) -> None:
     expected = {seed: video(tiny_world, seed) for seed in (1, 2)}
     sessions = {seed: tiny_world.start(IMAGES[0], memory=STRONG, seed=seed) for seed in (1, 2)}
     chunks: dict[int, list[np.ndarray]] = {1: [], 2: []}
@@ -116,7 +116,7 @@ def test_two_sessions_of_one_world_do_not_disturb_each_other(tiny_world: World) 
 
 
 @pytest.mark.parametrize("memory", [False, STRONG], ids=["memory off", "memory on"])
-def test_the_slow_weights_are_never_written(tiny_world: World, memory: bool | FastLearningConfig) -> None:
+def test_the_slow_weights_are_never_written(tiny_world: WorldModel, memory: bool | FastLearningConfig) -> None:
     before = weights_of(tiny_world)
     places = [parameter.data_ptr() for parameter in tiny_world.model.denoiser.parameters()]
     session = tiny_world.start(IMAGES[0], memory=memory, seed=1)
@@ -128,7 +128,7 @@ def test_the_slow_weights_are_never_written(tiny_world: World, memory: bool | Fa
     assert (session.memory is None) == (memory is False)
 
 
-def test_memory_true_means_the_worlds_own_settings(tiny_world: World) -> None:
+def test_memory_true_means_the_worlds_own_settings(tiny_world: WorldModel) -> None:
     rollout = tiny_world.start_batch(IMAGES[:1], True, [1])
     assert lora_of(rollout).config == FastLearningConfig(
         LoraConfig(rank=4, layers=("qkv", "out", "mlp_in", "mlp_out")), learning_rate=1e-3
@@ -136,7 +136,7 @@ def test_memory_true_means_the_worlds_own_settings(tiny_world: World) -> None:
 
 
 def test_past_grows_from_the_start_image_and_windows_hold_past_and_new(
-    tiny_world: World, monkeypatch: pytest.MonkeyPatch
+    tiny_world: WorldModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rollout = tiny_world.start_batch(IMAGES[:1], STRONG, [1])
     learned: list[Tensor] = []
@@ -173,9 +173,9 @@ def test_past_grows_from_the_start_image_and_windows_hold_past_and_new(
 def test_past_is_as_long_as_the_world_says(tiny_world_folder: Path, num_past: int, lengths: list[int]) -> None:
     from dataclasses import replace
 
-    model = WorldModel.load(tiny_world_folder)
+    model = WorldWeights.load(tiny_world_folder)
     model.config = replace(model.config, num_past_frames=num_past)
-    rollout = World(model).start_batch(IMAGES[:1], False, [1])
+    rollout = WorldModel(model).start_batch(IMAGES[:1], False, [1])
     seen, frames = [], [rollout.history]
     for action in ACTIONS:
         seen.append(rollout.history.shape[1])
@@ -184,7 +184,7 @@ def test_past_is_as_long_as_the_world_says(tiny_world_folder: Path, num_past: in
     assert torch.equal(rollout.history, torch.cat(frames, 1)[:, -num_past:])
 
 
-def test_observed_frames_take_the_place_of_generated_ones(tiny_world: World) -> None:
+def test_observed_frames_take_the_place_of_generated_ones(tiny_world: WorldModel) -> None:
     def started() -> Rollout:
         return tiny_world.start_batch(IMAGES[:1], STRONG, [1])
 
@@ -203,7 +203,7 @@ def test_observed_frames_take_the_place_of_generated_ones(tiny_world: World) -> 
     assert any(up.any() for _, up in lora_of(shown).factors.values())
 
 
-def test_a_refused_action_changes_nothing(tiny_world: World) -> None:
+def test_a_refused_action_changes_nothing(tiny_world: WorldModel) -> None:
     session, other = (tiny_world.start(IMAGES[0], memory=STRONG, seed=1) for _ in range(2))
     for action in ("", "left " * 100, None):
         with pytest.raises(UserError):
@@ -212,7 +212,7 @@ def test_a_refused_action_changes_nothing(tiny_world: World) -> None:
     assert np.array_equal(session.step("turn left"), other.step("turn left"))
 
 
-def test_guidance_is_read_saved_and_taken_up_again(tiny_world: World, tmp_path: Path) -> None:
+def test_guidance_is_read_saved_and_taken_up_again(tiny_world: WorldModel, tmp_path: Path) -> None:
     plain, guided = (tiny_world.start(IMAGES[0], STRONG, 1, guidance_scale=scale) for scale in (1.0, 3.0))
     assert not np.array_equal(plain.step("turn left"), guided.step("turn left"))
     guided.save(tmp_path / "s")
@@ -240,24 +240,24 @@ def test_guidance_is_read_saved_and_taken_up_again(tiny_world: World, tmp_path: 
         ({"num_sampling_steps": 1001}, "1 to 1000 steps, got 1001"),
     ],
 )
-def test_settings_out_of_range_are_refused(tiny_world: World, settings: dict[str, Any], message: str) -> None:
+def test_settings_out_of_range_are_refused(tiny_world: WorldModel, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         tiny_world.start(IMAGES[0], **settings)
 
 
-def test_the_largest_seed_works(tiny_world: World) -> None:
+def test_the_largest_seed_works(tiny_world: WorldModel) -> None:
     assert tiny_world.start(IMAGES[0], seed=2**31 - 1).step("stay").shape == (4, 64, 64, 3)
 
 
 @pytest.mark.parametrize("memory", [False, True])
 def test_broken_weights_are_told_and_not_shown(tiny_world_folder: Path, memory: bool) -> None:
-    world = World(WorldModel.load(tiny_world_folder))
+    world = WorldModel(WorldWeights.load(tiny_world_folder))
     world.model.denoiser.patch_out.bias.data.fill_(float("nan"))
     with pytest.raises(UserError, match="not finite"):
         world.start(IMAGES[0], memory=memory).step("turn left")
 
 
-def test_worlds_sessions_and_rollouts_tell_what_they_are(tiny_world: World) -> None:
+def test_worlds_sessions_and_rollouts_tell_what_they_are(tiny_world: WorldModel) -> None:
     session = tiny_world.start(IMAGES[0], STRONG, seed=7)
     session.step("turn left")
     told = repr(session)

@@ -15,13 +15,13 @@ from slowfast_envs.walking import walk
 from slowfast_envs.walking_scripts import draw_start
 from slowfast_vgen.metrics.frames import colour_spread, psnr, sharpness
 from slowfast_vgen.presets.worlds import load
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 NUM_CHUNKS = 8
 
 
 @pytest.fixture(scope="module")
-def rooms() -> World:
+def rooms() -> WorldModel:
     return load("rooms-64")
 
 
@@ -31,7 +31,7 @@ def held_out() -> HeldOut:
 
 
 @pytest.fixture(scope="module")
-def following(rooms: World, held_out: HeldOut) -> Following:
+def following(rooms: WorldModel, held_out: HeldOut) -> Following:
     chunks = generate_chunks(rooms, held_out.wanders, NUM_CHUNKS, 0, lambda _: None)
     return score_chunks(chunks, held_out.wanders, held_out.outcomes(NUM_CHUNKS))
 
@@ -50,7 +50,7 @@ def test_the_first_new_frame_beats_a_copy_of_the_last(following: Following) -> N
 @pytest.mark.parametrize(
     "memory", [pytest.param(False, marks=pytest.mark.slow, id="memory off"), pytest.param(True, id="memory on")]
 )
-def test_a_video_stays_a_picture(rooms: World, held_out: HeldOut, memory: bool) -> None:
+def test_a_video_stays_a_picture(rooms: WorldModel, held_out: HeldOut, memory: bool) -> None:
     episode = held_out.wanders[1]
     session = rooms.start(episode.frames[0], memory=memory)
     late = np.concatenate([session.step(chunk.action) for chunk in episode.chunks * 2][-NUM_CHUNKS:])
@@ -59,7 +59,7 @@ def test_a_video_stays_a_picture(rooms: World, held_out: HeldOut, memory: bool) 
     assert colour_spread(late).mean() > 0.4 * colour_spread(episode.frames).mean()
 
 
-def revisit_psnr(world: World, tours: list[Tour], memory: bool) -> float:
+def revisit_psnr(world: WorldModel, tours: list[Tour], memory: bool) -> float:
     """Mean over the frames of the tours' second half, the first being shown."""
     plays = play_tours(tours)
     config = world.shipped_memory if memory else None
@@ -70,20 +70,20 @@ def revisit_psnr(world: World, tours: list[Tour], memory: bool) -> float:
 
 
 @pytest.mark.parametrize("name", ["full-turn-16", pytest.param("out-and-back-64", marks=pytest.mark.slow)])
-def test_it_shows_a_place_again_as_it_was(rooms: World, name: str) -> None:
+def test_it_shows_a_place_again_as_it_was(rooms: WorldModel, name: str) -> None:
     tours = draw_tours(name, 4, split="validation")
     assert revisit_psnr(rooms, tours, memory=True) > revisit_psnr(rooms, tours, memory=False) + 5
 
 
-def test_its_own_room_is_the_same_after_a_full_turn(rooms: World, held_out: HeldOut) -> None:
+def test_its_own_room_is_the_same_after_a_full_turn(rooms: WorldModel, held_out: HeldOut) -> None:
     session = rooms.start(held_out.wanders[0].frames[0], memory=True)
     first, second = (np.concatenate([session.step("turn right") for _ in range(4)]) for _ in range(2))
     assert psnr(second, first).mean() > 18
     assert session.memory is not None
-    assert session.memory.describe()["local"]["pose_steps_and_degrees"][2] == pytest.approx(-720, abs=2)
+    assert session.memory.describe()["ridge"]["pose_steps_and_degrees"][2] == pytest.approx(-720, abs=2)
 
 
-def test_a_wall_stops_the_path_too(rooms: World) -> None:
+def test_a_wall_stops_the_path_too(rooms: WorldModel) -> None:
     scene = VizdoomRooms("validation", 0).scene(0)
     start = draw_start(np.random.default_rng(0), scene, "out-and-back")
     verbs = ["go_forward"] * 14
@@ -94,8 +94,8 @@ def test_a_wall_stops_the_path_too(rooms: World) -> None:
     for chunk in range(len(verbs)):
         frames = play.frames[1 + 4 * chunk : 5 + 4 * chunk]
         rollout.observe(torch.from_numpy(frames.copy())[None], ["go forward"])
-    assert rollout.memory is not None and rollout.memory.local is not None
+    assert rollout.memory is not None and rollout.memory.ridge is not None
     walked = np.hypot(places[-1].x - start.x, places[-1].y - start.y) / 24
-    found = rollout.memory.local.pose[0, :2].norm().item()
+    found = rollout.memory.ridge.pose[0, :2].norm().item()
     assert found == pytest.approx(walked, abs=1.1)
     assert found < 4 * len(verbs) - 4

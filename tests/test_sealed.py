@@ -23,10 +23,10 @@ from slowfast_vgen.memory.store import MEMORY
 from slowfast_vgen.models.codec import Codec
 from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.weights import WEIGHTS, PartFiles, save_part, write_module
-from slowfast_vgen.models.world_model import WORLD, WorldModel, load_codec, load_denoiser, seal_world
+from slowfast_vgen.models.world_model import WORLD, WorldWeights, load_codec, load_denoiser, seal_world
 from slowfast_vgen.presets.readers import shipped_reader
 from slowfast_vgen.presets.worlds import shipped_worlds
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.sealed import OWN, Seal, files_in, from_json, write_record
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -252,12 +252,12 @@ def test_a_world_of_before_there_were_seals_loads(tiny_world_folder: Path, tmp_p
     if index["address"] is None:
         del index["address"]
     (folder / WORLD.file).write_text(json.dumps(index))
-    assert WorldModel.load(folder).fingerprint == WorldModel.load(tiny_world_folder).fingerprint
+    assert WorldWeights.load(folder).fingerprint == WorldWeights.load(tiny_world_folder).fingerprint
     # A seal that was damaged is no old header.
     seal_world(folder)
     (folder / WORLD.file).write_text((folder / WORLD.file).read_text().replace(f'"{OWN}"', '"keader_sha256"'))
     with pytest.raises(UserError, match="keader_sha256"):
-        WorldModel.load(folder)
+        WorldWeights.load(folder)
 
 
 def test_nothing_is_drawn_when_weights_are_loaded(tiny_world_folder: Path) -> None:
@@ -301,7 +301,7 @@ STRONG = FastLearningConfig(LoraConfig(rank=2), learning_rate=1e-2)
 
 
 @pytest.mark.parametrize("extra", ["pytorch_model.bin", "memory/adapter_model.bin"])
-def test_a_file_in_a_session_that_no_hash_names_is_refused(tiny_world: World, tmp_path: Path, extra: str) -> None:
+def test_a_file_in_a_session_that_no_hash_names_is_refused(tiny_world: WorldModel, tmp_path: Path, extra: str) -> None:
     session = tiny_world.start(IMAGE, memory=STRONG)
     session.step("turn left")
     session.save(tmp_path / "s")
@@ -310,7 +310,7 @@ def test_a_file_in_a_session_that_no_hash_names_is_refused(tiny_world: World, tm
         tiny_world.resume(tmp_path / "s")
 
 
-def test_a_session_that_is_not_finite_is_never_saved_over_a_good_one(tiny_world: World, tmp_path: Path) -> None:
+def test_a_session_that_is_not_finite_is_never_saved_over_a_good_one(tiny_world: WorldModel, tmp_path: Path) -> None:
     session = tiny_world.start(IMAGE, memory=STRONG)
     session.step("turn left")
     session.save(tmp_path / "s")
@@ -333,7 +333,7 @@ def test_a_session_that_is_not_finite_is_never_saved_over_a_good_one(tiny_world:
     assert tiny_world.resume(tmp_path / "s").num_chunks == 1
 
 
-def test_frames_that_are_not_finite_are_not_taken_in(tiny_world: World, tmp_path: Path) -> None:
+def test_frames_that_are_not_finite_are_not_taken_in(tiny_world: WorldModel, tmp_path: Path) -> None:
     rollout = tiny_world.start_batch(np.stack([IMAGE, IMAGE]), STRONG, [0, 1])
     rollout.step(["turn left", "turn right"])
     history = rollout.history.clone()
@@ -343,7 +343,7 @@ def test_frames_that_are_not_finite_are_not_taken_in(tiny_world: World, tmp_path
     assert rollout.num_chunks == 1
 
 
-def test_a_memory_of_another_batch_size_is_refused(tiny_world: World, tmp_path: Path) -> None:
+def test_a_memory_of_another_batch_size_is_refused(tiny_world: WorldModel, tmp_path: Path) -> None:
     one = tiny_world.start(IMAGE, memory=STRONG)
     one.step("turn left")
     one.save(tmp_path / "one")
@@ -362,7 +362,7 @@ def test_a_memory_of_another_batch_size_is_refused(tiny_world: World, tmp_path: 
             first.merge(second)
 
 
-def test_a_session_read_while_it_is_replaced_has_its_own_memory(tiny_world: World, tmp_path: Path) -> None:
+def test_a_session_read_while_it_is_replaced_has_its_own_memory(tiny_world: WorldModel, tmp_path: Path) -> None:
     # The reader has read the header; then another session takes the folder's place, and the reader goes on.
     first, second = (tiny_world.start(IMAGE, memory=STRONG, seed=seed) for seed in (1, 2))
     for session in (first, second):

@@ -21,7 +21,7 @@ from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.presets import selfcheck as selfcheck_module
 from slowfast_vgen.presets.selfcheck import Check, SelfCheck, psnr_db
 from slowfast_vgen.presets.worlds import shipped_worlds, start_image
-from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.rollout import Session, WorldModel
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["devices", "precision", "weights", "text", "threads", "resume", "rewind", "revisit", "peak memory"]
@@ -115,8 +115,8 @@ def test_a_slow_number_of_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def seeds_do_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = iter(range(10**6))
-    start = World.start
-    monkeypatch.setattr(World, "start", lambda self, image, memory, seed: start(self, image, memory, next(calls)))
+    start = WorldModel.start
+    monkeypatch.setattr(WorldModel, "start", lambda self, image, memory, seed: start(self, image, memory, next(calls)))
 
 
 def test_a_video_that_differs_from_run_to_run_fails(seeds_do_not_hold: None) -> None:
@@ -125,14 +125,14 @@ def test_a_video_that_differs_from_run_to_run_fails(seeds_do_not_hold: None) -> 
 
 
 def test_a_session_that_resumes_elsewhere_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    resume = World.resume
+    resume = WorldModel.resume
 
-    def elsewhere(self: World, folder: Path) -> Session:
+    def elsewhere(self: WorldModel, folder: Path) -> Session:
         session = resume(self, folder)
         session.step("turn right")
         return session
 
-    monkeypatch.setattr(World, "resume", elsewhere)
+    monkeypatch.setattr(WorldModel, "resume", elsewhere)
     assert SelfCheck()._resume().finding == "a resumed session gave other frames"
 
 
@@ -142,8 +142,8 @@ def test_a_rewind_that_does_not_go_back_fails(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_memory_that_recalls_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = World.start
-    monkeypatch.setattr(World, "start", lambda self, image, memory, seed: start(self, image, False, seed))
+    start = WorldModel.start
+    monkeypatch.setattr(WorldModel, "start", lambda self, image, memory, seed: start(self, image, False, seed))
     found = SelfCheck()._revisit()
     assert not found.passed and found.figures["revisit_psnr_db"] < 20 and "at least 20 dB" in found.advice
 

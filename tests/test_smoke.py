@@ -25,8 +25,8 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.metrics.features import ImageFeatures
-from slowfast_vgen.models.world_model import WorldConfig, WorldModel
-from slowfast_vgen.rollout import World
+from slowfast_vgen.models.world_model import WorldModelConfig, WorldWeights
+from slowfast_vgen.rollout import WorldModel
 
 pytest.importorskip("vizdoom")
 NUM_CHUNKS = 8
@@ -90,7 +90,7 @@ def test_a_frozen_past_gains_nothing(held_out: HeldOut, outcomes: Outcomes) -> N
     assert np.nanmean(scores.five_way) < 0.5
 
 
-def test_chunks_are_generated_from_the_true_past(tiny_world: World, held_out: HeldOut) -> None:
+def test_chunks_are_generated_from_the_true_past(tiny_world: WorldModel, held_out: HeldOut) -> None:
     chunks = generate_chunks(tiny_world, held_out.wanders, 3, 1, lambda done: None)
     rollout = tiny_world.start_batch(
         np.stack([one.frames[0] for one in held_out.wanders]), False, row_seeds(1, 0, len(held_out.wanders))
@@ -137,7 +137,7 @@ def test_true_tours_score_best_and_wrong_frames_worse(held_out: HeldOut) -> None
     assert np.nanmean(stuck.similarity) < 99
 
 
-def test_the_way_out_is_true_where_it_is_seen_and_else_generated(hasty_world: World, held_out: HeldOut) -> None:
+def test_the_way_out_is_true_where_it_is_seen_and_else_generated(hasty_world: WorldModel, held_out: HeldOut) -> None:
     tours = held_out.full_turns[:2]
     plays = play_tours(tours)
     learning = MemoryConfig(lora=FastLearningConfig(LoraConfig(rank=2), learning_rate=0.05))
@@ -156,7 +156,7 @@ def test_the_way_out_is_true_where_it_is_seen_and_else_generated(hasty_world: Wo
 # --- long videos
 
 
-def test_late_scores_are_the_same_whether_or_not_all_is_decoded(hasty_world: World, held_out: HeldOut) -> None:
+def test_late_scores_are_the_same_whether_or_not_all_is_decoded(hasty_world: WorldModel, held_out: HeldOut) -> None:
     episodes = HeldOut(2, 16).wanders
     whole, late = (generate_long(hasty_world, episodes, None, 3, decode, lambda done: None) for decode in (True, False))
     np.testing.assert_array_equal(whole.sharpness[:, -1], late.sharpness[:, -1])
@@ -190,7 +190,7 @@ EXPECTED = {
 
 def run_smoke(world: Path, folder: Path, *more: str) -> int:
     sizes = ["--episodes", "2", "--seeds", "2", "--frames", "32"]
-    return main(["evaluate", "smoke", "--world", str(world), "--json", str(folder / "smoke.json"), *sizes, *more])
+    return main(["evaluate", "smoke", "--model", str(world), "--json", str(folder / "smoke.json"), *sizes, *more])
 
 
 @pytest.mark.slow
@@ -241,7 +241,7 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_other_settings_share_no_blocks(tiny_world: World) -> None:
+def test_other_settings_share_no_blocks(tiny_world: WorldModel) -> None:
     tests = [SmokeTest(tiny_world, SmokeConfig(2, 1, frames)) for frames in (32, 64)]
     folders = {cache_folder(Path("a.json"), "smoke", test.protocol) for test in tests}
     assert len(folders) == 2
@@ -254,7 +254,7 @@ def test_other_settings_share_no_blocks(tiny_world: World) -> None:
         (("--episodes", "0"), "whole number from 1"),
         (("--seeds", "x"), "whole number from 1"),
         (("--contact-sheet", "sheet.jpg"), ".png"),
-        (("--world", "nowhere"), "unknown world"),
+        (("--model", "nowhere"), "unknown world"),
     ],
 )
 def test_bad_input_is_told(
@@ -264,11 +264,11 @@ def test_bad_input_is_told(
     assert told in capsys.readouterr().err
 
 
-def test_a_world_of_another_size_is_refused(tiny_world: World) -> None:
+def test_a_world_of_another_size_is_refused(tiny_world: WorldModel) -> None:
     model = tiny_world.model
-    other = WorldModel(WorldConfig("small", frame_height=32), model.codec, model.denoiser, model.text_encoder)
+    other = WorldWeights(WorldModelConfig("small", frame_height=32), model.codec, model.denoiser, model.text_encoder)
     with pytest.raises(UserError, match="64x64 pixels"):
-        SmokeTest(World(other), SmokeConfig.quick())
+        SmokeTest(WorldModel(other), SmokeConfig.quick())
 
 
 # --- the bench
@@ -278,7 +278,7 @@ def test_the_bench_gives_every_figure(
     tiny_world_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bench.json"
-    assert main(["bench", "--world", str(tiny_world_folder), "--quick", "--json", str(path)]) == 0
+    assert main(["bench", "--model", str(tiny_world_folder), "--quick", "--json", str(path)]) == 0
     assert "fps_memory_on" in capsys.readouterr().out
     results = json.loads(path.read_text())
     assert set(by_name(results)) == {

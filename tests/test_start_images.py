@@ -15,7 +15,7 @@ from PIL import Image
 
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.images import FORMATS, frame_from_image, picture_from_bytes
-from slowfast_vgen.memory.config import LocalRuleConfig, MemoryConfig
+from slowfast_vgen.memory.config import MemoryConfig, RidgeConfig
 from slowfast_vgen.plan.gym_env import from_gymnasium
 from slowfast_vgen.presets.worlds import load
 
@@ -56,11 +56,11 @@ def test_a_world_starts_from_a_tensor_and_takes_memories_by_name() -> None:
     np.testing.assert_array_equal(frames, world.start(PIXELS, True, num_sampling_steps=1).step("turn left"))
     assert world.memory_config("on") == world.memory_config(True)
     assert world.memory_config("off") is None
-    assert isinstance(world.memory_config("local"), MemoryConfig)
-    assert world.memory_config(LocalRuleConfig()) == MemoryConfig(LocalRuleConfig())
+    assert isinstance(world.memory_config("ridge"), MemoryConfig)
+    assert world.memory_config(RidgeConfig()) == MemoryConfig(RidgeConfig())
     with pytest.raises(UserError, match="unknown memory 'yes'; choose one of on, off"):
         world.start(PIXELS, memory="yes")
-    for wrong in (1, {"local": {}}, [True]):
+    for wrong in (1, {"ridge": {}}, [True]):
         with pytest.raises(UserError, match="is no memory; give True, False, a name or a MemoryConfig"):
             world.start(PIXELS, memory=wrong)  # type: ignore[arg-type]
 

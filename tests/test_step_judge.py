@@ -18,13 +18,13 @@ from slowfast_vgen.memory.relocalise import MOST_WAYS, chunk_options, extended, 
 from slowfast_vgen.models.inverse_dynamics import load_inverse_dynamics
 from slowfast_vgen.models.step_judge import ChangeJudge, EvidenceJudge, TrustingJudge
 from slowfast_vgen.presets.readers import shipped_reader
-from slowfast_vgen.rollout import Rollout, Session, World
+from slowfast_vgen.rollout import Rollout, Session, WorldModel
 
 FLAT = np.full((FRAMES_PER_CHUNK, 64, 64, 3), (150, 60, 60), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> WorldModel:
     return slowfast_vgen.load("rooms-64")
 
 
@@ -104,7 +104,7 @@ def line() -> np.ndarray:
     return frames
 
 
-def shown_line(world: World, line: np.ndarray, rows: int = 1) -> Rollout:
+def shown_line(world: WorldModel, line: np.ndarray, rows: int = 1) -> Rollout:
     """Episodes that stand at the end of the line, having been shown it."""
     rollout = world.start_batch(np.repeat(line[:1], rows, 0), True, [0] * rows)
     for first in range(1, 17, FRAMES_PER_CHUNK):
@@ -119,16 +119,16 @@ def show(rollout: Rollout, frames: np.ndarray, action: str) -> None:
 
 def forward(rollout: Rollout, episode: int = 0) -> float:
     """Steps forward from the start, as the path believes."""
-    assert rollout.memory is not None and rollout.memory.local is not None
-    return float(rollout.memory.local.pose[episode, 0])
+    assert rollout.memory is not None and rollout.memory.ridge is not None
+    return float(rollout.memory.ridge.pose[episode, 0])
 
 
-def test_texture_returns_and_the_path_is_corrected(world: World, line: np.ndarray) -> None:
+def test_texture_returns_and_the_path_is_corrected(world: WorldModel, line: np.ndarray) -> None:
     """Four steps back along a blank wall look like one; the fifth to eighth show where they led."""
     rollout = shown_line(world, line)
     assert forward(rollout) == pytest.approx(16, abs=0.3)
     show(rollout, FLAT, "go back")
-    memory = rollout.memory.local
+    memory = rollout.memory.ridge
     assert forward(rollout) == pytest.approx(15, abs=0.3) and memory.doubts[0] is not None
     show(rollout, line[11:7:-1], "go back")
     assert forward(rollout) == pytest.approx(8, abs=0.3)
@@ -142,37 +142,39 @@ def test_texture_returns_and_the_path_is_corrected(world: World, line: np.ndarra
     torch.testing.assert_close(memory.state.gram, rewritten, atol=1e-3, rtol=0)
 
 
-def test_texture_returns_and_the_path_was_right(world: World, line: np.ndarray) -> None:
+def test_texture_returns_and_the_path_was_right(world: WorldModel, line: np.ndarray) -> None:
     rollout = shown_line(world, line)
     show(rollout, FLAT, "go back")
     show(rollout, line[14:10:-1], "go back")
     assert forward(rollout) == pytest.approx(11, abs=0.3)
-    assert rollout.memory.local.doubts[0] is None
+    assert rollout.memory.ridge.doubts[0] is None
 
 
-def test_what_is_open_is_saved_resumed_forked_and_taken_back(world: World, line: np.ndarray, tmp_path: Path) -> None:
+def test_what_is_open_is_saved_resumed_forked_and_taken_back(
+    world: WorldModel, line: np.ndarray, tmp_path: Path
+) -> None:
     rollout = shown_line(world, line)
     show(rollout, FLAT, "go back")
     Session(rollout, line[0]).save(tmp_path / "open")
     resumed = world.resume(tmp_path / "open")._rollout
     forked = rollout.fork()
-    assert torch.equal(resumed.memory.local.doubts[0], rollout.memory.local.doubts[0])
+    assert torch.equal(resumed.memory.ridge.doubts[0], rollout.memory.ridge.doubts[0])
     for each in (rollout, resumed, forked):
         show(each, line[11:7:-1], "go back")
         assert forward(each) == pytest.approx(8, abs=0.3)
-        assert torch.equal(each.memory.local.state.cross, rollout.memory.local.state.cross)
+        assert torch.equal(each.memory.ridge.state.cross, rollout.memory.ridge.state.cross)
     again = shown_line(world, line)
     show(again, FLAT, "go back")
     show(again, FLAT, "turn left")
     again.rewind(1)
-    assert again.memory.local.doubts[0] is not None
+    assert again.memory.ridge.doubts[0] is not None
     show(again, line[11:7:-1], "go back")
     assert forward(again) == pytest.approx(8, abs=0.3)
     again.rewind(6)
-    assert again.memory.local.doubts == (None,) and forward(again) == 0
+    assert again.memory.ridge.doubts == (None,) and forward(again) == 0
 
 
-def test_one_episode_is_corrected_and_the_others_stay(world: World, line: np.ndarray) -> None:
+def test_one_episode_is_corrected_and_the_others_stay(world: WorldModel, line: np.ndarray) -> None:
     both = shown_line(world, line, rows=2)
     alone = shown_line(world, line)
     for first, second in ((FLAT, line[15:11:-1]), (line[11:7:-1], line[11:7:-1])):
@@ -181,20 +183,20 @@ def test_one_episode_is_corrected_and_the_others_stay(world: World, line: np.nda
         show(alone, first, "go back")
     assert forward(both, 0) == pytest.approx(forward(alone), abs=1e-4) == pytest.approx(8, abs=0.3)
     assert forward(both, 1) == pytest.approx(8, abs=0.3)
-    torch.testing.assert_close(both.memory.local.state.gram[:1], alone.memory.local.state.gram, atol=1e-3, rtol=0)
+    torch.testing.assert_close(both.memory.ridge.state.gram[:1], alone.memory.ridge.state.gram, atol=1e-3, rtol=0)
 
 
 # --- whole walks
 
 
-def test_a_dream_of_a_blank_wall_goes_where_it_is_told(world: World) -> None:
+def test_a_dream_of_a_blank_wall_goes_where_it_is_told(world: WorldModel) -> None:
     session = world.start(np.full((64, 64, 3), (150, 60, 60), np.uint8), memory=True, seed=0)
     for _ in range(2):
         session.step("go forward")
-    assert session.memory.local.pose[0, 0] == pytest.approx(8, abs=0.3)
+    assert session.memory.ridge.pose[0, 0] == pytest.approx(8, abs=0.3)
 
 
-def test_true_walks_into_walls_end_where_the_camera_stands(world: World) -> None:
+def test_true_walks_into_walls_end_where_the_camera_stands(world: WorldModel) -> None:
     walks = bumping_walks(2)
     for tour in walks:
         assert refused_share(tour) >= LEAST_REFUSED
@@ -204,7 +206,7 @@ def test_true_walks_into_walls_end_where_the_camera_stands(world: World) -> None
     for number in range(len(walks[0].verbs)):
         now = slice(1 + FRAMES_PER_CHUNK * number, 1 + FRAMES_PER_CHUNK * (number + 1))
         rollout.observe(torch.from_numpy(frames[:, now]), [walk.actions[number] for walk in walks])
-    poses = rollout.memory.local.pose.numpy()
+    poses = rollout.memory.ridge.pose.numpy()
     assert [end_error(pose, play.poses) for pose, play in zip(poses, plays, strict=True)] == pytest.approx(
         [0, 0], abs=0.6
     )
@@ -242,7 +244,7 @@ def test_what_frames_show_is_read_off_them_alone() -> None:
 
 
 @pytest.mark.slow
-def test_dreams_are_measured(world: World, quick_features: None, tmp_path: Path) -> None:
+def test_dreams_are_measured(world: WorldModel, quick_features: None, tmp_path: Path) -> None:
     reader = load_inverse_dynamics(shipped_reader("rooms"))
     test = DreamsTest(world, reader, DreamsConfig(1, 1, 1, 1, 8))
     report = test.run(tmp_path)

@@ -15,12 +15,12 @@ from slowfast_vgen import sealed
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory import sessions, store
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting
-from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge import RidgeConfig
 from slowfast_vgen.memory.sessions import HEADER_FILE, MEMORY_FOLDER, STATE_FILE
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.text import TextEncoder
-from slowfast_vgen.models.world_model import WorldModel, load_denoiser
-from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.models.world_model import WorldWeights, load_denoiser
+from slowfast_vgen.rollout import Session, WorldModel
 from slowfast_vgen.tensors import parse_metadata, parse_tensors, write_tensors
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -33,14 +33,14 @@ def tensors_of(session: Session) -> list[torch.Tensor]:
     assert memory is not None
     if memory.lora is not None:
         found += flat(memory.lora.weights.states())
-    if memory.local is not None:
-        state = memory.local.state
-        found += [state.gram, state.cross, memory.local.pose]
-        found += [part for entry in memory.local.journal for part in (entry.poses, entry.values, entry.weights)]
+    if memory.ridge is not None:
+        state = memory.ridge.state
+        found += [state.gram, state.cross, memory.ridge.pose]
+        found += [part for entry in memory.ridge.journal for part in (entry.poses, entry.values, entry.weights)]
     return found
 
 
-def session_of(world: World, memory: MemorySetting = STRONG, chunks: int = 2, **settings: Any) -> Session:
+def session_of(world: WorldModel, memory: MemorySetting = STRONG, chunks: int = 2, **settings: Any) -> Session:
     session = world.start(IMAGE, memory=memory, seed=11, **settings)
     for action in ("turn left", "go forward", "turn left")[:chunks]:
         session.step(action)
@@ -57,20 +57,20 @@ def session_of(world: World, memory: MemorySetting = STRONG, chunks: int = 2, **
         FastLearningConfig(LoraConfig(rank=2, layers=("qkv",)), noise_draws=2),
         FastLearningConfig(LoraConfig(rank=2), rule="denoising-original", learning_rate=1e-2),
         FastLearningConfig(LoraConfig(rank=2), rule="replay", learning_rate=1e-2, independent_noise=True),
-        LocalRuleConfig(),
-        LocalRuleConfig(rule="delta", forgetting=0.01),
-        MemoryConfig(LocalRuleConfig(), STRONG),
+        RidgeConfig(),
+        RidgeConfig(rule="delta", forgetting=0.01),
+        MemoryConfig(RidgeConfig(), STRONG),
     ],
-    ids=["off", "own", "adam", "sgd", "one layer", "original", "replay", "local", "delta", "local and eq. 3"],
+    ids=["off", "own", "adam", "sgd", "one layer", "original", "replay", "ridge", "delta", "ridge and eq. 3"],
 )
 def test_a_resumed_session_goes_on_bit_for_bit(
-    local_world: World, local_world_folder: Path, tmp_path: Path, memory: MemorySetting
+    ridge_world: WorldModel, ridge_world_folder: Path, tmp_path: Path, memory: MemorySetting
 ) -> None:
-    tiny_world, tiny_world_folder = local_world, local_world_folder
+    tiny_world, tiny_world_folder = ridge_world, ridge_world_folder
     session = session_of(tiny_world, memory, num_sampling_steps=3)
     session.save(tmp_path / "s")
     # Into weights loaded anew, and for two chunks more: the second shows whether the optimiser's state came along.
-    resumed = World(WorldModel.load(tiny_world_folder)).resume(tmp_path / "s")
+    resumed = WorldModel(WorldWeights.load(tiny_world_folder)).resume(tmp_path / "s")
     assert resumed.num_chunks == 2
     # The frame last seen. It was decoded together with others then and alone now, so its last bits may be rounded
     # otherwise.
@@ -92,13 +92,13 @@ def test_a_resumed_session_goes_on_bit_for_bit(
         assert resumed.memory.num_chunks == 4
 
 
-def test_a_session_saved_before_its_first_chunk_resumes_too(tiny_world: World, tmp_path: Path) -> None:
+def test_a_session_saved_before_its_first_chunk_resumes_too(tiny_world: WorldModel, tmp_path: Path) -> None:
     session = session_of(tiny_world, chunks=0)
     session.save(tmp_path / "s")
     assert np.array_equal(tiny_world.resume(tmp_path / "s").step("turn left"), session.step("turn left"))
 
 
-def test_the_count_of_rollbacks_is_kept(tiny_world: World, tmp_path: Path) -> None:
+def test_the_count_of_rollbacks_is_kept(tiny_world: WorldModel, tmp_path: Path) -> None:
     session = session_of(tiny_world, FastLearningConfig(LoraConfig(rank=2), learning_rate=1e20))
     assert session.memory is not None
     assert session.memory.rollbacks == [2]
@@ -109,7 +109,7 @@ def test_the_count_of_rollbacks_is_kept(tiny_world: World, tmp_path: Path) -> No
     assert np.array_equal(resumed.step("stay"), session.step("stay"))
 
 
-def test_states_to_rewind_to_must_lead_to_where_a_memory_stands(tiny_world: World) -> None:
+def test_states_to_rewind_to_must_lead_to_where_a_memory_stands(tiny_world: WorldModel) -> None:
     lora = session_of(tiny_world)._rollout.memory.lora
     tensors, counts = lora.tensors(), lora.counts()
     one = counts["lora_earlier"][0]
@@ -133,7 +133,7 @@ def test_the_same_tensors_and_texts_give_the_same_bytes(tmp_path: Path) -> None:
     assert read.keys() == tensors.keys() and all(torch.equal(read[name], tensors[name]) for name in read)
 
 
-def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folder: Path, tmp_path: Path) -> None:
+def test_peft_reads_the_memory_as_an_adapter(tiny_world: WorldModel, tiny_world_folder: Path, tmp_path: Path) -> None:
     from peft import PeftModel
 
     session = session_of(tiny_world)
@@ -162,11 +162,11 @@ def test_peft_reads_the_memory_as_an_adapter(tiny_world: World, tiny_world_folde
     assert all(any(name.endswith(layer) for name in held | set(memory.factors)) for layer in memory.factors)
 
 
-def test_a_session_of_other_weights_is_refused(tiny_world: World, tiny_world_folder: Path, tmp_path: Path) -> None:
+def test_a_session_of_other_weights_is_refused(tiny_world: WorldModel, tiny_world_folder: Path, tmp_path: Path) -> None:
     session_of(tiny_world).save(tmp_path / "s")
-    model = WorldModel.load(tiny_world_folder)
+    model = WorldWeights.load(tiny_world_folder)
     model.denoiser.patch_out.bias.data[0] += 1e-3
-    other = World(WorldModel(model.config, model.codec, model.denoiser, model.text_encoder))
+    other = WorldModel(WorldWeights(model.config, model.codec, model.denoiser, model.text_encoder))
     with pytest.raises(UserError, match="learned on other weights") as error:
         other.resume(tmp_path / "s")
     assert tiny_world.model.fingerprint[:12] in str(error.value)
@@ -186,7 +186,7 @@ def cut_off(path: Path) -> None:
 @pytest.mark.parametrize("damage", [flip_a_byte, cut_off, Path.unlink], ids=["flipped", "cut off", "missing"])
 @pytest.mark.parametrize("name", [HEADER_FILE, STATE_FILE, *(f"{MEMORY_FOLDER}/{name}" for name in store.FILES)])
 def test_damaged_files_are_refused_by_name(
-    tiny_world: World, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, name: str, damage: Any
+    tiny_world: WorldModel, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, name: str, damage: Any
 ) -> None:
     sound = tmp_path_factory.getbasetemp() / "sound-session"
     if not sound.exists():
@@ -198,13 +198,13 @@ def test_damaged_files_are_refused_by_name(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "slowfast-session", "version": 1}', '{"version": 1}'])
-def test_headers_of_another_kind_are_refused(tiny_world: World, tmp_path: Path, text: str) -> None:
+def test_headers_of_another_kind_are_refused(tiny_world: WorldModel, tmp_path: Path, text: str) -> None:
     (tmp_path / HEADER_FILE).write_text(text)
     with pytest.raises(UserError, match=HEADER_FILE):
         tiny_world.resume(tmp_path)
 
 
-def test_a_folder_without_a_session_is_refused(tiny_world: World, tmp_path: Path) -> None:
+def test_a_folder_without_a_session_is_refused(tiny_world: WorldModel, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no saved session"):
         tiny_world.resume(tmp_path)
     with pytest.raises(UserError, match="no saved session"):
@@ -220,7 +220,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     [(store, "write_tensors"), (sessions, "write_tensors"), (sealed, "write_record"), (sealed, "sha256_of_file")],
 )
 def test_an_interrupted_write_leaves_the_older_session(
-    tiny_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, module: ModuleType
+    tiny_world: WorldModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, module: ModuleType
 ) -> None:
     session = session_of(tiny_world)
     session.save(tmp_path / "s")
@@ -242,7 +242,7 @@ def test_an_interrupted_write_leaves_the_older_session(
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
-def test_other_peoples_files_are_not_replaced(tiny_world: World, tmp_path: Path) -> None:
+def test_other_peoples_files_are_not_replaced(tiny_world: WorldModel, tmp_path: Path) -> None:
     session = session_of(tiny_world, False, chunks=1)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "thesis.txt").write_text("precious")
@@ -255,9 +255,9 @@ def test_other_peoples_files_are_not_replaced(tiny_world: World, tmp_path: Path)
 
 def test_the_settings_survive_json() -> None:
     lora = FastLearningConfig(LoraConfig(7, 3.5, ("qkv",)), "replay", True, 8, 0.25, 2, 3, "sgd", 9.0, 1)
-    config = MemoryConfig(LocalRuleConfig("delta", 0.1, 0.2, 0.3, 4), lora)
+    config = MemoryConfig(RidgeConfig("delta", 0.1, 0.2, 0.3, 4), lora)
     assert MemoryConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
-    assert MemoryConfig.from_json({}) == MemoryConfig.from_json({"local": None, "lora": None}) == MemoryConfig()
+    assert MemoryConfig.from_json({}) == MemoryConfig.from_json({"ridge": None, "lora": None}) == MemoryConfig()
 
 
 @pytest.mark.parametrize(
@@ -271,12 +271,12 @@ def test_the_settings_survive_json() -> None:
         {"lora": {"rule": "dreaming"}},
         {"lora": {"lora": 4}},
         {"lora": {"rewind_chunks": -1}},
-        {"local": {"rule": "hebb"}},
-        {"local": {"ridge": 0}},
-        {"local": {"forgetting": 1}},
-        {"local": {"familiar": 2}},
-        {"local": {"journal_chunks": 0}},
-        {"local": 3},
+        {"ridge": {"rule": "hebb"}},
+        {"ridge": {"ridge": 0}},
+        {"ridge": {"forgetting": 1}},
+        {"ridge": {"familiar": 2}},
+        {"ridge": {"journal_chunks": 0}},
+        {"ridge": 3},
     ],
 )
 def test_settings_that_are_not_known_are_refused(values: dict[str, Any]) -> None:

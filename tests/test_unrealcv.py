@@ -14,7 +14,7 @@ from unrealcv_server import FakeUnreal, blocked, running
 
 from slowfast_envs.actions import verb_of
 from slowfast_envs.unrealcv.client import UnrealSettings
-from slowfast_envs.unrealcv.world import UnrealWorld
+from slowfast_envs.unrealcv.environment import UnrealEnvironment
 from slowfast_envs.walking_scripts import SCRIPTS
 from slowfast_vgen.cli.main import main
 from slowfast_vgen.data.format import EpisodeDataset
@@ -33,7 +33,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeUnreal]:
 
 
 def record(script: str = "wander", num_chunks: int = 6, count: int = 1, first_index: int = 0) -> list[Episode]:
-    return list(UnrealWorld("train", 0).episodes(count, script, num_chunks, first_index))
+    return list(UnrealEnvironment("train", 0).episodes(count, script, num_chunks, first_index))
 
 
 # --- recording
@@ -127,7 +127,7 @@ def test_an_old_server_without_collisions_sizes_and_level_names_will_do(monkeypa
 
 def test_the_command_line_records_and_tells_of_a_level_in_two_splits(server: FakeUnreal, tmp_path: Path) -> None:
     for split in ("train", "test"):
-        words = ["--world", "unrealcv", "--episodes", "2", "--num-chunks", "2", "--split", split]
+        words = ["--env", "unrealcv", "--episodes", "2", "--num-chunks", "2", "--split", split]
         assert main(["data", "make", *words, "--out", str(tmp_path / split)]) == 0
     assert check_dataset(tmp_path / "train") == []
     assert len(EpisodeDataset(tmp_path / "train")) == 2
@@ -177,7 +177,7 @@ def test_no_server_is_told_with_the_way_to_name_one(
     free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SLOWFAST_UNREALCV", f"127.0.0.1:{free_port()}")
-    words = ["--world", "unrealcv", "--episodes", "1", "--num-chunks", "2", "--out", str(tmp_path / "set")]
+    words = ["--env", "unrealcv", "--episodes", "1", "--num-chunks", "2", "--out", str(tmp_path / "set")]
     assert main(["data", "make", *words]) == 2
     error = capsys.readouterr().err
     assert "slowfast: error: no UnrealCV server answers at 127.0.0.1:" in error
@@ -191,7 +191,7 @@ def test_the_program_ends_when_the_server_hangs(tmp_path: Path) -> None:
         code = (
             f"import os; os.environ |= dict(SLOWFAST_UNREALCV='{server.address}', SLOWFAST_UNREALCV_TIMEOUT='0.3');"
             "from slowfast_vgen.cli.main import main;"
-            "raise SystemExit(main('data make --world unrealcv --episodes 1 --out set'.split()))"
+            "raise SystemExit(main('data make --env unrealcv --episodes 1 --out set'.split()))"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
@@ -225,7 +225,7 @@ def test_a_missing_package_tells_what_to_install(monkeypatch: pytest.MonkeyPatch
 def test_wrong_settings_are_told(name: str, value: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"SLOWFAST_UNREALCV{name}", value)
     with pytest.raises(UserError, match=f"SLOWFAST_UNREALCV{name} is '{value}'; give .*{wanted}"):
-        UnrealWorld("train", 0)
+        UnrealEnvironment("train", 0)
 
 
 def test_settings_are_read_and_have_defaults() -> None:
@@ -238,10 +238,10 @@ def test_settings_are_read_and_have_defaults() -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: UnrealWorld("training", 0), "training"),
-        (lambda: UnrealWorld("train", 0).episodes(1, "waltz", 2), "waltz"),
-        (lambda: UnrealWorld("train", 0).episodes(0, "mix", 2), "0 episodes"),
-        (lambda: UnrealWorld("train", 0).episodes(1, "mix", 0), "0 chunks"),
+        (lambda: UnrealEnvironment("training", 0), "training"),
+        (lambda: UnrealEnvironment("train", 0).episodes(1, "waltz", 2), "waltz"),
+        (lambda: UnrealEnvironment("train", 0).episodes(0, "mix", 2), "0 episodes"),
+        (lambda: UnrealEnvironment("train", 0).episodes(1, "mix", 0), "0 chunks"),
     ],
 )
 def test_bad_input_is_told_before_a_server_is_looked_for(call: Callable[[], object], told: str) -> None:

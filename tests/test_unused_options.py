@@ -27,7 +27,7 @@ DATA = ["--data", "nowhere", "--codec", "nowhere", "--out"]
         ),
         (["plan", "--task", "nothing", "--videos", "2", "--endpoint-model", "m"], ["videos", "endpoint-model"]),
         (
-            ["evaluate", "quality", "--world", "nowhere", "--lpips-heads", "x", "--i3d-sha256", "x"],
+            ["evaluate", "quality", "--model", "nowhere", "--lpips-heads", "x", "--i3d-sha256", "x"],
             ["lpips-heads", "i3d-sha256"],
         ),
     ],

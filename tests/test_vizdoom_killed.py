@@ -36,7 +36,7 @@ def shared_memory() -> set[str]:
 def test_a_killed_data_make_leaves_no_engine_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tmp").mkdir()
     where = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
-    words = [sys.executable, "-m", "slowfast_vgen", "data", "make", "--world", "vizdoom-rooms", "--out"]
+    words = [sys.executable, "-m", "slowfast_vgen", "data", "make", "--env", "vizdoom-rooms", "--out"]
     words += [str(tmp_path / "set"), "--num-chunks", "2", "--episodes"]
     making = subprocess.Popen([*words, "2000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=where)
     try:

@@ -27,10 +27,10 @@ from slowfast_vgen.language import lexicon
 from slowfast_vgen.language.lists import without_marker
 from slowfast_vgen.models.text import FILES, INSTALL, PACKAGE
 from slowfast_vgen.models.vocabulary import Action, Motion, Vocabulary, vocabulary_of
-from slowfast_vgen.models.world_model import WORLD, WorldModel
+from slowfast_vgen.models.world_model import WORLD, WorldWeights
 from slowfast_vgen.packaged import packaged_file
 from slowfast_vgen.presets import worlds
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 ROOMS, RETRACE, TABLE = walking_vocabulary(), walking_vocabulary(retrace=True), table_vocabulary()
 FINGERPRINTS = {"rooms-64": "334b2896e8cd", "metaworld-moves": "", "rooms-64-retrace": ""}
@@ -331,19 +331,19 @@ def test_shipped_worlds_carry_their_vocabulary_and_keep_their_weights(name: str)
     folder = worlds.world_folder(name)
     assert worlds.vocabulary(name) == SHIPPED[name]()
     assert read_json(folder / "model_index.json")["sha256"]["actions.json"] == sha256_of_file(folder / "actions.json")
-    assert WorldModel.load(folder).fingerprint.startswith(FINGERPRINTS[name])
+    assert WorldWeights.load(folder).fingerprint.startswith(FINGERPRINTS[name])
 
 
 @pytest.fixture(scope="module")
-def rooms() -> World:
+def rooms() -> WorldModel:
     return worlds.load("rooms-64")
 
 
-def start(world: World, **given: Any) -> Any:
+def start(world: WorldModel, **given: Any) -> Any:
     return world.start(np.full((64, 64, 3), 90, np.uint8), seed=3, num_sampling_steps=1, **given)
 
 
-def test_all_ways_to_say_it_give_one_video(rooms: World) -> None:
+def test_all_ways_to_say_it_give_one_video(rooms: WorldModel) -> None:
     ways = ("turn left", "Turn left!", "turn left.", "please turn lef", "hang a left", "rotate to the left")
     videos = []
     for way in ways:
@@ -358,7 +358,7 @@ def test_all_ways_to_say_it_give_one_video(rooms: World) -> None:
 @pytest.mark.parametrize(
     "text", ["do not turn left", "open the door", "turn left or right", "turn left and go forward"]
 )
-def test_what_is_not_understood_is_not_carried_out(rooms: World, text: str) -> None:
+def test_what_is_not_understood_is_not_carried_out(rooms: WorldModel, text: str) -> None:
     stayed = start(rooms).step("stay")
     session = start(rooms)
     with pytest.warns(ActionWarning, match="'stay' is carried out instead"):
@@ -377,7 +377,7 @@ def test_what_is_not_understood_is_not_carried_out(rooms: World, text: str) -> N
     assert nearest.fork().last_action == nearest.last_action
 
 
-def test_frames_that_are_shown_pass_the_same_door(rooms: World) -> None:
+def test_frames_that_are_shown_pass_the_same_door(rooms: WorldModel) -> None:
     def pose(*actions: str) -> Any:
         rollout = rooms.start_batch(np.full((1, 64, 64, 3), 90, np.uint8), True, [0], 1)
         frames = rollout.predict(["stay"])
@@ -390,7 +390,7 @@ def test_frames_that_are_shown_pass_the_same_door(rooms: World) -> None:
         assert pose("never turn left") == pose("stay")
 
 
-def test_strictness_lasts_through_a_save(rooms: World, tmp_path: Path) -> None:
+def test_strictness_lasts_through_a_save(rooms: WorldModel, tmp_path: Path) -> None:
     session = start(rooms)
     session.step("turn left")
     session.save(tmp_path / "episode")
@@ -399,7 +399,7 @@ def test_strictness_lasts_through_a_save(rooms: World, tmp_path: Path) -> None:
         rooms.resume(tmp_path / "episode", strict=True).step("dance")
 
 
-def test_a_world_without_a_vocabulary_takes_any_text(tiny_world: World) -> None:
+def test_a_world_without_a_vocabulary_takes_any_text(tiny_world: WorldModel) -> None:
     assert tiny_world.actions is None
     session = start(tiny_world)
     with warnings.catch_warnings():
@@ -424,7 +424,7 @@ def test_generate_refuses_before_it_loads_weights(
     def load(*_: object, **__: object) -> None:
         raise AssertionError("weights were loaded")
 
-    monkeypatch.setattr(WorldModel, "load", load)
+    monkeypatch.setattr(WorldWeights, "load", load)
     words = ["generate", "--image", "docs/images/start.png", "--out", str(tmp_path / "out.mp4"), "--actions"]
     for text, told in (
         ("turn left; do not go back", "'do not go back' says what not to do; the nearest known action is 'stay'"),
@@ -480,7 +480,7 @@ def test_two_versions_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_a_training_writes_what_its_data_was_told_and_a_packed_world_carries_it(tmp_path: Path) -> None:
     train, codec, slow, out = (str(tmp_path / name) for name in ("train", "codec", "slow", "world"))
-    words = ["--world", "vizdoom-rooms", "--split", "train", "--episodes", "4", "--num-chunks", "24"]
+    words = ["--env", "vizdoom-rooms", "--split", "train", "--episodes", "4", "--num-chunks", "24"]
     assert main(["data", "make", "--out", train, *words]) == 0
     common = ["--data", train, "--validation", train, "--steps", "1", "--batch-size", "2"]
     assert main(["train", "codec", *common, "--out", codec]) == 0

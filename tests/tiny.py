@@ -46,7 +46,7 @@ def wan() -> WanDenoiser:
 
 
 def remembering(family: str, memory_width: int = 3, size: tuple[int, int] = (8, 8)) -> nn.Module:
-    """The same with room for a local memory, for latents of the given height and width."""
+    """The same with room for a ridge memory, for latents of the given height and width."""
     if family == "VideoTransformer":
         return shaken(
             lambda: VideoTransformer(

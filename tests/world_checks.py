@@ -13,7 +13,7 @@ import numpy as np
 
 from slowfast_bench.paths.episodes import Tour
 from slowfast_envs.actions import FRAMES_PER_CHUNK, verb_of
-from slowfast_envs.base import SeededWorld
+from slowfast_envs.base import SeededEnvironment
 from slowfast_envs.scene import Rect, Scene
 from slowfast_envs.walking import Place, poses_of, walk
 from slowfast_envs.walking_scripts import SCRIPTS, draw_path
@@ -137,7 +137,7 @@ def count_revisits(frames: Frames, poses: Poses) -> int:
     return count
 
 
-def told_by_another_process(world: type[SeededWorld], num_chunks: int) -> list[str]:
+def told_by_another_process(world: type[SeededEnvironment], num_chunks: int) -> list[str]:
     """`identity` of episode 2 of validation, seed 3, as another process prints it."""
     code = (
         f"import hashlib; from {world.__module__} import {world.__name__};"
@@ -181,7 +181,7 @@ def check_walked_episode(episode: Episode, scene: Scene, digest: str) -> None:
 
 def make_two_splits(world: str, folder: Path, num_chunks: int) -> list[Path]:
     """Two episodes of train and of test, made and found sound and apart by the command line."""
-    words = ["--world", world, "--episodes", "2", "--num-chunks", str(num_chunks)]
+    words = ["--env", world, "--episodes", "2", "--num-chunks", str(num_chunks)]
     splits = [folder / split for split in ("train", "test")]
     for path in splits:
         assert main(["data", "make", *words, "--split", path.name, "--out", str(path)]) == 0
@@ -189,7 +189,7 @@ def make_two_splits(world: str, folder: Path, num_chunks: int) -> list[Path]:
     return splits
 
 
-def second_of_train(world: type[SeededWorld], folder: Path) -> Episode:
+def second_of_train(world: type[SeededEnvironment], folder: Path) -> Episode:
     """Episode 1 of train as `make_two_splits` has made it: of this world, and the very frames that it gives."""
     dataset = EpisodeDataset(make_two_splits(world.name, folder, 3)[0])
     assert dataset.header.world == world.name

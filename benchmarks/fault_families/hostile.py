@@ -137,14 +137,14 @@ def _unreal_mutant(number: int, folder: Path, rng: Rng) -> Found:
 def _recorded(moment: str, acts: Callable[[bytes], Any]) -> Found:
     """A recording ends in time, by one sentence."""
     unreal = importlib.import_module("test_hostile_unrealcv")
-    from slowfast_envs.unrealcv.world import UnrealWorld
+    from slowfast_envs.unrealcv.environment import UnrealEnvironment
     from slowfast_vgen.errors import UserError
 
     server = unreal.HostileUnreal(moment, acts)
     os.environ |= {"SLOWFAST_UNREALCV": server.address, "SLOWFAST_UNREALCV_TIMEOUT": str(PEER_SECONDS)}
     begun = time.monotonic()
     try:
-        episodes = list(UnrealWorld("train", 0).episodes(1, "wander", 2))
+        episodes = list(UnrealEnvironment("train", 0).episodes(1, "wander", 2))
         told = f"{len(episodes)} episodes were recorded"
     except UserError as error:
         told = str(error)

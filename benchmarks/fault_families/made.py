@@ -16,8 +16,8 @@ from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.settings import CodecConfig
 from slowfast_vgen.models.text import EMBED_DIM, TextEncoder
 from slowfast_vgen.models.video_transformer import VideoTransformer
-from slowfast_vgen.models.world_model import WorldConfig, WorldModel
-from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.models.world_model import WorldModelConfig, WorldWeights
+from slowfast_vgen.rollout import Session, WorldModel
 from slowfast_vgen.tensors import write_tensors
 from slowfast_vgen.train.run import Step, TrainingRun
 from slowfast_vgen.train.settings import OptimisationConfig
@@ -26,10 +26,10 @@ from slowfast_vgen.types import Chunk, Episode
 ACTIONS = ("turn left", "turn right", "go forward", "go back")
 MEMORIES: dict[str, dict[str, Any]] = {
     "off": {},
-    "local": {"local": {"journal_chunks": 6}},
+    "ridge": {"ridge": {"journal_chunks": 6}},
     "lora": {"lora": {"lora": {"rank": 2}, "learning_rate": 1e-3}},
     "replay": {"lora": {"lora": {"rank": 2}, "learning_rate": 1e-3, "rule": "replay", "replay_windows": 4}},
-    "both": {"local": {"journal_chunks": 4}, "lora": {"lora": {"rank": 2}, "learning_rate": 1e-3}},
+    "both": {"ridge": {"journal_chunks": 4}, "lora": {"lora": {"rank": 2}, "learning_rate": 1e-3}},
 }
 """Settings of each sort of memory, as JSON."""
 
@@ -41,7 +41,7 @@ def random_like(module: torch.nn.Module, seed: int) -> None:
         value.data += 0.05 * torch.randn(value.shape, generator=generator)
 
 
-def tiny_world(seed: int) -> World:
+def tiny_world(seed: int) -> WorldModel:
     """A world of random weights, which steps in some milliseconds; its four actions need no text encoder."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -53,9 +53,9 @@ def tiny_world(seed: int) -> World:
     for module in (codec, denoiser):
         random_like(module, seed)
     codec.latent_std.abs_()
-    config = WorldConfig("tiny", num_sampling_steps=1, memory=MEMORIES["both"])
-    model = WorldModel(config, codec.eval(), denoiser.eval(), TextEncoder.for_world(known), address)
-    return World(model.requires_grad_(False))
+    config = WorldModelConfig("tiny", num_sampling_steps=1, memory=MEMORIES["both"])
+    model = WorldWeights(config, codec.eval(), denoiser.eval(), TextEncoder.for_world(known), address)
+    return WorldModel(model.requires_grad_(False))
 
 
 def start_image(seed: int) -> np.ndarray:

@@ -57,8 +57,8 @@ class NanAndExceptions(Plain):
         self.things = {each.thing.name: each for each in prepared(folder / "things", seed)}
         self.plan: list[Line] = []
         for operation, most in LINES.items():
-            for memory in ("off",) if operation in ("fork", "train") else ("both", "replay", "local"):
-                if operation != "forget" or memory == "local":
+            for memory in ("off",) if operation in ("fork", "train") else ("both", "replay", "ridge"):
+                if operation != "forget" or memory == "ridge":
                     self._plan(operation, memory, most, folder)
         for name in self.things:
             self._plan(f"saving {name}", "off", THING_LINES, folder)

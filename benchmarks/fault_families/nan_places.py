@@ -34,14 +34,14 @@ from slowfast_vgen.memory.sessions import SESSION
 from slowfast_vgen.memory.store import MEMORY
 from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.weights import WEIGHTS, save_part
-from slowfast_vgen.models.world_model import WorldModel, load_denoiser
+from slowfast_vgen.models.world_model import WorldWeights, load_denoiser
 from slowfast_vgen.results import Estimate
-from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.rollout import Session, WorldModel
 from slowfast_vgen.tensors import parse_tensors, write_tensors
 from slowfast_vgen.train.checkpoint import CHECKPOINT, STATE_FILE
 
 VALUES = ("nan", "inf", "-inf")
-Place = Callable[[World, str, np.random.Generator, Path], str | None]
+Place = Callable[[WorldModel, str, np.random.Generator, Path], str | None]
 
 
 def refused(work: Callable[[], Any], what: str = "it is taken in silence") -> str | None:
@@ -59,9 +59,9 @@ def poison(tensor: Tensor, value: str, rng: np.random.Generator) -> None:
     flat[int(rng.integers(len(flat)))] = float(value)
 
 
-def begun(world: World, rng: np.random.Generator) -> Session:
+def begun(world: WorldModel, rng: np.random.Generator) -> Session:
     """A session with a memory, two chunks old."""
-    memory = MemoryConfig.from_json(MEMORIES[str(rng.choice(["local", "lora", "replay", "both"]))])
+    memory = MemoryConfig.from_json(MEMORIES[str(rng.choice(["ridge", "lora", "replay", "both"]))])
     session = world.start(start_image(int(rng.integers(1000))), memory, int(rng.integers(1000)))
     for action in ACTIONS[:2]:
         session.step(action)
@@ -91,7 +91,7 @@ def _step_is_undone(session: Session) -> str | None:
     return fault or (None if fingerprint_of(session) == before else "the session has changed")
 
 
-def denoiser_output(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def denoiser_output(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     session = begun(world, rng)
     with poisoned_output(value, rng):
         if fault := _step_is_undone(session):
@@ -100,7 +100,7 @@ def denoiser_output(world: World, value: str, rng: np.random.Generator, folder: 
     return None
 
 
-def text_embedding(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def text_embedding(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     session, encoder = begun(world, rng), world.model.text_encoder
     known = dict(encoder._known)
     known[ACTIONS[2]] = known[ACTIONS[2]].clone()
@@ -109,7 +109,7 @@ def text_embedding(world: World, value: str, rng: np.random.Generator, folder: P
     return _step_is_undone(session)
 
 
-def chunk_that_is_shown(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def chunk_that_is_shown(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     session = begun(world, rng)
     before, new = fingerprint_of(session), torch.randn(1, 4, *world.model.latent_shape)
     poison(new, value, rng)
@@ -117,7 +117,7 @@ def chunk_that_is_shown(world: World, value: str, rng: np.random.Generator, fold
     return fault or (None if fingerprint_of(session) == before else "the session has changed")
 
 
-def memory_of_a_session(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def memory_of_a_session(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     session = begun(world, rng)
     session.save(folder / "session")
     before = fingerprint_of(world.resume(folder / "session"))
@@ -128,7 +128,7 @@ def memory_of_a_session(world: World, value: str, rng: np.random.Generator, fold
     return fault or (None if fingerprint_of(world.resume(folder / "session")) == before else "the older one is lost")
 
 
-def latents_of_a_session(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def latents_of_a_session(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     session = begun(world, rng)
     session.save(folder / "session")
     before = fingerprint_of(world.resume(folder / "session"))
@@ -138,7 +138,7 @@ def latents_of_a_session(world: World, value: str, rng: np.random.Generator, fol
     return fault or (None if fingerprint_of(world.resume(folder / "session")) == before else "the older one is lost")
 
 
-def files_of_a_session(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def files_of_a_session(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     begun(world, rng).save(folder / "session")
     names = sorted((folder / "session").rglob("*.safetensors"))
     poison_file(names[int(rng.integers(len(names)))], value, rng)
@@ -156,17 +156,17 @@ def poison_file(path: Path, value: str, rng: np.random.Generator) -> None:
     write_tensors(path, tensors, {"format": "pt"})
 
 
-def weights_of_a_world(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def weights_of_a_world(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     save = lambda: world.model.save(folder / "world")  # noqa: E731
     save()
-    before = WorldModel.load(folder / "world").fingerprint
+    before = WorldWeights.load(folder / "world").fingerprint
     tensors = [each for each in world.model.state_dict().values() if each.is_floating_point() and each.numel()]
     poison(tensors[int(rng.integers(len(tensors)))], value, rng)
     fault = refused(save, "it is saved in silence")
-    return fault or (None if WorldModel.load(folder / "world").fingerprint == before else "the older one is lost")
+    return fault or (None if WorldWeights.load(folder / "world").fingerprint == before else "the older one is lost")
 
 
-def weights_of_a_part(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def weights_of_a_part(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     part = copy.deepcopy(world.model.denoiser)
     save_part(folder / "part", part)
     before = digest_of((folder / "part" / "diffusion_pytorch_model.safetensors").read_bytes())
@@ -177,14 +177,14 @@ def weights_of_a_part(world: World, value: str, rng: np.random.Generator, folder
     return fault or (None if after == before else "the older one is lost")
 
 
-def files_of_a_part(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def files_of_a_part(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     save_part(folder / "part", world.model.denoiser)
     poison_file(folder / "part" / "diffusion_pytorch_model.safetensors", value, rng)
     WEIGHTS.seal(folder / "part", WEIGHTS.read_header(folder / "part"))
     return refused(lambda: load_denoiser(folder / "part"), "it is loaded in silence")
 
 
-def state_of_a_training(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def state_of_a_training(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     """Weights, averages and moments."""
     run = line_run(folder / "run", 0)
     run.run()
@@ -214,12 +214,12 @@ def _broken_training(folder: Path, at: int, part: Any) -> str | None:
     return None if files[0] == files[1] else "what goes on has other weights"
 
 
-def loss(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def loss(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     at = int(rng.integers(5))
     return _broken_training(folder, at, lambda kept, _, step: kept * float(value) if step == at else kept)
 
 
-def gradient(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def gradient(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     at = int(rng.integers(5))
 
     def part(kept: Tensor, module: nn.Module, step: int) -> Tensor:
@@ -230,7 +230,7 @@ def gradient(world: World, value: str, rng: np.random.Generator, folder: Path) -
     return _broken_training(folder, at, part)
 
 
-def validation(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def validation(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     """The log stays JSON, and the user is warned."""
     run = line_run(folder / "run", 0)
     run.validate = lambda: {"size": float(value)}
@@ -243,7 +243,7 @@ def validation(world: World, value: str, rng: np.random.Generator, folder: Path)
     return None if any("the log tells null" in str(each.message) for each in told) else "nobody is warned"
 
 
-def figures(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def figures(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     write_figures(folder / "results.json", {}, {"one": Estimate.exact(1.0)})
     before = (folder / "results.json").read_bytes()
     row = [1.0, 1.0, 1.0]
@@ -252,31 +252,31 @@ def figures(world: World, value: str, rng: np.random.Generator, folder: Path) ->
     return fault or (None if (folder / "results.json").read_bytes() == before else "the older ones are lost")
 
 
-def protocol(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def protocol(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     row = {"one": Estimate.exact(1.0)}
     return refused(lambda: write_figures(folder / "results.json", {"told": [float(value)]}, row))
 
 
-def poses(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def poses(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     episode = made_episode(0)
     assert episode.poses is not None
     episode.poses.reshape(-1)[int(rng.integers(episode.poses.size))] = float(value)
     return refused(lambda: write_episode(folder / "000000", episode), "it is written in silence")
 
 
-def metadata(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def metadata(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     episode = made_episode(0)
     episode.metadata["speed"] = float(value)
     return refused(lambda: write_episode(folder / "000000", episode), "it is written in silence")
 
 
-def frame_rate(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def frame_rate(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     episode = made_episode(0)
     object.__setattr__(episode, "fps", float(value))
     return refused(lambda: write_episode(folder / "000000", episode), "it is written in silence")
 
 
-def cached(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def cached(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     """Latents of a codec that has lost its way, on their way into the cache."""
     writer = DatasetWriter(folder / "set", DatasetHeader("tiny", "train", 1, {"seed": 0}))
     writer.append(made_episode(0))
@@ -293,20 +293,20 @@ def cached(world: World, value: str, rng: np.random.Generator, folder: Path) -> 
     return fault or (f"{kept} is kept" if kept else None)
 
 
-def start_picture(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def start_picture(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     picture = torch.rand(3, 64, 64)
     poison(picture, value, rng)
     return refused(lambda: world.start(picture))
 
 
-def settings(world: World, value: str, rng: np.random.Generator, folder: Path) -> str | None:
+def settings(world: WorldModel, value: str, rng: np.random.Generator, folder: Path) -> str | None:
     number = float(value)
     rules: list[Callable[[], Any]] = [
         lambda: world.start(start_image(0), False, guidance_scale=number),
         lambda: MemoryConfig.from_json({"lora": {"learning_rate": number}}),
         lambda: MemoryConfig.from_json({"lora": {"guard_ratio": number}}),
-        lambda: MemoryConfig.from_json({"local": {"ridge": number}}),
-        lambda: MemoryConfig.from_json({"local": {"forgetting": number}}),
+        lambda: MemoryConfig.from_json({"ridge": {"ridge": number}}),
+        lambda: MemoryConfig.from_json({"ridge": {"forgetting": number}}),
     ]
     chosen = int(rng.integers(len(rules)))
     return refused(rules[chosen], f"setting {chosen} is taken in silence")

@@ -112,7 +112,7 @@ class SaveLoadForkMerge(Plain):
 
     def _merged(self, rng: np.random.Generator, folder: Path) -> Found:
         """Memories that are merged, then saved, are what saved ones are that are merged then; the other stays."""
-        kind = str(rng.choice(["local", "lora", "both"]))
+        kind = str(rng.choice(["ridge", "lora", "both"]))
         one, two = self._start(rng, kind), self._start(rng, kind)
         for session in (one, two):
             for _ in range(int(rng.integers(1, 4))):

@@ -15,7 +15,7 @@ MOST_GROWTH = 24 * 2**20
 """Bytes; a leak of a frame a chunk, or of the tiny world's weights a load, would be more."""
 CHUNKS, WORLDS, SESSIONS, READS = 1500, 50, 200, 200
 NUM_THREADS, THREADED_CHUNKS = 4, 3
-RULES = ("local", "local-delta", "denoising", "denoising-independent", "denoising-original", "replay", "off")
+RULES = ("ridge", "ridge-delta", "denoising", "denoising-independent", "denoising-original", "replay", "off")
 THREAD_TRIALS = 105
 
 
@@ -39,7 +39,7 @@ class Soak(Plain):
         sound_models.save_world(folder / "world")
         sound_data.save_dataset(folder / "set", 0)
         self.world = sound_models.load(folder / "world")
-        self.runs = [self.chunks("local", CHUNKS), self.chunks("off", CHUNKS), self.chunks("replay", 600)]
+        self.runs = [self.chunks("ridge", CHUNKS), self.chunks("off", CHUNKS), self.chunks("replay", 600)]
         self.runs += [self.worlds, self.sessions, self.data_sets, self.shards]
         return len(self.runs) + THREAD_TRIALS
 

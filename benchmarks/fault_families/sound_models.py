@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fault_families.sound import Kind, told, without_warnings
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
-from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge import RidgeConfig
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.codec import Codec
@@ -25,8 +25,8 @@ from slowfast_vgen.models.video_transformer import VideoTransformer
 from slowfast_vgen.models.vocabulary import Action, Motion, Vocabulary
 from slowfast_vgen.models.weights import save_part
 from slowfast_vgen.models.world_model import (
-    WorldConfig,
-    WorldModel,
+    WorldModelConfig,
+    WorldWeights,
     denoiser_writer,
     load_address,
     load_codec,
@@ -35,7 +35,7 @@ from slowfast_vgen.models.world_model import (
 )
 from slowfast_vgen.plan.reader import load_reader
 from slowfast_vgen.presets.worlds import load
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.rollout.session import Session
 from slowfast_vgen.train.run import Step, TrainingRun
 from slowfast_vgen.train.settings import OptimisationConfig
@@ -45,12 +45,12 @@ SIDE = 32
 VERBS = ("turn_left", "go_forward", "stay")
 TEXTS = ("turn left", "go forward", "stay")
 IMAGE = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-LOCAL = MemoryConfig(LocalRuleConfig(journal_chunks=4))
+LOCAL = MemoryConfig(RidgeConfig(journal_chunks=4))
 LORA = MemoryConfig(lora=FastLearningConfig(LoraConfig(rank=1), "replay", replay_windows=2, learning_rate=1e-3))
 
 
-def tiny_model(seed: int = 0) -> WorldModel:
-    """A world of random weights that are nowhere zero, with a local memory, that can be told `TEXTS`."""
+def tiny_model(seed: int = 0) -> WorldWeights:
+    """A world of random weights that are nowhere zero, with a ridge memory, that can be told `TEXTS`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         codec = Codec.from_config(CodecConfig(4, 4, 8, 8))
@@ -62,10 +62,10 @@ def tiny_model(seed: int = 0) -> WorldModel:
     motions = (Motion(turn=30.0), Motion(forward=4.0), Motion())
     rows = zip(VERBS, TEXTS, motions, strict=True)
     vocabulary = Vocabulary(tuple(Action(verb, (text,), motion) for verb, text, motion in rows), null="stay")
-    config = WorldConfig(
+    config = WorldModelConfig(
         "tiny", num_sampling_steps=1, frame_height=SIDE, frame_width=SIDE, memory=LOCAL.to_json(), provenance={"a": 1}
     )
-    return WorldModel(config, codec, denoiser, encoder, address, vocabulary).eval().requires_grad_(False)
+    return WorldWeights(config, codec, denoiser, encoder, address, vocabulary).eval().requires_grad_(False)
 
 
 def save_world(folder: Path, seed: int = 0) -> None:
@@ -91,7 +91,7 @@ def _world(folder: Path) -> str:
         return told(told_of, world.model.state_dict(), steps_of(world.start(IMAGE)))
 
 
-def _save_session(world: World, memory: MemoryConfig | bool) -> Callable[[Path, int], None]:
+def _save_session(world: WorldModel, memory: MemoryConfig | bool) -> Callable[[Path, int], None]:
     def make(folder: Path, number: int) -> None:
         session = world.start(IMAGE, memory=memory, seed=number)
         for text in TEXTS[: 2 + number]:
@@ -101,7 +101,7 @@ def _save_session(world: World, memory: MemoryConfig | bool) -> Callable[[Path, 
     return make
 
 
-def _save_memory(world: World, memory: MemoryConfig) -> Callable[[Path, int], None]:
+def _save_memory(world: WorldModel, memory: MemoryConfig) -> Callable[[Path, int], None]:
     def make(folder: Path, number: int) -> None:
         session = world.start(IMAGE, memory=memory, seed=number)
         session.step(TEXTS[number])
@@ -111,7 +111,7 @@ def _save_memory(world: World, memory: MemoryConfig) -> Callable[[Path, int], No
     return make
 
 
-def _load_memory(world: World) -> Callable[[Path], str]:
+def _load_memory(world: WorldModel) -> Callable[[Path], str]:
     def read(folder: Path) -> str:
         memory = world.load_memory(folder)
         return told(memory.describe(), steps_of(world.start(IMAGE, memory=memory)))

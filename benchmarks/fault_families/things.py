@@ -36,8 +36,8 @@ from slowfast_vgen.models.fingerprint import sha256_of_tensors
 from slowfast_vgen.models.inverse_dynamics import InverseDynamics, load_inverse_dynamics
 from slowfast_vgen.models.training_record import TrainingRecord
 from slowfast_vgen.models.weights import save_part
-from slowfast_vgen.models.world_model import WorldModel, denoiser_writer, load_codec, load_denoiser
-from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.models.world_model import WorldWeights, denoiser_writer, load_codec, load_denoiser
+from slowfast_vgen.rollout import Session, WorldModel
 from slowfast_vgen.train.checkpoint import CHECKPOINT, STATE_FILE
 from slowfast_vgen.train.run import TrainingRun
 
@@ -72,7 +72,7 @@ class Things:
         self.folder, self.seed = folder, seed
 
     @cached_property
-    def worlds(self) -> dict[str, World]:
+    def worlds(self) -> dict[str, WorldModel]:
         """Two worlds."""
         return {"old": tiny_world(self.seed), "new": tiny_world(self.seed + 1)}
 
@@ -138,7 +138,7 @@ class Things:
         def save(path: Path, which: str) -> None:
             self.worlds[which].model.save(path)
 
-        return Thing("world", "world", save, lambda path: WorldModel.load(path).fingerprint)
+        return Thing("world", "world", save, lambda path: WorldWeights.load(path).fingerprint)
 
     def _part(self) -> Thing:
         record = TrainingRecord("flow", 64, 64, 4, 4, 10.0)

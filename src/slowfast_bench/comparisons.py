@@ -7,27 +7,27 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 LEARNING_RATE = 3e-4
 """Of the ablations' base: the rate at which eq. 3 keeps most of the palette (docs/decisions/0004)."""
 
 
-def isolation_arms(world: World, before: DenoiserModule | None) -> list[Arm]:
+def isolation_arms(world: WorldModel, before: DenoiserModule | None) -> list[Arm]:
     """Is the gain due to the memory, and not to the architecture or to more training?
 
     The memory; none on the same weights; the memory of another episode; and the slow weights before the loop, alone.
 
     Raises:
-        UserError: a world without a local memory.
+        UserError: a world without a ridge memory.
     """
     shipped = world.shipped_memory
-    if shipped.local is None:
-        raise UserError(f"the world {world.model.config.name!r} has no local memory whose share could be told")
+    if shipped.ridge is None:
+        raise UserError(f"the world {world.model.config.name!r} has no ridge memory whose share could be told")
     arms = [
         memory_arm("memory", "memory", world, shipped),
         memory_arm("no_memory", "same weights, no memory", world, None),
-        foreign_memory_arm(world, MemoryConfig(local=shipped.local)),
+        foreign_memory_arm(world, MemoryConfig(ridge=shipped.ridge)),
     ]
     if before is not None:
         alone = world.with_parts(before.to(world.device).eval().requires_grad_(False))
@@ -35,22 +35,22 @@ def isolation_arms(world: World, before: DenoiserModule | None) -> list[Arm]:
     return arms
 
 
-def crossdomain_arms(world: World) -> list[Arm]:
+def crossdomain_arms(world: WorldModel) -> list[Arm]:
     """Does fast learning adapt a world to a domain that it never saw? With none, and with each of its kinds.
 
     Raises:
-        UserError: a world without a local memory.
+        UserError: a world without a ridge memory.
     """
-    local = world.shipped_memory.local
-    if local is None:
-        raise UserError(f"the world {world.model.config.name!r} has no local memory to take to another domain")
+    ridge = world.shipped_memory.ridge
+    if ridge is None:
+        raise UserError(f"the world {world.model.config.name!r} has no ridge memory to take to another domain")
     eq3 = ablation_configs()["eq3"][1]
     return [
-        memory_arm("memory", "local rule (shipped)", world, MemoryConfig(local=local)),
+        memory_arm("memory", "ridge rule (shipped)", world, MemoryConfig(ridge=ridge)),
         memory_arm("no_memory", "no fast learning", world, None),
         frozen_arm(world),
         memory_arm("eq3", "eq. 3", world, MemoryConfig(lora=eq3)),
-        memory_arm("memory_and_eq3", "local rule and eq. 3", world, MemoryConfig(local, eq3)),
+        memory_arm("memory_and_eq3", "ridge rule and eq. 3", world, MemoryConfig(ridge, eq3)),
     ]
 
 
@@ -80,7 +80,7 @@ def ablation_configs() -> Mapping[str, tuple[str, FastLearningConfig]]:
     }
 
 
-def ablation_arms(world: World) -> list[Arm]:
+def ablation_arms(world: WorldModel) -> list[Arm]:
     """The paper's four ablations and the settings of fast learning, on one world's slow weights."""
     arms = [
         memory_arm(name, label, world, MemoryConfig(lora=each)) for name, (label, each) in ablation_configs().items()
@@ -90,6 +90,6 @@ def ablation_arms(world: World) -> list[Arm]:
         memory_arm("single_frame_past", "one past frame", short, MemoryConfig(lora=ablation_configs()["eq3"][1]))
     )
     arms.append(memory_arm("no_memory", "no memory", world, None))
-    if world.shipped_memory.local is not None:
-        arms.append(memory_arm("local", "local rule (shipped)", world, MemoryConfig(local=world.shipped_memory.local)))
+    if world.shipped_memory.ridge is not None:
+        arms.append(memory_arm("ridge", "ridge rule (shipped)", world, MemoryConfig(ridge=world.shipped_memory.ridge)))
     return arms

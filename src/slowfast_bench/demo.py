@@ -20,7 +20,7 @@ from slowfast_vgen.errors import UserError
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.pictures import Panel, contact_sheet, save_animation, save_picture, side_by_side, upscaled
 from slowfast_vgen.results import Estimate, Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Frames
 
 MAP_INDEX = 0
@@ -89,7 +89,7 @@ def _start_pose(scene: Scene) -> Float[np.ndarray, "3"]:
     return poses_of([draw_start(np.random.default_rng(0), scene, "out-and-back")])[0]
 
 
-def make_demo(world: World, seed: int, progress: Callable[[str, int], None] = lambda arm, chunk: None) -> Demo:
+def make_demo(world: WorldModel, seed: int, progress: Callable[[str, int], None] = lambda arm, chunk: None) -> Demo:
     """Generates the path twice from the start image alone, after one chunk to warm up.
 
     Args:

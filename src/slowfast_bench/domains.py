@@ -31,7 +31,7 @@ from slowfast_vgen.metrics.video_distance import estimate_distance
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.results import Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 VERSION = 3
 ADAPTATION = FastLearningConfig(learning_rate=3e-3, updates_per_chunk=4, rewind_chunks=0)
@@ -78,12 +78,12 @@ def describe_source(source: EpisodeSource) -> list[dict[str, Any]]:
     ]
 
 
-def domain_arms(world: World, without: DenoiserModule | None) -> list[Arm]:
+def domain_arms(world: WorldModel, without: DenoiserModule | None) -> list[Arm]:
     """A world's own fast learning, eq. 3, none, and the frozen frame; the latter two also of a denoiser left out."""
     eq3 = MemoryConfig(lora=ADAPTATION)
     arms = [memory_arm("no_memory", "no fast learning", world, None), memory_arm("eq3", "eq. 3", world, eq3)]
-    if world.shipped_memory.local is not None:
-        arms.insert(0, memory_arm("memory", "local rule (shipped)", world, world.shipped_memory))
+    if world.shipped_memory.ridge is not None:
+        arms.insert(0, memory_arm("memory", "ridge rule (shipped)", world, world.shipped_memory))
     if without is not None:
         other = world.with_parts(without.to(world.device).eval().requires_grad_(False))
         arms += [
@@ -107,7 +107,7 @@ class Domains:
 
     def __init__(
         self,
-        world: World,
+        world: WorldModel,
         ways: Mapping[str, Sequence[Way]],
         without: Mapping[str, DenoiserModule],
         config: DomainsConfig,

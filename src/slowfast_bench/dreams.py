@@ -49,7 +49,7 @@ from slowfast_vgen.models.inverse_dynamics import InverseDynamics
 from slowfast_vgen.models.step_judge import ChangeJudge, StepJudge, TrustingJudge
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.results import Estimate, Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Frames
 
 VERSION = 1
@@ -184,13 +184,13 @@ def places_of(start: Place, verbs: Sequence[str], made: Bool[np.ndarray, " steps
 class DreamsTest:
     """One world under one configuration: `DreamsTest(world, reader, config).run(folder)`."""
 
-    def __init__(self, world: World, reader: InverseDynamics, config: DreamsConfig) -> None:
+    def __init__(self, world: WorldModel, reader: InverseDynamics, config: DreamsConfig) -> None:
         if world.model.address is None:
             raise UserError(
                 f"the world {world.model.config.name!r} has no path that a dream could lose; give one with addresses"
             )
         self.world, self.reader, self.config = world, reader, config
-        self.arms: dict[str, tuple[World, bool]] = {
+        self.arms: dict[str, tuple[WorldModel, bool]] = {
             "memory": (world, True),
             "change_alone": (judged_by(world, ChangeJudge()), True),
             "all_made": (judged_by(world, TrustingJudge()), True),
@@ -284,9 +284,9 @@ class DreamsTest:
         chunks, believed = [], []
         for number in range(self.config.num_chunks):
             chunks.append(rollout.step([walk.actions[number] for walk in walks]))
-            if rollout.memory is not None and rollout.memory.local is not None:
-                local = rollout.memory.local
-                believed.append(local.path[:, -1 - FRAMES_PER_CHUNK : -1].cpu().numpy())
+            if rollout.memory is not None and rollout.memory.ridge is not None:
+                ridge = rollout.memory.ridge
+                believed.append(ridge.path[:, -1 - FRAMES_PER_CHUNK : -1].cpu().numpy())
             progress(len(rows))
         latents = torch.cat(chunks, 1)
         scores = []
@@ -336,10 +336,10 @@ class DreamsTest:
             for number in range(len(walks[0].verbs)):
                 now = slice(1 + FRAMES_PER_CHUNK * number, 1 + FRAMES_PER_CHUNK * (number + 1))
                 rollout.observe(torch.from_numpy(true[:, now]), [walk.actions[number] for walk in walks])
-            assert rollout.memory is not None and rollout.memory.local is not None
+            assert rollout.memory is not None and rollout.memory.ridge is not None
             errors += [
                 end_error(pose, play.poses)
-                for pose, play in zip(rollout.memory.local.pose.cpu().numpy(), plays, strict=True)
+                for pose, play in zip(rollout.memory.ridge.pose.cpu().numpy(), plays, strict=True)
             ]
         return Walks(np.array(errors))
 
@@ -380,7 +380,7 @@ class DreamsTest:
         return sheet
 
 
-def judged_by(world: World, judge: StepJudge) -> World:
+def judged_by(world: WorldModel, judge: StepJudge) -> WorldModel:
     """The same world whose path is told by another judge which steps were made."""
     import copy
 

@@ -31,7 +31,7 @@ from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES
 from slowfast_vgen.metrics.networks import Networks
 from slowfast_vgen.models.denoiser import DenoiserModule
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 VERSION = 1
 """Raised with every change that makes kept parts of older code wrong."""
@@ -88,14 +88,14 @@ class SuiteConfig:
         return known[suite]
 
 
-def suite_arms(world: World, context: DenoiserModule | None) -> list[Arm]:
+def suite_arms(world: WorldModel, context: DenoiserModule | None) -> list[Arm]:
     """The world's own memory, none, a frozen frame, the memory read out; with their denoiser, memories of frames."""
     arms = [
         memory_arm("memory", "memory", world, world.shipped_memory),
         memory_arm("no_memory", "no memory", world, None),
         frozen_arm(world),
     ]
-    if world.shipped_memory.local is not None:
+    if world.shipped_memory.ridge is not None:
         arms.append(readout_arm(world, world.shipped_memory))
     if context is not None:
         other = world.with_parts(context.to(world.device).eval().requires_grad_(False))

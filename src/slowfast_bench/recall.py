@@ -30,7 +30,7 @@ from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate, estimate_sh
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.results import Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 VERSION = 2
 """Raised with every change that makes kept blocks of older code wrong."""
@@ -84,7 +84,7 @@ VARIANTS = {"off": "no_memory", "on": "memory", "raw": f"raw_context_{RAW_PAST_F
 class RecallTest:
     """One world under one configuration: `RecallTest(world, config).run(folder)`."""
 
-    def __init__(self, world: World, config: RecallConfig) -> None:
+    def __init__(self, world: WorldModel, config: RecallConfig) -> None:
         self.world, self.config = world, config
         longer = world.with_parts(num_past_frames=RAW_PAST_FRAMES)
         self.arms = {
@@ -93,7 +93,7 @@ class RecallTest:
             "raw": memory_arm("raw", "raw context twice as long, not trained as a baseline", longer, None),
         }
         self.unseeded = (
-            {} if world.shipped_memory.local is None else {"readout": readout_arm(world, world.shipped_memory)}
+            {} if world.shipped_memory.ridge is None else {"readout": readout_arm(world, world.shipped_memory)}
         )
         """Arms that no seed changes."""
         self.tours = TourScores(config.num_maps)

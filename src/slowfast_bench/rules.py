@@ -23,7 +23,7 @@ from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.results import Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 VERSION = 2
 RULES = (
@@ -31,9 +31,9 @@ RULES = (
     "denoising-original",
     "denoising",
     "replay",
-    "local",
-    "local-delta",
-    "local+denoising",
+    "ridge",
+    "ridge-delta",
+    "ridge+denoising",
 )
 """In the order of the table; `memory.config.memory_by_name` knows them."""
 LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
@@ -71,7 +71,7 @@ class Arm:
     rule: str
     loop: str
     """Rule of the loop that the slow weights went through; empty for none."""
-    world: World
+    world: WorldModel
     memory: MemoryConfig | None
 
     @property
@@ -81,7 +81,7 @@ class Arm:
         return f"{rule}_after_{self.loop.replace('-', '_')}_loop" if self.loop else rule
 
 
-def make_arms(world: World, before: DenoiserModule, after: Mapping[str, DenoiserModule]) -> list[Arm]:
+def make_arms(world: WorldModel, before: DenoiserModule, after: Mapping[str, DenoiserModule]) -> list[Arm]:
     """Every rule on the weights before any loop, then on those of the loop with that rule.
 
     Args:
@@ -96,16 +96,16 @@ def make_arms(world: World, before: DenoiserModule, after: Mapping[str, Denoiser
     if unknown := sorted(set(after) - set(RULES)):
         raise UserError(f"unknown rule {unknown[0]!r} of a loop; choose one of {', '.join(RULES[1:])}")
 
-    def on(denoiser: DenoiserModule) -> World:
+    def on(denoiser: DenoiserModule) -> WorldModel:
         return world.with_parts(denoiser.to(world.device).eval().requires_grad_(False))
 
     shipped = world.shipped_memory
-    settings = MemoryConfig(shipped.local, shipped.lora or LORA)
+    settings = MemoryConfig(shipped.ridge, shipped.lora or LORA)
     first = on(before)
     arms = [Arm(rule, "", first, memory_by_name(rule, settings)) for rule in RULES]
     for loop, denoiser in after.items():
         other = on(denoiser)
-        rules = ["off", loop] + (["local-delta", "local+denoising"] if loop == "local" else [])
+        rules = ["off", loop] + (["ridge-delta", "ridge+denoising"] if loop == "ridge" else [])
         arms += [Arm(rule, loop, other, memory_by_name(rule, settings)) for rule in rules]
     return arms
 
@@ -173,7 +173,7 @@ class RulesTest:
     @property
     def _readable(self) -> list[Arm]:
         """Arms whose memory can be read out, one a rule: what is read hangs on no denoiser and on no seed."""
-        return [arm for arm in self.arms if not arm.loop and arm.memory is not None and arm.memory.local is not None]
+        return [arm for arm in self.arms if not arm.loop and arm.memory is not None and arm.memory.ridge is not None]
 
     def _blocks(self) -> Iterator[Block[Any]]:
         block, work = self.tours.block, self.config.num_maps
@@ -195,7 +195,7 @@ class ScalingPoint:
     """One run of the loop."""
 
     name: str
-    world: World
+    world: WorldModel
     """With the run's denoiser."""
     num_steps: int
     windows_per_step: int
@@ -275,14 +275,14 @@ class ScalingTest:
                 rows.append(Row.of(estimate(psnr[arm]), "psnr_truth", variant, dataset=point.name, name=name))
             gain, name = estimate(psnr["on"] - psnr["off"]), f"recall_gain_db_{point.name}"
             rows.append(Row.of(gain, "psnr_truth", "memory", minus="no_memory", dataset=point.name, name=name))
-        if self.memory.local is not None:  # hangs on no denoiser, so it is the same for all points
+        if self.memory.ridge is not None:  # hangs on no denoiser, so it is the same for all points
             values = estimate(joined({name: [records[f"{name}-readout"]] for name in SCALING_SETS}, "psnr"))
             rows.append(Row.of(values, "psnr_truth", "readout", name="recall_psnr_db_readout"))
         return Results.made(self.protocol, rows, self.points[0].world.device, records.commits)
 
     def _blocks(self) -> Iterator[Block[Any]]:
         block, work = self.tours.block, self.config.num_maps
-        for name in SCALING_SETS if self.memory.local is not None else ():
+        for name in SCALING_SETS if self.memory.ridge is not None else ():
             yield block(f"{name}-readout", name, readout_arm(self.points[0].world, self.memory), 0, work)
         for seed in range(self.config.num_seeds):
             for point in self.points:

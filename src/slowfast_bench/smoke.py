@@ -44,7 +44,7 @@ from slowfast_vgen.metrics.bootstrap import NUM_RESAMPLES, estimate, estimate_ra
 from slowfast_vgen.metrics.features import ImageFeatures
 from slowfast_vgen.pictures import Panel
 from slowfast_vgen.results import Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Episode, Frames
 
 VERSION = 2
@@ -104,7 +104,7 @@ class SmokeConfig:
 class SmokeTest:
     """One world under one configuration: `SmokeTest(world, config).run(folder)`."""
 
-    def __init__(self, world: World, config: SmokeConfig) -> None:
+    def __init__(self, world: WorldModel, config: SmokeConfig) -> None:
         """Checks that the world fits the protocol.
 
         Raises:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.machine import peak_rss_mb
 from slowfast_vgen.results import Estimate, Row
-from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.rollout import Rollout, WorldModel
 from slowfast_vgen.types import Frames
 
 ACTIONS = ("turn left", "go forward", "turn right", "go back", "stay")
@@ -59,7 +59,7 @@ Step = Callable[[str], object]
 class Bench:
     """The measurements of one world."""
 
-    def __init__(self, world: World, config: BenchConfig) -> None:
+    def __init__(self, world: WorldModel, config: BenchConfig) -> None:
         self.world, self.config = world, config
         height, width = world.frame_size
         ramp = np.linspace(0, 255, height * width * 3).reshape(height, width, 3)

@@ -15,7 +15,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.context import chosen_frames, past_with_context
 from slowfast_vgen.memory.settings import ContextConfig
 from slowfast_vgen.models.denoiser import Latents, Recall
-from slowfast_vgen.rollout import Rollout, Stepper, World
+from slowfast_vgen.rollout import Rollout, Stepper, WorldModel
 from slowfast_vgen.types import Frames
 
 Poses = Float[Tensor, "episodes frames 3"]
@@ -31,7 +31,7 @@ class Arm:
 
     name: str
     label: str
-    world: World
+    world: WorldModel
     begin: Begin
     settings: dict[str, Any]
     """What decides its figures beside the world's weights, as JSON values."""
@@ -41,7 +41,7 @@ class Arm:
         return {"label": self.label, "weights_sha256": self.world.model.fingerprint, **self.settings}
 
 
-def memory_arm(name: str, label: str, world: World, memory: MemoryConfig | None) -> Arm:
+def memory_arm(name: str, label: str, world: WorldModel, memory: MemoryConfig | None) -> Arm:
     """The world with a memory of fast weights, or None for without."""
 
     def begin(images: Frames, seeds: Sequence[int], poses: Poses) -> Stepper:
@@ -50,7 +50,7 @@ def memory_arm(name: str, label: str, world: World, memory: MemoryConfig | None)
     return Arm(name, label, world, begin, {"memory": None if memory is None else memory.to_json()})
 
 
-def foreign_memory_arm(world: World, memory: MemoryConfig) -> Arm:
+def foreign_memory_arm(world: WorldModel, memory: MemoryConfig) -> Arm:
     """The world with the memory of another episode: what the architecture is worth without the right content.
 
     Each episode reads what its neighbour in the batch wrote, at its own poses; so a batch of one reads its own.
@@ -62,8 +62,8 @@ def foreign_memory_arm(world: World, memory: MemoryConfig) -> Arm:
     return Arm("foreign_memory", "memory of another episode", world, begin, {"memory": memory.to_json()})
 
 
-def readout_arm(world: World, memory: MemoryConfig) -> Arm:
-    """What the local memory recalls, decoded as it is: nothing is denoised, so that no seed changes anything.
+def readout_arm(world: WorldModel, memory: MemoryConfig) -> Arm:
+    """What the ridge memory recalls, decoded as it is: nothing is denoised, so that no seed changes anything.
 
     Over a generated frame it has no sharpness to win and nothing to invent; where the place is new it is blank.
     """
@@ -75,7 +75,7 @@ def readout_arm(world: World, memory: MemoryConfig) -> Arm:
     return Arm("readout", "read-out: what the memory recalls, not denoised", world, begin, settings)
 
 
-def frozen_arm(world: World) -> Arm:
+def frozen_arm(world: WorldModel) -> Arm:
     """The last frame, for ever."""
 
     def begin(images: Frames, seeds: Sequence[int], poses: Poses) -> Stepper:
@@ -84,7 +84,7 @@ def frozen_arm(world: World) -> Arm:
     return Arm("frozen", "last frame frozen", world, begin, {"memory": None})
 
 
-def context_arm(name: str, label: str, world: World, context: ContextConfig) -> Arm:
+def context_arm(name: str, label: str, world: WorldModel, context: ContextConfig) -> Arm:
     """A world whose denoiser was trained by `slowfast train context`."""
 
     def begin(images: Frames, seeds: Sequence[int], poses: Poses) -> Stepper:
@@ -94,11 +94,11 @@ def context_arm(name: str, label: str, world: World, context: ContextConfig) -> 
 
 
 class ForeignRollout:
-    """Reads each episode's local memory in the next one of the batch."""
+    """Reads each episode's ridge memory in the next one of the batch."""
 
     def __init__(self, inner: Rollout) -> None:
-        assert inner.memory is not None and inner.memory.local is not None, "only a local memory can be exchanged"
-        self.inner, self.memory = inner, inner.memory.local
+        assert inner.memory is not None and inner.memory.ridge is not None, "only a ridge memory can be exchanged"
+        self.inner, self.memory = inner, inner.memory.ridge
 
     def predict(self, actions: Sequence[str]) -> Latents:
         """See `Stepper`."""
@@ -116,7 +116,7 @@ class ForeignRollout:
 
 
 class ReadoutRollout:
-    """Goes on with what its episodes' local memories recall of the chunk to come."""
+    """Goes on with what its episodes' ridge memories recall of the chunk to come."""
 
     def __init__(self, inner: Rollout) -> None:
         self.inner = inner
@@ -124,7 +124,7 @@ class ReadoutRollout:
     def predict(self, actions: Sequence[str]) -> Latents:
         """See `Stepper`."""
         recall = recalled(self.inner, actions)
-        assert recall is not None, "only a local memory can be read out"
+        assert recall is not None, "only a ridge memory can be read out"
         return recall.latents
 
     def observe_latents(self, new: Latents, actions: Sequence[str] | None = None) -> None:

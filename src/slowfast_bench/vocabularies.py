@@ -50,4 +50,4 @@ SHIPPED = {
     "rooms-64-retrace": lambda: walking_vocabulary(retrace=True),
     "metaworld-moves": table_vocabulary,
 }
-"""World -> what makes its vocabulary."""
+"""WorldModel -> what makes its vocabulary."""

@@ -30,7 +30,7 @@ from slowfast_vgen.models.addressing.path import compose
 from slowfast_vgen.models.addressing.retrace import way_back
 from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.results import Row
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.rollout.telling import ToldAction, describe
 from slowfast_vgen.sealed import fits
 
@@ -112,7 +112,7 @@ def shipped_lists() -> dict[str, WordList]:
 class WordsTest:
     """Worlds with their lists: `WordsTest(worlds, lists, config).run()`."""
 
-    def __init__(self, worlds: Sequence[World], config: WordsConfig) -> None:
+    def __init__(self, worlds: Sequence[WorldModel], config: WordsConfig) -> None:
         """Takes for each world the lists that carry its name.
 
         Raises:
@@ -166,7 +166,7 @@ class WordsTest:
             rows.append(Row.of(laps, "full_stop_lap3_db", dataset=name))
         return Results.made(self.protocol | {"missed": missed}, rows, self.worlds[0].device)
 
-    def _full_stop(self, world: World) -> Float[np.ndarray, "maps seeds"]:
+    def _full_stop(self, world: WorldModel) -> Float[np.ndarray, "maps seeds"]:
         """PSNR of the third lap on the spot against the first, both generated, with a full stop after each phrase."""
         assert world.actions is not None
         text = f"{world.actions.action('turn_left').text}."
@@ -182,7 +182,7 @@ class WordsTest:
         return scores
 
 
-def score(world: World, texts: WordList) -> tuple[dict[str, list[float]], list[Miss]]:
+def score(world: WorldModel, texts: WordList) -> tuple[dict[str, list[float]], list[Miss]]:
     """One value a text, 1 or 0, and the texts that missed."""
     assert world.actions is not None
     scores: dict[str, list[float]] = {"paraphrase_right": [], "false_warnings": [], "nonsense_reported": []}
@@ -207,7 +207,7 @@ def score(world: World, texts: WordList) -> tuple[dict[str, list[float]], list[M
     return scores, missed
 
 
-def path_is_right(world: World, told: ToldAction, verb: str) -> bool:
+def path_is_right(world: WorldModel, told: ToldAction, verb: str) -> bool:
     """Whether the path goes, by what the networks are told, where the verb's own motion leads, to `TOLERANCE`."""
     assert world.actions is not None
     if world.model.address is None:

@@ -1,4 +1,4 @@
-"""Parts that all worlds share: disjoint seeds, the size of a recording, and the class `SeededWorld`."""
+"""Parts that all worlds share: disjoint seeds, the size of a recording, and the class `SeededEnvironment`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
@@ -53,7 +53,7 @@ def scene_random(seed: int, kind: int) -> np.random.Generator:
     return np.random.default_rng([seed % _MAX_SEED, (seed >> 32) % _MAX_SEED, seed >> 64, kind])
 
 
-class SeededWorld(ABC):
+class SeededEnvironment(ABC):
     """Episodes of one split: a fresh scene, start and path each, all drawn from (split, seed, episode index).
 
     A subclass defines what an episode shows: `name`, `number`, `licence`, and `_episodes`.

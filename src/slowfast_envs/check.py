@@ -1,4 +1,4 @@
-"""Check that a world keeps the contract of `slowfast_vgen.engines.World`, like gymnasium's `check_env`."""
+"""Check that a world keeps the contract of `slowfast_vgen.engines.Environment`, like gymnasium's `check_env`."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 
 from slowfast_envs.base import SPLITS
-from slowfast_vgen.engines import MakeWorld, World, world_class
+from slowfast_vgen.engines import Environment, MakeEnvironment, env_class
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Episode
 
@@ -15,7 +15,7 @@ REQUIRED = ("world", "split", "scene", "script", "licence")
 """Keys that the metadata of every episode must have; `scene` identifies the scene, such as a hash of its map."""
 
 
-def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool = True) -> None:
+def check_env_world(world: str | MakeEnvironment, num_chunks: int = 4, repeats: bool = True) -> None:
     """Records some short episodes and checks them against the contract.
 
     It records two of "mix" and one of each script in the split "train", and one in each other split.
@@ -30,7 +30,7 @@ def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool =
         AssertionError: the contract is broken; the message is one sentence.
         UserError: no such world, or its engine does not run here.
     """
-    make = world_class(world) if isinstance(world, str) else world
+    make = env_class(world) if isinstance(world, str) else world
     _check_refusals(make)
     opened = make("train", 7)
     first, second = _record(opened, "mix", num_chunks, count=2)
@@ -56,7 +56,7 @@ def check_env_world(world: str | MakeWorld, num_chunks: int = 4, repeats: bool =
             _expect(_scene(episode) not in (_scene(first), _scene(second)), f'"{split}" and "train" share a scene')
 
 
-def _check_refusals(make: MakeWorld) -> None:
+def _check_refusals(make: MakeEnvironment) -> None:
     """Checks that invalid requests are refused in a sentence, before an engine starts."""
     _expect_refused("an unknown split", lambda: make("exam", 0))
     _expect_refused("the seed -1", lambda: make("train", -1))
@@ -68,7 +68,7 @@ def _check_refusals(make: MakeWorld) -> None:
     _expect_refused("the index -1", lambda: world.episodes(1, "mix", 4, first_index=-1))
 
 
-def _check_episode(episode: Episode, world: World, split: str, num_chunks: int) -> None:
+def _check_episode(episode: Episode, world: Environment, split: str, num_chunks: int) -> None:
     frames, chunks, poses = episode.frames, episode.chunks, episode.poses
     shape = (1 + sum(chunk.num_frames for chunk in chunks), *frames.shape[1:3], 3)
     sound = frames.dtype == np.uint8 and frames.shape == shape
@@ -107,7 +107,7 @@ def _check_revisits(episode: Episode) -> None:
         _expect(same, f"the pose {tuple(pose.tolist())} shows two pictures in one episode")
 
 
-def _record(world: World, script: str, num_chunks: int, count: int = 1, first_index: int = 0) -> list[Episode]:
+def _record(world: Environment, script: str, num_chunks: int, count: int = 1, first_index: int = 0) -> list[Episode]:
     episodes = list(islice(world.episodes(count, script, num_chunks, first_index=first_index), count + 1))
     _expect(len(episodes) == count, f"{len(episodes)} episodes were recorded where {count} were asked for")
     return episodes

@@ -6,36 +6,38 @@ if TYPE_CHECKING:
     from slowfast_vgen.errors import ActionWarning, UserError
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.memory.episode import EpisodeMemory
-    from slowfast_vgen.memory.ridge import LocalRuleConfig
+    from slowfast_vgen.memory.ridge import RidgeConfig
     from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
     from slowfast_vgen.models.vocabulary import Vocabulary
     from slowfast_vgen.presets.worlds import load
-    from slowfast_vgen.rollout import Session, World
+    from slowfast_vgen.rollout import Session, WorldModel
 
 _HOMES = {
     "ActionWarning": "slowfast_vgen.errors",
     "UserError": "slowfast_vgen.errors",
     "EpisodeMemory": "slowfast_vgen.memory.episode",
-    "LocalRuleConfig": "slowfast_vgen.memory.ridge",
+    "RidgeConfig": "slowfast_vgen.memory.ridge",
     "MemoryConfig": "slowfast_vgen.memory.config",
     "FastLearningConfig": "slowfast_vgen.memory.settings",
     "LoraConfig": "slowfast_vgen.memory.settings",
     "Vocabulary": "slowfast_vgen.models.vocabulary",
     "load": "slowfast_vgen.presets.worlds",
     "Session": "slowfast_vgen.rollout",
-    "World": "slowfast_vgen.rollout",
+    "WorldModel": "slowfast_vgen.rollout",
 }
+_RENAMED = {"LocalRuleConfig": "RidgeConfig", "World": "WorldModel"}
+"""Names of before, which work until the next release."""
 __all__ = [
     "ActionWarning",
     "EpisodeMemory",
     "FastLearningConfig",
-    "LocalRuleConfig",
     "LoraConfig",
     "MemoryConfig",
+    "RidgeConfig",
     "Session",
     "UserError",
     "Vocabulary",
-    "World",
+    "WorldModel",
     "__version__",
     "load",
 ]
@@ -50,6 +52,12 @@ def __getattr__(name: str) -> Any:
             return version("slowfast-vgen")
         except PackageNotFoundError:  # run from a folder of sources
             return "0+unknown"
+    if name in _RENAMED:
+        import warnings
+
+        told = f"slowfast_vgen.{name} is {_RENAMED[name]} now; the old name works until the next release"
+        warnings.warn(told, DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

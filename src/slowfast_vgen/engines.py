@@ -17,7 +17,7 @@ from slowfast_vgen.types import Episode
 GROUP = "slowfast_vgen.envs"
 
 
-class World(Protocol):
+class Environment(Protocol):
     """A source of episodes. The same split, seed, script and index always give the same episode.
 
     `slowfast_envs.check.check_env_world` reports where a class breaks this contract.
@@ -48,16 +48,16 @@ class World(Protocol):
         ...
 
 
-MakeWorld = Callable[[str, int], World]
+MakeEnvironment = Callable[[str, int], Environment]
 """A world's class: makes it from a split ("train", "validation" or "test") and a seed from 0 to 2^32 - 1."""
 
 
-def world_names() -> tuple[str, ...]:
+def env_names() -> tuple[str, ...]:
     """The names of all worlds that are installed, sorted."""
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
-def world_class(name: str) -> MakeWorld:
+def env_class(name: str) -> MakeEnvironment:
     """The class of the world called `name`, or the one that `name` gives as `module:Class`.
 
     Raises:
@@ -68,17 +68,17 @@ def world_class(name: str) -> MakeWorld:
         kind = getattr(import_module(module), class_name, None)
     if not callable(kind):
         raise UserError(f'the world "{name}" is to be {class_name} of {module}, where there is no such class')
-    return cast(MakeWorld, kind)
+    return cast(MakeEnvironment, kind)
 
 
-def open_world(name: str, split: str, seed: int) -> World:
+def open_env(name: str, split: str, seed: int) -> Environment:
     """Makes the world called `name`, or the one that `name` gives as `module:Class`.
 
     Raises:
-        UserError: no such world; one that is no `World`; split or seed that it does not take; or a package that it
-            needs is not installed.
+        UserError: no such environment; one that is no `Environment`; a split or seed that it does not take; or
+            a package that it needs is not installed.
     """
-    make = world_class(name)
+    make = env_class(name)
     with _packages_of(name):
         world = make(split, seed)
     for part in ("name", "scripts", "episodes"):
@@ -91,7 +91,7 @@ def _registered(name: str) -> str:
     """The `module:Class` that is registered under a name."""
     values = sorted({point.value for point in entry_points(group=GROUP, name=name)})
     if not values:
-        known = ", ".join(world_names())
+        known = ", ".join(env_names())
         choose = f"choose one of: {known}" if known else "no engine is installed; install slowfast-vgen again, with pip"
         raise UserError(f'there is no world "{name}"; {choose}')
     if len(values) > 1:

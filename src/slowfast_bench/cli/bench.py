@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from slowfast_bench.cli.results import print_rows
-from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, write_rows
+from slowfast_vgen.cli.common import add_json_argument, add_model_argument, load_model, write_rows
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 
@@ -14,7 +14,7 @@ READING = "median of a repetition's chunks; mean, low, high: median, least, grea
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command `bench`."""
     bench = subparsers.add_parser("bench", help="how fast a world is on this machine, and what its memory costs")
-    add_world_argument(bench)
+    add_model_argument(bench)
     bench.add_argument("--quick", action="store_true", help="a few chunks only: does it run?")
     add_json_argument(bench)
     bench.set_defaults(handler=run_bench)
@@ -29,7 +29,7 @@ def run_bench(args: argparse.Namespace) -> int:
         check_output_file(args.json)
     config = BenchConfig.quick() if args.quick else BenchConfig()
     commit = git_commit()
-    world = load_world(args, batched=False)
+    world = load_model(args, batched=False)
     bench = Bench(world, config)
     rows = bench.run()
     print_rows(rows)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from slowfast_vgen.cli.common import (
     add_json_argument,
+    add_model_argument,
     add_scale_argument,
-    add_world_argument,
-    load_world,
+    load_model,
     path_name,
     whole_number,
     write_rows,
@@ -29,7 +29,7 @@ place looks again as it did in the same video.
 
 examples:
   slowfast demo
-  slowfast demo --world worlds/mine --out mine --seed 3 --gif mine.gif
+  slowfast demo --model worlds/mine --out mine --seed 3 --gif mine.gif
 """
 
 
@@ -42,7 +42,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_DEMO_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_world_argument(demo)
+    add_model_argument(demo)
     demo.add_argument("--out", type=path_name, default=Path("demo"), metavar="DIR", help="folder; default: demo")
     demo.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
     demo.add_argument(
@@ -66,7 +66,7 @@ def make_demo(args: argparse.Namespace) -> int:
 
     from slowfast_bench import demo as presets
 
-    world = load_world(args, batched=False)
+    world = load_model(args, batched=False)
     with tqdm(total=2 * len(presets.VERBS), unit="chunk", dynamic_ncols=True) as bar:
 
         def show(arm: str, _: int) -> None:

@@ -5,8 +5,8 @@ import argparse
 from slowfast_bench.cli.results import check_outputs, finish_with_sheets
 from slowfast_vgen.cli.common import (
     add_json_argument,
-    add_world_argument,
-    load_world,
+    add_model_argument,
+    load_model,
     named_folder,
     replaced,
     whole_number,
@@ -15,7 +15,7 @@ from slowfast_vgen.errors import UserError
 
 _EXAMPLE = """\
 example:
-  slowfast evaluate domains --world runs/worlds --on rooms=data/rooms/test --on streets=data/streets/test \\
+  slowfast evaluate domains --model runs/worlds --on rooms=data/rooms/test --on streets=data/streets/test \\
     --without streets=runs/no-streets/denoiser --json results/domains.json"""
 
 
@@ -27,7 +27,7 @@ def add_domains(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_world_argument(parser)
+    add_model_argument(parser)
     domain = named_folder("NAME", "rooms=data/rooms/test")
     parser.add_argument(
         "--on", required=True, action="append", type=domain, metavar="NAME=DIR",
@@ -65,7 +65,7 @@ def evaluate_domains(args: argparse.Namespace) -> int:
             raise UserError(f"{told} {twice[0]} is given twice; give each domain a name of its own")
     sources = {name: open_episodes(folder) for name, folder in args.on}
     domains = Domains(
-        load_world(args),
+        load_model(args),
         {
             name: recorded_ways(source, config.num_episodes, config.num_shown, CLIP_CHUNKS)
             for name, source in sources.items()

@@ -12,8 +12,8 @@ from slowfast_bench.cli.suite import add_parts, add_suite
 from slowfast_bench.cli.words import add_words
 from slowfast_vgen.cli.common import (
     add_json_argument,
-    add_world_argument,
-    load_world,
+    add_model_argument,
+    load_model,
     named_folder,
     path_name,
     replaced,
@@ -99,7 +99,7 @@ def _command(
     told: str,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=f"{told}; goes on where it was stopped")
-    add_world_argument(parser)
+    add_model_argument(parser)
     add_json_argument(parser)
     parser.set_defaults(handler=handler)
     return parser
@@ -144,7 +144,7 @@ def evaluate_rules(args: argparse.Namespace) -> int:
 
     check_outputs(args)
     config = _sized(ToursConfig, args, num_maps=args.maps, num_seeds=args.seeds)
-    world = load_world(args)
+    world = load_model(args)
     own = world.model.denoiser
 
     def loaded(folder: Path) -> "DenoiserModule":
@@ -166,7 +166,7 @@ def evaluate_scaling(args: argparse.Namespace) -> int:
 
     check_outputs(args)
     config = _sized(ToursConfig, args, num_maps=args.maps, num_seeds=args.seeds)
-    world = load_world(args)
+    world = load_model(args)
     points = []
     for folder in args.run:
         header = read_header(folder / "checkpoint")
@@ -184,7 +184,7 @@ def evaluate_capacity(args: argparse.Namespace) -> int:
     from slowfast_bench.scores.capacity import CapacityConfig, CapacityTest
 
     check_outputs(args)
-    return finish(args, _kept(args, CapacityTest(load_world(args), _sized(CapacityConfig, args, num_rows=args.rows))))
+    return finish(args, _kept(args, CapacityTest(load_model(args), _sized(CapacityConfig, args, num_rows=args.rows))))
 
 
 def evaluate_recall(args: argparse.Namespace) -> int:
@@ -193,7 +193,7 @@ def evaluate_recall(args: argparse.Namespace) -> int:
     from slowfast_bench.speed import Bench, BenchConfig
 
     check_outputs(args)
-    world = load_world(args)
+    world = load_model(args)
     results = _kept(args, RecallTest(world, _sized(RecallConfig, args, num_maps=args.maps, num_seeds=args.seeds)))
     cost = BenchConfig(1, 1, 2, 1, 1000 - 4, 2, 1) if args.quick else BenchConfig(late_chunk=1000 - 4)
     rows = (*results.rows, *Bench(world, cost).memory_cost())
@@ -207,7 +207,7 @@ def evaluate_dreams(args: argparse.Namespace) -> int:
     from slowfast_vgen.presets.readers import shipped_reader
 
     check_outputs(args)
-    world = load_world(args)
+    world = load_model(args)
     reader = load_inverse_dynamics(shipped_reader("rooms")).to(world.device)
     config = _sized(DreamsConfig, args, num_maps=args.maps, num_seeds=args.seeds)
     return finish(args, _kept(args, DreamsTest(world, reader, config)))
@@ -230,4 +230,4 @@ def evaluate_smoke(args: argparse.Namespace) -> int:
 
     check_outputs(args)
     config = _sized(SmokeConfig, args, num_episodes=args.episodes, num_seeds=args.seeds, num_frames=args.frames)
-    return finish(args, _kept(args, SmokeTest(load_world(args), config)))
+    return finish(args, _kept(args, SmokeTest(load_model(args), config)))

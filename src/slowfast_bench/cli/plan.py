@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from slowfast_bench.cli.plan_tables import print_plan
 from slowfast_vgen.cli.common import (
     add_json_argument,
-    add_world_argument,
-    load_world,
+    add_model_argument,
+    load_model,
     path_name,
     replaced,
     whole_number,
@@ -59,7 +59,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     plan.add_argument("--task", required=True, metavar="NAME", help="vizdoom-retrace or metaworld-return")
-    add_world_argument(plan, default=None)
+    add_model_argument(plan, default=None)
     told = "a folder that `slowfast train inverse-dynamics` wrote: reads actions off frames; default: the shipped one"
     plan.add_argument("--inverse-dynamics", type=path_name, metavar="DIR", help=told)
     plan.add_argument("--slow", type=path_name, metavar="DIR", help="a denoiser before any loop: no_memory, no_loop")
@@ -109,7 +109,7 @@ def run_plan(args: argparse.Namespace) -> int:
     reader = load_reader(args.inverse_dynamics or shipped_reader(task.reader), task.action_texts)
     sub_goals, warning = _sub_goals(args, args.goal or task.goal, task)
     arms, missing = players(
-        load_world(args, task.world_model),
+        load_model(args, task.world_model),
         load_denoiser(args.slow) if args.slow else None,
         load_denoiser(args.context) if args.context else None,
         names,

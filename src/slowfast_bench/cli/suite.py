@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from slowfast_bench.cli.results import check_outputs, finish_with_sheets
 from slowfast_vgen.cli.common import (
     add_json_argument,
-    add_world_argument,
-    load_world,
+    add_model_argument,
+    load_model,
     path_name,
     replaced,
     whole_number,
@@ -54,7 +54,7 @@ def add_parts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_suite_arguments(parser: argparse.ArgumentParser, of_baselines: bool = True) -> None:
-    add_world_argument(parser)
+    add_model_argument(parser)
     parser.add_argument("--maps", type=whole_number(2, 10_000), metavar="N", help="of each kind of path; default: 64")
     parser.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each path; default: 3")
     if of_baselines:
@@ -95,7 +95,7 @@ def evaluate_suite(args: argparse.Namespace) -> int:
         raise UserError("nothing to evaluate was named; give --suite standard, --suite quick or a command (see --help)")
     check_outputs(args)
     config = replaced(SuiteConfig.named(args.suite), num_maps=args.maps, num_seeds=args.seeds)
-    given, world = _given_weights(args), load_world(args)
+    given, world = _given_weights(args), load_model(args)
     arms = suite_arms(world, load_denoiser(args.context) if args.context else None)
     missing = given.missing | ({} if args.context else dict.fromkeys(CONTEXTS, NEEDS_CONTEXT))
     return _run_suite(args, Suite(arms, config, Networks.load(given), missing))
@@ -112,7 +112,7 @@ def evaluate_part(args: argparse.Namespace) -> int:
     parts = {"quality": ("clips",), "consistency": ("revisits", "rollouts"), "isolation": ("clips", "revisits")}
     config = SuiteConfig.named("quick" if args.quick else "standard")
     config = replaced(config, parts=parts.get(args.part, PARTS), num_maps=args.maps, num_seeds=args.seeds)
-    given, world = _given_weights(args), load_world(args)
+    given, world = _given_weights(args), load_model(args)
     missing = given.missing
     if args.part == "isolation":
         arms = isolation_arms(world, load_denoiser(args.before) if args.before else None)

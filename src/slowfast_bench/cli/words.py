@@ -3,7 +3,7 @@
 import argparse
 
 from slowfast_bench.cli.results import check_outputs, finish
-from slowfast_vgen.cli.common import add_json_argument, add_world_argument, load_world, replaced, whole_number
+from slowfast_vgen.cli.common import add_json_argument, add_model_argument, load_model, replaced, whole_number
 
 WORLDS = ("rooms-64", "rooms-64-retrace")
 """Measured where no world is named."""
@@ -12,7 +12,7 @@ WORLDS = ("rooms-64", "rooms-64-retrace")
 def add_words(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command `words`."""
     parser = commands.add_parser("words", help="does a world do what people mean? paraphrases, nonsense, negations")
-    add_world_argument(parser, default=None)
+    add_model_argument(parser, default=None)
     parser.add_argument("--maps", type=whole_number(1, 10_000), metavar="N", help="for the laps; default: 16")
     parser.add_argument("--seeds", type=whole_number(1, 1000), metavar="N", help="for each map; default: 3")
     parser.add_argument("--quick", action="store_true", help="1 map, 1 seed: does it run?")
@@ -26,8 +26,8 @@ def evaluate_words(args: argparse.Namespace) -> int:
 
     check_outputs(args)
     config = replaced(WordsConfig.quick() if args.quick else WordsConfig(), num_maps=args.maps, num_seeds=args.seeds)
-    names = (args.world,) if args.world else WORLDS
-    test = WordsTest([load_world(args, name) for name in names], config)
+    names = (args.model,) if args.model else WORLDS
+    test = WordsTest([load_model(args, name) for name in names], config)
     results = test.run()
     for stem, rows in results.protocol["missed"].items():
         for row in rows:

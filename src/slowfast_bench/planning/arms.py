@@ -15,7 +15,7 @@ from slowfast_vgen.memory.settings import ContextConfig, FastLearningConfig
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, OraclePolicy, PathPolicy, Policy, RandomPolicy
 from slowfast_vgen.plan.reader import Reader
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 LORA = FastLearningConfig(learning_rate=3e-4, rewind_chunks=0)
 """Eq. 3 at the rate at which it keeps most of the palette (docs/decisions/0004)."""
@@ -95,7 +95,7 @@ def chosen_arms(text: str) -> tuple[str, ...]:
 
 
 def players(
-    world: World, slow: DenoiserModule | None, context: DenoiserModule | None, names: Sequence[str]
+    world: WorldModel, slow: DenoiserModule | None, context: DenoiserModule | None, names: Sequence[str]
 ) -> tuple[list[Player], dict[str, str]]:
     """Those of the named arms whose weights are there, and what to give for the others.
 

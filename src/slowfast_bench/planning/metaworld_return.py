@@ -16,12 +16,12 @@ from slowfast_bench.planning.task import MAP_SIDE, Maps, TaskEpisode
 from slowfast_envs.actions import FRAMES_PER_CHUNK
 from slowfast_envs.base import FRAME_SIZE
 from slowfast_envs.metaworld.env import ACTION_TEXTS, BLOCKS, MetaWorldEnv
+from slowfast_envs.metaworld.environment import MetaWorld
 from slowfast_envs.metaworld.expert import ARRIVED
 from slowfast_envs.metaworld.instructions import PHRASINGS, carry_text, moved_blocks, named_block, read_carry, spot_of
 from slowfast_envs.metaworld.layout import HIGH, LOW, SHAPES, Spot, draw_layout
 from slowfast_envs.metaworld.moves import MOST_MOVES, NOMINAL_FPS, draw_any_move
 from slowfast_envs.metaworld.table import Table, TableState
-from slowfast_envs.metaworld.world import MetaWorld
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.plan.environment import PlanEnvironment
 from slowfast_vgen.types import Frames

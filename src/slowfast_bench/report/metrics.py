@@ -107,9 +107,9 @@ RULES = {
     "denoising_original": "Temp-LoRA's own update",
     "denoising": "eq. 3 (the paper)",
     "replay": "eq. 3, replay",
-    "local": "ridge (shipped)",
-    "local_delta": "ridge, delta rule",
-    "local_and_denoising": "ridge and eq. 3",
+    "ridge": "ridge (shipped)",
+    "ridge_delta": "ridge, delta rule",
+    "ridge_and_denoising": "ridge and eq. 3",
 }
 LABELS = {
     "memory": "memory",

@@ -2,7 +2,7 @@
 
 A session walks through maps, one after the other, each at a place of its own on the memory's plane, on true frames;
 then it stands in the first map again, and every chunk of the first walk is predicted once more after its true past.
-The slow weights are the same throughout; what changes is the local memory's key width, the rank of a LoRA that learns
+The slow weights are the same throughout; what changes is the ridge memory's key width, the rank of a LoRA that learns
 by eq. 3 instead, or the rule.
 """
 
@@ -34,7 +34,7 @@ from slowfast_vgen.metrics.bootstrap import estimate
 from slowfast_vgen.metrics.frames import psnr
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.results import Estimate, Row
-from slowfast_vgen.rollout import Rollout, World
+from slowfast_vgen.rollout import Rollout, WorldModel
 
 VERSION = 3
 APART_STEPS = 1000.0
@@ -47,10 +47,10 @@ class CapacityConfig:
     """What is measured."""
 
     key_widths: tuple[int, ...] = (256, 512, 1024, 2048)
-    """Of the local memory: its numbers are key width times (key width + value width)."""
+    """Of the ridge memory: its numbers are key width times (key width + value width)."""
     ranks: tuple[int, ...] = (8, 32, 128)
     """Of a LoRA that learns by eq. 3."""
-    rules: tuple[str, ...] = ("local-delta", "denoising-original", "replay")
+    rules: tuple[str, ...] = ("ridge-delta", "denoising-original", "replay")
     """Other rules, at the world's own key width and a rank of 32."""
     learning_rate: float = 3e-4
     """Of every LoRA."""
@@ -68,7 +68,7 @@ class CapacityConfig:
     @classmethod
     def quick(cls) -> "CapacityConfig":
         """Shows that everything runs; its figures mean nothing."""
-        return cls((64,), (2,), ("local-delta",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
+        return cls((64,), (2,), ("ridge-delta",), rooms=(1, 2), num_rows=2, chunks_per_room=2)
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class Recalled:
 class CapacityTest:
     """One world under one configuration: `CapacityTest(world, config).run(folder)`."""
 
-    def __init__(self, world: World, config: CapacityConfig) -> None:
+    def __init__(self, world: WorldModel, config: CapacityConfig) -> None:
         self.world, self.config = world, config
-        shipped = world.shipped_memory.local
+        shipped = world.shipped_memory.ridge
         if shipped is None or world.model.address is None:
             name = world.model.config.name
-            raise UserError(f"the world {name!r} has no local memory, whose capacity could be measured")
-        self.memory = MemoryConfig(local=shipped)
-        self.arms: dict[str, tuple[World, MemoryConfig | None]] = {"off": (world, None)}
+            raise UserError(f"the world {name!r} has no ridge memory, whose capacity could be measured")
+        self.memory = MemoryConfig(ridge=shipped)
+        self.arms: dict[str, tuple[WorldModel, MemoryConfig | None]] = {"off": (world, None)}
         for width in config.key_widths:
             self.arms[f"width{width}"] = _with_key_width(world, width), self.memory
         for rank in config.ranks:
@@ -140,7 +140,7 @@ class CapacityTest:
             for index, rooms in enumerate(self.config.rooms):
                 for metric, name, values in (
                     ("psnr_truth", "recall_gain_db", gain),
-                    ("psnr_truth_readout", "readout_gain_db", read if memory.local is not None else None),
+                    ("psnr_truth_readout", "readout_gain_db", read if memory.ridge is not None else None),
                 ):
                     if values is not None:
                         found, gap = estimate(values[:, index][:, None]), f"{rooms} rooms"
@@ -233,14 +233,14 @@ class CapacityTest:
 def _teleport(rollout: Rollout, room: int, start: Tensor) -> None:
     """Stands at the start of a room's map, which lies far from all the others on the memory's plane."""
     rollout.history = start
-    if rollout.memory is not None and rollout.memory.local is not None:
-        pose = torch.zeros_like(rollout.memory.local.pose)
+    if rollout.memory is not None and rollout.memory.ridge is not None:
+        pose = torch.zeros_like(rollout.memory.ridge.pose)
         pose[:, 0] = room * APART_STEPS
-        rollout.memory.local.pose = pose
+        rollout.memory.ridge.pose = pose
         rollout.write_start()
 
 
-def _with_key_width(world: World, width: int) -> World:
+def _with_key_width(world: WorldModel, width: int) -> WorldModel:
     """The same world with a narrower or wider memory: addresses need no training."""
     model = world.model
     assert model.address is not None

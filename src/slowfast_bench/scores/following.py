@@ -11,7 +11,7 @@ from slowfast_bench.cache import Progress
 from slowfast_bench.paths.episodes import Outcomes
 from slowfast_envs.actions import FRAMES_PER_CHUNK, VERBS
 from slowfast_vgen.metrics.frames import chunk_distance, horizontal_shift, psnr
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Episode, Frames
 
 ROWS_PER_BATCH = 32
@@ -45,7 +45,7 @@ class Following:
 
 
 def generate_chunks(
-    world: World, episodes: Sequence[Episode], num_chunks: int, seed: int, progress: Progress
+    world: WorldModel, episodes: Sequence[Episode], num_chunks: int, seed: int, progress: Progress
 ) -> Chunks:
     """Each of the first chunks from the true past before it and the episode's own words."""
     num_past, parts = world.model.config.num_past_frames, []

@@ -11,7 +11,7 @@ from slowfast_bench.cache import Progress
 from slowfast_bench.scores.following import ROWS_PER_BATCH, row_seeds
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.metrics.frames import collapsed, colour_spread, motion, scene_cuts, sharpness
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Episode, Frames
 
 WINDOW_FRAMES = 32
@@ -36,7 +36,7 @@ class LongRollouts:
 
 
 def generate_long(
-    world: World,
+    world: WorldModel,
     episodes: Sequence[Episode],
     memory: MemoryConfig | None,
     seed: int,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slowfast_envs.base import scene_seed
+from slowfast_envs.metaworld.environment import MetaWorld
 from slowfast_envs.metaworld.expert import Goal
 from slowfast_envs.metaworld.instructions import (
     CARRY,
@@ -19,7 +20,6 @@ from slowfast_envs.metaworld.instructions import (
 from slowfast_envs.metaworld.layout import COLOURS, REACH_HIGH, REACH_LOW, SHAPES, Spot, draw_layout
 from slowfast_envs.metaworld.moves import Moves
 from slowfast_envs.metaworld.table import Table
-from slowfast_envs.metaworld.world import MetaWorld
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Frames
 

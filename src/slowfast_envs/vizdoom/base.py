@@ -1,6 +1,6 @@
 """Base of all worlds of the engine ViZDoom: a fresh map for each episode, one verb per chunk, exact poses.
 
-`VizdoomSource` is any of them; `VizdoomWorld` one that is walked through, with the camera of `walking` and its verbs.
+`VizdoomSource` is any of them; `VizdoomEnvironment` is one that is walked through, with the camera of `walking`.
 """
 
 from abc import abstractmethod
@@ -9,12 +9,12 @@ from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from slowfast_envs.base import FPS, FRAME_SIZE, SeededWorld
+from slowfast_envs.base import FPS, FRAME_SIZE, SeededEnvironment
 from slowfast_envs.scene import Scene
 from slowfast_envs.vizdoom.engine import HORIZONTAL_FOV_DEGREES, DrawnMap, VizdoomEngine
 from slowfast_envs.walking import STEP_UNITS, TURN_DEGREES, poses_of, walk
 from slowfast_envs.walking_scripts import draw_path, told_chunks
-from slowfast_vgen.engines import open_world
+from slowfast_vgen.engines import open_env
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.types import Chunk, Episode, Poses
 
@@ -42,8 +42,8 @@ class Trip(NamedTuple):
     chunks: tuple[Chunk, ...]
 
 
-class VizdoomSource(SeededWorld, Generic[MapT]):
-    """Episodes on maps of one kind. See `SeededWorld`."""
+class VizdoomSource(SeededEnvironment, Generic[MapT]):
+    """Episodes on maps of one kind. See `SeededEnvironment`."""
 
     motion: ClassVar[Mapping[str, float]]
     """Sizes of a step and a turn of one frame, by their names in the metadata."""
@@ -88,7 +88,7 @@ class VizdoomSource(SeededWorld, Generic[MapT]):
         return Episode(engine.show(scene, trip.poses), trip.chunks, trip.poses, FPS, metadata)
 
 
-class VizdoomWorld(VizdoomSource[Scene]):
+class VizdoomEnvironment(VizdoomSource[Scene]):
     """Episodes of a walk. See `VizdoomSource`."""
 
     motion: ClassVar[dict[str, float]] = {"turn_degrees": TURN_DEGREES, "step_units": STEP_UNITS}
@@ -100,13 +100,13 @@ class VizdoomWorld(VizdoomSource[Scene]):
         return Trip(drawn, poses_of(places), refused, told_chunks(rng, drawn, verbs))
 
 
-def open_vizdoom_world(name: str, split: str, seed: int) -> VizdoomWorld:
+def open_vizdoom_world(name: str, split: str, seed: int) -> VizdoomEnvironment:
     """The world called `name`, one whose maps and poses are known.
 
     Raises:
         UserError: no such world, or one of another engine; split or seed that it does not take.
     """
-    world = open_world(name, split, seed)
-    if not isinstance(world, VizdoomWorld):
+    world = open_env(name, split, seed)
+    if not isinstance(world, VizdoomEnvironment):
         raise UserError(f'the world "{name}" has no maps to walk on; choose a world of ViZDoom, such as vizdoom-rooms')
     return world

@@ -5,11 +5,11 @@ trained on, or for training on more than one world.
 """
 
 from slowfast_envs.scene import Scene
-from slowfast_envs.vizdoom.base import VizdoomWorld
+from slowfast_envs.vizdoom.base import VizdoomEnvironment
 from slowfast_envs.vizdoom.mazes_map import draw_maze
 
 
-class VizdoomMazes(VizdoomWorld):
+class VizdoomMazes(VizdoomEnvironment):
     """Episodes in mazes."""
 
     name = "vizdoom-mazes"

@@ -4,11 +4,11 @@ One chunk is one verb held for four frames. Maps, textures and palette are gener
 """
 
 from slowfast_envs.scene import Scene
-from slowfast_envs.vizdoom.base import VizdoomWorld
+from slowfast_envs.vizdoom.base import VizdoomEnvironment
 from slowfast_envs.vizdoom.rooms_map import draw_scene
 
 
-class VizdoomRooms(VizdoomWorld):
+class VizdoomRooms(VizdoomEnvironment):
     """Episodes in rooms of flat colours."""
 
     name = "vizdoom-rooms"

@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slowfast_vgen.cli.computing import add_compute_arguments, start_computing
 from slowfast_vgen.cli.streams import is_first_process
+from slowfast_vgen.errors import SlowFastWarning
 from slowfast_vgen.files import STANDARD_OUTPUT
 from slowfast_vgen.results import Estimate, Row, counts, write_results
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from slowfast_vgen.rollout import World
+    from slowfast_vgen.rollout import WorldModel
 
 DEFAULT_WORLD = "rooms-64"
 
@@ -91,16 +93,32 @@ def replaced(config: Config, **given: Any) -> Config:
     return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
-def add_world_argument(parser: argparse.ArgumentParser, default: str | None = DEFAULT_WORLD) -> None:
-    """Adds `--world` and how to compute, to be handed to `load_world`; None where the command chooses its own world."""
+def add_model_argument(parser: argparse.ArgumentParser, default: str | None = DEFAULT_WORLD) -> None:
+    """Adds `--model` and how to compute, to be handed to `load_model`; None where the command chooses its own world."""
     told = f"a shipped world or a folder; default: {default or 'the one shipped for it'}"
-    parser.add_argument("--world", default=default, metavar="NAME", help=told)
+    add_renamed(parser, "--model", "--world", default=default, metavar="NAME", help=told)
     add_compute_arguments(parser)
 
 
-def load_world(
+def add_renamed(parser: argparse.ArgumentParser, option: str, before: str, **settings: Any) -> None:
+    """Adds an option that had another name until the last release: that works still, with a warning."""
+
+    class Renamed(argparse.Action):
+        def __call__(
+            self, parser: argparse.ArgumentParser, namespace: Any, values: Any, given: str | None = None
+        ) -> None:
+            if given == before:
+                told = f"{before} is {option} now; the old name works until the next release"
+                warnings.warn(told, SlowFastWarning, stacklevel=2)
+            setattr(namespace, self.dest, values)
+
+    dest = option.removeprefix("--").replace("-", "_")
+    parser.add_argument(option, before, action=Renamed, dest=dest, **settings)
+
+
+def load_model(
     args: argparse.Namespace, name: str | None = None, batched: bool = True, stored: Mapping[str, Any] | None = None
-) -> "World":
+) -> "WorldModel":
     """The world that the arguments name, and else `name`; see `start_computing` for the rest.
 
     Raises:
@@ -109,7 +127,7 @@ def load_world(
     device = start_computing(args, batched, stored)
     from slowfast_vgen.presets.worlds import load
 
-    return load(args.world or name or DEFAULT_WORLD, device, args.precision)
+    return load(args.model or name or DEFAULT_WORLD, device, args.precision)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

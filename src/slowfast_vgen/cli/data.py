@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast_vgen.cli.card import add_card_arguments, write_cards
-from slowfast_vgen.cli.common import add_json_argument, number, path_name, whole_number, write_figures
+from slowfast_vgen.cli.common import add_json_argument, add_renamed, number, path_name, whole_number, write_figures
 from slowfast_vgen.cli.shard import register_shard
 from slowfast_vgen.cli.terminal import one_line
 from slowfast_vgen.errors import UserError
@@ -25,8 +25,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     group = subparsers.add_parser("data", help="make, import, check, describe and shard data sets")
     commands = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
-    make = commands.add_parser("make", help="record episodes of a world; goes on where it was stopped")
-    make.add_argument("--world", required=True, metavar="NAME", help="such as vizdoom-rooms, or MODULE:CLASS")
+    make = commands.add_parser("make", help="record episodes of an environment; continues where it was stopped")
+    told = "the environment to record, such as vizdoom-rooms, or MODULE:CLASS"
+    add_renamed(make, "--env", "--world", required=True, metavar="NAME", help=told)
     make.add_argument("--episodes", required=True, type=whole_number(1, 999_999), metavar="N", help="how many")
     make.add_argument("--out", required=True, type=path_name, metavar="DIR", help="folder of the data set")
     make.add_argument("--split", choices=("train", "validation", "test"), default="train", help="default: train")
@@ -121,10 +122,10 @@ def make_dataset(args: argparse.Namespace) -> int:
 
     from slowfast_vgen.data.format import DatasetWriter
     from slowfast_vgen.data.headers import DatasetHeader
-    from slowfast_vgen.engines import open_world
+    from slowfast_vgen.engines import open_env
 
     creation = {"seed": args.seed, "script": args.script, "num_chunks": args.num_chunks}
-    world = open_world(args.world, args.split, args.seed)
+    world = open_env(args.env, args.split, args.seed)
     writer = DatasetWriter(args.out, DatasetHeader(world.name, args.split, args.episodes, creation))
     num_kept = writer.num_present
     num_new = max(args.episodes - num_kept, 0)

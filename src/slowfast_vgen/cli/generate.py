@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from slowfast_vgen.cli.action_list import parse_actions, read_actions
 from slowfast_vgen.cli.common import (
     add_json_argument,
+    add_model_argument,
     add_scale_argument,
-    add_world_argument,
-    load_world,
+    load_model,
     number,
     path_name,
     whole_number,
@@ -31,7 +31,7 @@ from slowfast_vgen.errors import ActionWarning, UserError
 from slowfast_vgen.memory.names import MEMORY_NAMES, memory_name
 
 if TYPE_CHECKING:
-    from slowfast_vgen.rollout import Session, World
+    from slowfast_vgen.rollout import Session, WorldModel
 
 _GENERATE = """\
 Makes a video from a start image and a list of actions, a few frames an action, as an MP4 file that browsers play.
@@ -65,7 +65,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_GENERATE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_world_argument(generate)
+    add_model_argument(generate)
     start = generate.add_mutually_exclusive_group(required=True)
     start.add_argument("--image", type=path_name, metavar="FILE", help="the start image")
     start.add_argument("--load-memory", type=path_name, metavar="DIR", help="go on with a session that was saved there")
@@ -117,7 +117,7 @@ def generate_video(args: argparse.Namespace) -> int:
     if args.image is not None:
         frame_from_image(args.image, 1, 1)  # here too: what cannot be used is told before the weights are loaded
     stored = None if args.load_memory is None else asdict(read_session_header(args.load_memory))
-    world = load_world(args, batched=False, stored=stored)
+    world = load_model(args, batched=False, stored=stored)
     session, settings = _begin(world, args)
 
     told: list[dict[str, str]] = []
@@ -185,7 +185,7 @@ def _actions(args: argparse.Namespace) -> list[str]:
     from slowfast_vgen.presets.worlds import vocabulary as read_vocabulary
     from slowfast_vgen.rollout.telling import refusal
 
-    vocabulary = read_vocabulary(args.world)
+    vocabulary = read_vocabulary(args.model)
     listed = parse_actions(args.actions, vocabulary) if args.actions is not None else None
     actions = read_actions(args.actions_file, vocabulary) if listed is None else listed
     if vocabulary is None:
@@ -226,7 +226,7 @@ class _Settings(NamedTuple):
     guidance: float
 
 
-def _begin(world: "World", args: argparse.Namespace) -> "tuple[Session, _Settings]":
+def _begin(world: "WorldModel", args: argparse.Namespace) -> "tuple[Session, _Settings]":
     """A new session, or the saved one, which no option given beside it may contradict; and what it runs with."""
     from slowfast_vgen.memory.config import memory_by_name
 

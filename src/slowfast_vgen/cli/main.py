@@ -78,7 +78,8 @@ def _main(argv: Sequence[str] | None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     terminated: list[int] = []
     try:
-        args = build_parser().parse_args(argv)
+        with _warnings_as_sentences():
+            args = build_parser().parse_args(argv)
         with (
             _terminations_as_interrupts(terminated),
             _warnings_as_sentences(),

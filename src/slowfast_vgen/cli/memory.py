@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 from slowfast_vgen.cli.common import (
     DEFAULT_WORLD,
     add_json_argument,
-    add_world_argument,
-    load_world,
+    add_model_argument,
+    add_renamed,
+    load_model,
     path_name,
     whole_number,
     write_figures,
 )
-from slowfast_vgen.cli.computing import computed_with, stored_in_session
+from slowfast_vgen.cli.computing import add_compute_arguments, computed_with, start_computing, stored_in_session
 from slowfast_vgen.cli.outputs import check_output_folder
 from slowfast_vgen.errors import UserError
 
 if TYPE_CHECKING:
     from slowfast_vgen.memory.episode import EpisodeMemory
-    from slowfast_vgen.rollout import Session, World
+    from slowfast_vgen.rollout import Session, WorldModel
 
 _DESCRIPTION = """\
 Works on folders: sessions that `slowfast generate --save-memory` wrote, and memories that `export` or `merge` wrote.
@@ -69,8 +70,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_out(merge, required=True)
 
     told = "write its frames into a memory of other weights, of a world's next version, say"
-    rewrite = _command(commands, "rewrite", told, rewrite_memory, None)
-    rewrite.add_argument("--model", required=True, metavar="NAME", help="the world to write it for, a name or a folder")
+    rewrite = commands.add_parser("rewrite", help=told)
+    rewrite.add_argument("folder", type=path_name, metavar="DIR", help="a saved session or memory")
+    rewrite.add_argument(
+        "--model", required=True, metavar="NAME", help="the world model to write it for, or its folder"
+    )
+    told = "the world model that it is of, where its name does not find it"
+    add_renamed(rewrite, "--from-model", "--world", metavar="NAME", help=told)
+    add_compute_arguments(rewrite)
+    rewrite.set_defaults(handler=rewrite_memory)
     _add_out(rewrite, required=True)
 
     export = _command(commands, "export", "the memory alone, for other programs", export_memory)
@@ -82,7 +90,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=told)
     parser.add_argument("folder", type=path_name, metavar="DIR", help="a saved session or memory")
-    add_world_argument(parser, world)
+    add_model_argument(parser, world)
     parser.set_defaults(handler=handler)
     return parser
 
@@ -157,7 +165,7 @@ def _change(
     """Loads the session or the memory, changes it, and saves it where `--out` says; returns where."""
     out = _check_out(args)
     if _is_session(args.folder):
-        loaded = load_world(args, batched=False, stored=stored_in_session(args.folder)).resume(args.folder)
+        loaded = load_model(args, batched=False, stored=stored_in_session(args.folder)).resume(args.folder)
         session(loaded)
         loaded.save(out)
     else:
@@ -187,7 +195,8 @@ def rewrite_memory(args: argparse.Namespace) -> int:
     from slowfast_vgen.rollout.rewrite import rewritten
 
     MEMORY.check_target(args.out)
-    old = load_world(args, read_memory_of(args.folder).world or None)
+    device = start_computing(args)
+    old = load(args.from_model or read_memory_of(args.folder).world or DEFAULT_WORLD, device, args.precision)
     memory = old.load_memory(args.folder)
     new = load(args.model, old.device, old.precision)
     made = rewritten(memory, old, new)
@@ -220,9 +229,9 @@ def _is_session(folder: Path) -> bool:
     return (folder / HEADER_FILE).is_file()
 
 
-def _load(args: argparse.Namespace, folder: Path) -> "tuple[World, EpisodeMemory]":
+def _load(args: argparse.Namespace, folder: Path) -> "tuple[WorldModel, EpisodeMemory]":
     from slowfast_vgen.memory.sessions import read_memory_of
 
     read_memory_of(folder)  # here too: what cannot be used is told before the weights are loaded
-    world = load_world(args, batched=False, stored=stored_in_session(folder))
+    world = load_model(args, batched=False, stored=stored_in_session(folder))
     return world, world.load_memory(folder)

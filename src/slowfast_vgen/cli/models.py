@@ -32,7 +32,7 @@ SHA-256, and whether each is as it was packed; parameters, licence and training.
 damaged or missing."""
 
 _PACK = """\
-Puts a trained codec and a trained denoiser into one folder, which `--world DIR` takes: weights in half precision,
+Puts a trained codec and a trained denoiser into one folder, which `--model DIR` takes: weights in half precision,
 settings, licence, and a SHA-256 for every file. The folder is loaded again and makes one chunk before this ends."""
 
 _PACK_EXAMPLE = """\
@@ -64,7 +64,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     pack.add_argument("--codec", required=True, type=path_name, metavar="DIR", help="one that `train codec` wrote")
     pack.add_argument("--denoiser", required=True, type=path_name, metavar="DIR", help="one that `train slow` wrote")
     pack.add_argument(
-        "--address", type=path_name, metavar="DIR", help="one that `train path` wrote: for a local memory"
+        "--address", type=path_name, metavar="DIR", help="one that `train path` wrote: for a ridge memory"
     )
     told = "what the world can be told; default: the one that `train slow` wrote beside the denoiser"
     pack.add_argument("--actions", type=path_name, metavar="FILE.json", help=told)
@@ -192,15 +192,15 @@ def pack_model(args: argparse.Namespace) -> int:
     from slowfast_vgen.memory.config import MemoryConfig
     from slowfast_vgen.models.text import TextEncoder
     from slowfast_vgen.models.vocabulary import FILE as VOCABULARY_FILE
-    from slowfast_vgen.models.world_model import WorldConfig, WorldModel, load_address, load_codec, load_denoiser
-    from slowfast_vgen.rollout import World
+    from slowfast_vgen.models.world_model import WorldModelConfig, WorldWeights, load_address, load_codec, load_denoiser
+    from slowfast_vgen.rollout import WorldModel
 
     memory_config = MemoryConfig.from_json(memory)
     codec, denoiser = load_codec(args.codec), load_denoiser(args.denoiser)
     address = None if args.address is None else load_address(args.address)
     record = _training_of(args, codec, denoiser)
     height, width = record.frame_height, record.frame_width
-    config = WorldConfig(
+    config = WorldModelConfig(
         name=args.name,
         version=args.version,
         target=record.target,
@@ -209,7 +209,7 @@ def pack_model(args: argparse.Namespace) -> int:
         num_sampling_steps=args.sampling_steps,
         frame_height=height,
         frame_width=width,
-        fps=args.fps or record.fps or WorldConfig.fps,
+        fps=args.fps or record.fps or WorldModelConfig.fps,
         licence=args.licence,
         memory=memory,
         provenance=provenance,
@@ -219,12 +219,15 @@ def pack_model(args: argparse.Namespace) -> int:
             f"there is no {args.denoiser / VOCABULARY_FILE}, so {args.name} will take any text as it is; see --actions"
         )
         warnings.warn(told, SlowFastWarning, stacklevel=2)
-    model = WorldModel(config, codec, denoiser, TextEncoder.load(), address, vocabulary)
-    World(model).fresh_memory(memory_config, [0])  # a memory that could not act is refused before anything is written
+    model = WorldWeights(config, codec, denoiser, TextEncoder.load(), address, vocabulary)
+    # A memory that could not act is refused before anything is written.
+    WorldModel(model).fresh_memory(memory_config, [0])
     model.save(args.out)
-    packed = WorldModel.load(args.out)
+    packed = WorldWeights.load(args.out)
     try:
-        World(packed).start(np.zeros((height, width, 3), np.uint8), num_sampling_steps=1).step(_any_action(vocabulary))
+        WorldModel(packed).start(np.zeros((height, width, 3), np.uint8), num_sampling_steps=1).step(
+            _any_action(vocabulary)
+        )
     except RuntimeError as error:
         raise UserError(f"{args.out} is written, but codec and denoiser do not fit each other: {error}") from error
     num_bytes = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())

@@ -24,6 +24,7 @@ from slowfast_vgen.cli.unused import settle
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_path
 from slowfast_vgen.flags import ALL, NO_FLAG, Flag, Nested
+from slowfast_vgen.memory.names import present_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -123,6 +124,8 @@ def _add(parser: argparse.ArgumentParser, setting: Setting) -> None:
         options["action"] = argparse.BooleanOptionalAction
     elif get_origin(kind) is Literal:
         options["choices"] = get_args(kind)
+        if "ridge" in options["choices"]:
+            options["type"] = present_name
     else:
         options["type"], options["metavar"] = _reader(kind, how)
     parser.add_argument(f"--{setting.flag}", **options)

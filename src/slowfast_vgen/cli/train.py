@@ -30,7 +30,7 @@ def register(subparsers: Commands) -> None:
     text = "the autoencoder between pixels and latents"
     add_training(commands, "codec", text, train_codec, TrainingFiles, CodecStart, CodecTrainingConfig)
     add_slow(commands)
-    text = "where actions lead: the part that gives a local memory its addresses"
+    text = "where actions lead: the part that gives a ridge memory its addresses"
     add_training(commands, "path", text, train_path, LatentFiles, AddressConfig, PathChainConfig, PathTrainingConfig)
     still = commands.add_parser("still-path", help="the same for a camera that never moves: nothing is to be learned")
     add_settings(still, StillAddressConfig)

@@ -13,10 +13,10 @@ from slowfast_vgen.train.settings import (
     ContextStart,
     ContextTrainingConfig,
     LatentFiles,
-    LocalLoopConfig,
     LoopConfig,
     LoopStart,
     LoraLoopConfig,
+    RidgeLoopConfig,
     SlowStart,
     SlowTrainingConfig,
 )
@@ -35,7 +35,7 @@ def add_slow(commands: Commands) -> None:
 def add_loop(commands: Commands) -> None:
     """Adds `train loop`."""
     text = "the slow-fast loop (Algorithm 1b): slow weights learn to use a memory"
-    rules = LocalLoopConfig, LoraLoopConfig
+    rules = RidgeLoopConfig, LoraLoopConfig
     add_training(commands, "loop", text, train_loop, LatentFiles, LoopStart, LoopConfig, *rules)
 
 
@@ -80,22 +80,22 @@ def train_loop(args: argparse.Namespace) -> int:
     from slowfast_vgen.models.world_model import load_address, load_denoiser
     from slowfast_vgen.train.inputs import load_chains
     from slowfast_vgen.train.loop import train_loop
-    from slowfast_vgen.train.ridge_loop import LocalLoop
+    from slowfast_vgen.train.ridge_loop import RidgeLoop
     from slowfast_vgen.train.start import check_init, target_of, with_room
 
     files, start = settings_of(args, LatentFiles), settings_of(args, LoopStart)
-    local = start.rule == "local"
-    warn_unused(args, local, "is of --rule local", "address", "memory_width", *flags_of(LocalLoopConfig))
-    warn_unused(args, not local, "is of a LoRA, not of --rule local", *flags_of(LoraLoopConfig))
-    if local and start.address is None:
+    ridge = start.rule == "ridge"
+    warn_unused(args, ridge, "is of --rule ridge", "address", "memory_width", *flags_of(RidgeLoopConfig))
+    warn_unused(args, not ridge, "is of a LoRA, not of --rule ridge", *flags_of(LoraLoopConfig))
+    if ridge and start.address is None:
         raise UserError(
-            "the local rule needs --address, a folder that `slowfast train path` or `train still-path` wrote"
+            "the ridge rule needs --address, a folder that `slowfast train path` or `train still-path` wrote"
         )
     device, text_encoder, config = start_on_texts(args, LoopConfig)
-    address = load_address(start.address) if start.address and local else None
+    address = load_address(start.address) if start.address and ridge else None
     denoiser = load_denoiser(start.init)
     target = target_of(denoiser, start.init)
-    if local:
+    if ridge:
         denoiser = with_room(denoiser, start.memory_width)
     poses_needed = address is not None and not address.is_still
     data = load_chains(files, text_encoder, config.num_chunks, args.chunks is None, address, poses_needed)
@@ -107,7 +107,7 @@ def train_loop(args: argparse.Namespace) -> int:
             return _lora_loop(args, slow)
         height, width = data.training.latents.shape[2:]
         fitted = address.fitted(width, denoiser.memory_shape(height, width).columns)
-        return LocalLoop(slow, fitted.to(device), settings_of(args, LocalLoopConfig))
+        return RidgeLoop(slow, fitted.to(device), settings_of(args, RidgeLoopConfig))
 
     slow = replace(config.slow, batch_size=config.num_chains, lengths=data.window_lengths(), target=target)
     config, record = replace(config, slow=slow, num_chunks=data.chains.num_chunks), data.record(target)

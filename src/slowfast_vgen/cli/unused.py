@@ -15,7 +15,7 @@ def settle(args: argparse.Namespace, used: bool, why: str, **defaults: Any) -> N
     Args:
         args: of the command.
         used: whether the options mean anything as the command is called.
-        why: what they belong to, behind the option's name: "is of --rule local".
+        why: what they belong to, behind the option's name: "is of --rule ridge".
         defaults: option -> default.
 
     Warns:

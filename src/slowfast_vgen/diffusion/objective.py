@@ -13,7 +13,7 @@ from slowfast_vgen.models.text import TextEmbedding
 __all__ = ["frame_levels", "masked_loss", "unmasked_loss", "window_losses"]
 
 RecallOf = Callable[[Past, Latents], Recall]
-"""Gives what a local memory knows of the new frames, from the encoded past and the past's latents."""
+"""Gives what a ridge memory knows of the new frames, from the encoded past and the past's latents."""
 
 
 def window_losses(
@@ -35,7 +35,7 @@ def window_losses(
         new: the clean new frames.
         noise: may hold several draws of each window: the past, which does not depend on them, is run once for all.
         text: a row for each draw.
-        recall: gives what a local memory knows of each window; None without one.
+        recall: gives what a ridge memory knows of each window; None without one.
         last_frame_weight: weight of the last new frame; each other one has the weight 1.
 
     Returns:

@@ -107,7 +107,7 @@ def sample_chunk(
     """Denoises `noise` into the chunk that follows `past` (Algorithm 1a, the generation step).
 
     The past is whatever `denoiser.encode_past` gave: it is computed once and read at each of the `config.num_steps`
-    steps. So is what a local memory recalls of these frames (`denoiser.encode_recall`). The scheduler is left as it is,
+    steps. So is what a ridge memory recalls of these frames (`denoiser.encode_recall`). The scheduler is left as it is,
     so that several threads may sample with the same one.
     """
     scheduler = copy.copy(scheduler)  # it counts its steps; its tensors are exchanged and never written into

@@ -1,4 +1,4 @@
-"""Frames as columns of patches and back: the content that a local memory keeps under one address."""
+"""Frames as columns of patches and back: the content that a ridge memory keeps under one address."""
 
 import torch
 import torch.nn.functional as F

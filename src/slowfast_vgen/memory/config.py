@@ -4,20 +4,20 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
 from slowfast_vgen.errors import UserError
-from slowfast_vgen.memory.names import MEMORY_NAMES
+from slowfast_vgen.memory.names import MEMORY_NAMES, present_name, renamed
 from slowfast_vgen.memory.registry import KINDS, imported_kind
-from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge import RidgeConfig
 from slowfast_vgen.memory.settings import FastLearningConfig
 from slowfast_vgen.sealed import fits
 
 
 @dataclass(frozen=True, init=False)
 class MemoryConfig:
-    """The rules that write an episode's memory: `local` keeps content, `lora` (eq. 3 and its variants) keeps style.
+    """The rules that write an episode's memory: `ridge` keeps content, `lora` (eq. 3 and its variants) keeps style.
 
     Without any rule it means no memory, and is false.
 
-    >>> MemoryConfig(LocalRuleConfig()).lora is None, bool(MemoryConfig())
+    >>> MemoryConfig(RidgeConfig()).lora is None, bool(MemoryConfig())
     (True, False)
     """
 
@@ -47,15 +47,15 @@ class MemoryConfig:
     def __repr__(self) -> str:
         """The rules, each with what differs from its defaults.
 
-        >>> MemoryConfig(LocalRuleConfig(ridge=0.1))
-        MemoryConfig(local=LocalRuleConfig(ridge=0.1))
+        >>> MemoryConfig(RidgeConfig(ridge=0.1))
+        MemoryConfig(ridge=RidgeConfig(ridge=0.1))
         """
         return f"MemoryConfig({', '.join(f'{name}={_short(rule)}' for name, rule in self.rules.items())})"
 
     @property
-    def local(self) -> LocalRuleConfig | None:
-        """The settings of the local rule; None for a memory without it."""
-        return self.rules.get("local")
+    def ridge(self) -> RidgeConfig | None:
+        """The settings of the ridge rule; None for a memory without it."""
+        return self.rules.get("ridge")
 
     @property
     def lora(self) -> FastLearningConfig | None:
@@ -73,13 +73,14 @@ class MemoryConfig:
         Raises:
             UserError: a setting that is not known, or a value that cannot be.
 
-        >>> config = MemoryConfig(LocalRuleConfig(ridge=0.1), FastLearningConfig(learning_rate=0.5))
+        >>> config = MemoryConfig(RidgeConfig(ridge=0.1), FastLearningConfig(learning_rate=0.5))
         >>> MemoryConfig.from_json(config.to_json()) == config
         True
         >>> MemoryConfig.from_json({})
         MemoryConfig()
         """
         try:
+            values = {renamed(name): value for name, value in values.items()}
             if unknown := sorted(set(values) - set(KINDS)):
                 raise TypeError(f"unknown settings {', '.join(unknown)[:200]}")
             rules = {
@@ -99,9 +100,9 @@ def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
 
     A rule that the world's own memory has as well takes the world's settings, except for what the name says.
 
-    >>> memory_by_name("off", MemoryConfig(LocalRuleConfig())) is None
+    >>> memory_by_name("off", MemoryConfig(RidgeConfig())) is None
     True
-    >>> memory_by_name("local+denoising", MemoryConfig(LocalRuleConfig(ridge=0.1))).local.ridge
+    >>> memory_by_name("ridge+denoising", MemoryConfig(RidgeConfig(ridge=0.1))).ridge.ridge
     0.1
 
     Raises:
@@ -109,24 +110,24 @@ def memory_by_name(name: str, shipped: MemoryConfig) -> MemoryConfig | None:
     """
     if ":" in name:
         return MemoryConfig(imported_kind(name).config_class())
-    local, lora = shipped.local or LocalRuleConfig(), shipped.lora or FastLearningConfig()
+    ridge, lora = shipped.ridge or RidgeConfig(), shipped.lora or FastLearningConfig()
     known: dict[str, MemoryConfig | None] = {
         "on": shipped or None,
         "off": None,
-        "local": MemoryConfig(local),
-        "local-delta": MemoryConfig(replace(local, rule="delta")),
+        "ridge": MemoryConfig(ridge),
+        "ridge-delta": MemoryConfig(replace(ridge, rule="delta")),
         "denoising": MemoryConfig(replace(lora, rule="denoising", independent_noise=False)),
         "denoising-independent": MemoryConfig(replace(lora, rule="denoising", independent_noise=True)),
         "denoising-original": MemoryConfig(replace(lora, rule="denoising-original")),
         "replay": MemoryConfig(replace(lora, rule="replay")),
-        "local+denoising": MemoryConfig(local, replace(lora, rule="denoising")),
+        "ridge+denoising": MemoryConfig(ridge, replace(lora, rule="denoising")),
     }
-    if name not in known:
+    if (name := present_name(name)) not in known:
         raise UserError(f"unknown memory {name!r}; choose one of {', '.join(MEMORY_NAMES)}")
     return known[name]
 
 
-MemorySetting = bool | str | MemoryConfig | LocalRuleConfig | FastLearningConfig
+MemorySetting = bool | str | MemoryConfig | RidgeConfig | FastLearningConfig
 """True for the world's own memory, False for none; a name of `MEMORY_NAMES`; or settings."""
 
 

@@ -14,7 +14,7 @@ from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.fast_weights import Chunk, FastWeights, Host, Start
 from slowfast_vgen.memory.lora_memory import LoraMemory
 from slowfast_vgen.memory.registry import KINDS
-from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.memory.ridge_memory import RidgeMemory
 from slowfast_vgen.memory.store import SavedMemory, read_memory, write_memory
 from slowfast_vgen.models.denoiser import DenoiserModule, Recall
 from slowfast_vgen.models.text import TextEmbedding
@@ -60,9 +60,9 @@ class EpisodeMemory:
         )
 
     @property
-    def local(self) -> LocalMemory | None:
-        """The memory of the local rule; None where it is none of the rules."""
-        return self._part(LocalMemory)
+    def ridge(self) -> RidgeMemory | None:
+        """The memory of the ridge rule; None where it is none of the rules."""
+        return self._part(RidgeMemory)
 
     @property
     def lora(self) -> LoraMemory | None:
@@ -180,7 +180,7 @@ class EpisodeMemory:
         self._rewind(self._chunks_behind(steps))
 
     def _chunks_behind(self, steps: int) -> int:
-        return steps if self.local is None else self.local.chunks_behind(steps)
+        return steps if self.ridge is None else self.ridge.chunks_behind(steps)
 
     def forget(self, first_chunk: int, stop_chunk: int) -> None:
         """Forgets the content of chunks `first_chunk` to `stop_chunk - 1` (from 0), and keeps all else.
@@ -195,7 +195,7 @@ class EpisodeMemory:
         self._each(lambda part, _: part.forget(first, stop))
 
     def merge(self, other: "EpisodeMemory") -> None:
-        """Adds what another episode's memory knows. Local memories must be of episodes that begin at the same place.
+        """Adds what another episode's memory knows. Ridge memories must be of episodes that begin at the same place.
 
         Its chunks get the numbers that follow on this one's: what was its chunk 0 is now chunk `num_chunks`.
 

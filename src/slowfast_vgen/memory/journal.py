@@ -1,4 +1,4 @@
-"""The journal of a local memory: what it was written with, from which the fast weights can be computed again.
+"""The journal of a ridge memory: what it was written with, from which the fast weights can be computed again.
 
 A journal consists of blocks. An episode has one; merging appends another memory's blocks, and the next write begins a
 new one. Each entry got a weight by the novelty of its place against what had been written then: the entries before it
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slowfast_vgen.memory.columns import ColumnValues
-from slowfast_vgen.memory.ridge import LocalState, exact_dtype, with_rows
+from slowfast_vgen.memory.ridge import RidgeState, exact_dtype, with_rows
 
 KeysOf = Callable[[Float[Tensor, "episodes frames 3"]], Float[Tensor, "episodes entries key_width"]]
 """Callback: gives the addresses of frames seen from some poses."""
@@ -67,7 +67,7 @@ class Block:
     """Number of blocks directly before this one that were known when it was written."""
     merged_in: bool = False
     """True if another episode wrote it."""
-    base: LocalState | None = None
+    base: RidgeState | None = None
     """The fast weights before the entries were written; None if there were none."""
     base_tick: int = 0
 
@@ -103,7 +103,7 @@ class Block:
             "base_tick": self.base_tick,
         }
 
-    def written(self, like: LocalState, tick: int, keys: KeysOf) -> LocalState:
+    def written(self, like: RidgeState, tick: int, keys: KeysOf) -> RidgeState:
         """The fast weights of this block alone at a tick, by the operations that wrote it, in `like`'s precision."""
         state, now = like.empty(), self.base_tick
         if self.base is not None:
@@ -116,7 +116,7 @@ class Block:
         state.decay(tick - now)
         return state
 
-    def with_base_below(self, state: LocalState, tick: int, keys: KeysOf) -> "Block":
+    def with_base_below(self, state: RidgeState, tick: int, keys: KeysOf) -> "Block":
         """The block with the fast weights `state` minus its entries as the base."""
         first = self.entries[0].tick - 1
         exact = exact_dtype(state.gram.device)
@@ -129,7 +129,7 @@ class Block:
         return replace(self, base=base, base_tick=first)
 
 
-def rebuilt(blocks: tuple[Block, ...], tick: int, like: LocalState, keys: KeysOf) -> LocalState:
+def rebuilt(blocks: tuple[Block, ...], tick: int, like: RidgeState, keys: KeysOf) -> RidgeState:
     """Fast weights at a tick, computed again from the journal; bit for bit as they were where it has one block."""
     first, *others = (block.written(like, tick, keys) for block in blocks)
     for other in others:
@@ -169,7 +169,7 @@ def bare_blocks(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     return tuple(takewhile(is_bare, blocks))
 
 
-def dropped_oldest(blocks: tuple[Block, ...], like: LocalState, keys: KeysOf) -> tuple[Block, ...]:
+def dropped_oldest(blocks: tuple[Block, ...], like: RidgeState, keys: KeysOf) -> tuple[Block, ...]:
     """Removes the oldest entry, which becomes part of its block's base."""
     place = next(index for index, block in enumerate(blocks) if block.entries)
     block = blocks[place]
@@ -193,7 +193,7 @@ def without(blocks: tuple[Block, ...], chunks: Container[int]) -> tuple[Block, .
 
 
 def reweighed(
-    blocks: tuple[Block, ...], before: tuple[Block, ...], like: LocalState, keys: KeysOf
+    blocks: tuple[Block, ...], before: tuple[Block, ...], like: RidgeState, keys: KeysOf
 ) -> tuple[Block, ...]:
     """Gives the entries the weights that they would have got without the content that only `before` holds."""
     state = like.empty(dtype=exact_dtype(like.gram.device))

@@ -148,7 +148,7 @@ class LoraMemory:
             UserError: always.
         """
         raise UserError(
-            "a memory learned by gradients cannot take single chunks out; rewind it, or use the local rule alone"
+            "a memory learned by gradients cannot take single chunks out; rewind it, or use the ridge rule alone"
         )
 
     def check_merge(self, other: Self) -> None:

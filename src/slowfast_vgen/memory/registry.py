@@ -5,9 +5,9 @@ from importlib import import_module
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.memory.fast_weights import FastWeights
 from slowfast_vgen.memory.lora_memory import LoraMemory
-from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.memory.ridge_memory import RidgeMemory
 
-KINDS: dict[str, type[FastWeights]] = {kind.kind: kind for kind in (LoraMemory, LocalMemory)}
+KINDS: dict[str, type[FastWeights]] = {kind.kind: kind for kind in (LoraMemory, RidgeMemory)}
 """Kinds in the order in which they take in a chunk: what changes the denoiser comes before what keeps its features."""
 
 

@@ -20,7 +20,7 @@ from slowfast_vgen.models.addressing.path import compose
 from slowfast_vgen.models.denoiser import Latents
 
 if TYPE_CHECKING:
-    from slowfast_vgen.memory.ridge_memory import LocalMemory
+    from slowfast_vgen.memory.ridge_memory import RidgeMemory
 
 MOST_WAYS = 12
 MOST_CHUNKS = 12
@@ -92,7 +92,7 @@ def shortened(ways: Ways | None, frames: int) -> Ways | None:
 
 
 def best_way(
-    memory: "LocalMemory", episode: int, ways: Ways, new: Latents, shows: Bool[Tensor, " frames"]
+    memory: "RidgeMemory", episode: int, ways: Ways, new: Latents, shows: Bool[Tensor, " frames"]
 ) -> int | None:
     """Index of the way that the frames of the latest chunk support; None where they do not decide.
 

@@ -1,4 +1,4 @@
-"""Fast learning by a local rule: a linear map from addresses to content, written by ridge regression, chunk by chunk.
+"""Fast learning by a ridge rule: a linear map from addresses to content, written by ridge regression, chunk by chunk.
 
 The fast weight `S` maps an address `k` to the content `v` of a patch column. Writing is local: `C += w k k^T`,
 `D += w k v^T`; then `S = (C + ridge I)^-1 D` is the least-squares fit to all that was written (the layer of MesaNet,
@@ -24,8 +24,8 @@ Values = Float[Tensor, "episodes entries value_width"]
 
 
 @dataclass(frozen=True)
-class LocalRuleConfig:
-    """Settings for writing and reading the local memory."""
+class RidgeConfig:
+    """Settings for writing and reading the ridge memory."""
 
     rule: Literal["least-squares", "delta"] = "least-squares"
     """Rule of writing. `delta` (DeltaNet, arXiv 2406.06484) corrects `S` by its error on each chunk, instead of fitting
@@ -42,14 +42,14 @@ class LocalRuleConfig:
 
     def __post_init__(self) -> None:
         if self.rule not in ("least-squares", "delta"):
-            raise UserError(f"unknown local rule {self.rule!r}; choose least-squares or delta")
-        real(self.ridge, "the ridge of a local memory must be above 0", math.ulp(0.0))
+            raise UserError(f"unknown ridge rule {self.rule!r}; choose least-squares or delta")
+        real(self.ridge, "the ridge of a ridge memory must be above 0", math.ulp(0.0))
         real(self.forgetting, "forgetting must lie in [0, 1)", 0, math.nextafter(1, 0))
         real(self.familiar, "the novelty below which a place is known must lie in [0, 1]", 0, 1)
-        whole(self.journal_chunks, "a local memory's journal holds at least 1 chunk", 1)
+        whole(self.journal_chunks, "a ridge memory's journal holds at least 1 chunk", 1)
 
 
-class LocalState:
+class RidgeState:
     """The fast weights of a batch of episodes: `gram` is `C`; `cross` is `D`, or with the delta rule `S` itself.
 
     Every change makes new tensors, so a shallow copy of a state stays what it was.
@@ -60,7 +60,7 @@ class LocalState:
         episodes: int,
         key_width: int,
         value_width: int,
-        config: LocalRuleConfig,
+        config: RidgeConfig,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -68,36 +68,36 @@ class LocalState:
         self.gram = torch.zeros(episodes, key_width, key_width, device=device, dtype=dtype)
         self.cross = torch.zeros(episodes, key_width, value_width, device=device, dtype=dtype)
 
-    def empty(self, dtype: torch.dtype | None = None) -> "LocalState":
+    def empty(self, dtype: torch.dtype | None = None) -> "RidgeState":
         """An empty state of the same sizes on the same device."""
         gram, cross = self.gram, self.cross
-        return LocalState(len(cross), cross.shape[1], cross.shape[2], self.config, cross.device, dtype or gram.dtype)
+        return RidgeState(len(cross), cross.shape[1], cross.shape[2], self.config, cross.device, dtype or gram.dtype)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "LocalState":
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "RidgeState":
         """A copy on another device, or in another precision."""
         moved = copy.copy(self)
         moved.gram, moved.cross = self.gram.to(device, dtype), self.cross.to(device, dtype)
         return moved
 
-    def rows(self, rows: slice) -> "LocalState":
+    def rows(self, rows: slice) -> "RidgeState":
         """The state of some of the episodes."""
         part = copy.copy(self)
         part.gram, part.cross = self.gram[rows], self.cross[rows]
         return part
 
-    def with_rows(self, rows: slice, other: "LocalState") -> "LocalState":
+    def with_rows(self, rows: slice, other: "RidgeState") -> "RidgeState":
         """A copy with the state of some of the episodes replaced."""
         whole = copy.copy(self)
         whole.gram, whole.cross = with_rows(self.gram, rows, other.gram), with_rows(self.cross, rows, other.cross)
         return whole
 
-    def plus(self, other: "LocalState") -> "LocalState":
+    def plus(self, other: "RidgeState") -> "RidgeState":
         """The sum of both states (least squares only)."""
         total = copy.copy(self)
         total.gram, total.cross = self.gram + other.gram.to(self.gram), self.cross + other.cross.to(self.cross)
         return total
 
-    def less(self, other: "LocalState") -> "LocalState":
+    def less(self, other: "RidgeState") -> "RidgeState":
         """This state minus another one (least squares only)."""
         rest = copy.copy(self)
         rest.gram, rest.cross = self.gram - other.gram, self.cross - other.cross
@@ -171,7 +171,7 @@ def exact_dtype(device: torch.device) -> torch.dtype:
 def familiar_weights(
     keys: Keys, entry_chunk: Int64[Tensor, " entries"], ridge: float, familiar: float
 ) -> Float[Tensor, "episodes entries"]:
-    """Weight of each entry of a whole episode, as `LocalState.write_weights` would give it chunk by chunk."""
+    """Weight of each entry of a whole episode, as `RidgeState.write_weights` would give it chunk by chunk."""
     weights = torch.ones(keys.shape[:2], dtype=keys.dtype, device=keys.device)
     for number in range(1, int(entry_chunk.max()) + 1):
         now = entry_chunk == number
@@ -195,7 +195,7 @@ def causal_reading(
 
     Entries come chunk by chunk, and a query of chunk `i` sees those of chunks up to `i`. In the dual form one Cholesky
     factor of the kernel matrix serves all chunks, its leading blocks being the factors of the earlier memories; so the
-    unroll of the slow-fast loop needs no step by step recursion. Equal to `LocalState` with weights of 1.
+    unroll of the slow-fast loop needs no step by step recursion. Equal to `RidgeState` with weights of 1.
     """
     regular = keys @ keys.mT
     regular.diagonal(dim1=1, dim2=2).add_(ridge)

@@ -1,4 +1,4 @@
-"""The local memory of an episode at work: it follows the path, writes each finished chunk and recalls the next one.
+"""The ridge memory of an episode at work: it follows the path, writes each finished chunk and recalls the next one.
 
 Next to the fast weights it keeps a journal: what was written in the latest chunks, under which poses and with which
 weights. Together with what is older (`Block.base`) the journal gives the fast weights again, write by write. So a
@@ -33,7 +33,7 @@ from slowfast_vgen.memory.journal import (
     without,
 )
 from slowfast_vgen.memory.relocalise import MOST_CHUNKS, STEP, Ways, best_way, chunk_options, extended, shortened
-from slowfast_vgen.memory.ridge import LocalRuleConfig, LocalState, exact_dtype, with_rows
+from slowfast_vgen.memory.ridge import RidgeConfig, RidgeState, exact_dtype, with_rows
 from slowfast_vgen.models.denoiser import DenoiserModule, Latents, PatchFeatures, Recall
 from slowfast_vgen.models.step_judge import TEXTURED, Verdicts, texture
 from slowfast_vgen.models.text import TextEmbedding
@@ -46,14 +46,14 @@ SAMPLED_CHUNKS = 32
 """Most chunks of the journal whose last frames are read to measure the recall error."""
 
 
-class LocalMemory:
-    """The memory of a batch of episodes by the local rule, with the pose of each; see `FastWeights`."""
+class RidgeMemory:
+    """The memory of a batch of episodes by the ridge rule, with the pose of each; see `FastWeights`."""
 
-    kind: ClassVar[str] = "local"
-    config_class: ClassVar[type[Any]] = LocalRuleConfig
+    kind: ClassVar[str] = "ridge"
+    config_class: ClassVar[type[Any]] = RidgeConfig
     needs_actions = True
 
-    def __init__(self, host: Host, config: LocalRuleConfig, episodes: int) -> None:
+    def __init__(self, host: Host, config: RidgeConfig, episodes: int) -> None:
         assert host.address is not None
         self.host, self.config, self.address = host, config, host.address
         self.num_columns = self.address.config.num_columns
@@ -64,7 +64,7 @@ class LocalMemory:
                 "them with PlanarAddress.fitted"
             )
         value_width = value_width_of(host.latent_shape, columns, self.memory_width, rows)
-        self.state = LocalState(episodes, self.address.config.key_width, value_width, config, host.device)
+        self.state = RidgeState(episodes, self.address.config.key_width, value_width, config, host.device)
         self.pose: Float[Tensor, "episodes 3"] = torch.zeros(episodes, 3, device=host.device)
         self.num_chunks = 0
         self.blocks: tuple[Block, ...] = (Block(),)
@@ -81,7 +81,7 @@ class LocalMemory:
         """Possible paths of each episode since a step stayed undecided; see `relocalise`."""
 
     @classmethod
-    def fresh(cls, host: Host, config: LocalRuleConfig, seeds: Sequence[int]) -> Self:
+    def fresh(cls, host: Host, config: RidgeConfig, seeds: Sequence[int]) -> Self:
         """Makes empty memories; every episode is at the origin, where its start image was taken.
 
         Raises:
@@ -90,13 +90,13 @@ class LocalMemory:
         """
         if host.address is None:
             raise UserError(
-                f"the world {host.world!r} has no addresses for a local memory; pack it with --address, or choose "
+                f"the world {host.world!r} has no addresses for a ridge memory; pack it with --address, or choose "
                 "another rule"
             )
         if not host.denoiser.can_recall:
             raise UserError(
                 f"the denoiser of the world {host.world!r}, a {type(host.denoiser).__name__}, has no room for what a "
-                "local memory recalls, so the memory could not act; make room with `slowfast train slow --memory` or "
+                "ridge memory recalls, so the memory could not act; make room with `slowfast train slow --memory` or "
                 "`slowfast train loop`, or choose another rule"
             )
         return cls(host, config, len(seeds))
@@ -470,9 +470,9 @@ class LocalMemory:
 
     def tensors(self) -> dict[str, Tensor]:
         """Tensors to save for the first episode."""
-        tensors = {"local/gram": self.state.gram, "local/cross": self.state.cross, "local/pose": self.pose}
+        tensors = {"ridge/gram": self.state.gram, "ridge/cross": self.state.cross, "ridge/pose": self.pose}
         if self.doubts[0] is not None:
-            tensors["local/ways"] = self.doubts[0]
+            tensors["ridge/ways"] = self.doubts[0]
         for index, entry in enumerate(self._entries()):
             parts = {"poses": entry.poses, "values": entry.values, "weights": entry.weights}
             parts["recall_error"] = entry.recall_error
@@ -485,7 +485,7 @@ class LocalMemory:
     def counts(self) -> dict[str, Any]:
         """The numbers to save with `tensors`, as JSON values."""
         return {
-            "local_chunks": self.num_chunks,
+            "ridge_chunks": self.num_chunks,
             "journal": [entry.chunk for entry in self._entries()],
             "journal_ticks": [entry.tick for entry in self._entries()],
             "journal_limit": self.limit,
@@ -502,11 +502,11 @@ class LocalMemory:
 
         gram, cross = self.state.gram.shape, self.state.cross.shape
         self.state = self.state.empty()
-        self.state.gram, self.state.cross = fitting("local/gram", gram), fitting("local/cross", cross)
-        self.pose = fitting("local/pose", self.pose.shape)
-        ways = tensors.get("local/ways")
+        self.state.gram, self.state.cross = fitting("ridge/gram", gram), fitting("ridge/cross", cross)
+        self.pose = fitting("ridge/pose", self.pose.shape)
+        ways = tensors.get("ridge/ways")
         if ways is not None:
-            _fitting("local/ways", ways, (max(2, len(ways)), ways.shape[-2] if ways.dim() > 1 else 1, 3))
+            _fitting("ridge/ways", ways, (max(2, len(ways)), ways.shape[-2] if ways.dim() > 1 else 1, 3))
         self.doubts = (None if ways is None else ways.to(device),)
         chunks = [int(chunk) for chunk in counts["journal"]]
         rising = all(one < other for one, other in pairwise(chunks))
@@ -514,7 +514,7 @@ class LocalMemory:
         entries = []
         for index, (chunk, tick) in enumerate(zip(chunks, ticks, strict=True)):
             entries.append(self._entry(index, chunk, int(tick), tensors).to(device))
-        self.num_chunks = int(counts["local_chunks"])
+        self.num_chunks = int(counts["ridge_chunks"])
         self.limit = int(counts.get("journal_limit", self.limit))
         self.tick = int(counts.get("tick", ticks[-1] if ticks else 0))
         counted = (self.num_chunks, self.limit - 1, self.tick)

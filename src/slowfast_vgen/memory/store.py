@@ -2,7 +2,7 @@
 
 DIR/
   memory.json                   rules, counts, hash of the slow weights, a SHA-256 of each file and of itself
-  memory.safetensors            the local memory with its journal; a LoRA's moments, windows and earlier states
+  memory.safetensors            the ridge memory with its journal; a LoRA's moments, windows and earlier states
   adapter_config.json           where a LoRA is part of it, PEFT's config: any PEFT program reads it as an adapter
   adapter_model.safetensors     its fast weights under PEFT's names
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.files import atomic_folder, write_json
 from slowfast_vgen.memory.config import MemoryConfig
+from slowfast_vgen.memory.names import renamed
 from slowfast_vgen.memory.settings import LoraConfig
 from slowfast_vgen.sealed import Seal, Sealed
 from slowfast_vgen.tensors import check_finite, write_tensors
@@ -109,7 +110,9 @@ def parse_memory(sealed: Sealed[MemoryHeader], base_fingerprint: str | None) -> 
                 raise UserError(f"the memory in {folder} cannot be read ({name!r:.80} is no LoRA's); save it again")
             tensors[f"{kind}/{layer}"] = value
     check_finite(f"the memory in {folder}", tensors, "save it again")
-    return SavedMemory(header.world, header.base_sha256, config, header.counts, tensors)
+    tensors = {renamed(name): value for name, value in tensors.items()}
+    counts = {renamed(name): value for name, value in header.counts.items()}
+    return SavedMemory(header.world, header.base_sha256, config, counts, tensors)
 
 
 def config_of(path: Path, values: dict[str, Any]) -> MemoryConfig:

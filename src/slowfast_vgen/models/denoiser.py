@@ -53,7 +53,7 @@ def memory_grid(latent_height: int, latent_width: int, patch: int = MEMORY_PATCH
 
 @dataclass(frozen=True)
 class Recall:
-    """An episode's local memory of frames to come, at the poses that the action leads to."""
+    """An episode's ridge memory of frames to come, at the poses that the action leads to."""
 
     latents: Latents
     """The frames as remembered, at the addresses of their patches."""
@@ -82,7 +82,7 @@ class Denoiser(Protocol):
         ...
 
     def encode_recall(self, recall: Recall) -> Recalled:
-        """Prepares what a local memory knows of the new frames, likewise for any number of calls."""
+        """Prepares what a ridge memory knows of the new frames, likewise for any number of calls."""
         ...
 
     def predict(
@@ -95,12 +95,12 @@ class Denoiser(Protocol):
     ) -> Latents:
         """The prediction for `[batch, f_g, ...]` noised frames; without `past`, for a window of them alone (eq. 3).
 
-        `recalled` is what `encode_recall` gave; None for a denoiser or an episode without a local memory.
+        `recalled` is what `encode_recall` gave; None for a denoiser or an episode without a ridge memory.
         """
         ...
 
     def memory_features(self, past: Past) -> PatchFeatures | None:
-        """Features of the past's patches for a local memory to keep with their latents; None for none."""
+        """Features of the past's patches for a ridge memory to keep with their latents; None for none."""
         ...
 
     def memory_shape(self, latent_height: int, latent_width: int) -> MemoryShape:
@@ -121,11 +121,11 @@ class DenoiserModule(nn.Module, Denoiser):
     lora_layers: ClassVar[tuple[str, ...]]
     """Linear layers that a LoRA sits on where the user names none, by the ends of their dotted names."""
     can_recall: bool
-    """True if what a local memory recalls reaches the prediction, that is, if the denoiser has input for it."""
+    """True if what a ridge memory recalls reaches the prediction, that is, if the denoiser has input for it."""
     target: str | None
     """The target that it was trained to predict, as its folder states; None where that is not known."""
     with_memory: "Callable[[int], DenoiserModule]"
-    """Gives the same denoiser with input for a local memory that keeps this many features of each patch."""
+    """Gives the same denoiser with input for a ridge memory that keeps this many features of each patch."""
 
     save_pretrained: Callable[..., None]
     to_json_string: Callable[[], str]

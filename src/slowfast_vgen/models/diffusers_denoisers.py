@@ -60,7 +60,7 @@ class PastLatents:
 class JoinedInTime(ModelMixin, ConfigMixin):
     """Joins past and new frames in time; a subclass says how its network takes them.
 
-    With `recall` in its settings the network has more input channels, whose weights are zero at the start: what a local
+    With `recall` in its settings the network has more input channels, whose weights are zero at the start: what a ridge
     memory recalls of the new frames, and how familiar each place is. With a `memory_width` the memory keeps features as
     well: the input of the network's last layer in one clean pass over the finished frames.
     """
@@ -96,11 +96,11 @@ class JoinedInTime(ModelMixin, ConfigMixin):
 
     @property
     def can_recall(self) -> bool:
-        """True if what a local memory recalls reaches the prediction."""
+        """True if what a ridge memory recalls reaches the prediction."""
         return bool(self.config.recall)
 
     def with_memory(self, memory_width: int) -> Self:
-        """The same denoiser with input channels for a local memory; the denoiser itself if it has them already.
+        """The same denoiser with input channels for a ridge memory; the denoiser itself if it has them already.
 
         Args:
             memory_width: learned features that the memory keeps of each patch; 0 for its latents alone.

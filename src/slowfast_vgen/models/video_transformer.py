@@ -201,11 +201,11 @@ class VideoTransformer(ModelMixin, ConfigMixin):
 
     @property
     def can_recall(self) -> bool:
-        """True if what a local memory recalls reaches the prediction."""
+        """True if what a ridge memory recalls reaches the prediction."""
         return bool(self.config.memory_width)
 
     def with_memory(self, memory_width: int) -> "VideoTransformer":
-        """The same denoiser with input for a local memory of `memory_width` features a patch; itself if it has that.
+        """The same denoiser with input for a ridge memory of `memory_width` features a patch; itself if it has that.
 
         With 0 it has no such input. Weights for another width are initialised again.
         """
@@ -219,7 +219,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):
     def with_channels(self, latent_channels: int) -> "VideoTransformer":
         """The same denoiser for latents with more channels, with the same prediction for the first ones.
 
-        It has no input for a local memory. If nothing is to be added, the denoiser itself is returned.
+        It has no input for a ridge memory. If nothing is to be added, the denoiser itself is returned.
 
         Raises:
             UserError: the denoiser was made for more channels than that.

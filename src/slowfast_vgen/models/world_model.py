@@ -4,7 +4,7 @@
       model_index.json        what is inside, how a chunk is cut and sampled, licence; it seals all files (`sealed`)
       codec/                  a trained part (`weights`): AutoencoderTiny and latent_statistics.json
       denoiser/               a trained part
-      address/                the same, in a world with a local memory: its path and its addresses
+      address/                the same, in a world with a ridge memory: its path and its addresses
       actions.json            the actions that the world knows: see `models.vocabulary`
       phrasings.safetensors   the embeddings of that, so that these texts need no text encoder
 
@@ -70,7 +70,7 @@ _KIND_NAMES = {str: "some text", int: "a whole number", int | float: "a number",
 
 
 @dataclass(frozen=True)
-class WorldConfig:
+class WorldModelConfig:
     """The settings by which a world is rolled out."""
 
     name: str
@@ -111,12 +111,12 @@ class WorldConfig:
         return f"{self.name}@{self.version}"
 
 
-class WorldModel(nn.Module):
+class WorldWeights(nn.Module):
     """Slow weights and their settings."""
 
     def __init__(
         self,
-        config: WorldConfig,
+        config: WorldModelConfig,
         codec: Codec,
         denoiser: DenoiserModule,
         text_encoder: TextEncoder,
@@ -129,7 +129,7 @@ class WorldModel(nn.Module):
             _, height, width = self.latent_shape
             address = address.fitted(width, denoiser.memory_shape(height, width).columns)
         self.address = address
-        """The addresses that a local memory gives its frames; None in a world without one."""
+        """The addresses that a ridge memory gives its frames; None in a world without one."""
         self.vocabulary = vocabulary
         """The actions that the world knows; None where they are not written down, and every text is taken as it is."""
         parts = {"codec": codec, "denoiser": denoiser} | ({} if address is None else {"address": address})
@@ -142,7 +142,7 @@ class WorldModel(nn.Module):
         millions = sum(parameter.numel() for parameter in self.denoiser.parameters()) / 1e6
         size = f"{self.config.frame_width}x{self.config.frame_height}"
         return (
-            f"WorldModel({self.config.full_name!r}, {size}, {type(self.denoiser).__name__} of {millions:.1f} M "
+            f"WorldWeights({self.config.full_name!r}, {size}, {type(self.denoiser).__name__} of {millions:.1f} M "
             f"parameters, weights {self.fingerprint[:12]})"
         )
 
@@ -194,7 +194,7 @@ class WorldModel(nn.Module):
             seal_world(temporary, header)
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device | str = "cpu") -> "WorldModel":
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> "WorldWeights":
         """Loads a folder after checking every file against its checksum; float32, evaluation mode, no gradients.
 
         Raises:
@@ -225,10 +225,10 @@ class WorldHeader:
     denoiser: list[str]
     text_encoder: dict[str, str]
     world: dict[str, Any]
-    """A `WorldConfig`."""
+    """A `WorldModelConfig`."""
     address: list[str] | None = None
     scheduler: list[str] | None = None
-    """Scheduler settings of worlds that were packed with them; nothing reads them: `WorldConfig` decides."""
+    """Scheduler settings of worlds that were packed with them; nothing reads them: `WorldModelConfig` decides."""
     format_version: int = FORMAT_VERSION
     _class_name: str = "SlowFastWorld"
 
@@ -274,9 +274,9 @@ def _vocabulary(folder: Path, files: Mapping[str, bytes]) -> Vocabulary | None:
     return None if content is None else Vocabulary.from_json(parse_json(path, content), str(path))
 
 
-def _read_config(folder: Path, header: WorldHeader) -> WorldConfig:
+def _read_config(folder: Path, header: WorldHeader) -> WorldModelConfig:
     try:
-        return WorldConfig(**header.world)
+        return WorldModelConfig(**header.world)
     except (TypeError, UserError) as error:
         raise UserError(f"{folder / INDEX_FILE} does not give a world's settings ({error}); pack it again") from error
 
@@ -347,7 +347,7 @@ def denoiser_writer(denoiser: DenoiserModule, record: TrainingRecord | None) -> 
 
 
 def load_address(folder: Path) -> PlanarAddress:
-    """The part that gives a local memory its addresses, in float32.
+    """The part that gives a ridge memory its addresses, in float32.
 
     Raises:
         UserError: no readable part there.

@@ -12,7 +12,7 @@ from slowfast_vgen.plan.environment import PlanEnvironment, put_back_of
 from slowfast_vgen.plan.goal import RETRACE_TEXT, SubGoal, decisions, split_goal
 from slowfast_vgen.plan.policy import Feedback, ImaginingPolicy, Policy
 from slowfast_vgen.plan.reader import Reader
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 from slowfast_vgen.types import Frames
 
 
@@ -125,7 +125,7 @@ def _act(episode: Shown, text: str, trace: Trace, f_g: int | None) -> Frames | N
 
 
 def plan(
-    world: World,
+    world: WorldModel,
     reader: Reader,
     environment: PlanEnvironment,
     goal: str | Sequence[SubGoal],
@@ -143,7 +143,7 @@ def plan(
         environment: the environment; it is reset with `seed` first.
         goal: the goal in words, or split already.
         led: actions to carry out before planning begins, so that there is something to remember.
-        memory: the memory, as in `World.start`.
+        memory: the memory, as in `WorldModel.start`.
         seed: seed of the environment and of the world's noise.
         feedback: the frames that enter the memory after an action.
         on_decision: see `OnDecision`; the row is 0.
@@ -168,7 +168,7 @@ def plan(
     return run_episodes(policy, [Shown(environment, frames, tuple(led))], [sub_goals], on_decision)[0]
 
 
-def _verbs_of(world: World) -> Vocabulary | None:
+def _verbs_of(world: WorldModel) -> Vocabulary | None:
     """The world's vocabulary for reading goals; None where it has none."""
     actions = world.model.vocabulary.actions if world.model.vocabulary else ()
     # With motions "turn left 180 degrees" would be two chunks; the way back is read by `goal` itself.

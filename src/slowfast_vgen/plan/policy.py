@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from slowfast_vgen.plan.reader import Reader, Reading
-from slowfast_vgen.rollout import Stepper, World
+from slowfast_vgen.rollout import Stepper, WorldModel
 from slowfast_vgen.types import Frames
 
 Feedback = Literal["real", "imagined"]
@@ -55,7 +55,7 @@ class ImaginingPolicy:
 
     def __init__(
         self,
-        world: World,
+        world: WorldModel,
         stepper: Stepper,
         reader: Reader,
         feedback: Feedback,
@@ -108,17 +108,17 @@ class PathPolicy:
     What an imagining policy achieves beyond this is what imagination adds.
     """
 
-    def __init__(self, world: World, texts: Sequence[str], starts: Frames, seeds: Sequence[int]) -> None:
+    def __init__(self, world: WorldModel, texts: Sequence[str], starts: Frames, seeds: Sequence[int]) -> None:
         """Begins the episodes.
 
         Args:
-            world: a world with a local memory, whose path is followed on true frames.
+            world: a world with a ridge memory, whose path is followed on true frames.
             texts: the environment's actions.
             starts: the start image of each.
             seeds: one seed for each; they change nothing.
 
         Raises:
-            UserError: a world without a local memory.
+            UserError: a world without a ridge memory.
         """
         self.world, self.texts = world, tuple(texts)
         self.rollout = world.start_batch(starts, world.shipped_memory, seeds)
@@ -146,8 +146,8 @@ class PathPolicy:
 
     def _path(self) -> Float[torch.Tensor, "episodes past 3"]:
         memory = self.rollout.memory
-        assert memory is not None and memory.local is not None
-        return memory.local.path
+        assert memory is not None and memory.ridge is not None
+        return memory.ridge.path
 
     def _poses(self, texts: Sequence[str]) -> Float[torch.Tensor, "episodes f_g 3"]:
         """Poses that each text leads to from the current pose of its episode."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast_vgen.files import atomic_path
+from slowfast_vgen.memory.names import renamed
 from slowfast_vgen.models.vocabulary import Vocabulary
 from slowfast_vgen.models.world_model import INDEX_FILE, WORLD, read_vocabulary, seal_world
 
@@ -21,7 +22,7 @@ def model_card(folder: Path) -> str:
     world: dict[str, Any] = header.world
     trained = "\n".join(f"- **{name}**: {value}" for name, value in world["provenance"].items()) or "- not written down"
     sums = "\n".join(f"| `{name}` | `{sha}` |" for name, sha in sorted(WORLD.named(folder).items()) if name != FILE)
-    memory = " and ".join(f"`{name}`" for name in world["memory"]) or "none"
+    memory = " and ".join(f"`{renamed(name)}`" for name in world["memory"]) or "none"
     return f"""\
 ---
 license: {str(world["licence"]).lower()}

@@ -18,7 +18,7 @@ from slowfast_vgen.machine import peak_rss_mb
 from slowfast_vgen.models.world_model import WORLD as WORLD_SEAL
 from slowfast_vgen.precision import emulation_factor, has_bfloat16
 from slowfast_vgen.presets.worlds import load, shipped_worlds, start_image
-from slowfast_vgen.rollout import Session, World
+from slowfast_vgen.rollout import Session, WorldModel
 from slowfast_vgen.threads import available_cpus, free_cpus
 from slowfast_vgen.types import Frames
 
@@ -78,7 +78,7 @@ class SelfCheck:
                 yield Check(name, False, f"broke off ({reason[:300]})", "report this, with the whole output")
 
     @cached_property
-    def world(self) -> World:
+    def world(self) -> WorldModel:
         """The shipped world that the checks use."""
         return load(WORLD, self.device, self.precision)
 

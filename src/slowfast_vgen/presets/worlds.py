@@ -10,9 +10,9 @@ from slowfast_vgen.allocator import keep_freed_memory
 from slowfast_vgen.devices import open_device
 from slowfast_vgen.errors import UserError
 from slowfast_vgen.models.vocabulary import Vocabulary
-from slowfast_vgen.models.world_model import INDEX_FILE, WORLD, WorldModel, read_vocabulary
+from slowfast_vgen.models.world_model import INDEX_FILE, WORLD, WorldWeights, read_vocabulary
 from slowfast_vgen.precision import resolve_precision
-from slowfast_vgen.rollout import World
+from slowfast_vgen.rollout import WorldModel
 
 RELEASES: dict[str, str] = {}
 """Worlds and versions that are not shipped any more, such as "rooms-64@1" -> the last release that has them."""
@@ -89,7 +89,7 @@ def vocabulary(name: str | Path) -> Vocabulary | None:
     return read_vocabulary(world_folder(name))
 
 
-def load(name: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> World:
+def load(name: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> WorldModel:
     """Loads a world by name or folder (see `world_folder`), and lets the process keep what it frees (`allocator`).
 
     Args:
@@ -106,7 +106,7 @@ def load(name: str | Path, device: torch.device | str = "cpu", precision: str = 
     """
     keep_freed_memory()
     folder, device = world_folder(name), open_device(device)
-    return World(WorldModel.load(folder, device), resolve_precision(precision, device, batched=False))
+    return WorldModel(WorldWeights.load(folder, device), resolve_precision(precision, device, batched=False))
 
 
 def start_image(name: str = "rooms-64") -> Path:

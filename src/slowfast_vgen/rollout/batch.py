@@ -21,7 +21,7 @@ from slowfast_vgen.rollout.telling import ToldAction, tell
 from slowfast_vgen.seeds import mixed_seed
 
 if TYPE_CHECKING:
-    from slowfast_vgen.rollout.world import World
+    from slowfast_vgen.rollout.world import WorldModel
 
 CHUNK_NOISE = 0
 """Stream of an episode's seed that the sampler's noise comes from."""
@@ -35,7 +35,7 @@ class Rollout:
 
     def __init__(
         self,
-        world: "World",
+        world: "WorldModel",
         sampler: SamplerConfig,
         memory: EpisodeMemory | None,
         seeds: Sequence[int],

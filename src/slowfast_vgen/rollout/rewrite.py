@@ -1,6 +1,6 @@
 """A memory written again for other weights, for example when `rooms-64@2` replaces `rooms-64@1`.
 
-A local memory's journal holds frames, in the old world's latents, and the poses that they were seen from. The old
+A ridge memory's journal holds frames, in the old world's latents, and the poses that they were seen from. The old
 codec decodes them, the new one encodes them, and the new denoiser computes the features that the new memory keeps.
 """
 
@@ -16,10 +16,10 @@ from slowfast_vgen.memory.columns import from_columns
 from slowfast_vgen.memory.config import MemoryConfig
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.journal import Written
-from slowfast_vgen.memory.ridge_memory import LocalMemory
+from slowfast_vgen.memory.ridge_memory import RidgeMemory
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.precision import computing
-from slowfast_vgen.rollout.world import World
+from slowfast_vgen.rollout.world import WorldModel
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Rewritten:
 
 
 @torch.no_grad()
-def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
-    """Writes what a memory of `old` remembers into one of `new`, by the same local rule along the same path.
+def rewritten(memory: EpisodeMemory, old: WorldModel, new: WorldModel) -> Rewritten:
+    """Writes what a memory of `old` remembers into one of `new`, by the same ridge rule along the same path.
 
     Only frames in the journal can be shown again. What gradients learned belongs to the old weights and stays behind.
 
     Raises:
-        UserError: a memory without a local part or without frames, one that is not of `old`, or a new world in which
+        UserError: a memory without a ridge part or without frames, one that is not of `old`, or a new world in which
             such a memory cannot act, or whose camera is another one.
     """
-    source = memory.local
+    source = memory.ridge
     if source is None:
         raise UserError(
             "a memory learned by gradients alone keeps no frames, so it cannot be rewritten for other weights; let a "
@@ -54,7 +54,7 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
     if memory.base_fingerprint == new.model.fingerprint:
         raise UserError(f"the memory is of the weights of {new.model.config.full_name} already; load it as it is")
     fresh = new.fresh_memory(MemoryConfig(source.config), [0])
-    target = None if fresh is None else fresh.local
+    target = None if fresh is None else fresh.ridge
     assert fresh is not None and target is not None
     scale = _scale(old, new)
     _check_camera(old, new)
@@ -71,7 +71,7 @@ def rewritten(memory: EpisodeMemory, old: World, new: World) -> Rewritten:
     return Rewritten(fresh, sum(entry.poses.shape[1] for entry in entries), _left_out(memory, source, entries))
 
 
-def _check_camera(old: World, new: World) -> None:
+def _check_camera(old: WorldModel, new: WorldModel) -> None:
     """Checks that the cameras of both worlds see the same from the same pose.
 
     Raises:
@@ -91,14 +91,14 @@ def _camera(address: PlanarAddress) -> str:
     return "does not move" if address.is_still else f"moves and sees {address.config.fov_degrees:g} degrees"
 
 
-def _scale(old: World, new: World) -> Tensor:
+def _scale(old: WorldModel, new: WorldModel) -> Tensor:
     """Factors for poses of the old world: a step may have another length in the new one."""
     assert old.model.address is not None and new.model.address is not None
     steps = old.model.address.config.step_units / new.model.address.config.step_units
     return torch.tensor([steps, steps, 1.0], device=new.device)
 
 
-def _encoded(old: World, new: World, source: LocalMemory, entry: Written) -> Tensor:
+def _encoded(old: WorldModel, new: WorldModel, source: RidgeMemory, entry: Written) -> Tensor:
     """A chunk's frames in the new world's latents, `[1, frames, ...]`; other sizes are fitted like start images."""
     assert entry.values is not None
     shape = old.model.latent_shape
@@ -110,7 +110,7 @@ def _encoded(old: World, new: World, source: LocalMemory, entry: Written) -> Ten
     return new.model.codec.encode(torch.from_numpy(frames).to(new.device))[None]
 
 
-def _left_out(memory: EpisodeMemory, source: LocalMemory, entries: list[Written]) -> tuple[str, ...]:
+def _left_out(memory: EpisodeMemory, source: RidgeMemory, entries: list[Written]) -> tuple[str, ...]:
     notes = []
     missing = source.num_chunks - len({entry.chunk for entry in entries if entry.chunk >= 0})
     if missing:

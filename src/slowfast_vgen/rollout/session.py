@@ -59,8 +59,8 @@ class Session:
     def step(self, action: str) -> Frames:
         """Generates the next chunk: uint8 `[f_g, height, width, 3]`.
 
-        In a world with a vocabulary (`World.actions`) the text is mapped to the verb that it means. What is not
-        understood or says what not to do is not carried out: see `strict` of `World.start`, and `last_action`.
+        In a world with a vocabulary (`WorldModel.actions`) the text is mapped to the verb that it means. What is not
+        understood or says what not to do is not carried out: see `strict` of `WorldModel.start`, and `last_action`.
         Whatever ends a step before its frames are there, an error or Ctrl-C, leaves the session where it was.
 
         Warns:

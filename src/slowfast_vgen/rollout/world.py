@@ -1,4 +1,4 @@
-"""A loaded world model: `World.start` begins an episode, `World.start_batch` a batch of them."""
+"""A loaded world model: `WorldModel.start` begins an episode, `WorldModel.start_batch` a batch of them."""
 
 import warnings
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from slowfast_vgen.images import frame_from_image
 from slowfast_vgen.memory.config import MemoryConfig, MemorySetting, memory_by_name
 from slowfast_vgen.memory.episode import EpisodeMemory
 from slowfast_vgen.memory.fast_weights import Host
-from slowfast_vgen.memory.ridge import LocalRuleConfig
+from slowfast_vgen.memory.ridge import RidgeConfig
 from slowfast_vgen.memory.sessions import MEMORY_FOLDER, load_session, read_memory_of
 from slowfast_vgen.memory.settings import FastLearningConfig, LoraConfig
 from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.denoiser import DenoiserModule
 from slowfast_vgen.models.text import KNOWN
 from slowfast_vgen.models.vocabulary import Vocabulary
-from slowfast_vgen.models.world_model import WorldModel
+from slowfast_vgen.models.world_model import WorldWeights
 from slowfast_vgen.precision import check_precision
 from slowfast_vgen.rollout.batch import Rollout
 from slowfast_vgen.rollout.session import Session
@@ -35,14 +35,14 @@ from slowfast_vgen.rollout.telling import checked_strict
 from slowfast_vgen.types import Frames
 
 
-class World:
+class WorldModel:
     """A loaded world model, ready to be rolled out. Any number of sessions may share one.
 
     In bfloat16 (`precision`) it is about twice as fast where the machine has instructions for it; its videos then
     differ, though they are hardly worse (docs/decisions/0003).
     """
 
-    def __init__(self, model: WorldModel, precision: str = "float32") -> None:
+    def __init__(self, model: WorldWeights, precision: str = "float32") -> None:
         check_precision(precision)
         self.model, self.precision = model, precision
         self.noising = Noising(model.config.target)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ class World:
     def __repr__(self) -> str:
         config, memory = self.model.config, self.shipped_memory or "no memory of its own"
         size = f"{config.frame_width}x{config.frame_height}"
-        return f"<World {config.full_name}: {size}, {self.precision} on {self.device}, {memory}>"
+        return f"<WorldModel {config.full_name}: {size}, {self.precision} on {self.device}, {memory}>"
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class World:
         denoiser: DenoiserModule | None = None,
         address: PlanarAddress | None = None,
         num_past_frames: int | None = None,
-    ) -> "World":
+    ) -> "WorldModel":
         """A world with another denoiser, other addresses or a longer past; parts that are not given are shared.
 
         Raises:
@@ -79,8 +79,8 @@ class World:
         if denoiser is not None:
             model.check_fits(denoiser)
         config = model.config if num_past_frames is None else replace(model.config, num_past_frames=num_past_frames)
-        return World(
-            WorldModel(
+        return WorldModel(
+            WorldWeights(
                 config,
                 model.codec,
                 denoiser or model.denoiser,
@@ -113,8 +113,8 @@ class World:
             return self.shipped_memory
         if isinstance(setting, str):
             return memory_by_name(setting, self.shipped_memory)
-        if isinstance(setting, LocalRuleConfig):
-            return MemoryConfig(local=setting)
+        if isinstance(setting, RidgeConfig):
+            return MemoryConfig(ridge=setting)
         if isinstance(setting, FastLearningConfig):
             return MemoryConfig(lora=setting)
         if setting is not None and not isinstance(setting, bool | MemoryConfig):
@@ -137,7 +137,7 @@ class World:
                 `[height, width, 3]`, of uint8 or of values from 0 to 1; other sizes are cut to the largest centred
                 region of the frame's shape and resized (docs/conventions.md).
             memory: True for the world's own memory, which may be none; a name as `--memory` takes it ("on", "off",
-                "local", ...) or a config for another, False for none; or a memory that was loaded or taken from
+                "ridge", ...) or a config for another, False for none; or a memory that was loaded or taken from
                 another session, whose episode began where this one does.
             seed: the same seed, image and actions give the same video, bit for bit, on the same machine.
             num_sampling_steps: None for the world's own number.
@@ -220,7 +220,7 @@ class World:
         """Empty memories with the rules of `config`, one a seed; None for no rules.
 
         Raises:
-            UserError: one of the rules cannot act in this world: a local rule without addresses, for example.
+            UserError: one of the rules cannot act in this world: a ridge rule without addresses, for example.
         """
         return EpisodeMemory.fresh(self.host, config, self.model.fingerprint, seeds) if config else None
 

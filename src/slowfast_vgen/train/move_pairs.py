@@ -48,7 +48,7 @@ def move_pairs(episodes: Sequence[Episode], names: tuple[str, ...] | None = None
     rows = [row for row in rows if row[2] in names]
     if not rows:
         raise UserError(
-            "the data tells no moves of things; make some with: slowfast data make --world metaworld --script moves"
+            "the data tells no moves of things; make some with: slowfast data make --env metaworld --script moves"
         )
     return MovePairs(
         np.concatenate([one.frames for one in episodes]),

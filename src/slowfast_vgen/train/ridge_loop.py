@@ -1,7 +1,7 @@
-"""The slow-fast loop with the local rule: the whole unroll of an episode is one matrix product.
+"""The slow-fast loop with the ridge rule: the whole unroll of an episode is one matrix product.
 
 Addresses hold no content, so what each query reads of each entry is known before anything is computed
-(`memory.local.causal_reading`); since reading is linear in what was written, gradients go back through as many of the
+(`memory.ridge.causal_reading`); since reading is linear in what was written, gradients go back through as many of the
 writes as one likes.
 """
 
@@ -19,16 +19,16 @@ from slowfast_vgen.models.addressing.address import PlanarAddress
 from slowfast_vgen.models.addressing.retrace import ways_back
 from slowfast_vgen.models.denoiser import Latents, Past, Recall
 from slowfast_vgen.train.run import ALL, Share
-from slowfast_vgen.train.settings import LocalLoopConfig
+from slowfast_vgen.train.settings import RidgeLoopConfig
 from slowfast_vgen.train.slow import SlowObjective
 
 Reading = Float[Tensor, "chains queries entries"]
 
 
-class LocalLoop:
+class RidgeLoop:
     """Eq. 2 on every chunk of a batch of episodes, each with what its memory holds by then."""
 
-    def __init__(self, slow: SlowObjective, address: PlanarAddress, config: LocalLoopConfig) -> None:
+    def __init__(self, slow: SlowObjective, address: PlanarAddress, config: RidgeLoopConfig) -> None:
         self.slow, self.address, self.config = slow, address.eval().requires_grad_(False), config
 
     def describe(self) -> dict[str, object]:
@@ -36,7 +36,7 @@ class LocalLoop:
         settings = dict(vars(self.config))
         if not self.config.familiar:  # runs from before there was this setting go on
             del settings["familiar"]
-        return {"rule": "local", **settings, "address": self.address}
+        return {"rule": "ridge", **settings, "address": self.address}
 
     def parts(self, batch: ChainBatch, generator: torch.Generator, share: Share = ALL) -> Iterator[Tensor]:
         """See `LoopObjective.parts`; one part a segment."""

@@ -183,7 +183,7 @@ class SlowStart:
     depth: Annotated[int, Flag(low=1, high=64)] = 6
     """Of a new transformer."""
     memory: bool = False
-    """Make room for what a local memory recalls, which `train loop` then uses."""
+    """Make room for what a ridge memory recalls, which `train loop` then uses."""
     memory_width: Annotated[int, Flag(low=0, high=1024)] = 64
     """Features that such a memory keeps of each patch."""
 
@@ -263,29 +263,29 @@ class LoopStart:
 
     init: Path
     """The denoiser folder to start from."""
-    rule: Literal["local", "denoising", "denoising-original", "replay"] = "local"
+    rule: Literal["ridge", "denoising", "denoising-original", "replay"] = "ridge"
     """How memories are written."""
     address: Path | None = None
-    """Folder of `train path` or `still-path`, for the local rule."""
+    """Folder of `train path` or `still-path`, for the ridge rule."""
     memory_width: Annotated[int, Flag(low=0, high=1024)] = 64
-    """Features of the local rule's memory."""
+    """Features of the ridge rule's memory."""
 
 
 @dataclass(frozen=True)
-class LocalLoopConfig:
-    """How far gradients go back through the memory of the local rule."""
+class RidgeLoopConfig:
+    """How far gradients go back through the memory of the ridge rule."""
 
     ridge: Annotated[float, Flag(low=1e-9, high=1e9)] = 0.05
-    """Of the local rule, as in `memory.ridge.LocalRuleConfig`."""
+    """Of the ridge rule, as in `memory.ridge.RidgeConfig`."""
     familiar: Annotated[float, Flag(low=0, high=1, metavar="NOVELTY")] = 0.0
-    """Of the local rule: below this, places count as known and are written less; 0 counts every frame alike. Where one
+    """Of the ridge rule: below this, places count as known and are written less; 0 counts every frame alike. Where one
     place is seen again and again, such as by a camera that never moves, training without it shows the model averages
     that it will never meet."""
     write_gradient_chunks: Annotated[int | None, Flag("write-gradients", metavar="K", high=4096, low=0)] = None
-    """Of the local rule: number of the latest writes that gradients flow through, 0 being the paper's first order
+    """Of the ridge rule: number of the latest writes that gradients flow through, 0 being the paper's first order
     (`Theta_i` fixed); default: all."""
     segment_chunks: Annotated[int | None, Flag("segment", metavar="CHUNKS", low=1)] = None
-    """Of the local rule: chunks that are differentiated at a time; default: all of an unroll. This is truncated
+    """Of the ridge rule: chunks that are differentiated at a time; default: all of an unroll. This is truncated
     back-propagation for long unrolls: what was written before the segment is computed without gradients, piece by
     piece."""
 

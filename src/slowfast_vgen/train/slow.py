@@ -58,7 +58,7 @@ class SlowObjective:
         return batch.rows(rows), noise.rows(window_rows(rows, batch.num_chunks))
 
     def masked_windows(self, batch: WindowBatch, noise: Noise, recall: RecallOf | None = None) -> Tensor:
-        """Eq. 2's loss of each window and draw, with this noise and what a local memory knows of the new frames."""
+        """Eq. 2's loss of each window and draw, with this noise and what a ridge memory knows of the new frames."""
         batch, noise = batch.to(self.device), noise.to(self.device)
         past = self.noising.add_noise(batch.past, noise.past_noise, noise.past_levels)
         text = self.text_encoder(batch.actions).repeat(noise.num_draws)

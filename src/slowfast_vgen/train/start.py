@@ -33,13 +33,13 @@ def target_of(denoiser: DenoiserModule, init: Path, asked: Target | None = None)
 
 
 def with_room(denoiser: DenoiserModule, memory_width: int) -> DenoiserModule:
-    """The denoiser with room for a local memory; what it is trained to predict stays.
+    """The denoiser with room for a ridge memory; what it is trained to predict stays.
 
     Raises:
         UserError: a transformer whose memory is to keep no features, which it could not read.
     """
     if isinstance(denoiser, VideoTransformer) and not memory_width:
-        raise UserError("the local memory of a transformer keeps learned features; give --memory-width 1 or more")
+        raise UserError("the ridge memory of a transformer keeps learned features; give --memory-width 1 or more")
     return denoiser.with_memory(memory_width)
 
 
@@ -47,7 +47,7 @@ def for_latents(denoiser: DenoiserModule, folder: Path, latents: LatentSet, tell
     """A denoiser to start from, with more latent channels where the codec has more."""
     channels = latents.latents.shape[1]
     if isinstance(denoiser, VideoTransformer) and (added := channels - denoiser.config.latent_channels) > 0:
-        more = f"{added} are added, a local memory is left out"
+        more = f"{added} are added, a ridge memory is left out"
         tell(f"{folder} was made for {channels - added} latent channels; {more}")
         denoiser = denoiser.with_channels(channels)
     check_init(denoiser, folder, latents)

@@ -1,4 +1,4 @@
-"""The local rule: exact recall, its causal form over a whole episode, adding, subtracting and known places."""
+"""The ridge rule: exact recall, its causal form over a whole episode, adding, subtracting and known places."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from tiny import randn
 from torch import Tensor
 
 from slowfast_vgen.memory.columns import from_columns, to_columns
-from slowfast_vgen.memory.ridge import LocalRuleConfig, LocalState, causal_reading, familiar_weights
+from slowfast_vgen.memory.ridge import RidgeConfig, RidgeState, causal_reading, familiar_weights
 
 KEY_WIDTH, VALUE_WIDTH = 48, 7
 
@@ -16,11 +16,11 @@ def keys_of(episodes: int, entries: int, seed: int = 0) -> Tensor:
     return F.normalize(randn(episodes, entries, KEY_WIDTH, seed=seed), dim=-1)
 
 
-def state_of(episodes: int = 1, **settings: object) -> LocalState:
-    return LocalState(episodes, KEY_WIDTH, VALUE_WIDTH, LocalRuleConfig(**settings))  # type: ignore[arg-type]
+def state_of(episodes: int = 1, **settings: object) -> RidgeState:
+    return RidgeState(episodes, KEY_WIDTH, VALUE_WIDTH, RidgeConfig(**settings))  # type: ignore[arg-type]
 
 
-def written(state: LocalState, keys: Tensor, values: Tensor) -> Tensor:
+def written(state: RidgeState, keys: Tensor, values: Tensor) -> Tensor:
     return state.write(state.factor(), keys, values)
 
 

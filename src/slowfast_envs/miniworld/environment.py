@@ -6,7 +6,7 @@ The same seed gives the same houses and paths in both. The engine is Miniworld; 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from slowfast_envs.base import SeededWorld, recorded
+from slowfast_envs.base import SeededEnvironment, recorded
 from slowfast_envs.miniworld import engine as miniworld_engine
 from slowfast_envs.miniworld.camera import FOV_DEGREES, Camera
 from slowfast_envs.miniworld.engine import ground
@@ -16,8 +16,8 @@ from slowfast_envs.walking_scripts import draw_path
 from slowfast_vgen.types import Episode
 
 
-class MiniworldRooms(SeededWorld):
-    """Episodes in houses. See `SeededWorld`."""
+class MiniworldRooms(SeededEnvironment):
+    """Episodes in houses. See `SeededEnvironment`."""
 
     name = "miniworld-rooms"
     number = 2

@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from slowfast_envs.base import SeededWorld, recorded
+from slowfast_envs.base import SeededEnvironment, recorded
 from slowfast_envs.scene import Rect, Scene, room_around
 from slowfast_envs.unrealcv.camera import FOV_DEGREES, UnrealCamera
 from slowfast_envs.unrealcv.client import UnrealSettings
@@ -58,7 +58,7 @@ class Level:
         return room_around(self.rooms, x, y)
 
 
-class UnrealWorld(SeededWorld):
+class UnrealEnvironment(SeededEnvironment):
     """Episodes of the level that the server shows. Paths are drawn from (split, seed, episode index).
 
     It connects to the server when the first episode is requested. See `UnrealSettings` for the address.

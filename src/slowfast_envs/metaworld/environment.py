@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from slowfast_envs.actions import FRAMES_PER_CHUNK, one_of
-from slowfast_envs.base import FPS, FRAME_SIZE, SeededWorld
+from slowfast_envs.base import FPS, FRAME_SIZE, SeededEnvironment
 from slowfast_envs.metaworld.layout import Layout, draw_layout
 from slowfast_envs.metaworld.moves import MIN_CHUNKS as LEAST_MOVES
 from slowfast_envs.metaworld.moves import NOMINAL_FPS, play_moves
@@ -33,8 +33,8 @@ LONGEST_CLIP = 8
 _CLIP_SHARE = 0.75
 
 
-class MetaWorld(SeededWorld):
-    """Episodes at the table. See `SeededWorld`.
+class MetaWorld(SeededEnvironment):
+    """Episodes at the table. See `SeededEnvironment`.
 
     A sequence has as many chunks as are asked for. A clip ends with the chunk in which its task is done, or after that
     number or `LONGEST_CLIP`.

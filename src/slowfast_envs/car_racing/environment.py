@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from slowfast_envs.actions import FRAMES_PER_CHUNK, chunks_of, one_of
-from slowfast_envs.base import FPS, FRAME_SIZE, SeededWorld
+from slowfast_envs.base import FPS, FRAME_SIZE, SeededEnvironment
 from slowfast_envs.car_racing.driver import CONTROLS, PHRASINGS, Driver, Habits
 from slowfast_envs.car_racing.engine import STEPS_PER_FRAME, Race
 from slowfast_envs.car_racing.renderer import SCENERY, VIEW_UNITS, View
@@ -25,8 +25,8 @@ MIX = {"race": 0.4, "weave": 0.4, "stop-and-go": 0.2}
 """Shares of the scripts in "mix"."""
 
 
-class CarRacing(SeededWorld):
-    """Episodes on racing tracks. See `SeededWorld`."""
+class CarRacing(SeededEnvironment):
+    """Episodes on racing tracks. See `SeededEnvironment`."""
 
     name = "car-racing"
     number = 6

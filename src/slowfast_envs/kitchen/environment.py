@@ -7,7 +7,7 @@ there are no poses; angles and positions are in the metadata.
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from slowfast_envs.base import FPS, FRAME_SIZE, SeededWorld
+from slowfast_envs.base import FPS, FRAME_SIZE, SeededEnvironment
 from slowfast_envs.kitchen.layout import Kitchen, draw_kitchen
 from slowfast_envs.kitchen.recorder import MIN_CHUNKS, play_clip, play_sequence
 from slowfast_envs.kitchen.scene import KitchenStage
@@ -21,8 +21,8 @@ MIX = "mix"
 _CLIP_SHARE = 0.75
 
 
-class FrankaKitchen(SeededWorld):
-    """Episodes in one kitchen each. See `SeededWorld`.
+class FrankaKitchen(SeededEnvironment):
+    """Episodes in one kitchen each. See `SeededEnvironment`.
 
     A sequence has as many chunks as are asked for, a clip as many as its task takes, at most that number.
     """
