@@ -78,7 +78,7 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Call
 
 def command(world: Path, tmp_path: Path, **options: object) -> list[str]:
     """A sound command, some of its options changed or (None) taken away; names have underscores for hyphens."""
-    given = {"world": world, "image": tmp_path / "start.png", "actions": "turn left", "out": tmp_path / "out.mp4"}
+    given = {"model": world, "image": tmp_path / "start.png", "actions": "turn left", "out": tmp_path / "out.mp4"}
     words = ["generate"]
     for name, value in (given | options).items():
         if value is not None:
