@@ -55,8 +55,8 @@ def __getattr__(name: str) -> Any:
     if name in _RENAMED:
         import warnings
 
-        told = f"slowfast_vgen.{name} is {_RENAMED[name]} now; the old name works until the next release"
-        warnings.warn(told, DeprecationWarning, stacklevel=2)
+        message = f"slowfast_vgen.{name} is {_RENAMED[name]} now; the old name works until the next release"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
         name = _RENAMED[name]
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
