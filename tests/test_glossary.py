@@ -46,7 +46,7 @@ def test_no_archaic_english() -> None:
 
 
 OLD_NAMES = re.compile(
-    r"\b(?:Local(?:Memory|RuleConfig|State|Loop)|SeededWorld|MakeWorld|open_world|world_names|[Ll]ocal memor(?:y|ies))\b"
+    r"\b(?:Local(?:Memory|RuleConfig|State|Loop)|SeededWorld|MakeWorld|open_world|[Ll]ocal memor(?:y|ies))\b"
 )
 READS_OLD_NAMES = ("slowfast_vgen/__init__.py",)
 """Sources that know the names of the last release, to accept them."""
