@@ -176,7 +176,7 @@ def test_a_session_goes_on_with_its_memory_as_it_is_now(ridge_world: WorldModel,
     if change == "merge":
         memory_of(one).merge(memory_of(other))
     else:
-        memory_of(one).rewind(1)
+        one.rewind(1)
     one.save(tmp_path / "session")
     loaded = ridge_world.resume(tmp_path / "session")
     # What the denoiser made of the latest frames under the memory as it was before no longer counts.
@@ -258,9 +258,9 @@ def test_a_memory_goes_on_in_another_session(ridge_world: WorldModel, tmp_path: 
     assert not memory_of(second).ridge.pose.any()  # type: ignore[union-attr]
     fresh = ridge_world.start(IMAGES[0], memory=LOCAL, seed=9, num_sampling_steps=2)
     assert not np.array_equal(second.step("turn left"), fresh.step("turn left"))
-    other = ridge_world.start(IMAGES[0], memory=LOCAL)
-    memory_of(other).load(tmp_path / "m")
-    assert largest_difference(memory_of(other), loaded) == 0
+    other = memory_of(ridge_world.start(IMAGES[0], memory=LOCAL)).fork()
+    other.load(tmp_path / "m")
+    assert largest_difference(other, loaded) == 0
 
 
 def test_a_memory_of_other_weights_or_rules_is_refused(
@@ -270,10 +270,11 @@ def test_a_memory_of_other_weights_or_rules_is_refused(
     with pytest.raises(UserError, match="learned on other weights"):
         tiny_world.load_memory(tmp_path / "m")
     other = walked(ridge_world, LOCAL, 1)
-    before = [each.clone() for each in state_of(memory_of(other))]
+    fork = memory_of(other).fork()
+    before = [each.clone() for each in state_of(fork)]
     with pytest.raises(UserError, match="written with other settings"):
-        memory_of(other).load(tmp_path / "m")
-    assert all(torch.equal(*pair) for pair in zip(before, state_of(memory_of(other)), strict=True))
+        fork.load(tmp_path / "m")
+    assert all(torch.equal(*pair) for pair in zip(before, state_of(fork), strict=True))
     with pytest.raises(UserError, match="has no addresses for a ridge memory"):
         tiny_world.start(IMAGES[0], memory=LOCAL)
     with pytest.raises(UserError, match="in the world whose weights"):
