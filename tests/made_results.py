@@ -167,7 +167,7 @@ def ablation_results() -> Content:
 
 def rules_results() -> Content:
     """Rules with and without loops."""
-    arms = ("off", "denoising_original", "denoising", "ridge", "off_after_local_loop", "local_after_local_loop")
+    arms = ("off", "denoising_original", "denoising", "ridge", "off_after_ridge_loop", "ridge_after_ridge_loop")
     arms += ("off_after_denoising_loop", "denoising_after_denoising_loop")
     rows = [
         made_row(base + place, metric, arm)

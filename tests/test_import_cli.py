@@ -592,7 +592,7 @@ def test_damaged_sources_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
         [*program, "--count", str(count), "--json", str(tmp_path / "data.json")], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stdout + run.stderr[-2000:]
-    figures = {name: row["mean"] for name, row in read_json(tmp_path / "data.json")["figures"].items()}
+    figures = {row["name"]: row["mean"] for row in read_json(tmp_path / "data.json")["rows"]}
     verdicts = ("named", "refused", "whole", "changed", "unnamed", "rest_lost", "crashed", "hung")
     assert figures["mutants"] == sum(figures[f"mutants_{verdict}"] for verdict in verdicts) == count
     assert figures["mutants_named"] + figures["mutants_refused"] >= count / 2

@@ -25,13 +25,17 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(shipped_worlds()))
-def test_known_phrasings_have_their_embedding_to_the_bit(name: str, text_encoder: TextEncoder) -> None:
+def test_known_phrasings_have_their_embedding_up_to_the_rounding_of_processors(
+    name: str, text_encoder: TextEncoder
+) -> None:
     known = load_phrasings(shipped_worlds()[name] / PHRASINGS_FILE)
     told = vocabulary(name)
     assert told is not None and set(told.phrasings) <= set(known)
     brought = TextEncoder.for_world(known)
     for text in list(told.phrasings)[:60]:
-        assert torch.equal(brought([text]).pooled(), text_encoder([text]).pooled()), text
+        torch.testing.assert_close(
+            brought([text]).pooled(), text_encoder([text]).pooled(), atol=1e-6, rtol=1e-4, msg=text
+        )
     assert brought.model is None and brought.used == "known"
 
 

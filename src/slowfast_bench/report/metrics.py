@@ -111,6 +111,8 @@ RULES = {
     "ridge_delta": "ridge, delta rule",
     "ridge_and_denoising": "ridge and eq. 3",
 }
+RULES |= {name.replace("ridge", "local"): label for name, label in RULES.items() if "ridge" in name}
+"""With the names of the ridge memory in results files of the last release."""
 LABELS = {
     "memory": "memory",
     "no_memory": "no memory",
