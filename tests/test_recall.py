@@ -276,17 +276,17 @@ def test_rules_are_compared_before_and_after_their_loops(
         "ridge",
         "ridge_delta",
         "ridge_and_denoising",
-        "off_after_local_loop",
-        "local_after_local_loop",
-        "local_delta_after_local_loop",
-        "local_and_denoising_after_local_loop",
+        "off_after_ridge_loop",
+        "ridge_after_ridge_loop",
+        "ridge_delta_after_ridge_loop",
+        "ridge_and_denoising_after_ridge_loop",
         "off_after_denoising_loop",
         "denoising_after_denoising_loop",
     ]
     assert arms["off"]["memory"] is None
     assert arms["ridge"]["memory"]["ridge"]["journal_chunks"] == 8  # the world's own settings of the rule
     assert {f"src_{arm}" for arm in arms} <= set(by_name(results))
-    one, other = (by_name(results)[f"revisit_psnr_db_{arm}"]["mean"] for arm in ("ridge", "local_after_local_loop"))
+    one, other = (by_name(results)[f"revisit_psnr_db_{arm}"]["mean"] for arm in ("ridge", "ridge_after_ridge_loop"))
     assert one == other  # the same weights
     read = {name for name in by_name(results) if "readout" in name}
     assert read == {f"revisit_psnr_db_readout_{rule}" for rule in ("ridge", "ridge_delta", "ridge_and_denoising")}
