@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from slowfast_envs.base import SPLITS
-from slowfast_envs.kitchen import world as franka_kitchen
+from slowfast_envs.kitchen import environment as franka_kitchen
 from slowfast_envs.kitchen.environment import FrankaKitchen
 from slowfast_envs.kitchen.fixtures import AGAIN, FIXTURES, KETTLE, PHRASINGS, Task, draw_text
 from slowfast_envs.kitchen.layout import draw_kitchen

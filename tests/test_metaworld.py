@@ -14,7 +14,7 @@ from metaworld_scenes import open_table
 from slowfast_envs.actions import one_of
 from slowfast_envs.base import SPLITS
 from slowfast_envs.metaworld import engine as metaworld_engine
-from slowfast_envs.metaworld import world as metaworld_world
+from slowfast_envs.metaworld import environment as metaworld_world
 from slowfast_envs.metaworld.environment import LONGEST_CLIP, MetaWorld
 from slowfast_envs.metaworld.sequences import MIN_CHUNKS
 from slowfast_envs.metaworld.task_scene import TaskStage
