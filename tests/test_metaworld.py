@@ -171,7 +171,7 @@ def test_data_made_by_the_program_are_sound(engine, tmp_path: Path, capsys: pyte
         (lambda: MetaWorld("train", 0).layout(-1), "-1"),
         (
             lambda: MetaWorld("train", 0).episodes(1, "walk", 4),
-            'unknown script .walk.; choose one of clip, sequence, moves, mix',
+            "unknown script .walk.; choose one of clip, sequence, moves, mix",
         ),
         (lambda: MetaWorld("train", 0).episodes(1, "clip", 0), "0 chunks"),
         (lambda: MetaWorld("train", 0).episodes(1, "sequence", MIN_CHUNKS - 1), f"at least {MIN_CHUNKS}"),
