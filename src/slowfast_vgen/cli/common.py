@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_WORLD = "rooms-64"
 
-Figure = Estimate
-"""The earlier name, by which `cli/train_reader.py` asks for it."""
-
 
 @dataclass(frozen=True)
 class NumberIn:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from slowfast_vgen.cli.common import Figure, add_json_argument, cell_of, write_figures
+from slowfast_vgen.cli.common import add_json_argument, cell_of, write_figures
 from slowfast_vgen.cli.computing import computed_with
 from slowfast_vgen.cli.outputs import check_output_file
 from slowfast_vgen.cli.settings import settings_of
@@ -70,7 +70,6 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
     model = read.train(config, model, codec, read.training, read.validation, files.out, sets.held_out)
     report = read.read_held_out(model, held_out)
     print_reading(report)
-    figures = {name: Figure(one.mean, one.low, one.high, one.n) for name, one in report.figures.items()}
     protocol = {
         "command": "train inverse-dynamics",
         "reads": reader.reads,
@@ -84,7 +83,7 @@ def train_inverse_dynamics(args: argparse.Namespace) -> int:
         "confusion": report.confusion.tolist(),
         **computed_with(args),
     }
-    write_figures(args.json, protocol, figures)
+    write_figures(args.json, protocol, report.figures)
     return finish_training(args, files.out / FOLDER)
 
 
